@@ -1,0 +1,254 @@
+"""Base classes of every vendor's tap and streams."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from types import FrameType
+from typing import Any, ClassVar
+
+import click
+from singer_sdk import Stream, Tap, metrics
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.helpers.types import Context
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.schema.source import SchemaDirectory
+from singer_sdk.singerlib import RecordMessage, SchemaMessage
+from typing_extensions import override
+
+from taps import redaction, settings
+from taps.command import TapCommand
+from taps.errors import InvalidSettingsError, UnitError
+from taps.privacy import Mask
+from taps.retriever import Retriever
+from taps.shaping import Shaper
+from taps.writer import LineWriter
+
+
+class VendorStream(Stream):
+    """A stream as a vendor's folder declares it: attributes, and who retrieves its records."""
+
+    tap: VendorTap
+    retriever: ClassVar[type[Retriever[Any, Any]]]
+    """Walks the units (windows, websites, feeds, customers) that this stream's records are in."""
+
+    def __init__(self, tap: VendorTap) -> None:
+        self.tap = tap
+        super().__init__(tap)
+        # the SDK announces an exception that the command line then tells in full
+        self.logger.addFilter(lambda record: "unhandled error" not in str(record.msg))
+        self.emitted = 0
+        self.keyless = 0
+        self._counter: metrics.Counter | None = None
+
+    @property
+    @override
+    def schema(self) -> dict[str, Any]:
+        return self._masked_schema
+
+    @cached_property
+    def _masked_schema(self) -> dict[str, Any]:
+        return self.tap.mask.schema(self.tap.schemas.get_schema(self.name))
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Bookmarks are of whole units, which the retriever keeps behind the clock itself."""
+
+    @override
+    def get_record_counter(
+        self, *, endpoint: str | None = None, log_interval: float = metrics.DEFAULT_LOG_INTERVAL
+    ) -> metrics.Counter:
+        self._counter = super().get_record_counter(endpoint=endpoint, log_interval=log_interval)
+        self._counter.increment(self.emitted)
+        return self._counter
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
+        """Have the retriever write this stream's records, with its siblings', unless it has.
+
+        They are written by `emit`: one answer feeds several streams, and the bookmark of a unit
+        must follow its last record in whichever of them that is.
+        """
+        self.tap.retrieve(self)
+        return ()
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether a connection test, which takes a record of each stream, still needs one."""
+        limit = self.ABORT_AT_RECORD_COUNT
+        return limit is None or self.emitted < limit
+
+    def emit(self, row: Mapping[str, Any], **context: Any) -> None:
+        """Write a vendor's object as a record; `context` holds what the vendor does not send.
+
+        A row without its key is counted instead: no warehouse could tell it from another.
+        """
+        if not self.wants_more:
+            return
+        record = self._shape(row, context)
+        if any(record[key] is None for key in self.primary_keys):
+            self.keyless += 1
+            return
+        for name in self._deselected:
+            del record[name]
+        self.emitted += 1
+        if self._counter is not None:
+            self._counter.increment()
+        if self._prefix is not None:
+            self.tap.writer.write_record(self._prefix, record)
+            return
+        for stream_map in self.stream_maps:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                self.tap.write_message(RecordMessage(stream_map.stream_alias, mapped))
+
+    def write_schema(self) -> None:
+        """Write the SCHEMA messages ahead of records that leave before this stream's own turn."""
+        for stream_map in self.stream_maps:
+            keys = stream_map.transformed_key_properties
+            bookmarks = [self.replication_key] if self.replication_key else None
+            self.tap.write_message(
+                SchemaMessage(
+                    stream_map.stream_alias, stream_map.transformed_schema, keys, bookmarks
+                )
+            )
+
+    @cached_property
+    def _shape(self) -> Shaper:
+        return Shaper(self.schema, tuple(self.primary_keys), self.tap.mask, self.logger.warning)
+
+    @cached_property
+    def _deselected(self) -> list[str]:
+        names = self.schema["properties"]
+        return [name for name in names if not self.mask.get(("properties", name), True)]
+
+    @cached_property
+    def _prefix(self) -> bytes | None:
+        """What stands before each record; None if stream maps or flattening make the record."""
+        plain = len(self.stream_maps) == 1 and type(self.stream_maps[0]) is SameRecordTransform
+        if not plain or self.config.get("flattening_enabled"):
+            return None
+        return self.tap.writer.record_prefix(self.stream_maps[0].stream_alias)
+
+    # bookmarks
+
+    @property
+    def bookmark(self) -> str | None:
+        """The replication key's value up to which everything has been emitted."""
+        value = self.stream_state.get("replication_key_value")
+        return str(value) if value is not None else None
+
+    def advance(self, value: str) -> None:
+        """Move the bookmark forward, never back."""
+        self.stream_state["replication_key"] = self.replication_key
+        self.stream_state["replication_key_value"] = max(value, self.bookmark or "")
+
+    @property
+    def units(self) -> dict[str, Any]:
+        """Bookmarks of a stream that keeps one for each unit, in its state."""
+        units: dict[str, Any] = self.stream_state.setdefault("units", {})
+        return units
+
+
+class VendorTap(Tap):
+    """A vendor's tap: settings, streams, one HTTP policy, failures kept apart."""
+
+    package_name = settings.DISTRIBUTION
+    message_writer_class = LineWriter
+    # BATCH files would bypass selection, stream maps and the masking of personal data
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    stream_types: ClassVar[Sequence[type[VendorStream]]]
+    schemas: ClassVar[SchemaDirectory]
+
+    def __init__(self, *args: Any, validate_config: bool = True, **kwargs: Any) -> None:
+        self.failures: list[UnitError] = []
+        self._retrieved: set[type[Retriever[Any, Any]]] = set()
+        try:
+            super().__init__(*args, validate_config=validate_config, **kwargs)
+            invalid = list(self.faults()) if validate_config else []
+        except ConfigValidationError as error:
+            invalid = list(self.faults()) or error.errors
+        redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, dict(self.config)))
+        if invalid:
+            raise InvalidSettingsError(invalid)
+        if (context := click.get_current_context(silent=True)) is not None:
+            context.obj = self
+            end_at_signals()
+
+    def faults(self) -> Iterable[str]:
+        """Yield one line for each setting that cannot work; taps add rules of their own."""
+        yield from settings.faults(self.config_jsonschema, self.config)
+
+    @override
+    def discover_streams(self) -> Sequence[VendorStream]:
+        return [stream_type(self) for stream_type in self.stream_types]
+
+    @cached_property
+    def mask(self) -> Mask:
+        """What happens to personal data."""
+        secrets = redaction.secrets_of(self.config_jsonschema, dict(self.config))
+        return Mask.of_settings(self.config, fallback_key="".join(secrets))
+
+    @property
+    def writer(self) -> LineWriter:
+        """Where messages go."""
+        writer = self.message_writer
+        assert isinstance(writer, LineWriter)  # noqa: S101 - narrows the SDK's type
+        return writer
+
+    def write_state(self) -> None:
+        """Write the state as it stands: every record that it covers has been written."""
+        self.state_writer.write_state(self.state)
+
+    def retrieve(self, stream: VendorStream) -> None:
+        """Run the retriever that a stream shares with its selected siblings, once in a run."""
+        kind = stream.retriever
+        if kind in self._retrieved:
+            return
+        self._retrieved.add(kind)
+        family = [
+            each
+            for each in self.streams.values()
+            if isinstance(each, VendorStream) and each.retriever is kind and each.selected
+        ]
+        for sibling in family:
+            if sibling is not stream:
+                sibling.write_schema()
+        kind(self, family).run()
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        return TapCommand(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            context_settings=command.context_settings,
+            help=command.help,
+            logger=cls.logger,
+        )
+
+
+def end_at_signals() -> None:
+    """Let SIGTERM and SIGINT end the process with 128 + the signal: a stopped run is not a success.
+
+    What was complete is in the state that was written with it.
+    """
+
+    def end(signum: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + signum)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)

@@ -1,0 +1,1 @@
+"""Orders that ECDP (ExpertSender CDP) attributed to messages."""

@@ -1,0 +1,26 @@
+"""ECDP's reporting API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import override
+
+from taps.http import Client
+
+
+class EcdpClient(Client):
+    """One business unit of ECDP: its API key opens exactly one."""
+
+    vendor = "ECDP"
+    credential = "api_key"
+    envelope = "data"
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self._api_key: str = config["api_key"]
+
+    @override
+    def auth_headers(self) -> dict[str, str]:
+        return {"x-api-key": self._api_key}

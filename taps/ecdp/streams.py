@@ -1,0 +1,155 @@
+"""The streams of ECDP's order attribution report, and how the report is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
+from itertools import product
+from typing import Any
+
+from typing_extensions import override
+
+from taps.base import VendorStream, VendorTap
+from taps.ecdp.client import EcdpClient
+from taps.errors import OverloadedError, UnitError
+from taps.http import Body, Request
+from taps.retriever import Retriever
+from taps.settings import day_of
+from taps.windows import Window, bookmark_day, windows
+
+PATH = "reports/attribution/orders"
+
+
+class OrderReport(Retriever[Window, list[Body]]):
+    """Walks windows of days; every answer holds orders, with their lines if those are wanted."""
+
+    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
+        super().__init__(tap, streams)
+        config = tap.config
+        self._client = EcdpClient(config)
+        self._broken = False
+        self._context = {"reporting_currency": config.get("reporting_currency")}
+        # no filter is a request without it: enumerating channels would lose those to come
+        self._filters = [
+            {"websiteId": website, "messageType": kind, "channel": _channel_of(kind)}
+            for website, kind in product(
+                config.get("website_ids") or [None], config.get("message_types") or [None]
+            )
+        ]
+
+    @override
+    def units(self) -> Iterator[Window]:
+        config = self.tap.config
+        today = datetime.now(UTC).date()
+        last = min(day_of(config["end_date"]), today) if config.get("end_date") else today
+        lookback = timedelta(days=config["lookback_days"])
+        first = day_of(config["start_date"])
+        if all(stream.bookmark for stream in self.streams.values()):
+            reached = min(bookmark_day(stream) for stream in self.streams.values())
+            first = max(first, reached - lookback)
+        return windows(first, last, config["window_days"])
+
+    @override
+    def fetch(self, unit: Window) -> list[Body]:
+        return [body for criteria in self._filters for body in self._ask(unit, criteria)]
+
+    def _ask(self, window: Window, criteria: dict[str, Any]) -> Iterator[Body]:
+        """Yield the answers of a window, by halves where the vendor cannot give it at once."""
+        if window.days == 1:
+            yield self._ask_day(window.first, criteria)
+            return
+        try:
+            yield self._client.fetch(
+                self._request(window.first, window.last, criteria, divisible=True)
+            )
+        except OverloadedError as error:
+            self.tap.logger.warning("%s; asking for the halves", error)
+            for half in window.halves():
+                yield from self._ask(half, criteria)
+
+    def _ask_day(self, day: date, criteria: dict[str, Any]) -> Body:
+        """Return a day's orders.
+
+        The document wants endDate both "later than" startDate and "equal" to it at the least: a
+        day is asked for from the day before, which both allow and whose rows are upserted. Only
+        where even that is too much, the day is asked for alone.
+        """
+        before = day - timedelta(days=1)
+        try:
+            return self._client.fetch(self._request(before, day, criteria, divisible=True))
+        except OverloadedError:
+            try:
+                return self._client.fetch(self._request(day, day, criteria))
+            except UnitError as error:
+                if error.status != HTTPStatus.BAD_REQUEST:
+                    raise
+                return self._client.fetch(self._request(before, day, criteria))
+
+    def _request(
+        self, first: date, last: date, criteria: dict[str, Any], *, divisible: bool = False
+    ) -> Request:
+        details = "true" if "attributed_order_lines" in self.streams else None
+        return Request(
+            PATH,
+            f"orders of {first}..{last}",
+            params={
+                "startDate": first.isoformat(),
+                "endDate": last.isoformat(),
+                "includeDetails": details,
+                **criteria,
+            },
+            divisible=divisible,
+        )
+
+    @override
+    def emit(self, unit: Window, answer: list[Body]) -> None:
+        orders = self.streams.get("attributed_orders")
+        lines = self.streams.get("attributed_order_lines")
+        for body in answer:
+            for order in body:
+                details = order.pop("orderDetails", None) or []
+                if orders:
+                    orders.emit(order, **self._context)
+                if lines:
+                    key = {
+                        "website_id": order.get("websiteId"),
+                        "order_id": order.get("orderId"),
+                        "order_date_time": order.get("orderDateTime"),
+                    }
+                    for number, line in enumerate(details, 1):
+                        lines.emit(line, line_number=number, **key)
+            body.close()
+
+    @override
+    def failed(self, unit: Window, error: UnitError) -> None:
+        super().failed(unit, error)
+        self._broken = True
+
+    @override
+    def complete(self, unit: Window) -> None:
+        if not self._broken:  # what follows a gap is emitted, but must not hide it
+            for stream in self.streams.values():
+                stream.advance(f"{unit.last}T00:00:00Z")
+
+
+def _channel_of(message_type: str | None) -> str | None:
+    return "Email" if message_type == "Confirmation" else None
+
+
+class AttributedOrders(VendorStream):
+    """An order and the message credited with it."""
+
+    name = "attributed_orders"
+    primary_keys = ("website_id", "order_id")
+    replication_key = "order_date_time"
+    retriever = OrderReport
+
+
+class AttributedOrderLines(VendorStream):
+    """A product line of such an order."""
+
+    name = "attributed_order_lines"
+    primary_keys = ("website_id", "order_id", "line_number")
+    replication_key = "order_date_time"
+    retriever = OrderReport

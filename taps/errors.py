@@ -1,0 +1,48 @@
+"""The failures that a run tells in one line each."""
+
+from __future__ import annotations
+
+
+class TapError(Exception):
+    """Ends the run: its text is one line that says what went wrong and where."""
+
+
+class InvalidSettingsError(TapError):
+    """Settings that cannot work; `faults` holds one line for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class UnitError(TapError):
+    """One unit (a window, a website, a feed, a customer) failed for good; the others go on.
+
+    `status` is the vendor's last HTTP status, None where no answer came.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+    @property
+    def outage(self) -> bool:
+        """Whether it tells of the vendor as a whole rather than of this unit."""
+        return self.status is None or self.status == 429 or self.status >= 500  # noqa: PLR2004
+
+
+class CredentialsError(UnitError):
+    """The vendor answered 401 or 403: no other request of this account can succeed."""
+
+
+class OverloadedError(UnitError):
+    """The vendor answered 5xx or not in time: a smaller request may succeed."""
+
+
+class RetryableError(Exception):
+    """One try of a request failed in a way that another try may mend."""
+
+    def __init__(self, reason: str, *, status: int | None = None, overload: bool = False) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.overload = overload

@@ -1,0 +1,270 @@
+"""One HTTP policy for every vendor: auth, quota, retries, whole bodies, one-line errors."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any, ClassVar
+
+import backoff
+import requests
+from requests.adapters import HTTPAdapter
+
+from taps import json_array
+from taps.errors import CredentialsError, OverloadedError, RetryableError, UnitError
+from taps.governor import Governor
+
+SPOOL_MEMORY = 1 << 20
+"""Bytes of a body that are kept in memory; a larger one goes to a temporary file."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+"""Seconds between the tries of one request: doubled each time, with jitter."""
+MESSAGE_LENGTH = 200
+"""Characters quoted at most from a vendor's own error message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as a stream means it.
+
+    Attributes:
+        path: joined to the client's base URL.
+        about: what is asked for, as logs and errors call it: no secret, no personal data.
+        params: query parameters; those that are None are left out.
+        body: sent as JSON.
+        quota: which of the vendor's quotas it is counted against.
+        divisible: a smaller request can stand in for it, so overload is not retried.
+    """
+
+    path: str
+    about: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    method: str = "GET"
+    body: Any = None
+    quota: str = ""
+    divisible: bool = False
+
+
+class Body:
+    """A response that has arrived whole and is known to be JSON; reads as often as needed."""
+
+    def __init__(self, file: IO[bytes], headers: Mapping[str, str], key: str | None) -> None:
+        self.headers = headers
+        self._file = file
+        self._blocks: json_array.Blocks | None = []
+        self._document: Any = None
+        if file.seek(0, 2) == 0:
+            return
+        try:
+            self._blocks = json_array.index(file, key)
+        except json_array.NotAnArrayError:
+            file.seek(0)
+            self._document = json_array.decode(file.read())
+            self._blocks = None
+
+    @property
+    def document(self) -> Any:
+        """The decoded body where it is not the expected array, else None."""
+        return self._document
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is the array that was asked for; an empty body (204) is an empty one."""
+        return self._blocks is not None
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the array's elements, one at a time."""
+        return json_array.elements(self._file, self._blocks or [])
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._file.close()
+
+
+class Client:
+    """A vendor's account: where it is, how to prove who asks, what its quotas are.
+
+    Args:
+        config: the tap's settings.
+        account: which of several accounts this is, as errors name it.
+    """
+
+    vendor: ClassVar[str]
+    credential: ClassVar[str]
+    """The setting to check when the vendor answers 401 or 403."""
+    envelope: ClassVar[str | None] = None
+    """The member that holds the rows where the vendor wraps them into an object."""
+    window: ClassVar[float | None] = None
+    """Seconds of the vendor's documented quota window."""
+    quotes_vendor: ClassVar[bool] = True
+    """Whether the vendor's own error message is told; not where it may hold personal data."""
+
+    def __init__(self, config: Mapping[str, Any], *, account: str = "") -> None:
+        self.url = config["api_url"].rstrip("/")
+        self.account = account
+        self._timeout: float = config["request_timeout"]
+        self._tries: int = config["max_retries"]
+        self._governors: dict[str, Governor] = {}
+        self._refused: CredentialsError | None = None
+        self._logger = logging.getLogger(__name__)
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = config["user_agent"]
+        width = config["max_concurrent_requests"]
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=width, pool_block=True))
+
+    def auth_headers(self) -> dict[str, str]:
+        """Headers that prove who asks."""
+        return {}
+
+    def auth_params(self) -> dict[str, str]:
+        """Query parameters that prove who asks."""
+        return {}
+
+    def check(self, body: Body, request: Request) -> None:
+        """Look for what is wrong with an answer of status 200; none by default.
+
+        Raises:
+            RetryableError: another try may mend it.
+            UnitError: none will.
+        """
+
+    def fetch(self, request: Request) -> Body:
+        """Return the answer, whole and well-formed, trying as often as `max_retries` says.
+
+        Raises:
+            CredentialsError: 401 or 403.
+            OverloadedError: 5xx or timeouts to the last try, or at once if it is divisible.
+            UnitError: any other refusal.
+        """
+        tries: Callable[[Request], Body] = backoff.on_exception(
+            backoff.expo,
+            RetryableError,
+            factor=FIRST_WAIT,
+            max_value=LONGEST_WAIT,
+            max_tries=self._tries,
+            giveup=lambda error: bool(request.divisible and error.overload),
+            on_backoff=lambda details: self._tell_retry(request, details),
+            logger=None,
+        )(self._try)
+        try:
+            return tries(request)
+        except RetryableError as error:
+            kind = OverloadedError if error.overload else UnitError
+            raise kind(self._sentence(request, str(error)), status=error.status) from None
+
+    def _tell_retry(self, request: Request, details: Mapping[str, Any]) -> None:
+        self._logger.warning(
+            "%s; trying again in %.1f s (%d of %d tries)",
+            self._sentence(request, str(details["exception"])),
+            details["wait"],
+            details["tries"],
+            self._tries,
+        )
+
+    def _sentence(self, request: Request, reason: str) -> str:
+        account = f" {self.account}" if self.account else ""
+        return f"{self.vendor}{account}, {request.about}: {reason}"
+
+    def _try(self, request: Request) -> Body:
+        governor = self._governor(request.quota)
+        sent = governor.acquire()
+        if self._refused:
+            governor.observe(sent, None, {})
+            raise self._refused
+        status: int | None = None
+        head: Mapping[str, str] = {}
+        try:
+            with self._send(request) as response:
+                status, head = response.status_code, response.headers
+                if status in {401, 403}:
+                    self._refused = CredentialsError(
+                        self._sentence(
+                            request, f"answered {status}: check the setting {self.credential}"
+                        ),
+                        status=status,
+                    )
+                governor.observe(sent, status, head)
+                file = self._spool(response)
+        except requests.RequestException as error:
+            if status is None:
+                governor.observe(sent, None, head)
+            raise _transport_failure(error, self._timeout) from None
+        self._logger.debug(
+            "%s", self._sentence(request, f"answered {status} in {time.time() - sent:.2f} s")
+        )
+        return self._judge(request, status, head, file)
+
+    def _governor(self, quota: str) -> Governor:
+        if quota not in self._governors:
+            name = f"{self.vendor} {quota}".rstrip()
+            self._governors.setdefault(quota, Governor(name, window=self.window))
+        return self._governors[quota]
+
+    def _send(self, request: Request) -> requests.Response:
+        params = {k: v for k, v in request.params.items() if v is not None}
+        return self._session.request(
+            request.method,
+            f"{self.url}/{request.path.lstrip('/')}",
+            params={**params, **self.auth_params()},
+            headers={"Accept": "application/json", **self.auth_headers()},
+            json=request.body,
+            timeout=self._timeout,
+            stream=True,
+            # a redirect would carry the credentials to an address that nobody has named
+            allow_redirects=False,
+        )
+
+    @staticmethod
+    def _spool(response: requests.Response) -> IO[bytes]:
+        file = tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY)  # noqa: SIM115 - Body closes it
+        for chunk in response.iter_content(1 << 16):
+            file.write(chunk)
+        return file
+
+    def _judge(
+        self, request: Request, status: int, headers: Mapping[str, str], file: IO[bytes]
+    ) -> Body:
+        if self._refused:
+            raise self._refused
+        if status == 429 or status >= 500:  # noqa: PLR2004
+            raise RetryableError(f"answered {status}", status=status, overload=status != 429)  # noqa: PLR2004
+        if status >= 300:  # noqa: PLR2004
+            reason = f"answered {status}{self._quote(file)}"
+            raise UnitError(self._sentence(request, reason), status=status)
+        try:
+            body = Body(file, headers, self.envelope)
+        except ValueError:
+            raise RetryableError("the answer is not whole, valid JSON", status=status) from None
+        self.check(body, request)
+        return body
+
+    def _quote(self, file: IO[bytes]) -> str:
+        """Return the vendor's own words about an error, in one line."""
+        file.seek(0)
+        text = file.read(1 << 16).decode(errors="replace")
+        if not self.quotes_vendor or text.lstrip().startswith("<"):
+            return ""
+        try:
+            document = json_array.decode(text)
+        except ValueError:
+            document = text
+        if isinstance(document, dict):
+            document = document.get("message") or document.get("error") or document
+        words = " ".join(str(document).split())[:MESSAGE_LENGTH]
+        return f": {words}" if words else ""
+
+
+def _transport_failure(error: requests.RequestException, timeout: float) -> RetryableError:
+    """Say what happened on the wire; the libraries' own texts hold whole URLs."""
+    if isinstance(error, requests.ConnectTimeout):
+        return RetryableError("no connection within the time limit")
+    if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
+        return RetryableError(f"no byte for {timeout:g} s", overload=True)
+    if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
+        if "refused" in str(error).lower():
+            return RetryableError("connection refused")
+        return RetryableError("the connection broke off")
+    return RetryableError(f"the request failed ({type(error).__name__})")

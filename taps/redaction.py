@@ -1,0 +1,127 @@
+"""Keeps secrets out of everything that is logged or printed to standard error."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TextIO
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from typing_extensions import override
+
+MASK = "***"
+
+
+class Redactor:
+    """Replaces known secrets, in every encoding in which they may appear, by `***`."""
+
+    def __init__(self) -> None:
+        self._needles: list[str] = []
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Know these secrets from now on."""
+        needles = set(self._needles)
+        for secret in secrets:
+            needles.update(form for form in _encodings(secret) if form)
+        # the longest first, so that no part of an encoding stays behind
+        self._needles = sorted(needles, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """Return the text without the secrets."""
+        for needle in self._needles:
+            if needle in text:
+                text = text.replace(needle, MASK)
+        return text
+
+
+def _encodings(secret: str) -> Iterator[str]:
+    yield secret
+    yield quote(secret, safe="")
+    yield quote(secret)
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield repr(secret)[1:-1]
+    raw = secret.encode()
+    for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
+        yield encoded.decode()
+        yield encoded.decode().rstrip("=")
+
+
+def secrets_of(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
+    """Yield every value that the settings' JSON schema marks as `secret`, at any depth."""
+    if schema.get("secret") and value is not None:
+        text = value if isinstance(value, str) else json.dumps(value)
+        yield text
+        if "://" in text and (password := urlsplit(text).password):
+            yield password
+            yield unquote(password)
+    if isinstance(value, Mapping):
+        for name, inner in schema.get("properties", {}).items():
+            yield from secrets_of(inner, value.get(name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from secrets_of(schema.get("items", {}), item)
+
+
+class _RedactingFormatter(logging.Formatter):
+    """What another formatter makes of a record, tracebacks included, without secrets."""
+
+    def __init__(self, inner: logging.Formatter, redact: Redactor) -> None:
+        super().__init__()
+        self._inner = inner
+        self._redact = redact
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(self._inner.format(record))
+
+
+class _RedactingStream(io.TextIOBase):
+    """Standard error without secrets, for what does not come through logging."""
+
+    def __init__(self, inner: TextIO, redact: Redactor) -> None:
+        self._inner = inner
+        self._redact = redact
+
+    @override
+    def write(self, text: str, /) -> int:
+        self._inner.write(self._redact(text))
+        return len(text)
+
+    @override
+    def flush(self) -> None:
+        self._inner.flush()
+
+    @override
+    def isatty(self) -> bool:
+        return self._inner.isatty()
+
+    @override
+    def fileno(self) -> int:
+        return self._inner.fileno()
+
+
+redactor = Redactor()
+"""One for the process: logging and standard error are the process's too."""
+
+
+def install() -> None:
+    """Put the process's redactor before every log handler and before standard error.
+
+    The HTTP libraries are silenced: their lines carry whole URLs, which hold personal data too;
+    the kit logs each request itself.
+    """
+    for name in ("urllib3", "requests", "backoff"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for logger in (logging.getLogger(), *logging.Logger.manager.loggerDict.values()):
+        for handler in getattr(logger, "handlers", ()):
+            if not isinstance(handler.formatter, _RedactingFormatter):
+                inner = handler.formatter or logging.Formatter()
+                handler.setFormatter(_RedactingFormatter(inner, redactor))
+    if not isinstance(sys.stderr, _RedactingStream):
+        sys.stderr = _RedactingStream(sys.stderr, redactor)

@@ -1,0 +1,104 @@
+"""Walks a vendor's units in order and feeds one or more streams from each answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from taps.errors import CredentialsError, TapError, UnitError
+from taps.fanout import fan_out
+
+if TYPE_CHECKING:
+    from taps.base import VendorStream, VendorTap
+
+Unit = TypeVar("Unit")
+Answer = TypeVar("Answer")
+
+MOST_FAILURES = 20
+"""Units that may fail one after another before the vendor counts as down."""
+
+
+class Retriever(ABC, Generic[Unit, Answer]):
+    """One walk over units: what to ask for, what to emit of it, when it is complete.
+
+    A unit is what is read again if a run is interrupted: a window, a website, a feed, a
+    customer. One that fails for good is told and tried again by the next run; the others go on.
+
+    Args:
+        tap: the tap that this walk is for.
+        streams: its selected streams that this retriever feeds, by name.
+    """
+
+    def __init__(self, tap: VendorTap, streams: Sequence[VendorStream]) -> None:
+        self.tap = tap
+        self.streams = {stream.name: stream for stream in streams}
+
+    @property
+    def testing(self) -> bool:
+        """Whether this is a connection test, which takes a record of each stream."""
+        return any(stream.ABORT_AT_RECORD_COUNT is not None for stream in self.streams.values())
+
+    @abstractmethod
+    def units(self) -> Iterable[Unit]:
+        """Yield what is to be read, in the order in which it is emitted."""
+
+    @abstractmethod
+    def fetch(self, unit: Unit) -> Answer:
+        """Ask the vendor. Runs in a thread of its own: it reads nothing but its unit.
+
+        Raises:
+            UnitError: the vendor will not give it.
+        """
+
+    @abstractmethod
+    def emit(self, unit: Unit, answer: Answer) -> None:
+        """Write the records of an answer."""
+
+    def complete(self, unit: Unit) -> None:
+        """Move bookmarks: every record of the unit, and of all before it, has been written."""
+
+    def failed(self, unit: Unit, error: UnitError) -> None:
+        """Take note that a unit failed for good."""
+        del unit
+        self.tap.failures.append(error)
+
+    def _keyless(self) -> Iterator[str]:
+        for stream in self.streams.values():
+            if stream.keyless:
+                keys = ", ".join(stream.primary_keys)
+                yield f"{stream.name}: {stream.keyless} rows without a usable key ({keys})"
+                stream.keyless = 0
+
+    def run(self) -> None:
+        """Read every unit.
+
+        Raises:
+            CredentialsError: no other request of the account can succeed.
+            TapError: so many units failed in a row that the vendor counts as down.
+        """
+        in_a_row = 0
+        width = self.tap.config["max_concurrent_requests"]
+        for unit, future in fan_out(self.units(), self.fetch, width):
+            try:
+                answer = future.result()
+            except CredentialsError:
+                raise
+            except UnitError as error:
+                if self.testing:
+                    raise
+                self.failed(unit, error)
+                in_a_row = in_a_row + 1 if error.outage else 0
+                if in_a_row >= MOST_FAILURES:
+                    raise TapError(f"gave up after {in_a_row} failures in a row") from None
+                continue
+            in_a_row = 0
+            self.emit(unit, answer)
+            if not any(stream.wants_more for stream in self.streams.values()):
+                return
+            if faults := list(self._keyless()):
+                self.failed(unit, UnitError("; ".join(faults)))
+                continue
+            self.complete(unit)
+            self.tap.write_state()
+        self.tap.writer.flush()

@@ -1,0 +1,138 @@
+"""The settings that every tap has, and what is said when settings cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+from singer_sdk import typing as th
+
+DISTRIBUTION = "attribution-elt"
+
+_formats = FormatChecker(())
+
+
+def common(api_url: str) -> th.PropertiesList:
+    """Return the settings that all taps share; `api_url` is the vendor's documented base URL."""
+    return th.PropertiesList(
+        th.Property(
+            "api_url",
+            th.StringType(pattern=r"^https?://[^/\s]+"),
+            default=api_url,
+            title="API URL",
+            description="Base URL of the vendor's API",
+        ),
+        th.Property(
+            "user_agent",
+            th.StringType,
+            default=f"{DISTRIBUTION}/{version(DISTRIBUTION)}",
+            title="User agent",
+            description="How the tap introduces itself to the vendor",
+        ),
+        th.Property(
+            "request_timeout",
+            th.NumberType(exclusive_minimum=0),
+            default=300,
+            title="Request timeout",
+            description="Seconds without a byte before a request counts as failed",
+        ),
+        th.Property(
+            "max_retries",
+            th.IntegerType(minimum=1),
+            default=8,
+            title="Tries of a request",
+            description="Tries of one request before it counts as failed",
+        ),
+        th.Property(
+            "max_concurrent_requests",
+            th.IntegerType(minimum=1, maximum=64),
+            default=8,
+            title="Concurrent requests",
+            description="Requests in flight at once, at most",
+        ),
+        th.Property(
+            "pii",
+            th.StringType(allowed_values=["keep", "hash", "drop"]),
+            default="keep",
+            title="Personal data",
+            description="What happens to properties marked as personal data: `keep`, `hash` "
+            "(keyed, needs `pii_key`) or `drop`",
+        ),
+        th.Property(
+            "pii_key",
+            th.StringType(min_length=1),
+            secret=True,
+            title="Key of the hash of personal data",
+            description="Secret key of the hash: the same person gives the same value in every "
+            "tap that uses the same key",
+        ),
+    )
+
+
+def faults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one line for each setting that cannot work: its name and what would be right.
+
+    Values of secret settings are not repeated.
+    """
+    validator = Draft202012Validator(dict(schema), format_checker=_formats)
+    for error in sorted(validator.iter_errors(dict(config)), key=lambda e: e.json_path):
+        yield _sentence(error)
+    if config.get("pii") == "hash" and not config.get("pii_key"):
+        yield "setting 'pii_key' is missing: 'pii' is 'hash', which needs a secret key"
+
+
+def _sentence(error: ValidationError) -> str:
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)
+    name = name.lstrip(".")
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "required":
+        missing = error.message.split("'")[1]
+        known = schema.get("properties", {}).get(missing, {})
+        where = f"{name}.{missing}" if name else missing
+        return f"setting {where!r} is missing: {known.get('description', 'it is required')}"
+    given = "" if schema.get("secret") else f"{error.instance!r} "
+    kinds = [kind for kind in _listed(schema.get("type", "value")) if kind != "null"]
+    rules = {
+        "type": f"must be of type {' or '.join(kinds)}",
+        "enum": f"must be one of {', '.join(map(str, schema.get('enum', ())))}",
+        "minimum": f"must be at least {schema.get('minimum')}",
+        "maximum": f"must be at most {schema.get('maximum')}",
+        "exclusiveMinimum": f"must be more than {schema.get('exclusiveMinimum')}",
+        "minItems": "must have at least one entry",
+        "minLength": "must not be empty",
+        "pattern": f"must match {schema.get('pattern')}",
+        "format": "must be a date, YYYY-MM-DD",
+    }
+    rule = rules.get(str(error.validator), f"breaks the rule {error.validator!r}")
+    return f"setting {name!r}: {given}{rule} ({schema.get('description', 'see --about')})"
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+@_formats.checks("date", raises=ValueError)
+def _is_date(value: object) -> bool:
+    if isinstance(value, str):
+        day_of(value)
+    return True
+
+
+def day_of(value: str) -> date:
+    """Return the UTC day of a setting that is a date or an instant (ISO 8601).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if len(value) == len("YYYY-MM-DD"):
+        if value.count("-") != 2:  # noqa: PLR2004
+            raise ValueError(value)
+        return date.fromisoformat(value)
+    if "T" not in value and " " not in value:
+        raise ValueError(value)
+    moment = datetime.fromisoformat(value)
+    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()

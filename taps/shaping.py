@@ -1,0 +1,266 @@
+"""Turns a vendor's object into a record that fits its stream's schema, in one pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any
+
+from taps.privacy import Mask
+
+Warn = Callable[[str], None]
+Convert = Callable[[Any], Any]
+EXTRA = "_extra"
+MOST_DIGITS = 1000
+"""Of a whole number written with an exponent: more would be an attack, not an id."""
+
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NOT_WORD = re.compile(r"\W+")
+_FRACTION = re.compile(r"[.,](\d+)")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@cache
+def snake_case(name: str) -> str:
+    """Return a vendor's name as properties are called: `programURL` becomes `program_url`."""
+    return _NOT_WORD.sub("_", _HUMPS.sub("_", name)).lower()[:63]
+
+
+def text(value: Any) -> str:
+    """Text without NUL, which no warehouse stores; numbers keep their digits."""
+    if isinstance(value, str):
+        return value.replace("\x00", "") if "\x00" in value else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, Decimal)):
+        return str(value)
+    raise ValueError
+
+
+def integer(value: Any) -> int:
+    """Any whole number, as JSON number or text, of any size."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    number = decimal(value)
+    if number.adjusted() > MOST_DIGITS or number != number.to_integral_value():
+        raise ValueError
+    return int(number)
+
+
+def decimal(value: Any) -> Decimal:
+    """Any finite number, as JSON number or text, with all its digits."""
+    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+        raise ValueError
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else value)
+    except InvalidOperation:
+        raise ValueError from None
+    if not number.is_finite():
+        raise ValueError
+    return number
+
+
+def number(value: Any) -> int | Decimal:
+    """As `decimal`, whole numbers staying whole."""
+    return value if type(value) is int else decimal(value)
+
+
+def boolean(value: Any) -> bool:
+    """A JSON boolean, or what vendors send for one: 0, 1, "true", "false"."""
+    if isinstance(value, bool):
+        return value
+    truth = {0: False, 1: True, "0": False, "1": True, "true": True, "false": False}
+    if isinstance(value, str):
+        value = value.lower()
+    if not isinstance(value, (int, str)) or value not in truth:
+        raise ValueError
+    return truth[value]
+
+
+def timestamp(value: Any) -> str:
+    """Text of an ISO 8601 instant in any offset, as RFC 3339 in UTC; its fraction stays whole."""
+    if not isinstance(value, str):
+        raise ValueError
+    moment = datetime.fromisoformat(value.strip())
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    fraction = _FRACTION.search(value)
+    digits = f".{fraction[1]}" if fraction else ""
+    return f"{moment.isoformat()[:19]}{digits}Z"
+
+
+def day(value: Any) -> str:
+    """Text of a calendar day that exists, YYYY-MM-DD."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError
+    date.fromisoformat(value)
+    return value
+
+
+def _nested(schema: Mapping[str, Any]) -> Convert:
+    """Check an object or array; rename the members that the schema names, keep the others."""
+    wanted = dict if "object" in schema["type"] else list
+    inner = schema.get("items", {}) if wanted is list else schema
+
+    def rename(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {snake_case(name): clean(member) for name, member in value.items()}
+        return clean(value)
+
+    member = rename if inner.get("properties") else clean
+    if wanted is dict:
+
+        def convert_object(value: Any) -> Any:
+            if not isinstance(value, dict):
+                raise ValueError
+            return member(value)
+
+        return convert_object
+
+    item = _nested(inner) if {"object", "array"} & set(inner.get("type", ())) else clean
+
+    def convert_array(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise ValueError
+        return [item(each) if each is not None else None for each in value]
+
+    return convert_array
+
+
+def clean(value: Any) -> Any:
+    """Return any JSON value, with NUL taken out of its texts and names."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, dict):
+        return {text(name): clean(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [clean(inner) for inner in value]
+    return value
+
+
+_BY_TYPE: dict[str, Convert] = {
+    "string": text,
+    "integer": integer,
+    "number": number,
+    "boolean": boolean,
+}
+_BY_FORMAT: dict[str, Convert] = {"date-time": timestamp, "date": day}
+
+
+def _convert(schema: Mapping[str, Any]) -> Convert:
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    kind = next(kind for kind in kinds if kind != "null")
+    if kind in {"object", "array"}:
+        return _nested({**schema, "type": [kind]})
+    convert = _BY_FORMAT.get(schema.get("format", ""), _BY_TYPE[kind])
+    if schema.get("x-empty-is-null"):
+        return lambda value: None if value == "" else convert(value)
+    return convert
+
+
+class Shaper:
+    """What one stream's schema makes of a vendor's objects, compiled once.
+
+    Every property of the schema is in every record. What the schema does not name, and the
+    original of what does not fit its type, goes into `_extra`.
+
+    Args:
+        schema: the stream's JSON schema. Of its annotations these are read here:
+            `x-flatten`, a list of nested objects whose members become `<object>_<member>`;
+            `x-empty-is-null` of a property for which the vendor sends `""` for nothing;
+            `x-vendor-name` of a property that is not called as the vendor calls it;
+            `x-pii` of a property that is personal data.
+        keys: the primary key; masked rather than dropped where it is personal data.
+        mask: what happens to personal data.
+        warn: is told once per property that is unknown or does not fit.
+    """
+
+    def __init__(
+        self, schema: Mapping[str, Any], keys: tuple[str, ...], mask: Mask, warn: Warn
+    ) -> None:
+        properties = schema["properties"]
+        self._flatten = frozenset(schema.get("x-flatten", ()))
+        self._warn = warn
+        self._warned: set[str] = set()
+        self._blank = dict.fromkeys(properties)
+        self._masks = {
+            name: mask.of(key=name in keys)
+            for name, each in properties.items()
+            if each.get("x-pii") and mask.active
+        }
+        self._converts = {name: _convert(each) for name, each in properties.items()}
+        del self._converts[EXTRA]
+        self._fields: dict[str, tuple[str, Convert | None]] = {
+            each["x-vendor-name"]: (name, self._converts[name])
+            for name, each in properties.items()
+            if "x-vendor-name" in each
+        }
+
+    def __call__(self, row: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the record of a vendor's object.
+
+        Args:
+            row: the object, as decoded.
+            context: properties that the vendor does not send with it, by their own names.
+        """
+        record = self._blank.copy()
+        extra: dict[str, Any] = {}
+        self._take(row, "", record, extra)
+        for name, value in context.items():
+            sent = record[name]
+            self._put(name, self._converts[name], value, record, extra)
+            if sent is not None and sent != record[name]:
+                extra[name] = sent
+        if extra:
+            record[EXTRA] = {**(record[EXTRA] or {}), **extra}
+        for name, mask in self._masks.items():
+            if record[name] is not None:
+                record[name] = mask(record[name])
+        return record
+
+    def _take(
+        self, row: Mapping[str, Any], prefix: str, record: dict[str, Any], extra: dict[str, Any]
+    ) -> None:
+        fields = self._fields
+        for name, value in row.items():
+            key = prefix + name if prefix else name
+            target, convert = fields.get(key) or self._learn(key)
+            if value is None:
+                continue
+            if convert is None:
+                if target in self._flatten and isinstance(value, dict):
+                    self._take(value, f"{target}_", record, extra)
+                    continue
+                self._tell(target, "is not in the schema and goes into _extra")
+                extra[target] = clean(value)
+                continue
+            self._put(target, convert, value, record, extra)
+
+    def _put(
+        self, name: str, convert: Convert, value: Any, record: dict[str, Any], extra: dict[str, Any]
+    ) -> None:
+        try:
+            record[name] = None if value is None else convert(value)
+        except (ValueError, OverflowError):
+            self._tell(name, "has a value that does not fit its type; kept in _extra")
+            record[name] = None
+            mask = self._masks.get(name)
+            extra[name] = mask(clean(value)) if mask else clean(value)
+
+    def _learn(self, name: str) -> tuple[str, Convert | None]:
+        """Decide, at its first sight, what a vendor's name stands for."""
+        target = snake_case(name)
+        taken = {known for known, _ in self._fields.values()}
+        if target in taken and target not in self._flatten:
+            target = text(name)  # two names of the vendor's that differ in their case alone
+            self._fields[name] = (target, None)
+        else:
+            self._fields[name] = (target, self._converts.get(target))
+        return self._fields[name]
+
+    def _tell(self, target: str, what: str) -> None:
+        if target not in self._warned:
+            self._warned.add(target)
+            self._warn(f"property {target!r} {what}")
