@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 from singer_sdk import Stream, Tap, metrics
@@ -27,6 +27,8 @@ from taps.retriever import Retriever
 from taps.shaping import Shaper
 from taps.writer import LineWriter
 
+R = TypeVar("R", bound=Retriever[Any, Any])
+
 
 class VendorStream(Stream):
     """A stream as a vendor's folder declares it: attributes, and who retrieves its records."""
@@ -42,6 +44,7 @@ class VendorStream(Stream):
         self.logger.addFilter(lambda record: "unhandled error" not in str(record.msg))
         self.emitted = 0
         self.keyless = 0
+        self._counted = 0
         self._counter: metrics.Counter | None = None
 
     @property
@@ -62,7 +65,7 @@ class VendorStream(Stream):
         self, *, endpoint: str | None = None, log_interval: float = metrics.DEFAULT_LOG_INTERVAL
     ) -> metrics.Counter:
         self._counter = super().get_record_counter(endpoint=endpoint, log_interval=log_interval)
-        self._counter.increment(self.emitted)
+        self.count()
         return self._counter
 
     @override
@@ -72,7 +75,7 @@ class VendorStream(Stream):
         They are written by `emit`: one answer feeds several streams, and the bookmark of a unit
         must follow its last record in whichever of them that is.
         """
-        self.tap.retrieve(self)
+        self.tap.retrieve(self.retriever, leader=self)
         return ()
 
     @property
@@ -81,22 +84,21 @@ class VendorStream(Stream):
         limit = self.ABORT_AT_RECORD_COUNT
         return limit is None or self.emitted < limit
 
-    def emit(self, row: Mapping[str, Any], **context: Any) -> None:
+    def emit(self, row: Any, **context: Any) -> None:
         """Write a vendor's object as a record; `context` holds what the vendor does not send.
 
         A row without its key is counted instead: no warehouse could tell it from another.
         """
         if not self.wants_more:
             return
-        record = self._shape(row, context)
-        if any(record[key] is None for key in self.primary_keys):
-            self.keyless += 1
-            return
+        record = self._shape(row if isinstance(row, dict) else {"value": row}, context)
+        for key in self._keys:
+            if record[key] is None:
+                self.keyless += 1
+                return
         for name in self._deselected:
             del record[name]
         self.emitted += 1
-        if self._counter is not None:
-            self._counter.increment()
         if self._prefix is not None:
             self.tap.writer.write_record(self._prefix, record)
             return
@@ -119,6 +121,16 @@ class VendorStream(Stream):
     @cached_property
     def _shape(self) -> Shaper:
         return Shaper(self.schema, tuple(self.primary_keys), self.tap.mask, self.logger.warning)
+
+    def count(self) -> None:
+        """Bring the SDK's metric up to what has been emitted."""
+        if self._counter is not None:
+            self._counter.increment(self.emitted - self._counted)
+            self._counted = self.emitted
+
+    @cached_property
+    def _keys(self) -> tuple[str, ...]:
+        return tuple(self.primary_keys)
 
     @cached_property
     def _deselected(self) -> list[str]:
@@ -173,7 +185,7 @@ class VendorTap(Tap):
 
     def __init__(self, *args: Any, validate_config: bool = True, **kwargs: Any) -> None:
         self.failures: list[UnitError] = []
-        self._retrieved: set[type[Retriever[Any, Any]]] = set()
+        self._retrieved: dict[type[Retriever[Any, Any]], Retriever[Any, Any]] = {}
         try:
             super().__init__(*args, validate_config=validate_config, **kwargs)
             invalid = list(self.faults()) if validate_config else []
@@ -189,6 +201,10 @@ class VendorTap(Tap):
     def faults(self) -> Iterable[str]:
         """Yield one line for each setting that cannot work; taps add rules of their own."""
         yield from settings.faults(self.config_jsonschema, self.config)
+
+    def selection_faults(self) -> Iterable[str]:
+        """Yield one line for each setting that a selected stream lacks."""
+        return ()
 
     @override
     def discover_streams(self) -> Sequence[VendorStream]:
@@ -211,21 +227,34 @@ class VendorTap(Tap):
         """Write the state as it stands: every record that it covers has been written."""
         self.state_writer.write_state(self.state)
 
-    def retrieve(self, stream: VendorStream) -> None:
-        """Run the retriever that a stream shares with its selected siblings, once in a run."""
-        kind = stream.retriever
-        if kind in self._retrieved:
-            return
-        self._retrieved.add(kind)
-        family = [
-            each
-            for each in self.streams.values()
-            if isinstance(each, VendorStream) and each.retriever is kind and each.selected
-        ]
-        for sibling in family:
-            if sibling is not stream:
-                sibling.write_schema()
-        kind(self, family).run()
+    @property
+    def several_accounts(self) -> bool:
+        """Whether refused credentials leave other accounts to be read."""
+        return False
+
+    def retrieve(self, kind: type[R], *, leader: VendorStream | None = None) -> R:
+        """Run a retriever for all selected streams that it feeds, once in a run, and return it.
+
+        Args:
+            kind: the retriever.
+            leader: the stream whose turn it is; its SCHEMA message has been written already.
+        """
+        if not self._retrieved and (faults := list(self.selection_faults())):
+            raise InvalidSettingsError(faults)
+        if kind not in self._retrieved:
+            family = [
+                each
+                for each in self.streams.values()
+                if isinstance(each, VendorStream) and each.retriever is kind and each.selected
+            ]
+            self._retrieved[kind] = retriever = kind(self, family)
+            for sibling in family:
+                if sibling is not leader:
+                    sibling.write_schema()
+            retriever.run()
+        retrieved = self._retrieved[kind]
+        assert isinstance(retrieved, kind)  # noqa: S101 - narrows what the key stands for
+        return retrieved
 
     @classmethod
     @override

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -118,8 +119,13 @@ class Governor:
             self._reset = reset
             self._remaining = self._first_remaining = left
             self._answers = 0
-        elif reset >= before - SAME_WINDOW and self._remaining is not None:
+        elif reset >= before - SAME_WINDOW:
             self._clock.saw_reset(None, reset, sent, received)
+            if self._remaining is None:
+                if time.monotonic() >= self._blocked_until:  # a probe that was sent too early
+                    self._remaining = self._first_remaining = left
+                    self._answers = 0
+                return
             self._answers += 1
             self._remaining = min(self._remaining, left)
             ours = self._answers + self._in_flight
@@ -179,9 +185,10 @@ def _narrow(known: tuple[float, float], low: float, high: float) -> tuple[float,
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        number = float(text) if text else math.nan
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _http_date(text: str | None) -> float | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, ClassVar
 
 import backoff
@@ -46,37 +46,45 @@ class Request:
     quota: str = ""
     divisible: bool = False
 
+    def with_body(self, body: Any) -> Request:
+        """Return the same request with another body."""
+        return replace(self, body=body)
+
 
 class Body:
-    """A response that has arrived whole and is known to be JSON; reads as often as needed."""
+    """A response that has arrived whole and is known to be JSON; reads as often as needed.
 
-    def __init__(self, file: IO[bytes], headers: Mapping[str, str], key: str | None) -> None:
+    Attributes:
+        headers: the response's headers.
+        count: how many elements the array has.
+        document: the decoded body where it is not an array, else the members of the object
+            that holds the array, or an empty dictionary.
+        is_array: whether there is an array; an empty body (204) is an empty one.
+    """
+
+    def __init__(
+        self, file: IO[bytes], headers: Mapping[str, str], names: Sequence[str] = ()
+    ) -> None:
         self.headers = headers
         self._file = file
-        self._blocks: json_array.Blocks | None = []
-        self._document: Any = None
+        self._index = json_array.Index()
+        self.count = 0
+        self.document: Any = {}
+        self.is_array = True
         if file.seek(0, 2) == 0:
             return
         try:
-            self._blocks = json_array.index(file, key)
+            self._index = json_array.index(file, names)
+            self.document = self._index.members
         except json_array.NotAnArrayError:
             file.seek(0)
-            self._document = json_array.decode(file.read())
-            self._blocks = None
-
-    @property
-    def document(self) -> Any:
-        """The decoded body where it is not the expected array, else None."""
-        return self._document
-
-    @property
-    def is_array(self) -> bool:
-        """Whether it is the array that was asked for; an empty body (204) is an empty one."""
-        return self._blocks is not None
+            self.document = json_array.decode(file.read())
+            self.is_array = False
+        self.count = self._index.count
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the array's elements, one at a time."""
-        return json_array.elements(self._file, self._blocks or [])
+        return json_array.elements(self._file, self._index)
 
     def close(self) -> None:
         """Give the temporary file back."""
@@ -92,10 +100,10 @@ class Client:
     """
 
     vendor: ClassVar[str]
-    credential: ClassVar[str]
+    credential: str
     """The setting to check when the vendor answers 401 or 403."""
-    envelope: ClassVar[str | None] = None
-    """The member that holds the rows where the vendor wraps them into an object."""
+    envelopes: ClassVar[Sequence[str]] = ()
+    """The members that may hold the rows where the vendor wraps them into an object."""
     window: ClassVar[float | None] = None
     """Seconds of the vendor's documented quota window."""
     quotes_vendor: ClassVar[bool] = True
@@ -235,7 +243,7 @@ class Client:
             reason = f"answered {status}{self._quote(file)}"
             raise UnitError(self._sentence(request, reason), status=status)
         try:
-            body = Body(file, headers, self.envelope)
+            body = Body(file, headers, self.envelopes)
         except ValueError:
             raise RetryableError("the answer is not whole, valid JSON", status=status) from None
         self.check(body, request)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import IO, Any
 
@@ -15,27 +16,51 @@ BLOCK = 1 << 20
 decode = msgspec.json.Decoder(float_hook=Decimal).decode
 """JSON text to Python values; numbers with a fraction or exponent become exact decimals."""
 
-_whole = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _BARE = re.compile(rb"\s*\[")
-_SCALAR = rb'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)'
+_SCALAR_MEMBER = rb'"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)'
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*\{")
 _BETWEEN_VALUES = re.compile(rb",")
-
-Blocks = list[tuple[int, int, bytes, bytes]]
-"""Where each block lies: offset, length, and what makes it a JSON text before and after it."""
 
 
 class NotAnArrayError(ValueError):
     """The text is not the array that was expected, nor an object with it."""
 
 
-def index(file: IO[bytes], key: str | None = None) -> Blocks:
-    """Check that the file holds one whole JSON array, and say where its blocks lie.
+@dataclass(slots=True)
+class Index:
+    """Where an array's elements lie in its file.
+
+    Attributes:
+        blocks: offset and length of each run of whole elements, separated by commas.
+        count: how many elements there are.
+        members: the other members of the object that holds the array, if one does.
+    """
+
+    blocks: list[tuple[int, int]] = field(default_factory=list)
+    count: int = 0
+    members: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, offset: int, text: bytes) -> None:
+        """Take a run of elements in.
+
+        Raises:
+            ValueError: it is not one, or not UTF-8.
+        """
+        count = len(_elements(b"[" + text + b"]"))
+        text.decode()
+        self.blocks.append((offset, len(text)))
+        self.count += count
+
+
+def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
+    """Check that the file holds one whole JSON array, and say where its elements lie.
 
     Args:
         file: a seekable file.
-        key: the array may also be a member of this name of an object whose members before
-            it are scalars.
+        names: the array may also be the member of such a name of an object; what stands before
+            it there must be scalars.
 
     Raises:
         NotAnArrayError: it begins as something else.
@@ -43,31 +68,34 @@ def index(file: IO[bytes], key: str | None = None) -> Blocks:
     """
     file.seek(0)
     pending = file.read(BLOCK)
+    found = Index()
     opened = _BARE.match(pending)
-    opening = b"["
-    if opened is None and key is not None:
-        name = re.escape(key.encode())
-        before = rb'\s*\{(?:\s*"[^"\\]*"\s*:\s*' + _SCALAR + rb"\s*,)*\s*"
-        opened = re.match(before + rb'"' + name + rb'"\s*:\s*\[', pending)
-        opening = b'{"":['
-    if opened is None:
-        raise NotAnArrayError
-    offset = opened.end()
+    if wrapped := opened is None:
+        opened = _wrapping(names).match(pending)
+        if opened is None:
+            raise NotAnArrayError
+        found.members = decode(b"{" + opened["before"].rstrip(b", \t\r\n") + b"}")
+    offset = opened.end() if opened else 0
     pending = pending[offset:]
-    blocks: Blocks = []
     between = _BETWEEN_OBJECTS if pending.lstrip()[:1] == b"{" else _BETWEEN_VALUES
     while more := file.read(max(BLOCK, len(pending))):
         pending += more
-        cut = _cut(pending, between)
-        if cut:
-            pending[:cut].decode()
-            blocks.append((offset, cut, b"[", b"]"))
-            offset += cut + 1
-            pending = pending[cut + 1 :]
-    msgspec.json.decode(opening + pending, type=msgspec.Raw)
-    pending.decode()
-    blocks.append((offset, len(pending), opening, b""))
-    return blocks
+        if comma := _cut(pending, between):
+            found.add(offset, pending[:comma])
+            offset += comma + 1
+            pending = pending[comma + 1 :]
+    last, rest = _close(pending, wrapped=wrapped)
+    if found.blocks and not last.strip():
+        raise ValueError("a comma without an element after it")
+    found.add(offset, last)
+    found.members |= rest
+    return found
+
+
+def _wrapping(names: Sequence[str]) -> re.Pattern[bytes]:
+    either = b"|".join(re.escape(name.encode()) for name in names) or b"(?!)"
+    before = rb"(?P<before>(?:" + _SCALAR_MEMBER + rb"\s*,\s*)*)"
+    return re.compile(rb"\s*\{\s*" + before + rb'"(?:' + either + rb')"\s*:\s*\[')
 
 
 def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
@@ -77,12 +105,11 @@ def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
     before it is a whole array: a text of brackets that balance cannot end inside of one.
     """
     commas = [match.start() for match in between.finditer(text)]
-    step, at = 1, len(commas)
-    tried = 0
+    step, at, tried = 1, len(commas), 0
     while (at := at - step) >= 0:
         comma = text.index(b",", commas[at])
         try:
-            _whole(b"[" + text[:comma] + b"]")
+            _elements(b"[" + text[:comma] + b"]")
         except ValueError:
             tried += 1
             # in a long nested array its neighbours are none either: look ever further back
@@ -92,9 +119,20 @@ def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
     return None
 
 
-def elements(file: IO[bytes], blocks: Blocks) -> Iterator[Any]:
+def _close(text: bytes, *, wrapped: bool) -> tuple[bytes, dict[str, Any]]:
+    """Part the last elements from the bracket after them and the members after that."""
+    if not wrapped:
+        last = text.rstrip()
+        if not last.endswith(b"]"):
+            raise ValueError("the array is not closed")
+        return last[:-1], {}
+    members = _members(b'{"":[' + text)
+    last = bytes(members.pop(""))[1:-1]
+    return last, {name: decode(value) for name, value in members.items()}
+
+
+def elements(file: IO[bytes], found: Index) -> Iterator[Any]:
     """Yield the elements of an array that was indexed."""
-    for offset, length, before, after in blocks:
+    for offset, length in found.blocks:
         file.seek(offset)
-        block = decode(before + file.read(length) + after)
-        yield from block[""] if before == b'{"":[' else block
+        yield from decode(b"[" + file.read(length) + b"]")

@@ -36,7 +36,7 @@ class Mask:
         if self._mode != "hash":
             return schema
         properties = {
-            name: {"type": ["string", "null"], **_kept(each)}
+            name: {"type": ["string", *(t for t in each["type"] if t == "null")], **_kept(each)}
             if each.get("x-pii") and not {"object", "array"} & set(each["type"])
             else each
             for name, each in schema["properties"].items()

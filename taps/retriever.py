@@ -39,6 +39,11 @@ class Retriever(ABC, Generic[Unit, Answer]):
         """Whether this is a connection test, which takes a record of each stream."""
         return any(stream.ABORT_AT_RECORD_COUNT is not None for stream in self.streams.values())
 
+    @property
+    def satisfied(self) -> bool:
+        """Whether a connection test has seen enough."""
+        return self.testing and not any(stream.wants_more for stream in self.streams.values())
+
     @abstractmethod
     def units(self) -> Iterable[Unit]:
         """Yield what is to be read, in the order in which it is emitted."""
@@ -61,7 +66,8 @@ class Retriever(ABC, Generic[Unit, Answer]):
     def failed(self, unit: Unit, error: UnitError) -> None:
         """Take note that a unit failed for good."""
         del unit
-        self.tap.failures.append(error)
+        if error not in self.tap.failures:
+            self.tap.failures.append(error)
 
     def _keyless(self) -> Iterator[str]:
         for stream in self.streams.values():
@@ -82,9 +88,9 @@ class Retriever(ABC, Generic[Unit, Answer]):
         for unit, future in fan_out(self.units(), self.fetch, width):
             try:
                 answer = future.result()
-            except CredentialsError:
-                raise
             except UnitError as error:
+                if isinstance(error, CredentialsError) and not self.tap.several_accounts:
+                    raise
                 if self.testing:
                     raise
                 self.failed(unit, error)
@@ -94,7 +100,9 @@ class Retriever(ABC, Generic[Unit, Answer]):
                 continue
             in_a_row = 0
             self.emit(unit, answer)
-            if not any(stream.wants_more for stream in self.streams.values()):
+            for stream in self.streams.values():
+                stream.count()
+            if self.satisfied:
                 return
             if faults := list(self._keyless()):
                 self.failed(unit, UnitError("; ".join(faults)))

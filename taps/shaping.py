@@ -80,12 +80,17 @@ def boolean(value: Any) -> bool:
     return truth[value]
 
 
+def instant(value: str) -> datetime:
+    """Return the instant of an ISO 8601 text; one without an offset is in UTC."""
+    moment = datetime.fromisoformat(value.strip())
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 def timestamp(value: Any) -> str:
     """Text of an ISO 8601 instant in any offset, as RFC 3339 in UTC; its fraction stays whole."""
     if not isinstance(value, str):
         raise ValueError
-    moment = datetime.fromisoformat(value.strip())
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    moment = instant(value)
     fraction = _FRACTION.search(value)
     digits = f".{fraction[1]}" if fraction else ""
     return f"{moment.isoformat()[:19]}{digits}Z"
@@ -192,6 +197,8 @@ class Shaper:
         }
         self._converts = {name: _convert(each) for name, each in properties.items()}
         del self._converts[EXTRA]
+        # most of a context is the same for every row of a unit
+        self._context: dict[str, tuple[Any, Any]] = {}
         self._fields: dict[str, tuple[str, Convert | None]] = {
             each["x-vendor-name"]: (name, self._converts[name])
             for name, each in properties.items()
@@ -209,10 +216,12 @@ class Shaper:
         extra: dict[str, Any] = {}
         self._take(row, "", record, extra)
         for name, value in context.items():
-            sent = record[name]
-            self._put(name, self._converts[name], value, record, extra)
-            if sent is not None and sent != record[name]:
-                extra[name] = sent
+            known = self._context.get(name)
+            if known is None or known[0] is not value:
+                known = self._context[name] = (value, self._fit(name, value, extra))
+            if record[name] is not None and record[name] != known[1]:
+                extra[name] = record[name]
+            record[name] = known[1]
         if extra:
             record[EXTRA] = {**(record[EXTRA] or {}), **extra}
         for name, mask in self._masks.items():
@@ -236,18 +245,23 @@ class Shaper:
                 self._tell(target, "is not in the schema and goes into _extra")
                 extra[target] = clean(value)
                 continue
-            self._put(target, convert, value, record, extra)
+            if convert is text and type(value) is str and "\x00" not in value:
+                record[target] = value  # most values, without a call
+                continue
+            try:
+                record[target] = convert(value)
+            except (ValueError, OverflowError):
+                record[target] = self._fit(target, value, extra)
 
-    def _put(
-        self, name: str, convert: Convert, value: Any, record: dict[str, Any], extra: dict[str, Any]
-    ) -> None:
+    def _fit(self, name: str, value: Any, extra: dict[str, Any]) -> Any:
+        """Return the value as its property's type; None, the original kept, where it is none."""
         try:
-            record[name] = None if value is None else convert(value)
+            return None if value is None else self._converts[name](value)
         except (ValueError, OverflowError):
             self._tell(name, "has a value that does not fit its type; kept in _extra")
-            record[name] = None
             mask = self._masks.get(name)
             extra[name] = mask(clean(value)) if mask else clean(value)
+            return None
 
     def _learn(self, name: str) -> tuple[str, Convert | None]:
         """Decide, at its first sight, what a vendor's name stands for."""
@@ -255,6 +269,8 @@ class Shaper:
         taken = {known for known, _ in self._fields.values()}
         if target in taken and target not in self._flatten:
             target = text(name)  # two names of the vendor's that differ in their case alone
+            while target in taken:
+                target += "_"
             self._fields[name] = (target, None)
         else:
             self._fields[name] = (target, self._converts.get(target))

@@ -15,7 +15,7 @@ class EcdpClient(Client):
 
     vendor = "ECDP"
     credential = "api_key"
-    envelope = "data"
+    envelopes = ("data",)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)

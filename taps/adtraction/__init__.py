@@ -1,0 +1,1 @@
+"""Affiliate programs, commissions, product feeds and channels of Adtraction."""

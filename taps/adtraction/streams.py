@@ -1,0 +1,313 @@
+"""Adtraction's streams, and how their answers are read."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from typing_extensions import override
+
+from taps.adtraction.client import AdtractionClient
+from taps.base import VendorStream, VendorTap
+from taps.errors import UnitError
+from taps.http import Body, Request
+from taps.retriever import Retriever
+from taps.shaping import instant, timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramList:
+    """The programs of a market as a channel sees them; channel 0 stands for none."""
+
+    market: str
+    channel_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFeed:
+    """A product feed of a program; `last_updated` in UTC, if the vendor tells it."""
+
+    channel_id: int
+    program_id: int
+    feed_id: int
+    last_updated: str | None
+
+    @property
+    def name(self) -> str:
+        """Return its bookmark's name."""
+        return f"{self.channel_id}:{self.program_id}:{self.feed_id}"
+
+
+class Programs(Retriever[ProgramList, list[Body]]):
+    """Reads program lists, which hold each program's commissions and feeds too.
+
+    Attributes:
+        feeds: the product feeds that were seen.
+        whole: whether every list could be read.
+    """
+
+    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
+        super().__init__(tap, streams)
+        self._client = AdtractionClient(tap.config, "partner_token")
+        self._ids = set(tap.config.get("program_ids") or ())
+        self._filters = {
+            "approvalStatus": tap.config.get("approval_status"),
+            "status": tap.config.get("program_status"),
+        }
+        self.feeds: dict[str, ProductFeed] = {}
+        self.whole = True
+
+    @property
+    @override
+    def satisfied(self) -> bool:
+        wants_feeds = self.tap.streams["products"].selected and not self.feeds
+        return super().satisfied and not wants_feeds
+
+    @override
+    def units(self) -> Iterator[ProgramList]:
+        for market in self.tap.config["markets"]:
+            for channel_id in self.tap.config.get("channel_ids") or [0]:
+                yield ProgramList(market, channel_id)
+
+    @override
+    def fetch(self, unit: ProgramList) -> list[Body]:
+        body: dict[str, Any] = {"market": unit.market}
+        if unit.channel_id:
+            # without a channel the vendor's own filters find nothing
+            body |= {"channelId": unit.channel_id, **self._filters}
+        if len(self._ids) == 1:
+            body["programId"] = next(iter(self._ids))
+        request = Request(
+            "partner/programs/",
+            f"programs of market {unit.market}, channel {unit.channel_id}",
+            method="POST",
+            body={name: value for name, value in body.items() if value is not None},
+            quota="programs",
+        )
+        return list(self._client.pages(request))
+
+    @override
+    def emit(self, unit: ProgramList, answer: list[Body]) -> None:
+        for body in answer:
+            for program in body:
+                if self._is_wanted(program):
+                    self._emit(unit, program)
+            body.close()
+
+    def _is_wanted(self, program: Any) -> bool:
+        if not isinstance(program, dict):
+            return True
+        wanted = all(
+            value is None or program.get(name) == value for name, value in self._filters.items()
+        )
+        return wanted and (not self._ids or program.get("programId") in self._ids)
+
+    def _emit(self, unit: ProgramList, program: Any) -> None:
+        parts: dict[str, list[Any]] = {"commissions": [], "feeds": []}
+        key = {"channel_id": unit.channel_id, "program_id": None}
+        if isinstance(program, dict):
+            key["program_id"] = program.get("programId")
+            for name in parts:
+                if isinstance(program.get(name), list):
+                    parts[name] = program.pop(name)
+        self._write("programs", program, market=unit.market, channel_id=unit.channel_id)
+        for name, rows in parts.items():
+            for row in rows:
+                self._write(name, row, **key)
+        for row in parts["feeds"]:
+            self._note(row, **key)
+
+    def _write(self, stream: str, row: Any, **context: Any) -> None:
+        if stream in self.streams:
+            self.streams[stream].emit(row, **context)
+
+    def _note(self, row: Any, *, channel_id: int | None, program_id: int | None) -> None:
+        if isinstance(row, dict) and channel_id and program_id and row.get("feedId") is not None:
+            try:
+                updated = timestamp(row.get("lastUpdated"))
+            except ValueError:
+                updated = None
+            feed = ProductFeed(channel_id, program_id, row["feedId"], updated)
+            self.feeds[feed.name] = feed
+
+    @override
+    def failed(self, unit: ProgramList, error: UnitError) -> None:
+        super().failed(unit, error)
+        self.whole = False
+
+
+class ProductFeeds(Retriever[ProductFeed, Body]):
+    """Downloads the product feeds that are newer than their bookmarks."""
+
+    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
+        super().__init__(tap, streams)
+        self._client = AdtractionClient(tap.config, "partner_token")
+        self._options = {
+            "setEpi": tap.config.get("feed_set_epi"),
+            "gt": tap.config.get("feed_google_ads"),
+        }
+
+    @override
+    def units(self) -> Iterator[ProductFeed]:
+        programs = self.tap.retrieve(Programs)
+        bookmarks = self.streams["products"].units
+        if programs.whole and not self.testing:
+            for gone in bookmarks.keys() - programs.feeds.keys():
+                del bookmarks[gone]
+        for feed in programs.feeds.values():
+            bookmark = bookmarks.get(feed.name)
+            if (
+                not bookmark
+                or not feed.last_updated
+                or instant(feed.last_updated) > instant(bookmark)
+            ):
+                yield feed
+
+    @override
+    def fetch(self, unit: ProductFeed) -> Body:
+        body = {
+            "programId": unit.program_id,
+            "channelId": unit.channel_id,
+            "feedId": unit.feed_id,
+            **self._options,
+        }
+        return self._client.fetch(
+            Request(
+                "partner/products/feed/",
+                f"feed {unit.feed_id} of program {unit.program_id}, channel {unit.channel_id}",
+                method="POST",
+                body={name: value for name, value in body.items() if value is not None},
+                quota="feed",
+            )
+        )
+
+    @override
+    def emit(self, unit: ProductFeed, answer: Body) -> None:
+        products = self.streams["products"]
+        context = {
+            "channel_id": unit.channel_id,
+            "program_id": unit.program_id,
+            "feed_id": unit.feed_id,
+            "feed_last_updated": unit.last_updated,
+        }
+        keys = ProductKeys()
+        for row in answer:
+            products.emit(row, product_key=keys.of(row), **context)
+        answer.close()
+
+    @override
+    def complete(self, unit: ProductFeed) -> None:
+        if unit.last_updated is not None:
+            now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            # a vendor whose clock is ahead must not make us miss what comes until then
+            bookmark = min(unit.last_updated, now, key=instant)
+            self.streams["products"].units[unit.name] = bookmark
+
+
+class ProductKeys:
+    """Gives each row of one feed a key of its own.
+
+    A feed may have more rows than memory should hold: of a key that was seen, 8 bytes are kept,
+    of its hash. Should two hashes ever be equal, a row is numbered that need not have been.
+    """
+
+    def __init__(self) -> None:
+        self._seen = [array("Q") for _ in range(1 << 12)]
+        self._times: Counter[str] = Counter()
+
+    def of(self, row: Any) -> str | None:
+        """Return the sku, or the hash of the URL where it is blank, numbered where it repeats."""
+        if not isinstance(row, dict):
+            return None
+        sku = row.get("sku")
+        key = str(sku).strip() if sku is not None else ""
+        if not key:
+            key = "sha256:" + hashlib.sha256(str(row.get("productUrl")).encode()).hexdigest()
+        if self._is_new(key):
+            return key
+        self._times[key] += 1
+        return f"{key}#{self._times[key] + 1}"
+
+    def _is_new(self, key: str) -> bool:
+        short = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())
+        bucket = self._seen[short >> 52]
+        at = bisect_left(bucket, short)
+        if at < len(bucket) and bucket[at] == short:
+            return False
+        bucket.insert(at, short)
+        return True
+
+
+class Channels(Retriever[None, list[Body]]):
+    """Reads the channels that applied to the client's program."""
+
+    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
+        super().__init__(tap, streams)
+        self._client = AdtractionClient(tap.config, "client_token")
+
+    @override
+    def units(self) -> Iterator[None]:
+        yield None
+
+    @override
+    def fetch(self, unit: None) -> list[Body]:
+        request = Request("client/channels/", "channels", method="POST", body={}, quota="channels")
+        return list(self._client.pages(request))
+
+    @override
+    def emit(self, unit: None, answer: list[Body]) -> None:
+        for body in answer:
+            for channel in body:
+                self.streams["channels"].emit(channel)
+            body.close()
+
+
+class ProgramStream(VendorStream):
+    """A program in a market, as one channel sees it."""
+
+    name = "programs"
+    primary_keys = ("market", "channel_id", "program_id")
+    retriever = Programs
+
+
+class CommissionStream(VendorStream):
+    """A commission type of a program."""
+
+    name = "commissions"
+    primary_keys = ("channel_id", "program_id", "commission_id")
+    retriever = Programs
+
+
+class FeedStream(VendorStream):
+    """A product feed of a program."""
+
+    name = "feeds"
+    primary_keys = ("channel_id", "program_id", "feed_id")
+    retriever = Programs
+
+
+class ProductStream(VendorStream):
+    """A product of a feed."""
+
+    name = "products"
+    primary_keys = ("channel_id", "program_id", "feed_id", "product_key")
+    replication_key = "feed_last_updated"
+    retriever = ProductFeeds
+
+    def __init__(self, tap: VendorTap) -> None:
+        super().__init__(tap)
+        self.selected_by_default = bool(self.config.get("channel_ids"))
+
+
+class ChannelStream(VendorStream):
+    """A channel that applied."""
+
+    name = "channels"
+    primary_keys = ("channel_id",)
+    retriever = Channels
