@@ -22,6 +22,7 @@ from typing_extensions import override
 from taps import redaction, settings
 from taps.command import TapCommand
 from taps.errors import InvalidSettingsError, UnitError
+from taps.http import Client
 from taps.privacy import Mask
 from taps.retriever import Retriever
 from taps.shaping import Shaper
@@ -227,10 +228,14 @@ class VendorTap(Tap):
         """Write the state as it stands: every record that it covers has been written."""
         self.state_writer.write_state(self.state)
 
-    @property
-    def several_accounts(self) -> bool:
-        """Whether refused credentials leave other accounts to be read."""
-        return False
+    def make_clients(self) -> dict[str, Client]:
+        """Return a client for each account that the settings name, by a name of its own."""
+        raise NotImplementedError
+
+    @cached_property
+    def clients(self) -> dict[str, Client]:
+        """The accounts; refused credentials of one leave the others to be read."""
+        return self.make_clients()
 
     def retrieve(self, kind: type[R], *, leader: VendorStream | None = None) -> R:
         """Run a retriever for all selected streams that it feeds, once in a run, and return it.

@@ -13,7 +13,6 @@ from typing_extensions import override
 from taps import redaction
 from taps.errors import InvalidSettingsError, TapError
 
-
 GARBAGE_THRESHOLD = 100_000
 """Objects made before the collector looks for cycles among them."""
 

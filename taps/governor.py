@@ -42,7 +42,7 @@ class Governor:
         self._reset: float | None = None
         self._in_flight = 0
         self._probing = False
-        self._foreign = False
+        self._foreign: bool | None = None
         self._blocked_until = 0.0
 
     def acquire(self) -> float:
@@ -62,8 +62,8 @@ class Governor:
             return 0
         if self._remaining is None:
             return None if self._probing else 0
-        # another client of the same quota may take one for each that is on its way
-        reserved = self._in_flight * (2 if self._foreign else 1)
+        # unless we are known to be alone, another client may take one for each on its way
+        reserved = self._in_flight * (1 if self._foreign is False else 2)
         if self._remaining > reserved:
             return 0
         if self._in_flight and self._remaining > 0:
@@ -116,6 +116,8 @@ class Governor:
         if reset is None or before is None or reset > before + SAME_WINDOW:
             if reset is not None:
                 self._clock.saw_reset(before, reset, sent, received)
+            if self._answers and self._foreign is None:
+                self._foreign = False
             self._reset = reset
             self._remaining = self._first_remaining = left
             self._answers = 0
@@ -129,7 +131,8 @@ class Governor:
             self._answers += 1
             self._remaining = min(self._remaining, left)
             ours = self._answers + self._in_flight
-            self._foreign = self._foreign or left < self._first_remaining - ours
+            if left < self._first_remaining - ours:
+                self._foreign = True
 
     def _learn_pause(self, status: int | None, retry_after: str | None, vendor_now: float) -> None:
         seconds = _number(retry_after)

@@ -90,6 +90,8 @@ class Body:
         """Give the temporary file back."""
         self._file.close()
 
+    __del__ = close  # of an answer that nobody reads, because the run ends early
+
 
 class Client:
     """A vendor's account: where it is, how to prove who asks, what its quotas are.
@@ -203,7 +205,11 @@ class Client:
         self._logger.debug(
             "%s", self._sentence(request, f"answered {status} in {time.time() - sent:.2f} s")
         )
-        return self._judge(request, status, head, file)
+        try:
+            return self._judge(request, status, head, file)
+        except BaseException:
+            file.close()
+            raise
 
     def _governor(self, quota: str) -> Governor:
         if quota not in self._governors:
@@ -228,8 +234,12 @@ class Client:
     @staticmethod
     def _spool(response: requests.Response) -> IO[bytes]:
         file = tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY)  # noqa: SIM115 - Body closes it
-        for chunk in response.iter_content(1 << 16):
-            file.write(chunk)
+        try:
+            for chunk in response.iter_content(1 << 16):
+                file.write(chunk)
+        except BaseException:
+            file.close()
+            raise
         return file
 
     def _judge(

@@ -89,7 +89,7 @@ class Retriever(ABC, Generic[Unit, Answer]):
             try:
                 answer = future.result()
             except UnitError as error:
-                if isinstance(error, CredentialsError) and not self.tap.several_accounts:
+                if isinstance(error, CredentialsError) and len(self.tap.clients) == 1:
                     raise
                 if self.testing:
                     raise

@@ -196,7 +196,6 @@ class Shaper:
             if each.get("x-pii") and mask.active
         }
         self._converts = {name: _convert(each) for name, each in properties.items()}
-        del self._converts[EXTRA]
         # most of a context is the same for every row of a unit
         self._context: dict[str, tuple[Any, Any]] = {}
         self._fields: dict[str, tuple[str, Convert | None]] = {

@@ -60,17 +60,18 @@ class AdtractionClient(Client):
             f"{self.vendor}, {request.about}: answered {status}: {message}", status=status
         )
 
-    def pages(self, request: Request) -> Iterator[Body]:
-        """Yield a request's pages, of which most endpoints have but one.
 
-        By the document a paged answer tells `count`, `pageSize` and `page`, from 0.
-        """
-        number = 0
-        while True:
-            body = self.fetch(request)
-            yield body
-            page = body.document if body.is_array else {}
-            number += 1
-            if number * int(page.get("pageSize") or 0) >= int(page.get("count") or 0):
-                return
-            request = request.with_body({**request.body, "page": number})
+def pages(client: Client, request: Request) -> Iterator[Body]:
+    """Yield a request's pages, of which most endpoints have but one.
+
+    By the document a paged answer tells `count`, `pageSize` and `page`, from 0.
+    """
+    number = 0
+    while True:
+        body = client.fetch(request)
+        yield body
+        page = body.document if body.is_array else {}
+        number += 1
+        if number * int(page.get("pageSize") or 0) >= int(page.get("count") or 0):
+            return
+        request = request.with_body({**request.body, "page": number})

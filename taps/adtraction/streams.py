@@ -13,7 +13,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from taps.adtraction.client import AdtractionClient
+from taps.adtraction.client import pages
 from taps.base import VendorStream, VendorTap
 from taps.errors import UnitError
 from taps.http import Body, Request
@@ -54,7 +54,7 @@ class Programs(Retriever[ProgramList, list[Body]]):
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
-        self._client = AdtractionClient(tap.config, "partner_token")
+        self._client = tap.clients["partner_token"]
         self._ids = set(tap.config.get("program_ids") or ())
         self._filters = {
             "approvalStatus": tap.config.get("approval_status"),
@@ -90,7 +90,7 @@ class Programs(Retriever[ProgramList, list[Body]]):
             body={name: value for name, value in body.items() if value is not None},
             quota="programs",
         )
-        return list(self._client.pages(request))
+        return list(pages(self._client, request))
 
     @override
     def emit(self, unit: ProgramList, answer: list[Body]) -> None:
@@ -147,7 +147,7 @@ class ProductFeeds(Retriever[ProductFeed, Body]):
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
-        self._client = AdtractionClient(tap.config, "partner_token")
+        self._client = tap.clients["partner_token"]
         self._options = {
             "setEpi": tap.config.get("feed_set_epi"),
             "gt": tap.config.get("feed_google_ads"),
@@ -249,7 +249,7 @@ class Channels(Retriever[None, list[Body]]):
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
-        self._client = AdtractionClient(tap.config, "client_token")
+        self._client = tap.clients["client_token"]
 
     @override
     def units(self) -> Iterator[None]:
@@ -258,7 +258,7 @@ class Channels(Retriever[None, list[Body]]):
     @override
     def fetch(self, unit: None) -> list[Body]:
         request = Request("client/channels/", "channels", method="POST", body={}, quota="channels")
-        return list(self._client.pages(request))
+        return list(pages(self._client, request))
 
     @override
     def emit(self, unit: None, answer: list[Body]) -> None:

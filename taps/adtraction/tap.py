@@ -11,6 +11,7 @@ from typing_extensions import override
 
 import schemas.adtraction
 from taps import settings
+from taps.adtraction.client import AdtractionClient
 from taps.adtraction.streams import (
     ChannelStream,
     CommissionStream,
@@ -19,6 +20,7 @@ from taps.adtraction.streams import (
     ProgramStream,
 )
 from taps.base import VendorStream, VendorTap
+from taps.http import Client
 
 PARTNER_STREAMS = (ProgramStream, CommissionStream, FeedStream, ProductStream)
 CLIENT_STREAMS = (ChannelStream,)
@@ -100,10 +102,14 @@ class TapAdtraction(VendorTap):
         *settings.common("https://api.adtraction.net/v3"),
     ).to_dict()
 
-    @property
     @override
-    def several_accounts(self) -> bool:
-        return bool(self.config.get("partner_token") and self.config.get("client_token"))
+    def make_clients(self) -> dict[str, Client]:
+        credentials = ("partner_token", "client_token")
+        return {
+            name: AdtractionClient(self.config, name)
+            for name in credentials
+            if self.config.get(name)
+        }
 
     @override
     def discover_streams(self) -> Sequence[VendorStream]:

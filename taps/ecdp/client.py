@@ -9,6 +9,8 @@ from typing_extensions import override
 
 from taps.http import Client
 
+ACCOUNT = "business unit"
+
 
 class EcdpClient(Client):
     """One business unit of ECDP: its API key opens exactly one."""

@@ -11,7 +11,7 @@ from typing import Any
 from typing_extensions import override
 
 from taps.base import VendorStream, VendorTap
-from taps.ecdp.client import EcdpClient
+from taps.ecdp.client import ACCOUNT
 from taps.errors import OverloadedError, UnitError
 from taps.http import Body, Request
 from taps.retriever import Retriever
@@ -27,7 +27,7 @@ class OrderReport(Retriever[Window, list[Body]]):
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
         config = tap.config
-        self._client = EcdpClient(config)
+        self._client = tap.clients[ACCOUNT]
         self._broken = False
         self._context = {"reporting_currency": config.get("reporting_currency")}
         # no filter is a request without it: enumerating channels would lose those to come

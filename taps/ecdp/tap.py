@@ -12,7 +12,9 @@ from typing_extensions import override
 import schemas.ecdp
 from taps import settings
 from taps.base import VendorTap
+from taps.ecdp.client import ACCOUNT, EcdpClient
 from taps.ecdp.streams import AttributedOrderLines, AttributedOrders
+from taps.http import Client
 from taps.settings import day_of
 
 
@@ -81,6 +83,10 @@ class TapEcdp(VendorTap):
         ),
         *settings.common("https://api.ecdp.app"),
     ).to_dict()
+
+    @override
+    def make_clients(self) -> dict[str, Client]:
+        return {ACCOUNT: EcdpClient(self.config)}
 
     @override
     def faults(self) -> Iterable[str]:

@@ -143,6 +143,17 @@ def test_lookback(sandbox: Sandbox) -> None:
     assert len(rows(sandbox, "products", date=str(days_ago(1)))) < len(rows(sandbox, "products"))
 
 
+def test_lookback_is_by_the_last_visit_its_first_day_included(sandbox: Sandbox) -> None:
+    listed = ids(rows(sandbox, "locations", 1, date=str(days_ago(60))))
+    last_visits = {
+        number: rows(sandbox, f"locations/{number}", 1)["summary"]["visit_last"][:10]
+        for number in listed
+    }
+    for since in {*last_visits.values(), str(TODAY)}:
+        expected = {number for number, last in last_visits.items() if last >= since}
+        assert ids(rows(sandbox, "locations", 1, date=since)) == expected
+
+
 def test_hashes(sandbox: Sandbox) -> None:
     known = [email for number in range(200) for email in emails(number, "website_2")]
     assert {len(emails(number, "website_2")) for number in range(10)} == {0, 1, 2}

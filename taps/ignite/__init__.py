@@ -1,0 +1,1 @@
+"""Visitors, locations, audiences, inventory and sales of the websites on Ignite."""
