@@ -252,6 +252,8 @@ class Client:
         if status >= 300:  # noqa: PLR2004
             reason = f"answered {status}{self._quote(file)}"
             raise UnitError(self._sentence(request, reason), status=status)
+        if status != 204 and file.tell() == 0:  # noqa: PLR2004
+            raise RetryableError("the answer is empty", status=status)
         try:
             body = Body(file, headers, self.envelopes)
         except ValueError:

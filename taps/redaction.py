@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
@@ -14,6 +15,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 from typing_extensions import override
 
 MASK = "***"
+_PERCENT = re.compile("%..")
 
 
 class Redactor:
@@ -40,13 +42,14 @@ class Redactor:
 
 def _encodings(secret: str) -> Iterator[str]:
     yield secret
-    yield quote(secret, safe="")
-    yield quote(secret)
-    yield quote_plus(secret)
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield quoted
+        yield _PERCENT.sub(lambda found: found[0].lower(), quoted)
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
     raw = secret.encode()
+    yield repr(raw)[2:-1]
     for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
         yield encoded.decode()
         yield encoded.decode().rstrip("=")
@@ -54,18 +57,19 @@ def _encodings(secret: str) -> Iterator[str]:
 
 def secrets_of(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
     """Yield every value that the settings' JSON schema marks as `secret`, at any depth."""
-    if schema.get("secret") and value is not None:
-        text = value if isinstance(value, str) else json.dumps(value)
-        yield text
-        if "://" in text and (password := urlsplit(text).password):
-            yield password
-            yield unquote(password)
     if isinstance(value, Mapping):
         for name, inner in schema.get("properties", {}).items():
             yield from secrets_of(inner, value.get(name))
     elif isinstance(value, list):
+        items = {"secret": schema.get("secret"), **schema.get("items", {})}
         for item in value:
-            yield from secrets_of(schema.get("items", {}), item)
+            yield from secrets_of(items, item)
+    elif schema.get("secret") and value is not None:
+        text = str(value)
+        yield text
+        if "://" in text and (password := urlsplit(text).password):
+            yield password
+            yield unquote(password)
 
 
 class _RedactingFormatter(logging.Formatter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from singer_sdk import typing as th
 
 DISTRIBUTION = "attribution-elt"
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _formats = FormatChecker(())
 
 
@@ -129,7 +131,7 @@ def day_of(value: str) -> date:
         ValueError: it is neither.
     """
     if len(value) == len("YYYY-MM-DD"):
-        if value.count("-") != 2:  # noqa: PLR2004
+        if not _DAY.fullmatch(value):
             raise ValueError(value)
         return date.fromisoformat(value)
     if "T" not in value and " " not in value:

@@ -7,7 +7,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from taps.http import Client
+from taps.errors import RetryableError
+from taps.http import Body, Client, Request
 
 ACCOUNT = "business unit"
 
@@ -26,3 +27,8 @@ class EcdpClient(Client):
     @override
     def auth_headers(self) -> dict[str, str]:
         return {"x-api-key": self._api_key}
+
+    @override
+    def check(self, body: Body, request: Request) -> None:
+        if not body.is_array:
+            raise RetryableError("the answer holds no list of orders")

@@ -1,0 +1,1 @@
+"""Streams of tap-attribution-io."""

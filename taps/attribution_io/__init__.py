@@ -1,0 +1,1 @@
+"""Customers of Attribution.io with their events, touchpoints and attribution results."""

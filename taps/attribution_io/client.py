@@ -1,0 +1,42 @@
+"""Attribution.io's customer API, version 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from typing_extensions import override
+
+from taps.errors import RetryableError
+from taps.http import Body, Client, Request
+
+ACCOUNT = "project"
+
+
+class AttributionClient(Client):
+    """One project: its public key stands in the path, its secret in the query."""
+
+    vendor = "Attribution.io"
+    credential = "public_key, secret"
+    quotes_vendor = False  # its message may repeat the client id, which may be an address
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self._public_key = quote(config["public_key"], safe="")
+        self._secret: str = config["secret"]
+
+    @override
+    def auth_params(self) -> dict[str, str]:
+        return {"secret": self._secret}
+
+    def path(self, client_id: str) -> str:
+        """Return the path of a customer, whose id may hold any character."""
+        return f"{self._public_key}/customers/{quote(client_id, safe='')}"
+
+    @override
+    def check(self, body: Body, request: Request) -> None:
+        if not isinstance(body.document, dict) or not isinstance(
+            body.document.get("customer"), dict
+        ):
+            raise RetryableError("the answer holds no customer")

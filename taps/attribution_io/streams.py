@@ -1,0 +1,244 @@
+"""Attribution.io's streams: what one customer's answer holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from typing_extensions import override
+
+from taps.attribution_io.client import ACCOUNT, AttributionClient
+from taps.attribution_io.customer_ids import CustomerList, client_ids, public_name
+from taps.base import VendorStream, VendorTap
+from taps.errors import UnitError
+from taps.http import Body, Request
+from taps.retriever import Retriever
+from taps.shaping import instant
+
+FLAGS = {
+    "show_events": {"events", "event_attributions"},
+    "show_pageviews": {"pageviews"},
+    "show_touchpoints": {"touchpoints"},
+    "show_identities": {"identities"},
+}
+"""What each flag of a request is needed for."""
+FIXED_COUNTS = {"events_count", "pageviews_count", "touchpoints_count"}
+"""Counts of the summary that are not of one event type."""
+MOST_NAMED = 20
+"""Unknown customers that the warning names at most."""
+
+_ATTRIB = re.compile(r"(\d+)_attrib")
+_COUNT = re.compile(r"(.+)_count")
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer to ask for; `place` is where it stands in the order of a run.
+
+    One without an id asks for nothing: it stands at the end.
+    """
+
+    place: str = ""
+    client_id: str = ""
+
+
+class Customers(Retriever[Customer, Body | None]):
+    """Asks for each customer once, with just the flags that the selected streams need.
+
+    The state of each stream holds how far the run has come (`after`, `started`, `gaps`) and when
+    the last complete one began (`completed`).
+    """
+
+    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
+        super().__init__(tap, streams)
+        client = tap.clients[ACCOUNT]
+        assert isinstance(client, AttributionClient)  # noqa: S101 - narrows the type
+        self._client = client
+        self._flags = {
+            flag: "true" for flag, needed_by in FLAGS.items() if needed_by & self.streams.keys()
+        }
+        self._unknown: list[str] = []
+        places = [stream.stream_state.get("after") for stream in streams]
+        self._resumes = bool(places) and all(places)
+        self._after = min(filter(None, places)) if self._resumes else ""
+        starts = [stream.stream_state.get("started") or "" for stream in streams]
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self._started = min(starts) if self._resumes else now
+        self._gaps = self._resumes and any(each.stream_state.get("gaps") for each in streams)
+
+    @override
+    def units(self) -> Iterator[Customer]:
+        completed = [each.stream_state.get("completed") for each in self.streams.values()]
+        since = min(map(str, completed)) if all(completed) else "1970-01-01T00:00:00Z"
+        customers = CustomerList(client_ids(self.tap.config, instant(since)))
+        self.tap.logger.info(
+            "%d customers%s", len(customers), ", going on where it was" if self._resumes else ""
+        )
+        for place, client_id in customers.after(self._after):
+            yield Customer(place, client_id)
+        yield Customer()
+
+    @override
+    def fetch(self, unit: Customer) -> Body | None:
+        if not unit.client_id:
+            return None
+        path = self._client.path(unit.client_id)
+        about = f"customer {public_name(unit.client_id)}"
+        return self._client.fetch(Request(path, about, params=self._flags))
+
+    @override
+    def emit(self, unit: Customer, answer: Body | None) -> None:
+        if answer is None:
+            return
+        customer = answer.document["customer"]
+        client_id = customer.get("client_id") or unit.client_id
+        for name, rows in _parted(customer, client_id):
+            if name in self.streams:
+                for row in rows:
+                    self.streams[name].emit(row, client_id=client_id)
+        answer.close()
+
+    @override
+    def failed(self, unit: Customer, error: UnitError) -> None:
+        if error.status == HTTPStatus.NOT_FOUND:
+            self._unknown.append(public_name(unit.client_id))
+            return
+        super().failed(unit, error)
+        self._gaps = True
+
+    @override
+    def complete(self, unit: Customer) -> None:
+        if unit.client_id:
+            run = {"after": unit.place, "started": self._started, "gaps": self._gaps}
+        else:
+            # what failed must be asked for again: a run with gaps does not count as complete
+            run = {"after": "", "started": "", "gaps": False}
+            run |= {} if self._gaps else {"completed": self._started}
+            self._tell_unknown()
+        for stream in self.streams.values():
+            stream.stream_state.update(run)
+
+    def _tell_unknown(self) -> None:
+        if self._unknown:
+            more = len(self._unknown) - MOST_NAMED
+            names = ", ".join(self._unknown[:MOST_NAMED]) + (
+                f" and {more} more" if more > 0 else ""
+            )
+            self.tap.logger.warning(
+                "%d customers are unknown to Attribution.io: %s", len(self._unknown), names
+            )
+
+
+def _parted(customer: dict[str, Any], client_id: str) -> Iterator[tuple[str, Iterable[Any]]]:
+    """Take a customer apart into the rows of each stream."""
+    events = _list(customer, "events")
+    outputs = [
+        output
+        for event in events
+        if isinstance(event, dict)
+        for output in _list(event, "attribution_model_outputs")
+    ]
+    yield "events", events
+    yield "event_attributions", outputs
+    yield "pageviews", _list(customer, "pageviews")
+    yield "touchpoints", _list(customer, "touchpoints")
+    yield (
+        "identities",
+        [
+            {"identity_number": number, **identity}
+            for number, identity in enumerate(_list(customer, "identities"), 1)
+            if isinstance(identity, dict)
+        ],
+    )
+    summary = customer.get("summary")
+    if isinstance(summary, dict):
+        yield "customer_attributions", list(_attributions(summary))
+        yield "customer_event_counts", list(_event_counts(summary))
+    yield "customers", [{**customer, "client_id": client_id}]
+
+
+def _list(owner: dict[str, Any], name: str) -> list[Any]:
+    """Take a list out of an object, where it is one."""
+    return owner.pop(name) if isinstance(owner.get(name), list) else []
+
+
+def _attributions(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name in [name for name in summary if _ATTRIB.fullmatch(name)]:
+        entries = (each for each in _list(summary, name) if isinstance(each, dict))
+        for entry in entries:
+            key = {id_: entry.get(id_) or 0 for id_ in ("medium_id", "source_id")}
+            yield {**entry, **key, "event_type_id": name.removesuffix("_attrib")}
+
+
+def _event_counts(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name in [name for name in summary if _COUNT.fullmatch(name)]:
+        if name not in FIXED_COUNTS:
+            yield {"event_type": name.removesuffix("_count"), "count": summary.pop(name)}
+
+
+class CustomerStream(VendorStream):
+    """A customer, with the fixed part of the summary flattened."""
+
+    name = "customers"
+    primary_keys = ("client_id",)
+    retriever = Customers
+
+
+class CustomerAttributions(VendorStream):
+    """An entry of a summary's attribution of one event type."""
+
+    name = "customer_attributions"
+    primary_keys = ("client_id", "event_type_id", "medium_id", "source_id")
+    retriever = Customers
+
+
+class CustomerEventCounts(VendorStream):
+    """The count of one event type in a summary."""
+
+    name = "customer_event_counts"
+    primary_keys = ("client_id", "event_type")
+    retriever = Customers
+
+
+class Events(VendorStream):
+    """An event."""
+
+    name = "events"
+    primary_keys = ("id",)
+    retriever = Customers
+
+
+class EventAttributions(VendorStream):
+    """One of an event's attribution model outputs."""
+
+    name = "event_attributions"
+    primary_keys = ("id",)
+    retriever = Customers
+
+
+class Pageviews(VendorStream):
+    """A pageview."""
+
+    name = "pageviews"
+    primary_keys = ("id",)
+    retriever = Customers
+
+
+class Touchpoints(VendorStream):
+    """A touchpoint."""
+
+    name = "touchpoints"
+    primary_keys = ("id",)
+    retriever = Customers
+
+
+class Identities(VendorStream):
+    """One of a customer's identities."""
+
+    name = "identities"
+    primary_keys = ("client_id", "identity_number")
+    retriever = Customers
