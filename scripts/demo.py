@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from sandbox import Sandbox
 PROJECT = Path(__file__).parent.parent
 WAREHOUSE = PROJECT / "warehouse.duckdb"
 LOG = PROJECT / "output" / "demo.log"
-SCHEMA = "demo"
 DAYS = 5
+TAPS = ("tap-ecdp", "tap-adtraction", "tap-ignite", "tap-attribution-io")
 
 
 def main() -> None:
@@ -28,23 +29,56 @@ def main() -> None:
     LOG.write_text("")
     today = datetime.now(UTC).date()
     with Sandbox(today=today - timedelta(days=DAYS)) as sandbox:
-        settings = {
-            "TAP_ECDP_API_URL": sandbox.ecdp.url,
-            "TAP_ECDP_API_KEY": sandbox.ecdp.api_key,
-            "TAP_ECDP_START_DATE": (today - timedelta(days=60)).isoformat(),
-            "TAP_ECDP_REPORTING_CURRENCY": "EUR",
-            "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE.name}",
-            "TARGET_WAREHOUSE_DEFAULT_TARGET_SCHEMA": SCHEMA,
-        }
-        # data of the demo's own schema and state; whatever else is in the warehouse stays
-        query(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        settings = settings_of(sandbox, today)
+        # the demo has schemas and states of its own; whatever else is in the warehouse stays
+        for tap in TAPS:
+            query(f"DROP SCHEMA IF EXISTS {schema(tap)} CASCADE")
         meltano("Installing the plugins", settings, "install")
-        pipeline = ("run", "--state-id-suffix=demo", "tap-ecdp", "target-warehouse")
-        meltano("First run", settings, pipeline[0], "--full-refresh", *pipeline[1:])
+        for tap in TAPS:
+            run("First run", tap, settings, "--full-refresh")
         before = orders()
         sandbox.advance(DAYS)
-        meltano(f"Second run, {DAYS} days later", settings, *pipeline)
+        for tap in TAPS:
+            run(f"Second run, {DAYS} days later", tap, settings)
     report(before, orders())
+
+
+def settings_of(sandbox: Sandbox, today: date) -> dict[str, str]:
+    """Return the plugins' settings, as one would set them in the environment or in .env."""
+    websites = [
+        {"name": website.name, "token": website.token, "secret": website.secret}
+        for website in sandbox.ignite.websites
+    ]
+    return {
+        "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE.name}",
+        "TAP_ECDP_API_URL": sandbox.ecdp.url,
+        "TAP_ECDP_API_KEY": sandbox.ecdp.api_key,
+        "TAP_ECDP_START_DATE": (today - timedelta(days=60)).isoformat(),
+        "TAP_ECDP_REPORTING_CURRENCY": "EUR",
+        "TAP_ADTRACTION_API_URL": sandbox.adtraction.url,
+        "TAP_ADTRACTION_PARTNER_TOKEN": sandbox.adtraction.partner_token,
+        "TAP_ADTRACTION_CLIENT_TOKEN": sandbox.adtraction.client_token,
+        "TAP_ADTRACTION_MARKETS": json.dumps(list(sandbox.adtraction.markets)),
+        "TAP_ADTRACTION_CHANNEL_IDS": json.dumps(list(sandbox.adtraction.channel_ids)),
+        "TAP_IGNITE_API_URL": sandbox.ignite.url,
+        "TAP_IGNITE_WEBSITES": json.dumps(websites),
+        "TAP_ATTRIBUTION_IO_API_URL": sandbox.attribution_io.url,
+        "TAP_ATTRIBUTION_IO_PUBLIC_KEY": sandbox.attribution_io.public_key,
+        "TAP_ATTRIBUTION_IO_SECRET": sandbox.attribution_io.secret,
+        "TAP_ATTRIBUTION_IO_CUSTOMER_IDS": json.dumps(sandbox.attribution_io.client_ids),
+    }
+
+
+def schema(tap: str) -> str:
+    """Return the demo's schema for a tap's tables."""
+    return "demo_" + tap.removeprefix("tap-").replace("-", "_")
+
+
+def run(title: str, tap: str, settings: dict[str, str], *options: str) -> None:
+    """Move one vendor's data into the warehouse."""
+    target = {"TARGET_WAREHOUSE_DEFAULT_TARGET_SCHEMA": schema(tap)}
+    command = ("run", "--state-id-suffix=demo", *options, tap, "target-warehouse")
+    meltano(f"{title}: {tap}", {**settings, **target}, *command)
 
 
 def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
@@ -64,7 +98,7 @@ def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
                 print(f"\r{title} ... {time.monotonic() - started:.0f} s", end="", flush=True)
             time.sleep(0.2)
     took = f"{time.monotonic() - started:.0f} s"
-    print(f"\r{title}: " + (took if process.returncode == 0 else "failed"), flush=True)
+    print(f"\r{title} ... " + (took if process.returncode == 0 else "failed"), flush=True)
     if process.returncode:
         print(*LOG.read_text().splitlines()[-20:], sep="\n")
         sys.exit(f"meltano {arguments[0]} failed; its whole output is in {LOG}")
@@ -80,9 +114,9 @@ def orders() -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """Return each order's credit and value."""
     rows = query(
         f"""SELECT website_id, order_id, channel, message_id, order_value_converted, returned
-            FROM {SCHEMA}.attributed_orders
+            FROM {schema("tap-ecdp")}.attributed_orders
             LEFT JOIN (SELECT website_id, order_id, sum(returned) AS returned
-                       FROM {SCHEMA}.attributed_order_lines GROUP BY ALL)
+                       FROM {schema("tap-ecdp")}.attributed_order_lines GROUP BY ALL)
             USING (website_id, order_id)"""  # noqa: S608 - our own schema's name
     )
     return {row[:2]: row[2:] for row in rows}
@@ -90,17 +124,20 @@ def orders() -> dict[tuple[Any, ...], tuple[Any, ...]]:
 
 def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
     """Print what landed, revenue by channel, and what the second run changed."""
-    streams = query(
-        f"""SELECT table_name FROM information_schema.tables
-            WHERE table_schema = '{SCHEMA}' AND NOT starts_with(table_name, '_') ORDER BY ALL"""  # noqa: S608
-    )
-    counts = [(name, query(f"SELECT count(*) FROM {SCHEMA}.{name}")[0][0]) for (name,) in streams]  # noqa: S608
-    table("Rows in warehouse.duckdb", ("stream", "rows"), counts)
+    counts = [
+        (tap.removeprefix("tap-"), name, query(f"SELECT count(*) FROM {schema(tap)}.{name}")[0][0])  # noqa: S608
+        for tap in TAPS
+        for (name,) in query(
+            f"""SELECT table_name FROM information_schema.tables
+                WHERE table_schema = '{schema(tap)}' ORDER BY ALL"""  # noqa: S608
+        )
+    ]
+    table("Rows in warehouse.duckdb", ("vendor", "stream", "rows"), counts)
     revenue = query(
         f"""SELECT channel, count(*), round(sum(order_value_converted), 2)
-            FROM {SCHEMA}.attributed_orders GROUP BY ALL ORDER BY 3 DESC"""  # noqa: S608
+            FROM {schema("tap-ecdp")}.attributed_orders GROUP BY ALL ORDER BY 3 DESC"""  # noqa: S608
     )
-    table("Revenue by channel", ("channel", "orders", "EUR"), revenue)
+    table("Revenue by channel, of ECDP", ("channel", "orders", "EUR"), revenue)
     kept = before.keys() & after.keys()
     changes = [
         ("orders added", len(after.keys() - before.keys())),
@@ -108,8 +145,8 @@ def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
         ("orders with more units returned", count_changed(before, after, kept, slice(3, 4))),
         ("orders unchanged", sum(before[key] == after[key] for key in kept)),
     ]
-    table("What the second run changed", ("change", "orders"), changes)
-    print(f"\nLook around: duckdb {WAREHOUSE.name}; the tables are in the schema `{SCHEMA}`.")
+    table("What the second run changed, of ECDP's orders", ("change", "orders"), changes)
+    print(f"\nLook around: duckdb {WAREHOUSE.name}; the schemas are demo_ecdp, demo_ignite …")
 
 
 def count_changed(
@@ -123,13 +160,14 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> N
     """Print rows in columns, numbers to the right."""
     texts = [[f"{cell:,}" if not isinstance(cell, str) else cell for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
+    numeric = [not isinstance(cell, str) for cell in rows[0]] if rows else [False] * len(header)
     print(f"\n{title}")
     for line in (header, *texts):
-        first, *others = (
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        print("  " + "  ".join((first, *others)))
+        cells = [
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(line, widths, numeric, strict=True)
+        ]
+        print("  " + "  ".join(cells).rstrip())
 
 
 if __name__ == "__main__":

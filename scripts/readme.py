@@ -11,8 +11,11 @@ from typing import Any
 
 from singer_sdk import Stream
 
+from taps.settings import common
+
 README = Path(__file__).parent.parent / "README.md"
 SECTION = re.compile(r"(<!-- (?P<plugin>[\w-]+): (?P<table>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+COMMON = tuple(common("").wrapped)
 INHERITED = ("stream_map", "flattening_", "faker_config", "validate_records")
 """Beginnings of the names of settings that come with the SDK, and are documented there."""
 
@@ -30,7 +33,8 @@ def main() -> None:
 def section(found: re.Match[str]) -> str:
     """Return a marked section with its table as it should be."""
     plugin = plugin_class(found["plugin"])
-    rows = {"settings": settings, "streams": streams}[found["table"]](plugin)
+    tables = {"settings": settings, "streams": streams, "common": common_settings}
+    rows = tables[found["table"]](plugin)
     return found[1] + "".join(f"| {' | '.join(row)} |\n" for row in rows) + found[4]
 
 
@@ -42,13 +46,24 @@ def plugin_class(name: str) -> Any:
 
 
 def settings(plugin: Any) -> Iterator[Sequence[str]]:
-    """Yield the rows of the table of settings."""
+    """Yield the rows of the table of a plugin's own settings."""
+    shared = [name for name in COMMON if name != "api_url"]
+    names = [name for name in plugin.config_jsonschema["properties"] if name not in shared]
+    return rows_of(plugin, [name for name in names if not name.startswith(INHERITED)])
+
+
+def common_settings(plugin: Any) -> Iterator[Sequence[str]]:
+    """Yield the rows of the table of settings that every tap has."""
+    return rows_of(plugin, [name for name in COMMON if name != "api_url"])
+
+
+def rows_of(plugin: Any, names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield a row for each setting."""
     yield "setting", "meaning", "default"
     yield "---", "---", "---"
     schema = plugin.config_jsonschema
-    for name, setting in schema["properties"].items():
-        if name.startswith(INHERITED):
-            continue
+    for name in names:
+        setting = schema["properties"][name]
         marks = [
             word
             for word, holds in (
