@@ -1,0 +1,1 @@
+"""The loader `target-warehouse`: any Singer tap into a warehouse."""

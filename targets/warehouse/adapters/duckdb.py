@@ -1,0 +1,142 @@
+"""DuckDB files, and MotherDuck."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import duckdb
+import pyarrow as pa
+from typing_extensions import override
+
+from targets.warehouse.adapters.base import Adapter, listed, literal, quoted
+from targets.warehouse.columns import Column, Kind
+
+_STAGE = "staged_rows"
+_DIGITS = 38
+_TYPES = {
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.INTEGER: "BIGINT",
+    Kind.NUMBER: "DECIMAL(38,{scale})",
+    Kind.DATE: "DATE",
+    Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    Kind.TIME: "TIME",
+    Kind.TEXT: "VARCHAR",
+    Kind.JSON: "JSON",
+}
+_KINDS = {type_: kind for kind, type_ in _TYPES.items()}
+_NARROW = {"TINYINT": Kind.INTEGER, "SMALLINT": Kind.INTEGER, "INTEGER": Kind.INTEGER}
+"""Types that hold less than the one we use for their kind, in tables that others made."""
+
+
+class DuckDBAdapter(Adapter):
+    """Reads Arrow tables where they lie and merges them without an index."""
+
+    types = _TYPES
+    name_limit = 255
+    batch_bytes = 64 << 20
+    decimal_digits = _DIGITS
+    errors = (duckdb.Error,)
+    data_errors = (duckdb.DataError, duckdb.IntegrityError)
+
+    def __init__(self, url: str, schema: str | None) -> None:
+        parts = urlsplit(url)
+        # By default there is a checkpoint after nearly every batch.
+        settings: dict[str, Any] = {"wal_autocheckpoint": "256MB", **dict(parse_qsl(parts.query))}
+        self._connection = duckdb.connect(unquote(parts.path)[1:], config=settings)
+        self.execute("SET TimeZone = 'UTC'")
+        self._connection.begin()
+        if schema:
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        self.schema = schema or self.execute("SELECT current_schema()")[0][0]
+
+    @override
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql).fetchall()
+
+    @override
+    def columns(self, table: str) -> dict[str, Column]:
+        rows = self.execute(
+            "SELECT column_name, data_type, numeric_scale FROM duckdb_columns() "
+            "WHERE database_name = current_database() "
+            f"AND schema_name = {literal(self.schema)} AND table_name = {literal(table)} "
+            "ORDER BY column_index"
+        )
+        return {name: _column(type_, scale) for name, type_, scale in rows}
+
+    @override
+    def is_narrower(self, existing: Column, wanted: Column) -> bool:
+        short = existing.kind is Kind.NUMBER and not existing.type.startswith(f"DECIMAL({_DIGITS},")
+        return existing.type in _NARROW or short or super().is_narrower(existing, wanted)
+
+    @override
+    def alter(self, table: str, name: str, column: Column) -> None:
+        if column.kind is Kind.NUMBER:
+            # More digits after the point leave fewer before it.
+            whole = f"split_part(abs({quoted(name)})::VARCHAR, '.', 1)"
+            longest = f"SELECT max(length({whole})) FROM {self.path(table)}"
+            if (self.execute(longest)[0][0] or 0) + column.scale > _DIGITS:
+                column = Column(Kind.TEXT)
+        super().alter(table, name, column)
+
+    @override
+    def key(self, table: str, keys: Sequence[str]) -> None:
+        """Do nothing: keys are for `merge` to look at, and an index would only slow it down."""
+
+    @override
+    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        for index, (name, column) in enumerate(columns.items()):
+            if column.kind is Kind.NUMBER:
+                decimals = rows[name].cast(pa.decimal128(_DIGITS, column.scale))
+                rows = rows.set_column(index, name, decimals)
+        self._connection.register(_STAGE, rows)
+
+    @override
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+        names = list(map(quoted, columns))
+        same = " AND ".join(f"old.{key} = new.{key}" for key in map(quoted, keys))
+        differs = " OR ".join(
+            f"old.{quoted(name)} IS DISTINCT FROM new.{quoted(name)}"
+            for name in self.compared(columns, keys)
+        )
+        self.execute(
+            f"MERGE INTO {self.path(table)} AS old USING {_STAGE} AS new ON {same} "
+            f"WHEN MATCHED AND ({differs or False}) "
+            f"THEN UPDATE SET {', '.join(f'{name} = new.{name}' for name in names)} "
+            f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
+            f"VALUES ({', '.join(f'new.{name}' for name in names)})"
+        )
+
+    @override
+    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self.stage(table, rows, columns)
+        names = listed(columns)
+        self.execute(f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}")
+
+    @override
+    def commit(self) -> None:
+        self._connection.commit()
+        self._connection.unregister(_STAGE)
+        self._connection.begin()
+
+    @override
+    def rollback(self) -> None:
+        self._connection.rollback()
+        self._connection.unregister(_STAGE)
+        self._connection.begin()
+
+    @override
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _column(type_: str, scale: int | None) -> Column:
+    if type_.startswith("DECIMAL"):
+        return Column(Kind.NUMBER, scale or 0, type_)
+    return Column(_KINDS.get(type_) or _NARROW.get(type_, Kind.TEXT), type=type_)
+
+
+ADAPTER = DuckDBAdapter

@@ -1,0 +1,192 @@
+"""PostgreSQL, and what speaks its protocol."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+from typing_extensions import override
+
+from targets.warehouse.adapters.base import Adapter, WarehouseError, listed, literal, quoted
+from targets.warehouse.columns import Column, Kind
+
+_STAGE = "staged_rows"
+_TYPES = {
+    Kind.BOOLEAN: "boolean",
+    Kind.INTEGER: "bigint",
+    Kind.NUMBER: "numeric",
+    Kind.DATE: "date",
+    Kind.TIMESTAMP: "timestamp with time zone",
+    Kind.TIME: "time without time zone",
+    Kind.TEXT: "text",
+    # Not jsonb: that drops key order and repeated keys, and refuses \u0000 and the largest numbers.
+    Kind.JSON: "json",
+}
+_KINDS = {type_: kind for kind, type_ in _TYPES.items()} | {
+    "jsonb": Kind.JSON,
+    "character varying": Kind.TEXT,
+}
+_NARROW = {
+    "smallint": Kind.INTEGER,
+    "integer": Kind.INTEGER,
+    "real": Kind.NUMBER,
+    "double precision": Kind.NUMBER,
+    "timestamp without time zone": Kind.TIMESTAMP,
+}
+"""Types that hold less than the one we use for their kind, in tables that others made."""
+_ROWS_AT_ONCE = 5_000
+_CSV = csv.WriteOptions(include_header=False)
+
+
+class PostgreSQLAdapter(Adapter):
+    """Copies rows as CSV: into a temporary table to be merged, or straight into the table."""
+
+    types = _TYPES
+    name_limit = 63
+    batch_bytes = 64 << 20
+    enforces_keys = True
+    errors = (psycopg.Error,)
+    data_errors = (
+        psycopg.DataError,
+        psycopg.IntegrityError,
+        psycopg.errors.ProgramLimitExceeded,  # such as a key too long for an index
+    )
+
+    def __init__(self, url: str, schema: str | None) -> None:
+        self._connection = psycopg.connect(
+            url, application_name="target-warehouse", client_encoding="utf8"
+        )
+        self.execute("SET TIME ZONE 'UTC'")
+        if schema and not self.execute(
+            f"SELECT FROM pg_namespace WHERE nspname = {literal(schema)}"
+        ):  # even IF NOT EXISTS needs the right to create one
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        self.schema = schema or self.execute("SELECT current_schema()")[0][0]
+        if self.schema is None:
+            raise WarehouseError("the database has no default schema: set default_target_schema")
+        self.commit()
+
+    @override
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(sql.encode())
+        return cursor.fetchall() if cursor.description else []
+
+    @override
+    def explain(self, error: Exception) -> str:
+        primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+        return primary or super().explain(error)
+
+    @override
+    def columns(self, table: str) -> dict[str, Column]:
+        rows = self.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            f"WHERE attrelid = to_regclass({literal(self.path(table))}) "
+            "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        )
+        return {name: _column(type_) for name, type_ in rows}
+
+    @override
+    def is_narrower(self, existing: Column, wanted: Column) -> bool:
+        bounded = existing.type.startswith(("numeric(", "character varying("))
+        return existing.type in _NARROW or bounded or super().is_narrower(existing, wanted)
+
+    @override
+    def key(self, table: str, keys: Sequence[str]) -> None:
+        path = self.path(table)
+        rows = self.execute(
+            "SELECT conname, attname FROM pg_constraint JOIN pg_attribute "
+            "ON attrelid = conrelid AND attnum = ANY (conkey) "
+            f"WHERE contype = 'p' AND conrelid = to_regclass({literal(path)})"
+        )
+        held = {name for _, name in rows}
+        if held == set(keys):
+            return
+        for constraint in {constraint for constraint, _ in rows}:
+            self.execute(f"ALTER TABLE {path} DROP CONSTRAINT {quoted(constraint)}")
+        for name in held:
+            self.execute(f"ALTER TABLE {path} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+        if keys:
+            self.execute(f"ALTER TABLE {path} ADD PRIMARY KEY ({listed(keys)})")
+
+    @override
+    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self.execute(f"CREATE TEMPORARY TABLE {_STAGE} (LIKE {self.path(table)}) ON COMMIT DROP")
+        self._copy(f"pg_temp.{_STAGE}", rows)
+
+    @override
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+        names = listed(columns)
+        compared = [
+            # json has no equality
+            f"{quoted(name)}::text" if columns[name].kind is Kind.JSON else quoted(name)
+            for name in self.compared(columns, keys)
+        ]
+        old = ", ".join(f"old.{name}" for name in compared)
+        new = ", ".join(f"excluded.{name}" for name in compared)
+        update = ", ".join(f"{name} = excluded.{name}" for name in map(quoted, columns))
+        self.execute(
+            f"INSERT INTO {self.path(table)} AS old ({names}) "
+            f"SELECT {names} FROM pg_temp.{_STAGE} ON CONFLICT ({listed(keys)}) "
+            + (
+                f"DO UPDATE SET {update} WHERE ROW({old}) IS DISTINCT FROM ROW({new})"
+                if compared
+                else "DO NOTHING"
+            )
+        )
+
+    @override
+    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self._copy(self.path(table), rows)
+
+    @override
+    def commit(self) -> None:
+        self._connection.commit()
+
+    @override
+    def rollback(self) -> None:
+        self._connection.rollback()
+
+    @override
+    def close(self) -> None:
+        self._connection.close()
+
+    def _copy(self, path: str, rows: pa.Table) -> None:
+        copy = f"COPY {path} ({listed(rows.column_names)}) FROM STDIN"
+        parts = rows.to_batches(_ROWS_AT_ONCE)
+        with self._connection.cursor() as cursor:
+            if _ends_copy(rows):
+                with cursor.copy(copy.encode()) as stream:
+                    for part in parts:
+                        columns = [column.cast(pa.string()).to_pylist() for column in part.columns]
+                        for row in zip(*columns, strict=True):
+                            stream.write_row(row)
+                return
+            with cursor.copy(f"{copy} (FORMAT csv)".encode()) as stream:
+                for part in parts:
+                    text = pa.BufferOutputStream()
+                    csv.write_csv(part, text, _CSV)
+                    stream.write(memoryview(text.getvalue()))
+
+
+def _column(type_: str) -> Column:
+    base = re.sub(r"\(.*?\)", "", type_)
+    return Column(_KINDS.get(base) or _NARROW.get(base, Kind.TEXT), type=type_)
+
+
+def _ends_copy(rows: pa.Table) -> bool:
+    """Tell whether a text has a line that servers before 18 take for the end of a CSV."""
+    return any(
+        pc.any(pc.match_substring(column, "\n\\.")).as_py()
+        for column in rows.columns
+        if pa.types.is_string(column.type)
+    )
+
+
+ADAPTER = PostgreSQLAdapter

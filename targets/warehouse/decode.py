@@ -1,0 +1,285 @@
+"""RECORD lines into Arrow columns, exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from singer_sdk.exceptions import InvalidInputLine
+
+from targets.warehouse import exact
+from targets.warehouse.columns import Kind, widen
+
+EXTRACTED, VERSION, LINE = "\0time_extracted", "\0version", "\0line"
+"""Columns beside the record's own: what its message says, and the record's place in the batch."""
+
+_SLICE = 5_000  # records decoded at once: the memory of Python's objects is bounded by it
+_JSON_TYPES: dict[Kind, Any] = {
+    Kind.BOOLEAN: bool | None,
+    Kind.INTEGER: int | None,
+    Kind.NUMBER: msgspec.Raw,  # the digits as sent: nothing rounds them
+    Kind.DATE: str | None,
+    Kind.TIMESTAMP: str | None,
+    Kind.TIME: str | None,
+    Kind.TEXT: str | None,
+    Kind.JSON: msgspec.Raw,
+}
+_INSTANT = pa.timestamp("us", "UTC")
+_ARROW_TYPES: dict[Kind, pa.DataType] = {
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.INTEGER: pa.int64(),
+    Kind.NUMBER: pa.string(),
+    Kind.DATE: pa.date32(),
+    Kind.TIMESTAMP: _INSTANT,
+    Kind.TIME: pa.time64("us"),
+    Kind.TEXT: pa.string(),
+    Kind.JSON: pa.string(),
+}
+_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+
+
+@dataclasses.dataclass(frozen=True)
+class Reject:
+    """A record that was refused; `line` is its place in the batch."""
+
+    line: int
+    reason: str
+    keyless: bool = False
+
+
+class Decoder:
+    """Decodes the records of one stream into a table with a column a property."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        *,
+        lenient: Iterable[str] = (),
+        hint: Callable[[str], Kind | None] = lambda _: None,
+        ignored: Iterable[str] = (),
+    ) -> None:
+        """Make one for properties of these kinds.
+
+        A value that does not fit its kind is refused, unless the property is in `lenient`. `hint`
+        may know the kind of a property that comes without one; those in `ignored` are left out.
+        """
+        self.kinds = dict(kinds)
+        """Grows and widens where values show that the schema said too little."""
+        self.repaired = False
+        """Whether text had to be changed to be storable."""
+        self._lenient = set(lenient)
+        self._hint = hint
+        self._ignored = frozenset(ignored) - kinds.keys()
+        self.unannounced: set[str] = set()
+        """Properties that came without having been in the schema."""
+        self._typed = self._typed_decoder()
+
+    def decode(
+        self, lines: Sequence[bytes], numbers: Sequence[int]
+    ) -> tuple[pa.Table, list[Reject]]:
+        """Decode a batch; rejected records are not in the table.
+
+        `numbers` are the lines' numbers in the input, for the message of an InvalidInputLine.
+        """
+        parts, rejects = [], []
+        for start in range(0, len(lines), _SLICE):
+            part = lines[start : start + _SLICE]
+            try:
+                table = self._decode_typed(part, start)
+            except (msgspec.MsgspecError, ValueError, OverflowError):
+                table, refused = self._decode_exactly(part, start, numbers)
+                rejects += refused
+            parts.append(table)
+        return pa.concat_tables([conformed(part, self.kinds) for part in parts]), rejects
+
+    def _typed_decoder(self) -> msgspec.json.Decoder[Any] | None:
+        types = {name: _JSON_TYPES[kind] for name, kind in self.kinds.items()}
+        types |= dict.fromkeys(self._ignored, msgspec.Raw)
+        fields = {f"f{index}": name for index, name in enumerate(types)}
+        try:
+            record = msgspec.defstruct(
+                "Record",
+                [(field, types[name], None) for field, name in fields.items()],
+                rename=fields,
+                forbid_unknown_fields=True,
+                gc=False,
+            )
+        except ValueError:  # it takes no names with quotes and the like
+            return None
+        message = msgspec.defstruct(
+            "Message",
+            [
+                ("record", record),
+                ("time_extracted", str | None, None),
+                ("version", int | None, None),
+            ],
+            gc=False,
+        )
+        return msgspec.json.Decoder(message)
+
+    def _decode_typed(self, lines: Sequence[bytes], start: int) -> pa.Table:
+        if self._typed is None:
+            raise ValueError("there is no typed decoder for these names")
+        text = b"\n".join(lines)
+        messages = self._typed.decode_lines(text)
+        records = [message.record for message in messages]
+        if len(records) != len(lines):
+            raise ValueError("a line holds more than one message")
+        columns = {
+            name: _array(kind, map(operator.attrgetter(f"f{index}"), records))
+            for index, (name, kind) in enumerate(self.kinds.items())
+        }
+        if b"\\u0000" in text:
+            for name, kind in self.kinds.items():
+                if kind is Kind.TEXT:
+                    clean = pc.replace_substring(columns[name], "\0", "")
+                    self.repaired |= not clean.equals(columns[name])
+                    columns[name] = clean
+        columns[EXTRACTED] = _array(Kind.TIMESTAMP, [m.time_extracted for m in messages])
+        columns[VERSION] = _array(Kind.INTEGER, [m.version for m in messages])
+        columns[LINE] = _array(Kind.INTEGER, range(start, start + len(lines)))
+        return pa.table(columns)
+
+    def _decode_exactly(
+        self, lines: Sequence[bytes], start: int, numbers: Sequence[int]
+    ) -> tuple[pa.Table, list[Reject]]:
+        records = []
+        for place, line in enumerate(lines, start):
+            try:
+                record, repaired = exact.parse_record(line)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                message = f"line {numbers[place]} is not a RECORD message: {error}"
+                raise InvalidInputLine(message) from error
+            records.append(record)
+            self.repaired |= repaired
+        while True:
+            try:
+                return self._convert(records, start)
+            except exact.TooNarrow:  # by now the column is wider
+                self._typed = self._typed_decoder()
+
+    def _convert(
+        self, records: Sequence[exact.Record], start: int
+    ) -> tuple[pa.Table, list[Reject]]:
+        kinds = self.kinds | {
+            EXTRACTED: Kind.TIMESTAMP,
+            VERSION: Kind.INTEGER,
+            LINE: Kind.INTEGER,
+        }
+        columns: dict[str, list[Any]] = {name: [] for name in kinds}
+        rejects = []
+        for line, message in enumerate(records, start):
+            try:
+                row = {name: self._value(name, raw) for name, raw in message.record.items()}
+                row[EXTRACTED] = self._extracted(message)
+            except ValueError as error:
+                rejects.append(Reject(line, str(error)))
+                continue
+            row |= {VERSION: message.version, LINE: line}
+            for name, values in columns.items():
+                values.append(row.get(name))
+        arrays = [pa.array(columns[name], _ARROW_TYPES[kind]) for name, kind in kinds.items()]
+        return pa.table(arrays, names=list(kinds)), rejects
+
+    def _value(self, name: str, raw: msgspec.Raw) -> Any:
+        text = bytes(raw)
+        if text == b"null" or name in self._ignored:
+            return None
+        if name not in self.kinds:
+            self.unannounced.add(name)
+            self._lenient.add(name)
+            self.kinds[name] = self._hint(name) or exact.kind_of_raw(text)
+            raise exact.TooNarrow(self.kinds[name])
+        if self.kinds[name] is Kind.TEXT:
+            self.repaired |= exact.has_nul(text)
+        try:
+            return exact.convert(self.kinds[name], text)
+        except exact.TooNarrow as needed:
+            self.kinds[name] = widen(self.kinds[name], needed.kind)
+            raise
+        except ValueError as error:
+            if name not in self._lenient:
+                raise ValueError(f"{name}: {error}") from error
+            self.kinds[name] = widen(self.kinds[name], exact.kind_of_raw(text))
+            raise exact.TooNarrow(self.kinds[name]) from error
+
+    @staticmethod
+    def _extracted(message: exact.Record) -> Any:
+        if message.time_extracted is None:
+            return None
+        return exact.convert(Kind.TIMESTAMP, exact.to_json(message.time_extracted))
+
+
+def conformed(table: pa.Table, kinds: Mapping[str, Kind]) -> pa.Table:
+    """Return the table with a column for each of `kinds`, each as wide as its kind."""
+    for name, kind in kinds.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), _ARROW_TYPES[kind]))
+            continue
+        column = table[name]
+        if column.type == _ARROW_TYPES[kind]:
+            continue
+        if column.type == pa.date32() and kind is Kind.TIMESTAMP:
+            column = column.cast(pa.timestamp("us"))
+        table = table.set_column(
+            table.column_names.index(name), name, column.cast(_ARROW_TYPES[kind])
+        )
+    return table
+
+
+def _array(kind: Kind, values: Iterable[Any]) -> pa.Array:
+    match kind:
+        case Kind.NUMBER | Kind.JSON:
+            raw = [None if value is None else bytes(value) for value in values]
+            array = pa.array(raw, pa.binary()).cast(pa.string())
+            array = pc.if_else(pc.equal(array, "null"), None, array)
+            if kind is Kind.NUMBER:
+                numeric = pc.match_substring_regex(array, _NUMBER)
+                if not pc.all(numeric, min_count=0).as_py():
+                    raise ValueError("not all are numbers")
+            return array
+        case Kind.DATE:
+            return pa.array(values, pa.string()).cast(pa.date32())
+        case Kind.TIMESTAMP:
+            return _instants(pa.array(values, pa.string()))
+        case Kind.TIME:
+            moments = pc.binary_join_element_wise("1970-01-01T", pa.array(values, pa.string()), "")
+            return moments.cast(pa.timestamp("us")).cast(_ARROW_TYPES[kind])
+        case _:
+            return pa.array(values, _ARROW_TYPES[kind])
+
+
+def _instants(texts: pa.Array) -> pa.Array:
+    try:
+        return texts.cast(_INSTANT)
+    except pa.ArrowInvalid:  # without offset: then they are taken for UTC
+        return texts.cast(pa.timestamp("us")).cast(_INSTANT)
+
+
+def decimal_size(numbers: pa.ChunkedArray) -> tuple[int, int]:
+    """Return how many digits before and after the point hold all of these, as sent."""
+    written_out = pc.match_substring_regex(numbers, r"^-?[0-9.]+$")
+    plain = pc.utf8_ltrim(numbers.filter(written_out), "-")
+    point = pc.find_substring(plain, ".")
+    length = pc.binary_length(plain)
+    whole = pc.if_else(pc.less(point, 0), length, point)
+    fraction = pc.if_else(pc.less(point, 0), 0, pc.subtract(length, pc.add(point, 1)))
+    sizes = [(pc.max(whole).as_py() or 0, pc.max(fraction).as_py() or 0)]
+    sizes += map(_size, numbers.filter(pc.invert(written_out)).to_pylist())
+    return max(whole for whole, _ in sizes), max(fraction for _, fraction in sizes)
+
+
+def _size(number: str) -> tuple[int, int]:
+    """Return the same for one with an exponent; more than any decimal has for NaN and infinity."""
+    value = Decimal(number)
+    if not value.is_finite():
+        return sys.maxsize, 0
+    exponent = int(value.as_tuple().exponent)
+    return max(value.adjusted() + 1, 1), max(-exponent, 0)

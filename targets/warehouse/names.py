@@ -1,0 +1,53 @@
+"""Names of tables and columns: as they come, made to fit the warehouse, never two the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+
+_SUFFIX = 8
+
+
+def fit(
+    names: Collection[str],
+    limit: int,
+    *,
+    existing: Collection[str] = (),
+    reserved: Collection[str] = (),
+) -> dict[str, str]:
+    """Map names to identifiers of at most `limit` bytes that differ in more than case.
+
+    A name that had to be changed, for its length or a collision, ends in a hash of itself, so that
+    it comes out the same in every run. `existing` are the identifiers that the warehouse has
+    already: a name keeps the one it is equal to. `reserved` ones are given to no name.
+    """
+    fitted = {name: name for name in names if name in existing and name not in reserved}
+    taken = {name.casefold() for name in [*existing, *reserved]}
+    for name in names:
+        if name in fitted:
+            continue
+        identifier = _shortened(name, limit)
+        if identifier in reserved or (
+            identifier not in existing and identifier.casefold() in taken
+        ):
+            identifier = _suffixed(name, limit)
+        fitted[name] = identifier
+        taken.add(identifier.casefold())
+    return fitted
+
+
+def _shortened(name: str, limit: int) -> str:
+    clean = _storable(name)
+    if clean and clean == name and len(clean.encode()) <= limit:
+        return clean
+    return _suffixed(name, limit)
+
+
+def _suffixed(name: str, limit: int) -> str:
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_SUFFIX]
+    head = _storable(name).encode()[: limit - _SUFFIX - 1].decode(errors="ignore")
+    return f"{head}_{digest}"
+
+
+def _storable(name: str) -> str:
+    return name.replace("\0", "").encode(errors="ignore").decode()

@@ -1,0 +1,269 @@
+"""One stream's table: what it has to look like, and how a batch gets into it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from targets.warehouse import exact, names
+from targets.warehouse.adapters import Adapter
+from targets.warehouse.batch import Batch
+from targets.warehouse.columns import Column, Kind
+from targets.warehouse.decode import (
+    EXTRACTED,
+    LINE,
+    VERSION,
+    Decoder,
+    Reject,
+    conformed,
+    decimal_size,
+)
+
+REJECTED = "_rejected"
+_REJECTED_COLUMNS = {
+    "stream": Column(Kind.TEXT),
+    "record": Column(Kind.TEXT),
+    "reason": Column(Kind.TEXT),
+    "rejected_at": Column(Kind.TIMESTAMP),
+}
+_METADATA = {
+    "_sdc_extracted_at": Kind.TIMESTAMP,
+    "_sdc_received_at": Kind.TIMESTAMP,
+    "_sdc_batched_at": Kind.TIMESTAMP,
+    "_sdc_sequence": Kind.INTEGER,
+    "_sdc_table_version": Kind.INTEGER,
+    "_sdc_sync_started_at": Kind.INTEGER,
+}
+_DELETED_AT = "_sdc_deleted_at"  # metadata too, but the tap's to fill
+_MONEY_SCALE = 2  # of a decimal column that has no values yet
+
+logger = logging.getLogger("target-warehouse")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How tables are loaded."""
+
+    upsert: bool
+    add_metadata: bool
+    started_at: int
+    """Start of the run, in milliseconds since 1970."""
+
+
+class Sink:
+    """Brings the records of a stream into its table."""
+
+    def __init__(self, stream: str, table: str, adapter: Adapter, options: Options) -> None:
+        self.stream = stream
+        self.table = table
+        self._adapter = adapter
+        self._options = options
+        self._metadata = _METADATA if options.add_metadata else {}
+        self._keys: tuple[str, ...] = ()
+        self._columns: dict[str, Column] = {}
+        """As the warehouse has them."""
+        self._identifiers: dict[str, str] = {}
+        """Of properties."""
+        self._said: set[str] = set()
+        self._decoder: Decoder
+        self._append: bool
+
+    def adopt(self, kinds: Mapping[str, Kind], keys: Sequence[str]) -> None:
+        """Make the table fit for properties of these kinds, keyed by `keys`."""
+        kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
+        if self._metadata:
+            kinds.setdefault(_DELETED_AT, Kind.TIMESTAMP)
+        self._keys = tuple(keys) if self._options.upsert else ()
+        self._columns = self._adapter.columns(self.table)
+        self._ensure(self._wanted(kinds))
+        # Into an empty table rows go without a merge, until a key turns out to be there already.
+        self._append = not self._keys or self._adapter.is_empty(self.table)
+        held = {name: self._columns[self._identifiers[name]].kind for name in kinds}
+        self._decoder = Decoder(
+            {name: _decoded_as(kind, held[name]) for name, kind in kinds.items()},
+            lenient={name for name in kinds if held[name] is Kind.TEXT},
+            hint=self._hint,
+            ignored=self._metadata,
+        )
+
+    def load(self, batch: Batch) -> list[Reject]:
+        """Load a batch and commit it. What is refused of it goes to the table of rejects."""
+        table, rejects = self._decoder.decode(batch.lines, batch.numbers)
+        self._warn()
+        wanted = self._wanted(self._decoder.kinds)
+        rows = self._renamed(table, batch)
+        rows, keyless = self._with_keys(rows)
+        rows = conformed(rows, {name: column.kind for name, column in wanted.items()})
+        wanted = self._sized(wanted, rows)
+        if any(self._columns.get(name) != column for name, column in wanted.items()):
+            self._ensure(wanted)
+        rows = conformed(rows, {name: self._columns[name].kind for name in wanted})
+        rejects += [*keyless, *self._write(self._latest(rows))]
+        if rejects:
+            self._keep(rejects, batch)
+        return rejects
+
+    def replace(self, table: str) -> None:
+        """Put what was loaded in the place of what `table` holds; the commit is the caller's."""
+        keys = [self._identifiers[key] for key in self._keys]
+        self._adapter.ensure(table, self._columns, keys)
+        self._adapter.replace(table, self.table)
+
+    def _wanted(self, kinds: Mapping[str, Kind]) -> dict[str, Column]:
+        """Return the columns that hold properties of these kinds and what they hold already."""
+        self._identifiers = names.fit(
+            list(kinds),
+            self._adapter.name_limit,
+            existing=self._columns,
+            reserved=self._metadata,
+        )
+        columns = {self._identifiers[name]: kind for name, kind in kinds.items()}
+        return {
+            name: self._columns[name].widened(kind) if name in self._columns else self._new(kind)
+            for name, kind in {**columns, **self._metadata}.items()
+        }
+
+    def _hint(self, name: str) -> Kind | None:
+        """Return the kind of the column that a property without a schema has already."""
+        limit = self._adapter.name_limit
+        fitted = names.fit([name], limit, existing=self._columns, reserved=self._metadata)
+        column = self._columns.get(fitted[name])
+        return column.kind if column else None
+
+    def _new(self, kind: Kind) -> Column:
+        bounded = kind is Kind.NUMBER and self._adapter.decimal_digits
+        return Column(kind, scale=_MONEY_SCALE if bounded else 0)
+
+    def _sized(self, wanted: Mapping[str, Column], rows: pa.Table) -> dict[str, Column]:
+        """Give decimals the digits that their values need, where the warehouse bounds them."""
+        limit = self._adapter.decimal_digits
+        if limit is None:
+            return dict(wanted)
+        return {
+            name: column.sized(*decimal_size(rows[name]), limit)
+            if column.kind is Kind.NUMBER
+            else column
+            for name, column in wanted.items()
+        }
+
+    def _ensure(self, wanted: Mapping[str, Column]) -> None:
+        keys = [self._identifiers[key] for key in self._keys]
+        self._columns = self._adapter.ensure(self.table, wanted, keys)
+        self._adapter.commit()
+
+    def _renamed(self, table: pa.Table, batch: Batch) -> pa.Table:
+        """Return the decoded table under the warehouse's names, with metadata."""
+        rows = pa.table({self._identifiers[name]: table[name] for name in self._decoder.kinds})
+        if self._metadata:
+            received = pa.scalar(batch.received_at, table[EXTRACTED].type)
+            values = {
+                "_sdc_extracted_at": pc.coalesce(table[EXTRACTED], received),
+                "_sdc_received_at": received,
+                "_sdc_batched_at": pa.scalar(datetime.now(UTC), table[EXTRACTED].type),
+                "_sdc_sequence": pa.scalar(round(batch.received_at.timestamp() * 1000)),
+                "_sdc_table_version": table[VERSION],
+                "_sdc_sync_started_at": pa.scalar(self._options.started_at),
+            }
+            for name, value in values.items():
+                column = pa.repeat(value, len(table)) if isinstance(value, pa.Scalar) else value
+                rows = rows.append_column(name, column)
+        return rows.append_column(LINE, table[LINE])
+
+    def _with_keys(self, rows: pa.Table) -> tuple[pa.Table, list[Reject]]:
+        """Part the rows that have all their keys from those that do not."""
+        rejects = []
+        for key in self._keys:
+            column = rows[self._identifiers[key]]
+            if column.null_count:
+                missing = pc.is_null(column)
+                reason = f"the key property {key!r} is missing or null"
+                lines = rows.filter(missing)[LINE].to_pylist()
+                rejects += [Reject(line, reason, keyless=True) for line in lines]
+                rows = rows.filter(pc.invert(missing))
+        return rows, rejects
+
+    def _latest(self, rows: pa.Table) -> pa.Table:
+        """Return the last row of each key."""
+        if not self._keys:
+            return rows
+        columns = [rows[self._identifiers[key]] for key in self._keys]
+        values = [
+            # 1 and 1.0 are one key
+            map(Decimal, column.to_pylist())
+            if self._columns[self._identifiers[key]].kind is Kind.NUMBER
+            else column.to_pylist()
+            for key, column in zip(self._keys, columns, strict=True)
+        ]
+        latest = {key: index for index, key in enumerate(zip(*values, strict=True))}
+        return rows if len(latest) == len(rows) else rows.take(pa.array(sorted(latest.values())))
+
+    def _write(self, rows: pa.Table) -> list[Reject]:
+        """Write rows and commit. Those that the warehouse refuses are found by halving."""
+        adapter = self._adapter
+        if not len(rows):
+            return []
+        try:
+            self._put(rows.drop_columns([LINE]))
+            adapter.commit()
+        except adapter.data_errors as error:
+            adapter.rollback()
+            if self._append and self._keys:
+                self._append = False
+                return self._write(rows)
+            if len(rows) == 1:
+                return [Reject(rows[LINE][0].as_py(), adapter.explain(error))]
+            half = len(rows) // 2
+            return [*self._write(rows.slice(0, half)), *self._write(rows.slice(half))]
+        else:
+            self._append = not self._keys or (self._append and adapter.enforces_keys)
+            return []
+
+    def _put(self, rows: pa.Table) -> None:
+        columns = {name: self._columns[name] for name in rows.column_names}
+        if self._append:
+            self._adapter.append(self.table, rows, columns)
+            return
+        self._adapter.stage(self.table, rows, columns)
+        self._adapter.merge(self.table, columns, [self._identifiers[key] for key in self._keys])
+
+    def _keep(self, rejects: Sequence[Reject], batch: Batch) -> None:
+        adapter = self._adapter
+        columns = adapter.ensure(REJECTED, _REJECTED_COLUMNS, ())
+        records = [exact.raw_record(batch.lines[reject.line]) for reject in rejects]
+        rows = {
+            "stream": pa.repeat(self.stream, len(rejects)),
+            "record": pa.array(records, pa.string()),
+            "reason": pa.array([reject.reason for reject in rejects], pa.string()),
+            "rejected_at": pa.repeat(datetime.now(UTC), len(rejects)),
+        }
+        adapter.append(REJECTED, pa.table(rows), {name: columns[name] for name in rows})
+        adapter.commit()
+
+    def _warn(self) -> None:
+        """Say once what was done to the data that the schema did not ask for."""
+        texts = [
+            f"stream {self.stream!r}: property {name!r} is not in the schema; "
+            f"it gets a column of kind {self._decoder.kinds[name]}"
+            for name in sorted(self._decoder.unannounced)
+        ]
+        if self._decoder.repaired:
+            texts.append(
+                f"stream {self.stream!r}: characters that cannot be stored "
+                "(NUL, lone surrogates, bytes that are not UTF-8) were left out or replaced"
+            )
+        for text in texts:
+            if text not in self._said:
+                logger.warning(text)
+                self._said.add(text)
+
+
+def _decoded_as(kind: Kind, held: Kind) -> Kind:
+    """Return the kind to decode a property as, for a column that may hold more."""
+    numeric = {Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER}
+    return kind if held is Kind.TEXT and kind in numeric else held

@@ -1,0 +1,36 @@
+"""The SDK's stream maps and flattening."""
+
+from __future__ import annotations
+
+from tests.targets.warehouses import Warehouse, raw_record, record, schema, state
+
+
+def test_stream_maps_and_flattening(warehouse: Warehouse) -> None:
+    items = schema("items", id="integer", name="string", price="number")
+    nested = schema(
+        "nested", id="integer", place={"type": "object", "properties": {"x": {"type": "number"}}}
+    )
+    hidden = schema("hidden", id="integer")
+    run = warehouse.load(
+        items,
+        nested,
+        hidden,
+        raw_record("items", '{"id": 1, "name": "a", "price": 1.10}'),
+        record("items", id=2, name="b", price=9),
+        raw_record("nested", '{"id": 1, "place": {"x": 1.230}}'),
+        record("hidden", id=1),
+        state(1),
+        stream_maps={
+            "items": {"label": "name + '!'", "name": None, "__filter__": "id < 2"},
+            "copies": {"__source__": "items", "__else__": None, "id": "id"},
+            "hidden": None,
+        },
+        flattening_enabled=True,
+        flattening_max_depth=1,
+    )
+
+    assert run.states == [1]
+    assert warehouse.tables() == {"items", "copies", "nested"}
+    assert warehouse.rows("SELECT id, price::text, label FROM items") == [(1, "1.10", "a!")]
+    assert warehouse.rows("SELECT id FROM copies ORDER BY id") == [(1,), (2,)]
+    assert warehouse.rows("SELECT id, place__x::text FROM nested") == [(1, "1.230")]
