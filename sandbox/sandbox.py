@@ -12,6 +12,7 @@ from sandbox.clock import Clock
 from sandbox.control import Control
 from sandbox.ecdp import Ecdp
 from sandbox.ignite import Ignite
+from sandbox.ihc import Ihc
 from sandbox.server import Server
 from sandbox.vendor import Vendor
 
@@ -33,6 +34,7 @@ class Sandbox:
         self.adtraction = self._add(Adtraction)
         self.ignite = self._add(Ignite)
         self.attribution_io = self._add(AttributionIo)
+        self.ihc = self._add(Ihc)
 
     def _add(self, vendor: type[V]) -> V:
         added = vendor(self.seed, self.clock)

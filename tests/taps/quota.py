@@ -1,0 +1,100 @@
+"""A vendor's quota, and a clock on which waiting costs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from email.utils import formatdate
+
+EPOCH = 1_760_000_000.25
+
+
+class Clock:
+    """Stands in for the modules `time` and `threading` of the governor: waiting costs nothing."""
+
+    def __init__(self) -> None:
+        self.elapsed = 0.0
+
+    def time(self) -> float:
+        return EPOCH + self.elapsed
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    def Condition(self) -> Clock:  # noqa: N802
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def wait(self, seconds: float | None) -> None:
+        assert seconds is not None, "a single thread waits for another's answer"
+        assert seconds > 0
+        self.elapsed += seconds
+
+    def notify_all(self) -> None: ...
+
+
+@dataclass
+class Vendor:
+    """A quota as a vendor counts it: `quota` requests in `window` seconds.
+
+    `ahead` is how far its clock is ahead of ours; `unit` is what a reset is told in, 1000 for
+    milliseconds; `greed` is another client's share of the quota, taken in small bites.
+    """
+
+    clock: Clock
+    quota: int = 10
+    window: float = 1.0
+    sliding: bool = False
+    ahead: float = 0.0
+    unit: int = 1000
+    greed: float = 0.0
+    silent: bool = False
+    latency: float = 0.003
+    refused: int = 0
+    served: list[float] = field(default_factory=list)
+    starts: float = 0.0
+    foreign: float = 0.0
+
+    def now(self) -> float:
+        return self.clock.time() + self.ahead
+
+    def _used(self) -> list[float]:
+        now = self.now()
+        if self.sliding:
+            return [at for at in self.served if at > now - self.window]
+        if now >= self.starts + self.window:
+            # as the quota's own clock has it: windows begin at whole multiples
+            self.starts = now - now % self.window
+        return [at for at in self.served if at >= self.starts]
+
+    def answer(self) -> tuple[int, dict[str, str]]:
+        self.clock.elapsed += self.latency / 2
+        now = self.now()
+        if self._take() is False:
+            self.refused += 1
+            status = 429
+        else:
+            status = 200
+            self.foreign += self.greed / (1 - self.greed) if self.greed else 0
+            while self.foreign >= 1 and len(self._used()) < self.quota:
+                self.foreign -= 1
+                self.served.append(now)
+        used = self._used()
+        start = used[0] if self.sliding and used else self.starts
+        reset = (start + self.window) * self.unit
+        headers = {"Date": formatdate(now, usegmt=True)}
+        if not self.silent:
+            headers["X-RateLimit-Limit"] = str(self.quota)
+            headers["X-RateLimit-Remaining"] = str(self.quota - len(used))
+            # whole numbers are told, rounded up: an earlier moment would be a lie
+            headers["X-RateLimit-Reset"] = str(-int(-reset // 1))
+        self.clock.elapsed += self.latency / 2
+        return status, headers
+
+    def _take(self) -> bool:
+        if len(self._used()) >= self.quota:
+            return False
+        self.served.append(self.now())
+        return True

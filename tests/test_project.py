@@ -1,0 +1,150 @@
+"""What is said in several places is said alike: scripts, Meltano, settings, schemas."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+import schemas
+from taps.base import VendorTap
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+TAPS = sorted(name for name in SCRIPTS if name.startswith("tap-"))
+MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
+EXTRACTORS = {each["name"]: each for each in MELTANO["plugins"]["extractors"]}
+SDK_SETTINGS = {
+    "stream_maps",
+    "stream_map_config",
+    "faker_config",
+    "flattening_enabled",
+    "flattening_max_depth",
+    "flattening_max_key_length",
+    "flattening_separator",
+}
+COMMON = {
+    "api_url",
+    "user_agent",
+    "request_timeout",
+    "max_retries",
+    "max_concurrent_requests",
+    "pii",
+    "pii_key",
+}
+
+every_tap = pytest.mark.parametrize("name", TAPS)
+
+
+def tap_type(name: str) -> type[VendorTap]:
+    """The class behind a console script."""
+    module = SCRIPTS[name].removesuffix(".cli")
+    loaded: type[VendorTap] = EntryPoint(name, module, "console_scripts").load()
+    assert issubclass(loaded, VendorTap)
+    return loaded
+
+
+def keys_of(name: str) -> dict[str, set[str]]:
+    """Every stream that a tap declares, and its primary key."""
+    streams: Sequence[Any] = tap_type(name).stream_types
+    return {stream.name: set(stream.primary_keys) for stream in streams}
+
+
+def folder(name: str) -> str:
+    return name.removeprefix("tap-").replace("-", "_")
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    properties = tap_type(name).config_jsonschema["properties"]
+    return {key: value for key, value in properties.items() if key not in SDK_SETTINGS}
+
+
+def streams_of(name: str) -> dict[str, dict[str, Any]]:
+    """Every stream's schema file."""
+    files = importlib.resources.files(schemas) / folder(name)
+    return {
+        file.name.removesuffix(".json"): json.loads(file.read_text())
+        for file in files.iterdir()
+        if file.name.endswith(".json")
+    }
+
+
+def test_taps_are_console_scripts_are_extractors_are_folders() -> None:
+    assert sorted(EXTRACTORS) == TAPS
+    assert sorted(tap_type(name).name for name in TAPS) == TAPS
+    vendors = {each.parent.name for each in (ROOT / "taps").glob("*/tap.py")}
+    assert vendors == {folder(name) for name in TAPS}
+    assert vendors == {each.parent.name for each in (ROOT / "schemas").glob("*/__init__.py")}
+
+
+@every_tap
+def test_an_extractor_runs_the_console_script_of_its_name(name: str) -> None:
+    extractor = EXTRACTORS[name]
+    assert extractor.get("executable", name) == name
+    assert extractor["namespace"] == name.replace("-", "_")
+
+
+@every_tap
+def test_meltano_knows_every_setting_and_no_other(name: str) -> None:
+    listed = {each["name"]: each for each in EXTRACTORS[name]["settings"]}
+    known = settings_of(name)
+    assert {each.partition(".")[0] for each in listed} == set(known)
+    sensitive = {key for key, each in listed.items() if each.get("sensitive")}
+    assert sensitive == {key for key, each in known.items() if each.get("secret")}
+
+
+@every_tap
+def test_meltano_s_defaults_are_the_tap_s(name: str) -> None:
+    known = settings_of(name)
+    for each in EXTRACTORS[name]["settings"]:
+        if "value" in each and each["name"] in known:
+            assert each["value"] == known[each["name"]].get("default")
+
+
+@every_tap
+def test_every_tap_has_the_settings_that_all_share(name: str) -> None:
+    assert set(settings_of(name)) >= COMMON
+    assert all(each.get("description") for each in settings_of(name).values())
+
+
+@every_tap
+def test_names_are_snake_case_and_short(name: str) -> None:
+    names = [*settings_of(name), *streams_of(name)]
+    names += [key for schema in streams_of(name).values() for key in schema["properties"]]
+    assert [each for each in names if not re.fullmatch(r"_?[a-z][a-z0-9_]{0,61}", each)] == []
+
+
+@every_tap
+def test_there_is_a_schema_file_for_each_stream_and_no_other(name: str) -> None:
+    assert streams_of(name).keys() == keys_of(name).keys()
+
+
+@every_tap
+def test_keys_are_never_null_and_everything_else_may_be(name: str) -> None:
+    keys = keys_of(name)
+    for stream, schema in streams_of(name).items():
+        assert keys[stream] <= set(schema["properties"])
+        for key, each in schema["properties"].items():
+            assert ("null" in each["type"]) is (key not in keys[stream]), f"{stream}.{key}"
+
+
+@every_tap
+def test_every_stream_has_extra_and_describes_its_columns(name: str) -> None:
+    for stream, schema in streams_of(name).items():
+        assert {"object", "null"} == set(schema["properties"]["_extra"]["type"])
+        for key, each in schema["properties"].items():
+            assert each.get("description"), f"{stream}.{key} says nothing of itself"
+
+
+@every_tap
+def test_no_column_is_called_as_the_loader_calls_its_own(name: str) -> None:
+    for stream, schema in streams_of(name).items():
+        assert not [key for key in schema["properties"] if key.startswith("_sdc")], stream
