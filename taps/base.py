@@ -186,7 +186,11 @@ class VendorTap(Tap):
 
     def __init__(self, *args: Any, validate_config: bool = True, **kwargs: Any) -> None:
         self.failures: list[UnitError] = []
+        self._warned: set[str] = set()
         self._retrieved: dict[type[Retriever[Any, Any]], Retriever[Any, Any]] = {}
+        if isinstance(given := kwargs.get("config"), dict):
+            # null is what is not set: its default holds
+            kwargs["config"] = {name: value for name, value in given.items() if value is not None}
         try:
             super().__init__(*args, validate_config=validate_config, **kwargs)
             invalid = list(self.faults()) if validate_config else []
@@ -227,6 +231,12 @@ class VendorTap(Tap):
     def write_state(self) -> None:
         """Write the state as it stands: every record that it covers has been written."""
         self.state_writer.write_state(self.state)
+
+    def warn_once(self, text: str) -> None:
+        """Log a warning, unless this run has said the same before."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.logger.warning(text)
 
     def make_clients(self) -> dict[str, Client]:
         """Return a client for each account that the settings name, by a name of its own."""

@@ -39,10 +39,19 @@ class OverloadedError(UnitError):
     """The vendor answered 5xx or not in time: a smaller request may succeed."""
 
 
-class RetryableError(Exception):
-    """One try of a request failed in a way that another try may mend."""
+class UnreachableError(UnitError):
+    """No connection to the vendor came about: no other request can succeed either."""
 
-    def __init__(self, reason: str, *, status: int | None = None, overload: bool = False) -> None:
+
+class RetryableError(Exception):
+    """One try of a request failed in a way that another try may mend.
+
+    `then` is what it comes to when the last try has failed too.
+    """
+
+    def __init__(
+        self, reason: str, *, status: int | None = None, then: type[UnitError] = UnitError
+    ) -> None:
         super().__init__(reason)
         self.status = status
-        self.overload = overload
+        self.then = then

@@ -64,9 +64,10 @@ class Governor:
             return None if self._probing else 0
         # unless we are known to be alone, another client may take one for each on its way
         reserved = self._in_flight * (1 if self._foreign is False else 2)
-        if self._remaining > reserved:
+        kept = 1 if self._foreign else 0  # of what was left, it may have taken the last since
+        if self._remaining > reserved + kept:
             return 0
-        if self._in_flight and self._remaining > 0:
+        if self._in_flight and self._remaining > kept:
             return None
         wait = self._until_reset()
         if wait > 1:

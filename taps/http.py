@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,16 @@ from typing import IO, Any, ClassVar
 import backoff
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 
 from taps import json_array
-from taps.errors import CredentialsError, OverloadedError, RetryableError, UnitError
+from taps.errors import (
+    CredentialsError,
+    OverloadedError,
+    RetryableError,
+    UnitError,
+    UnreachableError,
+)
 from taps.governor import Governor
 
 SPOOL_MEMORY = 1 << 20
@@ -114,13 +122,18 @@ class Client:
     def __init__(self, config: Mapping[str, Any], *, account: str = "") -> None:
         self.url = config["api_url"].rstrip("/")
         self.account = account
-        self._timeout: float = config["request_timeout"]
+        self._timeout = float(config["request_timeout"])  # a settings file's may be a Decimal
         self._tries: int = config["max_retries"]
         self._governors: dict[str, Governor] = {}
         self._refused: CredentialsError | None = None
+        self._lock = threading.Lock()
         self._logger = logging.getLogger(__name__)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = config["user_agent"]
+        # proxies and certificates of the environment, looked up once; no credentials of a .netrc
+        found = self._session.merge_environment_settings(self.url, {}, None, None, None)
+        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        self._session.trust_env = False
         width = config["max_concurrent_requests"]
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=width, pool_block=True))
@@ -141,6 +154,13 @@ class Client:
             UnitError: none will.
         """
 
+    def explain(self, status: int, message: str) -> None:
+        """Look at an error that the vendor explains; none means more than its status by default.
+
+        Raises:
+            TapError: it means the end of the run.
+        """
+
     def fetch(self, request: Request) -> Body:
         """Return the answer, whole and well-formed, trying as often as `max_retries` says.
 
@@ -155,26 +175,26 @@ class Client:
             factor=FIRST_WAIT,
             max_value=LONGEST_WAIT,
             max_tries=self._tries,
-            giveup=lambda error: bool(request.divisible and error.overload),
+            giveup=lambda error: request.divisible and error.then is OverloadedError,
             on_backoff=lambda details: self._tell_retry(request, details),
             logger=None,
         )(self._try)
         try:
             return tries(request)
         except RetryableError as error:
-            kind = OverloadedError if error.overload else UnitError
-            raise kind(self._sentence(request, str(error)), status=error.status) from None
+            raise error.then(self.sentence(request, str(error)), status=error.status) from None
 
     def _tell_retry(self, request: Request, details: Mapping[str, Any]) -> None:
         self._logger.warning(
             "%s; trying again in %.1f s (%d of %d tries)",
-            self._sentence(request, str(details["exception"])),
+            self.sentence(request, str(details["exception"])),
             details["wait"],
             details["tries"],
             self._tries,
         )
 
-    def _sentence(self, request: Request, reason: str) -> str:
+    def sentence(self, request: Request, reason: str) -> str:
+        """Return what is said of a request, in one line."""
         account = f" {self.account}" if self.account else ""
         return f"{self.vendor}{account}, {request.about}: {reason}"
 
@@ -190,12 +210,8 @@ class Client:
             with self._send(request) as response:
                 status, head = response.status_code, response.headers
                 if status in {401, 403}:
-                    self._refused = CredentialsError(
-                        self._sentence(
-                            request, f"answered {status}: check the setting {self.credential}"
-                        ),
-                        status=status,
-                    )
+                    reason = f"answered {status}: check the setting {self.credential}"
+                    self._refuse(CredentialsError(self.sentence(request, reason), status=status))
                 governor.observe(sent, status, head)
                 file = self._spool(response)
         except requests.RequestException as error:
@@ -203,7 +219,7 @@ class Client:
                 governor.observe(sent, None, head)
             raise _transport_failure(error, self._timeout) from None
         self._logger.debug(
-            "%s", self._sentence(request, f"answered {status} in {time.time() - sent:.2f} s")
+            "%s", self.sentence(request, f"answered {status} in {time.time() - sent:.2f} s")
         )
         try:
             return self._judge(request, status, head, file)
@@ -247,19 +263,31 @@ class Client:
     ) -> Body:
         if self._refused:
             raise self._refused
+        if status >= 300:  # noqa: PLR2004
+            self.explain(status, self._quote(file))
         if status == 429 or status >= 500:  # noqa: PLR2004
-            raise RetryableError(f"answered {status}", status=status, overload=status != 429)  # noqa: PLR2004
+            then = UnitError if status == 429 else OverloadedError  # noqa: PLR2004
+            raise RetryableError(f"answered {status}", status=status, then=then)
         if status >= 300:  # noqa: PLR2004
             reason = f"answered {status}{self._quote(file)}"
-            raise UnitError(self._sentence(request, reason), status=status)
+            raise UnitError(self.sentence(request, reason), status=status)
         if status != 204 and file.tell() == 0:  # noqa: PLR2004
             raise RetryableError("the answer is empty", status=status)
         try:
             body = Body(file, headers, self.envelopes)
         except ValueError:
             raise RetryableError("the answer is not whole, valid JSON", status=status) from None
-        self.check(body, request)
+        try:
+            self.check(body, request)
+        except CredentialsError as error:
+            raise self._refuse(error) from None
         return body
+
+    def _refuse(self, error: CredentialsError) -> CredentialsError:
+        """Send no other request; return the first refusal, for all others tell the same."""
+        with self._lock:
+            self._refused = self._refused or error
+            return self._refused
 
     def _quote(self, file: IO[bytes]) -> str:
         """Return the vendor's own words about an error, in one line."""
@@ -280,11 +308,14 @@ class Client:
 def _transport_failure(error: requests.RequestException, timeout: float) -> RetryableError:
     """Say what happened on the wire; the libraries' own texts hold whole URLs."""
     if isinstance(error, requests.ConnectTimeout):
-        return RetryableError("no connection within the time limit")
+        return RetryableError("no connection within the time limit", then=UnreachableError)
     if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
-        return RetryableError(f"no byte for {timeout:g} s", overload=True)
+        return RetryableError(f"no byte for {timeout:g} s", then=OverloadedError)
+    cause = getattr(next(iter(error.args), None), "reason", None)
+    if isinstance(cause, NewConnectionError):
+        refused = "refused" in str(cause).lower()
+        reason = "connection refused" if refused else "no connection: check the setting api_url"
+        return RetryableError(reason, then=UnreachableError)
     if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
-        if "refused" in str(error).lower():
-            return RetryableError("connection refused")
         return RetryableError("the connection broke off")
     return RetryableError(f"the request failed ({type(error).__name__})")

@@ -15,6 +15,8 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 from typing_extensions import override
 
 MASK = "***"
+SHORT = 8
+"""Characters below which a secret is only removed where it stands alone: `k` is in many words."""
 _PERCENT = re.compile("%..")
 
 
@@ -35,7 +37,11 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """Return the text without the secrets."""
         for needle in self._needles:
-            if needle in text:
+            if needle not in text:
+                continue
+            if len(needle) < SHORT:
+                text = re.sub(rf"(?<!\w){re.escape(needle)}(?!\w)", MASK, text)
+            else:
                 text = text.replace(needle, MASK)
         return text
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from taps.errors import CredentialsError, TapError, UnitError
+from taps.errors import CredentialsError, TapError, UnitError, UnreachableError
 from taps.fanout import fan_out
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class Retriever(ABC, Generic[Unit, Answer]):
     def testing(self) -> bool:
         """Whether this is a connection test, which takes a record of each stream."""
         return any(stream.ABORT_AT_RECORD_COUNT is not None for stream in self.streams.values())
+
+    @property
+    def width(self) -> int:
+        """Requests in flight at once, at most."""
+        return int(self.tap.config["max_concurrent_requests"])
 
     @property
     def satisfied(self) -> bool:
@@ -81,17 +86,17 @@ class Retriever(ABC, Generic[Unit, Answer]):
 
         Raises:
             CredentialsError: no other request of the account can succeed.
+            UnreachableError: no connection to the vendor comes about.
             TapError: so many units failed in a row that the vendor counts as down.
         """
         in_a_row = 0
-        width = self.tap.config["max_concurrent_requests"]
-        for unit, future in fan_out(self.units(), self.fetch, width):
+        for unit, future in fan_out(self.units(), self.fetch, self.width):
             try:
                 answer = future.result()
             except UnitError as error:
                 if isinstance(error, CredentialsError) and len(self.tap.clients) == 1:
                     raise
-                if self.testing:
+                if self.testing or isinstance(error, UnreachableError):
                     raise
                 self.failed(unit, error)
                 in_a_row = in_a_row + 1 if error.outage else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
@@ -96,7 +97,10 @@ def _sentence(error: ValidationError) -> str:
         known = schema.get("properties", {}).get(missing, {})
         where = f"{name}.{missing}" if name else missing
         return f"setting {where!r} is missing: {known.get('description', 'it is required')}"
-    given = "" if schema.get("secret") else f"{error.instance!r} "
+    value = error.instance
+    given = (
+        "" if schema.get("secret") else f"{value if isinstance(value, Decimal) else repr(value)} "
+    )
     kinds = [kind for kind in _listed(schema.get("type", "value")) if kind != "null"]
     rules = {
         "type": f"must be of type {' or '.join(kinds)}",

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import sqlalchemy
 
+from taps import json_array
 from taps.errors import TapError
 
 Rows = Iterator[Mapping[str, Any]]
@@ -44,10 +45,12 @@ def rows_of_query(url: str, query: str, since: datetime) -> Iterator[Any]:
     bound = {"since": f"{since:%Y-%m-%d %H:%M:%S}+00:00"} if ":since" in query else {}
     try:
         engine = sqlalchemy.create_engine(url)
-    except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError) as error:
+    except sqlalchemy.exc.NoSuchModuleError as error:
         raise TapError(f"the database's URL cannot be used: {_first_line(error)}") from None
     except ModuleNotFoundError as error:
         raise TapError(f"the database needs the package {error.name}, not installed") from None
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # whose text may hold a part of the URL
+        raise TapError("the database's URL is none that SQLAlchemy understands") from None
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
             yield from connection.execute(statement, bound)
@@ -77,6 +80,14 @@ def _jsonl(path: Path) -> Rows:
             yield row
 
 
+def _json(path: Path) -> Rows:
+    with path.open("rb") as file:
+        for number, row in enumerate(json_array.elements(file, json_array.index(file)), 1):
+            if not isinstance(row, dict):
+                raise ValueError(f"entry {number} is not an object")  # noqa: TRY004 - as any other
+            yield row
+
+
 def _parquet(path: Path) -> Rows:
     try:
         from pyarrow import parquet  # noqa: PLC0415 - large, and needed for these files alone
@@ -89,4 +100,9 @@ def _parquet(path: Path) -> Rows:
             yield from batch.to_pylist()
 
 
-READERS: dict[str, Callable[[Path], Rows]] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+READERS: dict[str, Callable[[Path], Rows]] = {
+    ".csv": _csv,
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".parquet": _parquet,
+}

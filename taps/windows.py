@@ -34,7 +34,7 @@ class Window:
 def windows(first: date, last: date, days: int) -> Iterator[Window]:
     """Yield windows of `days` days, the last one perhaps shorter, that cover first to last."""
     while first <= last:
-        end = min(first + timedelta(days=days - 1), last)
+        end = first + min(timedelta(days=days - 1), last - first)
         yield Window(first, end)
         first = end + timedelta(days=1)
 

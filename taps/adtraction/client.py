@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from typing_extensions import override
 
 from taps.errors import CredentialsError, RetryableError, UnitError
-from taps.http import Body, Client, Request
+from taps.http import MESSAGE_LENGTH, Body, Client, Request
 
 
 class AdtractionClient(Client):
@@ -35,30 +36,26 @@ class AdtractionClient(Client):
     @override
     def check(self, body: Body, request: Request) -> None:
         """Live answers may be an object of status and message: an error, or "nothing found"."""
-        if body.is_array:
-            expected = body.headers.get("count")
-            if request.quota == "feed" and expected and int(expected) != body.count:
-                reason = f"{body.count} rows came where the header `count` says {expected}"
-                raise UnitError(f"{self.vendor}, {request.about}: {reason}")
-            return
         answer = body.document if isinstance(body.document, dict) else {}
-        status = answer.get("status")
-        message = str(answer.get("message", "an unknown kind of answer"))
-        if status == 200 and "message" in answer:  # noqa: PLR2004
-            return
-        if not isinstance(status, int):
+        message = " ".join(str(answer.get("message", "")).split())[:MESSAGE_LENGTH]
+        status = _whole(answer.get("status", HTTPStatus.OK))
+        if status is not None and status >= HTTPStatus.BAD_REQUEST:
+            raise self._error(request, status, message)
+        if not body.is_array and (status is None or "message" not in answer):
             raise RetryableError("the answer is neither a list nor a message")
-        if status in {401, 403}:
-            raise CredentialsError(
-                f"{self.vendor}, {request.about}: answered {status}: "
-                f"check the setting {self.credential}",
-                status=status,
-            )
-        if status == 429 or status >= 500:  # noqa: PLR2004
-            raise RetryableError(f"answered {status}: {message}", status=status)
-        raise UnitError(
-            f"{self.vendor}, {request.about}: answered {status}: {message}", status=status
-        )
+        expected = _whole(body.headers.get("count"))
+        if request.quota == "feed" and expected not in {None, body.count}:
+            reason = f"{body.count} rows came where the header `count` says {expected}"
+            raise UnitError(f"{self.vendor}, {request.about}: {reason}")
+
+    def _error(self, request: Request, status: int, message: str) -> Exception:
+        about = f"{self.vendor}, {request.about}: answered {status}"
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            reason = f"check the setting {self.credential}"
+            return CredentialsError(f"{about}: {reason}", status=status)
+        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return RetryableError(f"answered {status}: {message}", status=status)
+        return UnitError(f"{about}: {message}", status=status)
 
 
 def pages(client: Client, request: Request) -> Iterator[Body]:
@@ -70,8 +67,16 @@ def pages(client: Client, request: Request) -> Iterator[Body]:
     while True:
         body = client.fetch(request)
         yield body
-        page = body.document if body.is_array else {}
         number += 1
-        if number * int(page.get("pageSize") or 0) >= int(page.get("count") or 0):
+        size, total = _whole(body.document.get("pageSize")), _whole(body.document.get("count"))
+        if not body.count or not size or not total or number * size >= total:
             return
         request = request.with_body({**request.body, "page": number})
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number, as JSON number or text; None for anything else."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return None

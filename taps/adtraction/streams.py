@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from typing_extensions import override
@@ -18,7 +19,10 @@ from taps.base import VendorStream, VendorTap
 from taps.errors import UnitError
 from taps.http import Body, Request
 from taps.retriever import Retriever
-from taps.shaping import instant, timestamp
+from taps.shaping import clean, instant, timestamp
+
+DOCUMENTED = {"approvalStatus": (0, 1, 2), "status": (0, 3)}
+"""What may be asked for; there are programs of other statuses, 3 for "not applied" among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,9 @@ class Programs(Retriever[ProgramList, list[Body]]):
 
     @override
     def units(self) -> Iterator[ProgramList]:
-        for market in self.tap.config["markets"]:
-            for channel_id in self.tap.config.get("channel_ids") or [0]:
+        channel_ids = self.tap.config.get("channel_ids") or [0]
+        for market in dict.fromkeys(self.tap.config["markets"]):
+            for channel_id in dict.fromkeys(channel_ids):
                 yield ProgramList(market, channel_id)
 
     @override
@@ -80,14 +85,15 @@ class Programs(Retriever[ProgramList, list[Body]]):
         body: dict[str, Any] = {"market": unit.market}
         if unit.channel_id:
             # without a channel the vendor's own filters find nothing
-            body |= {"channelId": unit.channel_id, **self._filters}
+            filters = {n: v for n, v in self._filters.items() if v in DOCUMENTED[n]}
+            body |= {"channelId": unit.channel_id, **filters}
         if len(self._ids) == 1:
             body["programId"] = next(iter(self._ids))
         request = Request(
             "partner/programs/",
             f"programs of market {unit.market}, channel {unit.channel_id}",
             method="POST",
-            body={name: value for name, value in body.items() if value is not None},
+            body=body,
             quota="programs",
         )
         return list(pages(self._client, request))
@@ -218,21 +224,26 @@ class ProductKeys:
     """
 
     def __init__(self) -> None:
-        self._seen = [array("Q") for _ in range(1 << 12)]
+        self._seen: defaultdict[int, array[int]] = defaultdict(partial(array, "Q"))
         self._times: Counter[str] = Counter()
 
     def of(self, row: Any) -> str | None:
         """Return the sku, or the hash of the URL where it is blank, numbered where it repeats."""
         if not isinstance(row, dict):
             return None
+        key = unique = self._own_key(row)
+        while not self._is_new(unique):  # a number may make it what another row is called
+            self._times[key] += 1
+            unique = f"{key}#{self._times[key] + 1}"
+        return unique
+
+    @staticmethod
+    def _own_key(row: dict[str, Any]) -> str:
         sku = row.get("sku")
-        key = str(sku).strip() if sku is not None else ""
-        if not key:
-            key = "sha256:" + hashlib.sha256(str(row.get("productUrl")).encode()).hexdigest()
-        if self._is_new(key):
+        key = str(clean(sku)) if sku is not None else ""
+        if key.strip():
             return key
-        self._times[key] += 1
-        return f"{key}#{self._times[key] + 1}"
+        return "sha256:" + hashlib.sha256(str(row.get("productUrl") or "").encode()).hexdigest()
 
     def _is_new(self, key: str) -> bool:
         short = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from taps.errors import TapError
 from taps.tables import rows_of_file, rows_of_query
@@ -22,11 +24,21 @@ def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
         TapError: a file or a query cannot be read.
     """
     yield from map(str, config.get("customer_ids") or ())
-    if config.get("customer_ids_file"):
-        yield from _ids_of_file(Path(config["customer_ids_file"]))
-    if config.get("customer_ids_url"):
-        rows = rows_of_query(config["customer_ids_url"], config["customer_ids_query"], since)
-        yield from (str(row[0]) for row in rows if row[0] is not None)
+    if file := config.get("customer_ids_file"):
+        with _naming("setting 'customer_ids_file'"):
+            yield from _ids_of_file(Path(file))
+    if url := config.get("customer_ids_url"):
+        with _naming("settings 'customer_ids_url' and 'customer_ids_query'"):
+            rows = rows_of_query(url, config["customer_ids_query"], since)
+            yield from (str(row[0]) for row in rows if row[0] is not None)
+
+
+@contextmanager
+def _naming(setting: str) -> Iterator[None]:
+    try:
+        yield
+    except TapError as error:
+        raise TapError(f"{setting}: {error}") from None
 
 
 def _ids_of_file(path: Path) -> Iterator[str]:
@@ -74,6 +86,8 @@ def place_of(client_id: str) -> str:
     return hashlib.sha256(client_id.encode(errors="surrogatepass")).hexdigest()
 
 
-def public_name(client_id: str) -> str:
-    """Return an id as logs may have it: an address is replaced by the beginning of its hash."""
-    return f"sha256:{place_of(client_id)[:12]}" if "@" in client_id else client_id
+def public_name(client_id: str, *, masked: bool = False) -> str:
+    """Return an id as logs may have it: for an address, the beginning of its hash."""
+    if masked or "@" in unquote(client_id):
+        return f"sha256:{place_of(client_id)[:12]}"
+    return client_id

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from typing_extensions import override
@@ -30,6 +31,9 @@ FIXED_COUNTS = {"events_count", "pageviews_count", "touchpoints_count"}
 """Counts of the summary that are not of one event type."""
 MOST_NAMED = 20
 """Unknown customers that the warning names at most."""
+
+MOST_TESTED = 20
+"""Customers that a connection test asks for at most: a stream may have no row in any of them."""
 
 _ATTRIB = re.compile(r"(\d+)_attrib")
 _COUNT = re.compile(r"(.+)_count")
@@ -62,6 +66,7 @@ class Customers(Retriever[Customer, Body | None]):
             flag: "true" for flag, needed_by in FLAGS.items() if needed_by & self.streams.keys()
         }
         self._unknown: list[str] = []
+        self._unknown_count = 0
         places = [stream.stream_state.get("after") for stream in streams]
         self._resumes = bool(places) and all(places)
         self._after = min(filter(None, places)) if self._resumes else ""
@@ -78,7 +83,8 @@ class Customers(Retriever[Customer, Body | None]):
         self.tap.logger.info(
             "%d customers%s", len(customers), ", going on where it was" if self._resumes else ""
         )
-        for place, client_id in customers.after(self._after):
+        known = customers.after(self._after)
+        for place, client_id in islice(known, MOST_TESTED if self.testing else None):
             yield Customer(place, client_id)
         yield Customer()
 
@@ -86,13 +92,18 @@ class Customers(Retriever[Customer, Body | None]):
     def fetch(self, unit: Customer) -> Body | None:
         if not unit.client_id:
             return None
-        path = self._client.path(unit.client_id)
-        about = f"customer {public_name(unit.client_id)}"
-        return self._client.fetch(Request(path, about, params=self._flags))
+        path, about = self._client.path(unit.client_id), f"customer {self._name(unit)}"
+        try:
+            return self._client.fetch(Request(path, about, params=self._flags))
+        except UnitError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     @override
     def emit(self, unit: Customer, answer: Body | None) -> None:
         if answer is None:
+            self._note_unknown(unit)
             return
         customer = answer.document["customer"]
         client_id = customer.get("client_id") or unit.client_id
@@ -104,9 +115,6 @@ class Customers(Retriever[Customer, Body | None]):
 
     @override
     def failed(self, unit: Customer, error: UnitError) -> None:
-        if error.status == HTTPStatus.NOT_FOUND:
-            self._unknown.append(public_name(unit.client_id))
-            return
         super().failed(unit, error)
         self._gaps = True
 
@@ -122,14 +130,24 @@ class Customers(Retriever[Customer, Body | None]):
         for stream in self.streams.values():
             stream.stream_state.update(run)
 
+    def _name(self, unit: Customer) -> str:
+        """Return a customer's name for logs: none where it is an address, or masked in rows."""
+        return public_name(unit.client_id, masked=self.tap.mask.active)
+
+    def _note_unknown(self, unit: Customer) -> None:
+        if unit.client_id:
+            self._unknown_count += 1
+            if len(self._unknown) < MOST_NAMED:
+                self._unknown.append(self._name(unit))
+
     def _tell_unknown(self) -> None:
         if self._unknown:
-            more = len(self._unknown) - MOST_NAMED
-            names = ", ".join(self._unknown[:MOST_NAMED]) + (
-                f" and {more} more" if more > 0 else ""
-            )
+            more = self._unknown_count - len(self._unknown)
             self.tap.logger.warning(
-                "%d customers are unknown to Attribution.io: %s", len(self._unknown), names
+                "%d customers are unknown to Attribution.io: %s%s",
+                self._unknown_count,
+                ", ".join(self._unknown),
+                f" and {more} more" if more else "",
             )
 
 

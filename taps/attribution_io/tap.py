@@ -64,7 +64,7 @@ class TapAttributionIo(VendorTap):
         ),
         th.Property(
             "customer_ids",
-            th.ArrayType(th.StringType),
+            th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
             title="Customer ids",
             description="Client ids to ask for: the vendor has no list of them",
         ),

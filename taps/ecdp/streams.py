@@ -47,7 +47,7 @@ class OrderReport(Retriever[Window, list[Body]]):
         first = day_of(config["start_date"])
         if all(stream.bookmark for stream in self.streams.values()):
             reached = min(bookmark_day(stream) for stream in self.streams.values())
-            first = max(first, reached - lookback)
+            first = max(first, reached - min(lookback, reached - date.min))
         return windows(first, last, config["window_days"])
 
     @override

@@ -7,7 +7,11 @@ from typing import Any
 
 from typing_extensions import override
 
-from taps.http import Client
+from taps.errors import RetryableError
+from taps.http import Body, Client, Request
+
+SALES = {"sales", "matched_sales"}
+"""The lists in the answer about sales."""
 
 
 class IgniteClient(Client):
@@ -23,3 +27,15 @@ class IgniteClient(Client):
     @override
     def auth_params(self) -> dict[str, str]:
         return self._credentials
+
+    @override
+    def check(self, body: Body, request: Request) -> None:
+        document = body.document if isinstance(body.document, dict) else {}
+        if request.path == "sales":
+            if not SALES & document.keys():
+                raise RetryableError("the answer holds no sales")
+        elif request.path.startswith("locations/"):
+            if document.get("id") is None:
+                raise RetryableError("the answer holds no location")
+        elif not body.is_array:
+            raise RetryableError("the answer holds no list")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from typing_extensions import override
 
@@ -24,7 +26,7 @@ FIRST_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A request to a website; `since` is the first day of its window, `id` of what it is about.
+    """A request to a website; `since` is the first day of its window, `id` what it is about.
 
     One without a path asks for nothing: it stands at the end of its website's requests.
     """
@@ -33,7 +35,7 @@ class Look:
     since: date
     path: str = ""
     algorithm: str | None = None
-    id: int | None = None
+    id: str = ""
 
 
 class LookBack(Retriever[Look, Body | None]):
@@ -64,25 +66,24 @@ class LookBack(Retriever[Look, Body | None]):
         config = self.tap.config
         start = config.get("start_date")
         first = day_of(start) if start else self.today - timedelta(days=FIRST_DAYS)
+        bookmarks = [stream.units.get(website) for stream in self.windowed]
         wanted = [
-            day_of(bookmark) - timedelta(days=config["lookback_days"])
-            if (bookmark := stream.units.get(website))
-            else first
-            for stream in self.windowed
+            day_of(bookmark) - timedelta(days=config["lookback_days"]) if bookmark else first
+            for bookmark in bookmarks
         ]
-        since = min(wanted, default=first)
-        earliest = self.today - timedelta(days=LONGEST_DAYS)
-        if since >= earliest:
-            return min(since, self.today)
-        self.tap.logger.warning(
-            "%s of %s: the days %s..%s can no longer be had; the vendor looks back %d days",
-            ", ".join(self.streams) or self.path,
-            website,
-            since,
-            earliest - timedelta(days=1),
-            LONGEST_DAYS,
+        return self.reachable(
+            min(wanted, default=first), website if all(bookmarks) else "any website"
         )
-        return earliest
+
+    def reachable(self, since: date, whose: str) -> date:
+        """Return the day, or the earliest that the vendor can look back to; tell what is lost."""
+        earliest = self.today - timedelta(days=LONGEST_DAYS)
+        if self.dated and since < earliest:
+            self.tap.warn_once(
+                f"the days {since}..{earliest - timedelta(days=1)} of {whose} can no longer be "
+                f"had: the vendor looks back {LONGEST_DAYS} days"
+            )
+        return min(max(since, earliest), self.today)
 
     @override
     def units(self) -> Iterator[Look]:
@@ -93,9 +94,13 @@ class LookBack(Retriever[Look, Body | None]):
 
     def looks(self, website: str, since: date) -> Iterator[Look]:
         """Yield a website's requests."""
-        algorithms = self.tap.config["hash_algorithms"] if self.hashed else (None,)
-        for algorithm in algorithms:
+        for algorithm in self.algorithms if self.hashed else (None,):
             yield Look(website, since, self.path, algorithm)
+
+    @property
+    def algorithms(self) -> list[str]:
+        """The hash algorithms of the settings, each once."""
+        return list(dict.fromkeys(self.tap.config["hash_algorithms"]))
 
     @override
     def fetch(self, unit: Look) -> Body | None:
@@ -136,7 +141,8 @@ class LookBack(Retriever[Look, Body | None]):
     @override
     def failed(self, unit: Look, error: UnitError) -> None:
         super().failed(unit, error)
-        self.broken.add(unit.website)
+        if not unit.id or isinstance(error, CredentialsError):
+            self.broken.add(unit.website)
 
     @override
     def complete(self, unit: Look) -> None:
@@ -149,7 +155,7 @@ class Listing(LookBack):
     """A list whose entries have details of their own; it notes their ids.
 
     Attributes:
-        ids: by website; a website whose list could not be read is not in it.
+        ids: by website, as paths have them; one whose list could not be read is not in it.
         details: the stream of the details.
     """
 
@@ -157,7 +163,7 @@ class Listing(LookBack):
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
-        self.ids: dict[str, list[int]] = {}
+        self.ids: dict[str, list[str]] = {}
 
     @property
     @override
@@ -174,7 +180,7 @@ class Listing(LookBack):
     def write(self, unit: Look, body: Body) -> None:
         super().write(unit, body)
         rows = (row for row in body if isinstance(row, dict) and row.get("id") is not None)
-        self.ids[unit.website] = [row["id"] for row in rows]
+        self.ids[unit.website] = [quote(str(row["id"]), safe="") for row in rows]
 
 
 class Details(LookBack):
@@ -196,8 +202,8 @@ class Details(LookBack):
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
-        self._listed: dict[str, list[int]] = {}
-        self._failed: dict[str, str] = {}
+        self._listed: dict[str, list[str]] = {}
+        self._failed: defaultdict[str, dict[str, date]] = defaultdict(dict)
 
     @override
     def units(self) -> Iterator[Look]:
@@ -212,21 +218,17 @@ class Details(LookBack):
                     yield replace(look, path=f"{self.path}/{id_}", id=id_)
             yield Look(website, first)
 
-    def _lacking(self, website: str) -> dict[int, date]:
-        """Return the entries that failed in earlier runs, each with the window that it lacks."""
-        earliest = self.today - timedelta(days=LONGEST_DAYS)
-        keys = (key.rpartition(":") for key in self._state)
-        return {
-            int(id_): max(day_of(self._state[f"{website}:{id_}"]), earliest)
-            for site, _, id_ in keys
-            if site == website
-        }
-
     @property
     def _state(self) -> dict[str, str]:
+        """What failed, by website: a text, for Meltano could not take an entry out of it."""
         (stream,) = self.streams.values()
-        state: dict[str, str] = stream.stream_state.get("failed", {})
+        state: dict[str, str] = stream.stream_state.setdefault("failed", {})
         return state
+
+    def _lacking(self, website: str) -> dict[str, date]:
+        """Return the entries that failed in earlier runs, each with the window that it lacks."""
+        entries = (entry.split("=") for entry in self._state.get(website, "").split())
+        return {id_: self.reachable(day_of(day), website) for id_, day in entries}
 
     @override
     def context(self, unit: Look) -> dict[str, Any]:
@@ -236,26 +238,16 @@ class Details(LookBack):
     def failed(self, unit: Look, error: UnitError) -> None:
         if error.status == HTTPStatus.NOT_FOUND and unit.id not in self._listed[unit.website]:
             return  # it failed before, and by now the vendor has dropped it
-        if isinstance(error, CredentialsError):
-            self.broken.add(unit.website)
-        self._failed[f"{unit.website}:{unit.id}"] = unit.since.isoformat()
-        self.tap.failures.append(error)
+        super().failed(unit, error)
+        self._failed[unit.website][unit.id] = unit.since
 
     @override
     def complete(self, unit: Look) -> None:
-        if unit.path:
-            return
-        failed = {
-            key: day for key, day in self._failed.items() if key.startswith(f"{unit.website}:")
-        }
+        failed = self._failed[unit.website]
         if len(failed) > self.MOST_FAILED:
             self.broken.add(unit.website)
-        if unit.website not in self.broken:
-            others = {
-                key: day
-                for key, day in self._state.items()
-                if key.rpartition(":")[0] != unit.website
-            }
-            (stream,) = self.streams.values()
-            stream.stream_state["failed"] = {**others, **failed}
+        if not unit.path and unit.website not in self.broken:
+            text = " ".join(f"{id_}={day}" for id_, day in failed.items())
+            if text or unit.website in self._state:
+                self._state[unit.website] = text
         super().complete(unit)

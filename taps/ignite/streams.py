@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from taps.base import VendorStream
 from taps.http import Body
+from taps.ignite.client import SALES
 from taps.ignite.lookback import Details, Listing, Look, LookBack
 
 
@@ -52,7 +53,7 @@ class LocationById(Details):
 
     @override
     def looks(self, website: str, since: date) -> Iterator[Look]:
-        yield Look(website, since, self.path, self.tap.config["hash_algorithms"][0])
+        yield Look(website, since, self.path, self.algorithms[0])
 
     @override
     def write(self, unit: Look, body: Body) -> None:
@@ -102,10 +103,11 @@ class SalesSummary(LookBack):
 
     @override
     def write(self, unit: Look, body: Body) -> None:
+        for name in body.document.keys() - SALES:
+            self.tap.warn_once(f"property {name!r} beside the sales is in no stream")
         for name, stream in self.streams.items():
             seen: Counter[str] = Counter()
-            rows = body.document.get(name) if isinstance(body.document, dict) else None
-            for row in rows or ():
+            for row in body.document.get(name) or ():
                 whole = row if isinstance(row, dict) else {"value": row}
                 key = sale_key(whole, seen)
                 stream.emit({}, sale_key=key, _extra=whole, **self.context(unit))
