@@ -1,0 +1,1 @@
+"""Streams of tap-ihc."""

@@ -1,0 +1,1 @@
+"""Credits that the IHC model gives to the sessions of customer journeys."""

@@ -1,0 +1,41 @@
+"""Packs whole journeys into as few requests as the vendor's two limits allow."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+Sized = tuple[str, int]
+"""A journey and how many sessions it has."""
+
+
+def pack(journeys: Sequence[Sized], most_journeys: int, most_sessions: int) -> list[list[str]]:
+    """Return groups of journeys, each within both limits; none may be over them by itself.
+
+    Of as many groups as there must be at the least, the one with the fewest sessions takes the
+    next largest journey: so long journeys and short ones share a request, and neither limit is
+    reached for want of the other. If that does not come out even, there is one group more.
+    """
+    sessions = sum(size for _, size in journeys)
+    count = max(-(-len(journeys) // most_journeys), -(-sessions // most_sessions))
+    largest_first = sorted(journeys, key=lambda journey: -journey[1])
+    while True:
+        groups = _spread(largest_first, count, most_journeys, most_sessions)
+        if groups is not None:
+            return groups
+        count += 1
+
+
+def _spread(
+    journeys: Sequence[Sized], count: int, most_journeys: int, most_sessions: int
+) -> list[list[str]] | None:
+    groups: list[list[str]] = [[] for _ in range(count)]
+    open_groups = [(0, number) for number in range(count)]
+    for conversion, size in journeys:
+        if not open_groups or open_groups[0][0] + size > most_sessions:
+            return None
+        load, number = heapq.heappop(open_groups)
+        groups[number].append(conversion)
+        if len(groups[number]) < most_journeys:
+            heapq.heappush(open_groups, (load + size, number))
+    return groups
