@@ -15,7 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
-from taps import json_array
+from taps import json_array, json_text
 from taps.errors import (
     CredentialsError,
     OverloadedError,
@@ -24,9 +24,10 @@ from taps.errors import (
     UnreachableError,
 )
 from taps.governor import Governor
+from taps.redaction import redactor
 
-SPOOL_MEMORY = 1 << 20
-"""Bytes of a body that are kept in memory; a larger one goes to a temporary file."""
+LARGE = 8 << 20
+"""Bytes of a document from which on its lists are read entry by entry, slower but flat."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds between the tries of one request: doubled each time, with jitter."""
 MESSAGE_LENGTH = 200
@@ -64,41 +65,85 @@ class Body:
 
     Attributes:
         headers: the response's headers.
-        count: how many elements the array has.
-        document: the decoded body where it is not an array, else the members of the object
-            that holds the array, or an empty dictionary.
+        document: the decoded body where it is not an array, without `lists`; else the members
+            of the object that holds the array, or an empty dictionary.
+        lists: which of the lists that may be large it has; `rows` yields their entries.
         is_array: whether there is an array; an empty body (204) is an empty one.
     """
 
     def __init__(
-        self, file: IO[bytes], headers: Mapping[str, str], names: Sequence[str] = ()
+        self,
+        file: IO[bytes],
+        headers: Mapping[str, str],
+        names: Sequence[str] = (),
+        lists: Sequence[str] = (),
     ) -> None:
         self.headers = headers
         self._file = file
         self._index = json_array.Index()
-        self.count = 0
+        self._taken: dict[str, list[Any]] | None = {}
+        self.lists: set[str] = set()
         self.document: Any = {}
         self.is_array = True
         if file.seek(0, 2) == 0:
             return
         try:
-            self._index = json_array.index(file, names)
+            self._read(names, lists)
+        except ValueError:
+            mended = json_text.with_whole_characters(file)
+            if mended is None:
+                raise
+            file.close()
+            self._file = mended
+            self._read(names, lists)
+
+    def _read(self, names: Sequence[str], lists: Sequence[str]) -> None:
+        try:
+            self._index = json_array.index(self._file, names)
             self.document = self._index.members
         except json_array.NotAnArrayError:
-            file.seek(0)
-            self.document = json_array.decode(file.read())
             self.is_array = False
-        self.count = self._index.count
+            if self._file.seek(0, 2) > LARGE:
+                self._taken = None
+                self.document, self.lists = json_text.outline(self._file, lists)
+                return
+            self._file.seek(0)
+            self.document = json_text.decode(self._file.read())
+            taken = {path: _taken(self.document, path) for path in lists}
+            self._taken = {path: rows for path, rows in taken.items() if rows is not None}
+            self.lists = set(self._taken)
+
+    @property
+    def count(self) -> int:
+        """How many elements the array has."""
+        return self._index.count
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the array's elements, one at a time."""
         return json_array.elements(self._file, self._index)
+
+    def rows(self, path: str) -> Iterator[Any]:
+        """Yield the entries of one of the document's `lists`, one at a time."""
+        if self._taken is None:
+            return json_text.entries(self._file, path)
+        return iter(self._taken.get(path, ()))
 
     def close(self) -> None:
         """Give the temporary file back."""
         self._file.close()
 
     __del__ = close  # of an answer that nobody reads, because the run ends early
+
+
+def _taken(document: Any, path: str) -> list[Any] | None:
+    """Take a list out of a document, where there is one."""
+    *owners, name = path.split(".")
+    for owner in owners:
+        document = document.get(owner) if isinstance(document, dict) else None
+    if isinstance(document, dict) and isinstance(document.get(name), list):
+        taken: list[Any] = document.pop(name)
+        return taken
+    return None
 
 
 class Client:
@@ -114,6 +159,8 @@ class Client:
     """The setting to check when the vendor answers 401 or 403."""
     envelopes: ClassVar[Sequence[str]] = ()
     """The members that may hold the rows where the vendor wraps them into an object."""
+    lists: ClassVar[Sequence[str]] = ()
+    """Lists inside of documents that may be large: names of members, joined by dots."""
     window: ClassVar[float | None] = None
     """Seconds of the vendor's documented quota window."""
     quotes_vendor: ClassVar[bool] = True
@@ -249,7 +296,7 @@ class Client:
 
     @staticmethod
     def _spool(response: requests.Response) -> IO[bytes]:
-        file = tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY)  # noqa: SIM115 - Body closes it
+        file = tempfile.SpooledTemporaryFile(max_size=json_text.MEMORY)  # noqa: SIM115 - Body closes it
         try:
             for chunk in response.iter_content(1 << 16):
                 file.write(chunk)
@@ -274,7 +321,7 @@ class Client:
         if status != 204 and file.tell() == 0:  # noqa: PLR2004
             raise RetryableError("the answer is empty", status=status)
         try:
-            body = Body(file, headers, self.envelopes)
+            body = Body(file, headers, self.envelopes, self.lists)
         except ValueError:
             raise RetryableError("the answer is not whole, valid JSON", status=status) from None
         try:
@@ -296,13 +343,18 @@ class Client:
         if not self.quotes_vendor or text.lstrip().startswith("<"):
             return ""
         try:
-            document = json_array.decode(text)
+            document = json_text.decode(text.encode())
         except ValueError:
             document = text
         if isinstance(document, dict):
             document = document.get("message") or document.get("error") or document
-        words = " ".join(str(document).split())[:MESSAGE_LENGTH]
+        words = quoted(str(document))
         return f": {words}" if words else ""
+
+
+def quoted(words: str) -> str:
+    """A vendor's own words in one short line; secrets go first, lest half of one be left."""
+    return " ".join(redactor(words).split())[:MESSAGE_LENGTH]
 
 
 def _transport_failure(error: requests.RequestException, timeout: float) -> RetryableError:

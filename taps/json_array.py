@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import IO, Any
 
 import msgspec
 
+from taps.json_text import decode
+
 BLOCK = 1 << 20
 """Bytes read at once; a block holds whole elements, so one larger than this makes a larger one."""
-
-decode = msgspec.json.Decoder(float_hook=Decimal).decode
-"""JSON text to Python values; numbers with a fraction or exponent become exact decimals."""
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -128,7 +126,7 @@ def _close(text: bytes, *, wrapped: bool) -> tuple[bytes, dict[str, Any]]:
         return last[:-1], {}
     members = _members(b'{"":[' + text)
     last = bytes(members.pop(""))[1:-1]
-    return last, {name: decode(value) for name, value in members.items()}
+    return last, {name: decode(bytes(value)) for name, value in members.items()}
 
 
 def elements(file: IO[bytes], found: Index) -> Iterator[Any]:

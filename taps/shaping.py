@@ -30,9 +30,9 @@ def snake_case(name: str) -> str:
 
 
 def text(value: Any) -> str:
-    """Text without NUL, which no warehouse stores; numbers keep their digits."""
+    """Any text; numbers keep their digits."""
     if isinstance(value, str):
-        return value.replace("\x00", "") if "\x00" in value else value
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, Decimal)):
@@ -107,42 +107,29 @@ def day(value: Any) -> str:
 def _nested(schema: Mapping[str, Any]) -> Convert:
     """Check an object or array; rename the members that the schema names, keep the others."""
     wanted = dict if "object" in schema["type"] else list
-    inner = schema.get("items", {}) if wanted is list else schema
+    rename = _renaming(schema if wanted is dict else schema.get("items", {}))
+
+    def convert(value: Any) -> Any:
+        if type(value) is not wanted:
+            raise ValueError
+        if rename is None:
+            return value
+        return rename(value) if wanted is dict else [rename(each) for each in value]
+
+    return convert
+
+
+def _renaming(schema: Mapping[str, Any]) -> Convert | None:
+    """Return what puts the names of a nested object into snake_case, where the schema knows it."""
+    if not schema.get("properties"):
+        return None
 
     def rename(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {snake_case(name): clean(member) for name, member in value.items()}
-        return clean(value)
+        if not isinstance(value, dict):
+            return value
+        return {snake_case(name): member for name, member in value.items()}
 
-    member = rename if inner.get("properties") else clean
-    if wanted is dict:
-
-        def convert_object(value: Any) -> Any:
-            if not isinstance(value, dict):
-                raise ValueError
-            return member(value)
-
-        return convert_object
-
-    item = _nested(inner) if {"object", "array"} & set(inner.get("type", ())) else clean
-
-    def convert_array(value: Any) -> Any:
-        if not isinstance(value, list):
-            raise ValueError
-        return [item(each) if each is not None else None for each in value]
-
-    return convert_array
-
-
-def clean(value: Any) -> Any:
-    """Return any JSON value, with NUL taken out of its texts and names."""
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, dict):
-        return {text(name): clean(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [clean(inner) for inner in value]
-    return value
+    return rename
 
 
 _BY_TYPE: dict[str, Convert] = {
@@ -242,9 +229,9 @@ class Shaper:
                     self._take(value, f"{target}_", record, extra)
                     continue
                 self._tell(target, "is not in the schema and goes into _extra")
-                extra[target] = clean(value)
+                extra[target] = value
                 continue
-            if convert is text and type(value) is str and "\x00" not in value:
+            if convert is text and type(value) is str:
                 record[target] = value  # most values, without a call
                 continue
             try:
@@ -259,7 +246,7 @@ class Shaper:
         except (ValueError, OverflowError):
             self._tell(name, "has a value that does not fit its type; kept in _extra")
             mask = self._masks.get(name)
-            extra[name] = mask(clean(value)) if mask else clean(value)
+            extra[name] = mask(value) if mask else value
             return None
 
     def _learn(self, name: str) -> tuple[str, Convert | None]:

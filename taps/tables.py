@@ -74,7 +74,10 @@ def _jsonl(path: Path) -> Rows:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
-            row = msgspec.json.decode(line)
+            try:
+                row = msgspec.json.decode(line)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is not an object")  # noqa: TRY004 - told as any other
             yield row

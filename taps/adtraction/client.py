@@ -9,7 +9,7 @@ from typing import Any
 from typing_extensions import override
 
 from taps.errors import CredentialsError, RetryableError, UnitError
-from taps.http import MESSAGE_LENGTH, Body, Client, Request
+from taps.http import Body, Client, Request, quoted
 
 
 class AdtractionClient(Client):
@@ -37,7 +37,7 @@ class AdtractionClient(Client):
     def check(self, body: Body, request: Request) -> None:
         """Live answers may be an object of status and message: an error, or "nothing found"."""
         answer = body.document if isinstance(body.document, dict) else {}
-        message = " ".join(str(answer.get("message", "")).split())[:MESSAGE_LENGTH]
+        message = quoted(str(answer.get("message", "")))
         status = _whole(answer.get("status", HTTPStatus.OK))
         if status is not None and status >= HTTPStatus.BAD_REQUEST:
             raise self._error(request, status, message)

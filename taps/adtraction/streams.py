@@ -19,7 +19,7 @@ from taps.base import VendorStream, VendorTap
 from taps.errors import UnitError
 from taps.http import Body, Request
 from taps.retriever import Retriever
-from taps.shaping import clean, instant, timestamp
+from taps.shaping import instant, timestamp
 
 DOCUMENTED = {"approvalStatus": (0, 1, 2), "status": (0, 3)}
 """What may be asked for; there are programs of other statuses, 3 for "not applied" among them."""
@@ -240,7 +240,7 @@ class ProductKeys:
     @staticmethod
     def _own_key(row: dict[str, Any]) -> str:
         sku = row.get("sku")
-        key = str(clean(sku)) if sku is not None else ""
+        key = str(sku) if sku is not None else ""
         if key.strip():
             return key
         return "sha256:" + hashlib.sha256(str(row.get("productUrl") or "").encode()).hexdigest()

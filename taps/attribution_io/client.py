@@ -19,6 +19,9 @@ class AttributionClient(Client):
 
     vendor = "Attribution.io"
     credential = "public_key, secret"
+    lists = tuple(
+        f"customer.{name}" for name in ("events", "pageviews", "touchpoints", "identities")
+    )
     quotes_vendor = False  # its message may repeat the client id, which may be an address
 
     def __init__(self, config: Mapping[str, Any]) -> None:

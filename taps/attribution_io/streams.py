@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from typing_extensions import override
@@ -107,10 +107,9 @@ class Customers(Retriever[Customer, Body | None]):
             return
         customer = answer.document["customer"]
         client_id = customer.get("client_id") or unit.client_id
-        for name, rows in _parted(customer, client_id):
+        for name, row in chain(_activities(answer), _results(customer)):
             if name in self.streams:
-                for row in rows:
-                    self.streams[name].emit(row, client_id=client_id)
+                self.streams[name].emit(row, client_id=client_id)
         answer.close()
 
     @override
@@ -151,32 +150,26 @@ class Customers(Retriever[Customer, Body | None]):
             )
 
 
-def _parted(customer: dict[str, Any], client_id: str) -> Iterator[tuple[str, Iterable[Any]]]:
-    """Take a customer apart into the rows of each stream."""
-    events = _list(customer, "events")
-    outputs = [
-        output
-        for event in events
-        if isinstance(event, dict)
-        for output in _list(event, "attribution_model_outputs")
-    ]
-    yield "events", events
-    yield "event_attributions", outputs
-    yield "pageviews", _list(customer, "pageviews")
-    yield "touchpoints", _list(customer, "touchpoints")
-    yield (
-        "identities",
-        [
-            {"identity_number": number, **identity}
-            for number, identity in enumerate(_list(customer, "identities"), 1)
-            if isinstance(identity, dict)
-        ],
-    )
+def _activities(answer: Body) -> Iterator[tuple[str, Any]]:
+    """Yield the rows of a customer's lists, each with its stream."""
+    for event in answer.rows("customer.events"):
+        outputs = _list(event, "attribution_model_outputs") if isinstance(event, dict) else ()
+        yield "events", event
+        yield from (("event_attributions", output) for output in outputs)
+    for name in ("pageviews", "touchpoints"):
+        yield from ((name, row) for row in answer.rows(f"customer.{name}"))
+    for number, identity in enumerate(answer.rows("customer.identities"), 1):
+        row = identity if isinstance(identity, dict) else {"value": identity}
+        yield "identities", {"identity_number": number, **row}
+
+
+def _results(customer: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the rows of a customer's summary, and the customer, each with its stream."""
     summary = customer.get("summary")
     if isinstance(summary, dict):
-        yield "customer_attributions", list(_attributions(summary))
-        yield "customer_event_counts", list(_event_counts(summary))
-    yield "customers", [{**customer, "client_id": client_id}]
+        yield from (("customer_attributions", row) for row in _attributions(summary))
+        yield from (("customer_event_counts", row) for row in _event_counts(summary))
+    yield "customers", customer
 
 
 def _list(owner: dict[str, Any], name: str) -> list[Any]:

@@ -10,15 +10,13 @@ from typing_extensions import override
 from taps.errors import RetryableError
 from taps.http import Body, Client, Request
 
-SALES = {"sales", "matched_sales"}
-"""The lists in the answer about sales."""
-
 
 class IgniteClient(Client):
     """One website: its token and its secret open exactly that one."""
 
     vendor = "Ignite"
     credential = "websites"
+    lists = ("sales", "matched_sales")
 
     def __init__(self, config: Mapping[str, Any], name: str, token: str, secret: str) -> None:
         super().__init__(config, account=name)
@@ -32,7 +30,7 @@ class IgniteClient(Client):
     def check(self, body: Body, request: Request) -> None:
         document = body.document if isinstance(body.document, dict) else {}
         if request.path == "sales":
-            if not SALES & document.keys():
+            if not body.lists:
                 raise RetryableError("the answer holds no sales")
         elif request.path.startswith("locations/"):
             if document.get("id") is None:

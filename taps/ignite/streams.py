@@ -13,7 +13,6 @@ from typing_extensions import override
 
 from taps.base import VendorStream
 from taps.http import Body
-from taps.ignite.client import SALES
 from taps.ignite.lookback import Details, Listing, Look, LookBack
 
 
@@ -103,11 +102,11 @@ class SalesSummary(LookBack):
 
     @override
     def write(self, unit: Look, body: Body) -> None:
-        for name in body.document.keys() - SALES:
+        for name in body.document:
             self.tap.warn_once(f"property {name!r} beside the sales is in no stream")
         for name, stream in self.streams.items():
             seen: Counter[str] = Counter()
-            for row in body.document.get(name) or ():
+            for row in body.rows(name):
                 whole = row if isinstance(row, dict) else {"value": row}
                 key = sale_key(whole, seen)
                 stream.emit({}, sale_key=key, _extra=whole, **self.context(unit))

@@ -154,9 +154,7 @@ def expected(vendor: Adtraction) -> dict[str, list[Row]]:
 
 def told(records: Iterable[Row]) -> list[Row]:
     """Records without their nulls."""
-    return [
-        {name: value for name, value in row.items() if value is not None} for row in records
-    ]
+    return [{name: value for name, value in row.items() if value is not None} for row in records]
 
 
 def warehouse(outputs: Iterable[Output], stream: str) -> list[Row]:

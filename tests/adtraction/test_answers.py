@@ -108,9 +108,7 @@ def test_a_refused_token_leaves_the_other_one_to_its_work(
 ) -> None:
     body = json.dumps({"message": "Unauthorized access", "status": status})
     sent = 200 if inside else status
-    vendor.faults.add(
-        Fault("status", status=sent, body=body, times=None, match=f"/{path}/")
-    )
+    vendor.faults.add(Fault("status", status=sent, body=body, times=None, match=f"/{path}/"))
     vendor.latency = 0.02
     output = run_here(settings(vendor, max_concurrent_requests=4))
     assert output.code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from typing import Any, Literal
@@ -113,7 +114,7 @@ def test_without_quota_headers_a_refusal_is_waited_out(quota: Adtraction) -> Non
     assert (output.code, len(output.records("programs"))) == (0, 20)
     assert refusals(quota) == 2
     moments = sorted(request.time for request in quota.requests)
-    pause = max(later - before for before, later in zip(moments, moments[1:], strict=False))
+    pause = max(later - before for before, later in itertools.pairwise(moments))
     assert 0.95 < pause < 1.5
 
 

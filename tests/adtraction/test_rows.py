@@ -154,9 +154,7 @@ def test_decimals_keep_their_digits(vendor: Adtraction) -> None:
     prices = [row["productPrice"] for row in vendor.truth()["products"]]
     assert any(price.endswith("0") for price in prices)
     assert all(b'"product_price":%b,' % price.encode() in lines for price in prices)
-    body = json.dumps([{**PROGRAM, "epc": 0}]).replace(
-        '"epc": 0', '"epc": 0.10000000000000000555'
-    )
+    body = json.dumps([{**PROGRAM, "epc": 0}]).replace('"epc": 0', '"epc": 0.10000000000000000555')
     answering(vendor, "programs", body)
     assert b'"epc":0.10000000000000000555' in run_here(settings(vendor)).stdout
 

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import Fault, Sandbox
 from sandbox.adtraction import Adtraction
-from tests.adtraction.helpers import all_bookmarks, feed_requests, run, settings
+from tests.adtraction.helpers import all_bookmarks, feed_requests, run, run_here, settings
 from tests.tap_process import Output, spellings
 
 PARTNER = "p4rtner+tok en/with=all&of%it?"
@@ -103,3 +103,17 @@ def test_a_vendor_that_is_not_there(tmp_path: Path) -> None:
     (error,) = output.errors
     assert "Adtraction" in error
     assert "refused" in error
+
+
+@pytest.mark.parametrize("status", [400, 200])
+@pytest.mark.parametrize("room", range(170, 200, 5))
+def test_a_message_that_is_cut_short_does_not_show_half_a_token(
+    vendor: Adtraction, status: int, room: int
+) -> None:
+    vendor.partner_token = PARTNER
+    body = json.dumps({"status": 400, "message": "x" * room + PARTNER})
+    vendor.faults.add(Fault("status", status=status, body=body, match="/programs/"))
+    output = run_here(settings(vendor, client_token=..., markets=["SE"]))
+    (line,) = output.stderr.splitlines()
+    assert "answered 400: xxx" in line
+    assert PARTNER[:3] not in line

