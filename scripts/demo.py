@@ -21,6 +21,8 @@ WAREHOUSE = PROJECT / "warehouse.duckdb"
 LOG = PROJECT / "output" / "demo.log"
 DAYS = 5
 TAPS = ("tap-ecdp", "tap-adtraction", "tap-ignite", "tap-attribution-io")
+MODEL = "tap-ihc"
+JOURNEYS = PROJECT / "transform" / "ihc_journeys.sql"
 
 
 def main() -> None:
@@ -31,7 +33,7 @@ def main() -> None:
     with Sandbox(today=today - timedelta(days=DAYS)) as sandbox:
         settings = settings_of(sandbox, today)
         # the demo has schemas and states of its own; whatever else is in the warehouse stays
-        for tap in TAPS:
+        for tap in (*TAPS, MODEL):
             query(f"DROP SCHEMA IF EXISTS {schema(tap)} CASCADE")
         meltano("Installing the plugins", settings, "install")
         for tap in TAPS:
@@ -40,6 +42,8 @@ def main() -> None:
         sandbox.advance(DAYS)
         for tap in TAPS:
             run(f"Second run, {DAYS} days later", tap, settings)
+        query(f"USE {schema('tap-attribution-io')}; {JOURNEYS.read_text()}")
+        run("Journeys to the model, credits back", MODEL, settings, "--full-refresh")
     report(before, orders())
 
 
@@ -66,6 +70,11 @@ def settings_of(sandbox: Sandbox, today: date) -> dict[str, str]:
         "TAP_ATTRIBUTION_IO_PUBLIC_KEY": sandbox.attribution_io.public_key,
         "TAP_ATTRIBUTION_IO_SECRET": sandbox.attribution_io.secret,
         "TAP_ATTRIBUTION_IO_CUSTOMER_IDS": json.dumps(sandbox.attribution_io.client_ids),
+        "TAP_IHC_API_URL": sandbox.ihc.url,
+        "TAP_IHC_API_KEY": sandbox.ihc.api_key,
+        "TAP_IHC_CONV_TYPE_ID": sandbox.ihc.conv_type_id,
+        "TAP_IHC_JOURNEYS_URL": f"duckdb:///{WAREHOUSE.name}",
+        "TAP_IHC_JOURNEYS_QUERY": f"SELECT * FROM {schema('tap-attribution-io')}.ihc_journeys",  # noqa: S608
     }
 
 
@@ -126,10 +135,11 @@ def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
     """Print what landed, revenue by channel, and what the second run changed."""
     counts = [
         (tap.removeprefix("tap-"), name, query(f"SELECT count(*) FROM {schema(tap)}.{name}")[0][0])  # noqa: S608
-        for tap in TAPS
+        for tap in (*TAPS, MODEL)
         for (name,) in query(
             f"""SELECT table_name FROM information_schema.tables
-                WHERE table_schema = '{schema(tap)}' ORDER BY ALL"""  # noqa: S608
+                WHERE table_schema = '{schema(tap)}' AND table_type = 'BASE TABLE'
+                ORDER BY ALL"""  # noqa: S608
         )
     ]
     table("Rows in warehouse.duckdb", ("vendor", "stream", "rows"), counts)
@@ -146,6 +156,23 @@ def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
         ("orders unchanged", sum(before[key] == after[key] for key in kept)),
     ]
     table("What the second run changed, of ECDP's orders", ("change", "orders"), changes)
+    source, model = schema("tap-attribution-io"), schema(MODEL)
+    credits_ = query(
+        f"""SELECT channel, round(ihc, 2), round(linear, 2) FROM (
+                SELECT channel_label AS channel, sum(ihc * amount) AS ihc
+                FROM {model}.attributions
+                JOIN {source}.events AS event ON conversion_id = CAST(event.id AS varchar)
+                GROUP BY ALL
+            ) FULL JOIN (
+                SELECT medium_name AS channel, sum(event_weighted_amount) AS linear
+                FROM {source}.event_attributions GROUP BY ALL
+            ) USING (channel) ORDER BY ihc DESC NULLS LAST"""  # noqa: S608
+    )
+    table(
+        "Credits by channel, of Attribution.io's events",
+        ("channel", "by IHC", "by the vendor's own attribution"),
+        credits_,
+    )
     print(f"\nLook around: duckdb {WAREHOUSE.name}; the schemas are demo_ecdp, demo_ignite …")
 
 
@@ -156,9 +183,13 @@ def count_changed(
     return sum(before[key][part] != after[key][part] for key in keys)
 
 
+def _text(cell: Any) -> str:
+    return cell if isinstance(cell, str) else "" if cell is None else f"{cell:,}"
+
+
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows in columns, numbers to the right."""
-    texts = [[f"{cell:,}" if not isinstance(cell, str) else cell for cell in row] for row in rows]
+    texts = [[_text(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
     numeric = [not isinstance(cell, str) for cell in rows[0]] if rows else [False] * len(header)
     print(f"\n{title}")

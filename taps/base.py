@@ -59,7 +59,12 @@ class VendorStream(Stream):
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Bookmarks are of whole units, which the retriever keeps behind the clock itself."""
+        """Make the retriever ready, for this is asked for before the SCHEMA message is written.
+
+        One that reads from the warehouse has done so by then, before the loader opens it. There is
+        no signpost: bookmarks are of whole units, which the retriever keeps behind the clock.
+        """
+        self.tap.retriever(self.retriever)
 
     @override
     def get_record_counter(
@@ -187,7 +192,8 @@ class VendorTap(Tap):
     def __init__(self, *args: Any, validate_config: bool = True, **kwargs: Any) -> None:
         self.failures: list[UnitError] = []
         self._warned: set[str] = set()
-        self._retrieved: dict[type[Retriever[Any, Any]], Retriever[Any, Any]] = {}
+        self._retrievers: dict[type[Retriever[Any, Any]], Retriever[Any, Any]] = {}
+        self._retrieved: set[type[Retriever[Any, Any]]] = set()
         if isinstance(given := kwargs.get("config"), dict):
             # null is what is not set: its default holds
             kwargs["config"] = {name: value for name, value in given.items() if value is not None}
@@ -247,29 +253,36 @@ class VendorTap(Tap):
         """The accounts; refused credentials of one leave the others to be read."""
         return self.make_clients()
 
-    def retrieve(self, kind: type[R], *, leader: VendorStream | None = None) -> R:
-        """Run a retriever for all selected streams that it feeds, once in a run, and return it.
-
-        Args:
-            kind: the retriever.
-            leader: the stream whose turn it is; its SCHEMA message has been written already.
-        """
-        if not self._retrieved and (faults := list(self.selection_faults())):
+    def retriever(self, kind: type[R]) -> R:
+        """Return the run's retriever of a kind, for all selected streams that it feeds."""
+        if not self._retrievers and (faults := list(self.selection_faults())):
             raise InvalidSettingsError(faults)
-        if kind not in self._retrieved:
+        if kind not in self._retrievers:
             family = [
                 each
                 for each in self.streams.values()
                 if isinstance(each, VendorStream) and each.retriever is kind and each.selected
             ]
-            self._retrieved[kind] = retriever = kind(self, family)
-            for sibling in family:
+            self._retrievers[kind] = kind(self, family)
+        retriever = self._retrievers[kind]
+        assert isinstance(retriever, kind)  # noqa: S101 - narrows what the key stands for
+        return retriever
+
+    def retrieve(self, kind: type[R], *, leader: VendorStream | None = None) -> R:
+        """Run a retriever, once in a run, and return it.
+
+        Args:
+            kind: the retriever.
+            leader: the stream whose turn it is; its SCHEMA message has been written already.
+        """
+        retriever = self.retriever(kind)
+        if kind not in self._retrieved:
+            self._retrieved.add(kind)
+            for sibling in retriever.streams.values():
                 if sibling is not leader:
                     sibling.write_schema()
             retriever.run()
-        retrieved = self._retrieved[kind]
-        assert isinstance(retrieved, kind)  # noqa: S101 - narrows what the key stands for
-        return retrieved
+        return retriever
 
     @classmethod
     @override

@@ -261,6 +261,10 @@ class Client:
                     self._refuse(CredentialsError(self.sentence(request, reason), status=status))
                 governor.observe(sent, status, head)
                 file = self._spool(response)
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            governor.observe(sent, None, head)
+            reason = f"it cannot be sent: check the setting {self.credential}"
+            raise self._refuse(CredentialsError(self.sentence(request, reason))) from None
         except requests.RequestException as error:
             if status is None:
                 governor.observe(sent, None, head)

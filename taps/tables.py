@@ -34,7 +34,7 @@ def rows_of_file(path: Path) -> Rows:
         raise TapError(f"{path}: {error}") from None
 
 
-def rows_of_query(url: str, query: str, since: datetime) -> Iterator[Any]:
+def rows_of_query(url: str, query: str, since: datetime) -> Rows:
     """Yield the rows of a SELECT, streamed; `:since` in it is bound to an instant in UTC.
 
     Raises:
@@ -53,7 +53,8 @@ def rows_of_query(url: str, query: str, since: datetime) -> Iterator[Any]:
         raise TapError("the database's URL is none that SQLAlchemy understands") from None
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
-            yield from connection.execute(statement, bound)
+            for row in connection.execute(statement, bound).mappings():
+                yield {str(name): value for name, value in row.items()}
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise TapError(f"the query failed: {_first_line(error)}") from None
     finally:

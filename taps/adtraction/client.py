@@ -44,18 +44,19 @@ class AdtractionClient(Client):
         if not body.is_array and (status is None or "message" not in answer):
             raise RetryableError("the answer is neither a list nor a message")
         expected = _whole(body.headers.get("count"))
-        if request.quota == "feed" and expected not in {None, body.count}:
+        paged = _whole(answer.get("pageSize"))
+        if request.quota == "feed" and not paged and expected not in {None, body.count}:
             reason = f"{body.count} rows came where the header `count` says {expected}"
-            raise UnitError(f"{self.vendor}, {request.about}: {reason}")
+            raise UnitError(self.sentence(request, reason))
 
     def _error(self, request: Request, status: int, message: str) -> Exception:
-        about = f"{self.vendor}, {request.about}: answered {status}"
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            reason = f"check the setting {self.credential}"
-            return CredentialsError(f"{about}: {reason}", status=status)
+            reason = f"answered {status}: check the setting {self.credential}"
+            return CredentialsError(self.sentence(request, reason), status=status)
+        reason = f"answered {status}: {message}"
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return RetryableError(f"answered {status}: {message}", status=status)
-        return UnitError(f"{about}: {message}", status=status)
+            return RetryableError(reason, status=status)
+        return UnitError(self.sentence(request, reason), status=status)
 
 
 def pages(client: Client, request: Request) -> Iterator[Body]:

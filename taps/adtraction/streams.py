@@ -148,7 +148,7 @@ class Programs(Retriever[ProgramList, list[Body]]):
         self.whole = False
 
 
-class ProductFeeds(Retriever[ProductFeed, Body]):
+class ProductFeeds(Retriever[ProductFeed, list[Body]]):
     """Downloads the product feeds that are newer than their bookmarks."""
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
@@ -176,25 +176,24 @@ class ProductFeeds(Retriever[ProductFeed, Body]):
                 yield feed
 
     @override
-    def fetch(self, unit: ProductFeed) -> Body:
+    def fetch(self, unit: ProductFeed) -> list[Body]:
         body = {
             "programId": unit.program_id,
             "channelId": unit.channel_id,
             "feedId": unit.feed_id,
             **self._options,
         }
-        return self._client.fetch(
-            Request(
-                "partner/products/feed/",
-                f"feed {unit.feed_id} of program {unit.program_id}, channel {unit.channel_id}",
-                method="POST",
-                body={name: value for name, value in body.items() if value is not None},
-                quota="feed",
-            )
+        request = Request(
+            "partner/products/feed/",
+            f"feed {unit.feed_id} of program {unit.program_id}, channel {unit.channel_id}",
+            method="POST",
+            body={name: value for name, value in body.items() if value is not None},
+            quota="feed",
         )
+        return list(pages(self._client, request))
 
     @override
-    def emit(self, unit: ProductFeed, answer: Body) -> None:
+    def emit(self, unit: ProductFeed, answer: list[Body]) -> None:
         products = self.streams["products"]
         context = {
             "channel_id": unit.channel_id,
@@ -203,9 +202,10 @@ class ProductFeeds(Retriever[ProductFeed, Body]):
             "feed_last_updated": unit.last_updated,
         }
         keys = ProductKeys()
-        for row in answer:
-            products.emit(row, product_key=keys.of(row), **context)
-        answer.close()
+        for body in answer:
+            for row in body:
+                products.emit(row, product_key=keys.of(row), **context)
+            body.close()
 
     @override
     def complete(self, unit: ProductFeed) -> None:

@@ -30,7 +30,8 @@ def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
     if url := config.get("customer_ids_url"):
         with _naming("settings 'customer_ids_url' and 'customer_ids_query'"):
             rows = rows_of_query(url, config["customer_ids_query"], since)
-            yield from (str(row[0]) for row in rows if row[0] is not None)
+            first = (next(iter(row.values())) for row in rows)
+        yield from (str(id_) for id_ in first if id_ is not None)
 
 
 @contextmanager

@@ -46,7 +46,8 @@ class OrderReport(Retriever[Window, list[Body]]):
         lookback = timedelta(days=config["lookback_days"])
         first = day_of(config["start_date"])
         if all(stream.bookmark for stream in self.streams.values()):
-            reached = min(bookmark_day(stream) for stream in self.streams.values())
+            # a bookmark in the future, of a clock that was wrong, must not hide the days until then
+            reached = min(today, *(bookmark_day(stream) for stream in self.streams.values()))
             first = max(first, reached - min(lookback, reached - date.min))
         return windows(first, last, config["window_days"])
 

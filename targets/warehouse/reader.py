@@ -53,7 +53,8 @@ class MessageReader(GenericSingerReader[bytes]):
         self.stopped = 0
         """The signal by which reading was ended, if it was."""
         self._open_loader = open_loader
-        self._loader: Loader
+        self._opened: Loader | None = None
+        self._early_states: list[str] = []
         self._heads: dict[bytes, str] = {}
         self._decoder = msgspec.json.Decoder(_Message)
         self._number = 0
@@ -76,12 +77,29 @@ class MessageReader(GenericSingerReader[bytes]):
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
         # The callbacks are the SDK's own way to take in messages, one Python object a record.
-        self._loader = self._open_loader()
         try:
-            return self._read(file_input or self.default_input)
+            counts = self._read(file_input or self.default_input)
+            self._load_from_now()
         except BaseException:
-            self._loader.close()
+            if self._opened is not None:
+                self._opened.close()
             raise
+        return counts
+
+    @property
+    def _loader(self) -> Loader:
+        return self._opened or self._load_from_now()
+
+    def _load_from_now(self) -> Loader:
+        """Connect, at the first message that needs it: until then a tap may read the warehouse.
+
+        That matters where a warehouse is a file, which one process at a time can hold.
+        """
+        if self._opened is None:
+            self._opened = self._open_loader()
+            for state in self._early_states:
+                self._opened.state(state)
+        return self._opened
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
@@ -102,9 +120,11 @@ class MessageReader(GenericSingerReader[bytes]):
                         counts["RECORD"] += 1
                     elif line and not line.isspace():
                         counts[self._message(line)] += 1
-                self._loader.load_aged()
+                if self._opened is not None:
+                    self._opened.load_aged()
         except (InvalidInputLine, RecordsWithoutSchemaException):
-            self._loader.drain()  # what came before is good
+            if self._opened is not None:
+                self._opened.drain()  # what came before is good
             raise
         return counts
 
@@ -153,7 +173,11 @@ class MessageReader(GenericSingerReader[bytes]):
             case "STATE":
                 if message.value is _ABSENT:
                     raise self._invalid("it has no value")
-                self._loader.state(bytes(message.value).decode())
+                state = bytes(message.value).decode()
+                if self._opened is None:
+                    self._early_states.append(state)
+                else:
+                    self._opened.state(state)
             case "ACTIVATE_VERSION":
                 logger.info("ACTIVATE_VERSION of stream %r is not acted upon", message.stream)
             case other:
