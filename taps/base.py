@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from types import FrameType
@@ -244,9 +245,9 @@ class VendorTap(Tap):
             self._warned.add(text)
             self.logger.warning(text)
 
+    @abstractmethod
     def make_clients(self) -> dict[str, Client]:
         """Return a client for each account that the settings name, by a name of its own."""
-        raise NotImplementedError
 
     @cached_property
     def clients(self) -> dict[str, Client]:

@@ -19,7 +19,10 @@ LOOKAHEAD = 2
 
 
 def fan_out(
-    units: Iterable[Unit], fetch: Callable[[Unit], Result], width: int
+    units: Iterable[Unit],
+    fetch: Callable[[Unit], Result],
+    width: int,
+    lookahead: int = LOOKAHEAD,
 ) -> Iterator[tuple[Unit, Future[Result]]]:
     """Yield each unit with its finished future, in the units' order, `width` at once at most.
 
@@ -43,7 +46,7 @@ def fan_out(
                 threading.Thread(target=_work, args=(todo, fetch), name=name, daemon=True).start()
             waiting.append((unit, Future()))
             todo.put(waiting[-1])
-            if len(waiting) >= LOOKAHEAD * width:
+            if len(waiting) >= lookahead * width:
                 yield finished()
         while waiting:
             yield finished()

@@ -208,6 +208,10 @@ class Client:
             TapError: it means the end of the run.
         """
 
+    def words(self, document: Mapping[str, Any]) -> Any:
+        """Return what an error's document says in words."""
+        return document.get("message") or document.get("error") or document
+
     def fetch(self, request: Request) -> Body:
         """Return the answer, whole and well-formed, trying as often as `max_retries` says.
 
@@ -315,7 +319,7 @@ class Client:
         if self._refused:
             raise self._refused
         if status >= 300:  # noqa: PLR2004
-            self.explain(status, self._quote(file))
+            self.explain(status, self._quote(file).removeprefix(": "))
         if status == 429 or status >= 500:  # noqa: PLR2004
             then = UnitError if status == 429 else OverloadedError  # noqa: PLR2004
             raise RetryableError(f"answered {status}", status=status, then=then)
@@ -351,7 +355,7 @@ class Client:
         except ValueError:
             document = text
         if isinstance(document, dict):
-            document = document.get("message") or document.get("error") or document
+            document = self.words(document)
         words = quoted(str(document))
         return f": {words}" if words else ""
 

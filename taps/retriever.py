@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from taps.errors import CredentialsError, TapError, UnitError, UnreachableError
-from taps.fanout import fan_out
+from taps.fanout import LOOKAHEAD, fan_out
 
 if TYPE_CHECKING:
     from taps.base import VendorStream, VendorTap
@@ -29,6 +29,9 @@ class Retriever(ABC, Generic[Unit, Answer]):
         tap: the tap that this walk is for.
         streams: its selected streams that this retriever feeds, by name.
     """
+
+    lookahead: ClassVar[int] = LOOKAHEAD
+    """Units asked for per worker while an earlier one is emitted; 1 asks for one after another."""
 
     def __init__(self, tap: VendorTap, streams: Sequence[VendorStream]) -> None:
         self.tap = tap
@@ -90,7 +93,7 @@ class Retriever(ABC, Generic[Unit, Answer]):
             TapError: so many units failed in a row that the vendor counts as down.
         """
         in_a_row = 0
-        for unit, future in fan_out(self.units(), self.fetch, self.width):
+        for unit, future in fan_out(self.units(), self.fetch, self.width, self.lookahead):
             try:
                 answer = future.result()
             except UnitError as error:

@@ -98,6 +98,10 @@ def _sentence(error: ValidationError) -> str:
         where = f"{name}.{missing}" if name else missing
         return f"setting {where!r} is missing: {known.get('description', 'it is required')}"
     value = error.instance
+    if error.validator == "additionalProperties":
+        known = schema.get("properties", {})
+        unknown = (f"{name}.{each}".lstrip(".") for each in value if each not in known)
+        return f"setting {', '.join(map(repr, unknown))} is unknown: there are {', '.join(known)}"
     given = (
         "" if schema.get("secret") else f"{value if isinstance(value, Decimal) else repr(value)} "
     )

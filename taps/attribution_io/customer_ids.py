@@ -31,7 +31,7 @@ def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
         with _naming("settings 'customer_ids_url' and 'customer_ids_query'"):
             rows = rows_of_query(url, config["customer_ids_query"], since)
             first = (next(iter(row.values())) for row in rows)
-        yield from (str(id_) for id_ in first if id_ is not None)
+            yield from (str(id_) for id_ in first if id_ is not None)
 
 
 @contextmanager

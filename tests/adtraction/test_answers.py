@@ -47,6 +47,7 @@ def test_nothing_found_is_no_rows_however_it_is_said(
         '{"status":200,"message":"No programs found."}',
         '{"message":"No programs found."}',
         '{"count":9,"data":[]}',
+        '{"count":90,"pageSize":50,"page":0,"data":[]}',
     ],
 )
 def test_an_empty_envelope_or_a_message_is_no_rows(vendor: Adtraction, body: str) -> None:
@@ -75,6 +76,25 @@ def test_pages_are_read_to_the_last(vendor: Adtraction, size: int) -> None:
     assert len(bodies) == 4 * pages
     assert {body.get("page", 0) for body in bodies} == set(range(pages))
     assert all({"market", "channelId"} <= body.keys() for body in bodies)
+
+
+@pytest.mark.parametrize(
+    ("path", "stream", "name"), [("feed", "products", "sku"), ("channels", "channels", "channelId")]
+)
+@pytest.mark.parametrize("as_text", [False, True])
+def test_feeds_and_channels_may_be_paged_too(
+    vendor: Adtraction, path: str, stream: str, name: str, *, as_text: bool
+) -> None:
+    for page, rows in enumerate(([1, 2], [3, 4], [5])):
+        envelope: dict[str, Any] = {"count": 5, "pageSize": 2, "page": page}
+        if as_text:
+            envelope = {name: str(value) for name, value in envelope.items()}
+        answering(vendor, path, json.dumps({**envelope, "data": [{name: row} for row in rows]}))
+    output = run_here(settings(vendor, markets=["SE"], channel_ids=[1175982945]))
+    assert output.code == 0
+    key = "product_key" if stream == "products" else "channel_id"
+    assert [int(row[key]) for row in output.records(stream)] == [1, 2, 3, 4, 5]
+    assert [request.json().get("page") for request in asked(vendor, path)] == [None, 1, 2]
 
 
 @pytest.mark.parametrize(
