@@ -71,7 +71,7 @@ def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
     if wrapped := opened is None:
         opened = _wrapping(names).match(pending)
         if opened is None:
-            raise NotAnArrayError
+            raise NotAnArrayError("it does not begin with an array")
         found.members = decode(b"{" + opened["before"].rstrip(b", \t\r\n") + b"}")
     offset = opened.end() if opened else 0
     pending = pending[offset:]

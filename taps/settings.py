@@ -97,7 +97,7 @@ def _sentence(error: ValidationError) -> str:
         known = schema.get("properties", {}).get(missing, {})
         where = f"{name}.{missing}" if name else missing
         return f"setting {where!r} is missing: {known.get('description', 'it is required')}"
-    value = error.instance
+    value: Any = error.instance
     if error.validator == "additionalProperties":
         known = schema.get("properties", {})
         unknown = (f"{name}.{each}".lstrip(".") for each in value if each not in known)

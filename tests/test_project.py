@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.resources
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
@@ -148,3 +150,9 @@ def test_every_stream_has_extra_and_describes_its_columns(name: str) -> None:
 def test_no_column_is_called_as_the_loader_calls_its_own(name: str) -> None:
     for stream, schema in streams_of(name).items():
         assert not [key for key in schema["properties"] if key.startswith("_sdc")], stream
+
+
+def test_the_readmes_tables_are_those_of_the_plugins() -> None:
+    script = ROOT / "scripts" / "readme.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], check=False)
+    assert done.returncode == 0

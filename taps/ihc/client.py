@@ -11,8 +11,14 @@ from taps.errors import RetryableError, TapError, UnitError
 from taps.http import Body, Client, Request
 
 ACCOUNT = "service"
-QUOTA_IS_SPENT = "limit exceeded"
+QUOTA_IS_SPENT = ("limit exceeded", "quota")
 """What the gateway says, with 429, of the monthly quota; "Too Many Requests" is only a throttle."""
+INVALID_INPUT = (400, 413)
+"""Statuses of a request that is refused as a whole: for its size, or for a journey in it."""
+
+
+class RefusedError(UnitError):
+    """The vendor refuses a request as a whole; the text is its reason."""
 
 
 class IhcClient(Client):
@@ -20,37 +26,53 @@ class IhcClient(Client):
 
     vendor = "IHC"
     credential = "api_key"
-    envelopes = ("value",)
+    lists = ("value",)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
         self._api_key: str = config["api_key"]
+        self.requests_left: float = config.get("max_requests_per_run", float("inf"))
 
     @override
     def auth_headers(self) -> dict[str, str]:
         return {"x-api-key": self._api_key}
 
     @override
+    def _try(self, request: Request) -> Body:
+        """Every try costs quota, but for those that the gateway does not let through."""
+        if self.requests_left < 1:
+            raise UnitError(self.sentence(request, "not tried again, for max_requests_per_run"))
+        self.requests_left -= 1
+        try:
+            return super()._try(request)
+        except RetryableError as error:
+            if error.status == 429:  # noqa: PLR2004
+                self.requests_left += 1
+            raise
+
+    @override
     def check(self, body: Body, request: Request) -> None:
         """The status in the body counts as well as HTTP's."""
         answer = body.document if isinstance(body.document, dict) else {}
-        status = answer.get("statusCode")
-        if status == 400:  # noqa: PLR2004
-            raise UnitError(self.sentence(request, f"answered 400: {_reasons(answer)}"), status=400)
-        if status not in {200, 206} or not body.is_array:
+        status = answer.get("statusCode", 200)
+        if status in INVALID_INPUT:
+            raise RefusedError(self.words(answer), status=status)
+        if status not in {200, 206} or "value" not in body.lists:
             raise RetryableError(f"answered without credits, status {status}")
 
     @override
     def explain(self, status: int, message: str) -> None:
-        if status == 429 and QUOTA_IS_SPENT in message.lower():  # noqa: PLR2004
+        if status == 429 and any(each in message.lower() for each in QUOTA_IS_SPENT):  # noqa: PLR2004
             raise TapError(f"{self.vendor}: the monthly quota is spent; a later run goes on")
+        if status in INVALID_INPUT:
+            raise RefusedError(message or "invalid input", status=status)
 
-
-def _reasons(answer: Mapping[str, Any]) -> str:
-    errors = answer.get("partialFailureErrors")
-    reasons = {
-        str(error.get("reason"))
-        for error in (errors if isinstance(errors, list) else ())
-        if isinstance(error, dict)
-    }
-    return "; ".join(sorted(reasons)) or str(answer.get("message") or "invalid input")
+    @override
+    def words(self, document: Mapping[str, Any]) -> str:
+        errors = document.get("partialFailureErrors")
+        reasons = {
+            str(error.get("reason"))
+            for error in (errors if isinstance(errors, list) else ())
+            if isinstance(error, dict)
+        }
+        return "; ".join(sorted(reasons)) or str(document.get("message") or "invalid input")

@@ -6,70 +6,86 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-WIDTH = 6
-"""Bytes of a fingerprint."""
+from taps.ihc.journeys import Summary
+
+NAME, CONTENT = 5, 4
+"""Bytes of the hashes of a conversion's id, and of all that its credits depend on."""
 MOST_KEPT = 20_000
-"""Fingerprints kept; of older conversions all are taken to be computed as they were sent."""
+"""Journeys remembered; of older conversions all are taken to be computed as they were sent."""
+START = "1970-01-01T00:00:00Z"
 
 
 class Computed:
-    """Fingerprints of computed journeys by the day of their conversion.
+    """Hashes of computed journeys by the day of their conversion.
 
     They are texts in a dictionary of the state, so that it stays small, and whole when states are
     merged: a merge replaces a day, never a part of one.
 
     Args:
         state: the stream's state, read here and written by `save`.
-        salt: what credits depend on besides sessions, as text; another one computes all again.
+        bookmark: the stream's, if it has one.
+        parameters: what credits depend on besides sessions; with others, all is computed again.
+
+    Attributes:
+        since: the instant up to which, with these parameters, all conversions have been settled.
+        horizon: the day before which conversions are taken to be computed; "" while all are known.
     """
 
-    def __init__(self, state: dict[str, Any], salt: str) -> None:
+    def __init__(self, state: dict[str, Any], bookmark: str | None, parameters: str) -> None:
+        changed = state.get("parameters") not in {None, parameters}
+        state["parameters"] = parameters
+        if changed or "computed" not in state:
+            state["since"] = START if changed else bookmark or START
+            state["computed"], state["horizon"] = {}, ""
+        self.since: str = state["since"]
+        self.horizon: str = state["horizon"]
         self._state = state
-        self._salt = salt
-        kept = state.get("computed", {}) if state.get("parameters") == salt else {}
-        self._days = {day: set(_unpacked(text)) for day, text in kept.items() if text}
-        self._horizon = state.get("horizon", "") if kept else ""
+        self._days = {
+            day: dict(_unpacked(text))
+            for day, text in state["computed"].items()
+            if day >= self.horizon
+        }
         self._changed: set[str] = set()
 
-    @property
-    def horizon(self) -> str:
-        """The day before which conversions are taken to be computed; "" while all are known."""
-        return self._horizon
+    def __contains__(self, journey: Summary) -> bool:
+        name, content = _parts(journey.fingerprint)
+        day = self._days.get(journey.day, {})
+        return journey.day < self.horizon or day.get(name) == content
 
-    def __contains__(self, journey: tuple[str, bytes]) -> bool:
-        converted, fingerprint = journey
-        day = converted[:10]
-        return day < self._horizon or fingerprint in self._days.get(day, ())
+    def add(self, journey: Summary) -> None:
+        """Count a journey as computed, with the sessions that it has now."""
+        name, content = _parts(journey.fingerprint)
+        self._days.setdefault(journey.day, {})[name] = content
+        self._changed.add(journey.day)
 
-    def add(self, converted: str, fingerprint: bytes) -> None:
-        """Count a journey as computed."""
-        self._days.setdefault(converted[:10], set()).add(fingerprint)
-        self._changed.add(converted[:10])
-
-    def save(self, *, pending_since: str) -> None:
+    def save(self, since: str) -> None:
         """Write what is known into the state, but for the oldest of what is too much.
 
         Args:
-            pending_since: the day of the oldest conversion of which a journey may be unsent yet.
+            since: the instant up to which all conversions of this run have been settled.
         """
-        if self._state.get("parameters") != self._salt:
-            self._state["computed"] = {}
-        days: dict[str, str] = self._state.setdefault("computed", {})
-        total = sum(map(len, self._days.values()))
+        self.since = max(since, self.since)
+        known = sum(map(len, self._days.values()))
         for day in sorted(self._days):
-            if total <= MOST_KEPT or day >= pending_since:
+            if known <= MOST_KEPT or day >= since[:10]:
                 break
-            total -= len(self._days.pop(day))
-            days.pop(day, None)
-            self._horizon = min(self._days, default=pending_since)
+            known -= len(self._days.pop(day))
+            self.horizon = min(self._days, default=since[:10])
+        days = self._state["computed"]
+        for day in days.keys() - self._days.keys():
+            del days[day]
         for day in self._changed & self._days.keys():
-            days[day] = base64.b64encode(b"".join(sorted(self._days[day]))).decode()
+            packed = b"".join(name + content for name, content in sorted(self._days[day].items()))
+            days[day] = base64.b64encode(packed).decode()
         self._changed.clear()
-        self._state["horizon"] = self._horizon
-        self._state["parameters"] = self._salt
+        self._state |= {"since": self.since, "horizon": self.horizon}
 
 
-def _unpacked(text: str) -> Iterator[bytes]:
+def _parts(fingerprint: bytes) -> tuple[bytes, bytes]:
+    return fingerprint[:NAME], fingerprint[NAME : NAME + CONTENT]
+
+
+def _unpacked(text: str) -> Iterator[tuple[bytes, bytes]]:
     packed = base64.b64decode(text)
-    for start in range(0, len(packed), WIDTH):
-        yield packed[start : start + WIDTH]
+    for start in range(0, len(packed), NAME + CONTENT):
+        yield _parts(packed[start:])

@@ -2,50 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from taps.shaping import integer
 from taps.tables import rows_of_file, rows_of_query
 
-FIELDS = ("conversion_id", "session_id", "timestamp", "channel_label")
+TEXTS = ("conversion_id", "session_id", "timestamp", "channel_label")
 FLAGS = ("holder_engagement", "closer_engagement", "conversion")
-OPTIONAL_FLAGS = ("impression_interaction",)
+OPTIONAL_FLAG = "impression_interaction"
+FLAG_TEXTS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
+PROPERTIES = (*TEXTS, *FLAGS, OPTIONAL_FLAG)
+CONTENT = ("session_id", "channel_label", *FLAGS, OPTIONAL_FLAG)
+"""What the credits depend on, besides the moment."""
 MOST_SESSIONS = 3000
 """Sessions that the vendor takes in one request, and so in one journey."""
 
-_encode = msgspec.json.Encoder(enc_hook=str, order="deterministic").encode
+Session = dict[str, Any]
+
+_encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
 _decode = msgspec.json.decode
 
 
-class InvalidSessionError(ValueError):
-    """A session that the vendor cannot accept: it would cost quota, so it is not sent."""
+class InvalidError(ValueError):
+    """What the vendor cannot accept: it would cost quota, so it is not sent.
+
+    `session_id` is the session at fault, "" for the journey as a whole.
+    """
+
+    def __init__(self, reason: str, session_id: str = "") -> None:
+        super().__init__(reason)
+        self.session_id = session_id
 
 
-@dataclass(frozen=True, slots=True)
-class Journey:
-    """A journey as it will be sent, or the reason why it will not be.
+class Summary(NamedTuple):
+    """What is needed of a journey to decide whether and when to send it.
 
     Attributes:
         conversion_id: the conversion.
-        sessions: as the vendor takes them, in time's order.
-        converted: when the conversion happened, in UTC; None if that cannot be told.
-        fingerprint: short hash of all that the credits depend on.
-        fault: why it cannot be valid, with the session at fault, "" for the journey as a whole.
+        converted: when that was, as RFC 3339 in UTC; "" if it cannot be told.
+        size: number of its sessions.
+        fingerprint: hashes of the conversion's id and of all that its credits depend on.
+        fault: why it cannot be valid, "" if it can.
+        session_id: the session at fault, "" if it is the journey as a whole.
     """
 
     conversion_id: str
-    sessions: list[dict[str, Any]]
-    converted: datetime | None
-    fingerprint: bytes
-    fault: tuple[str, str] | None = None
+    converted: str = ""
+    size: int = 0
+    fingerprint: bytes = b""
+    fault: str = ""
+    session_id: str = ""
+
+    @property
+    def day(self) -> str:
+        """The day of the conversion."""
+        return self.converted[:10]
 
 
 class Journeys:
@@ -54,47 +74,66 @@ class Journeys:
     Args:
         rows: sessions in any order.
         salt: what the credits depend on besides the sessions.
+        labels: channels to look for.
+
+    Attributes:
+        absent: those of the channels that no session has.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], salt: bytes) -> None:
+    def __init__(
+        self, rows: Iterable[Mapping[str, Any]], salt: str, labels: Collection[str] = ()
+    ) -> None:
         self._salt = salt
-        self.labels: set[str] = set()
+        self.absent = set(labels)
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(
+            "PRAGMA journal_mode = OFF;"
             "CREATE TABLE session (conversion TEXT, row BLOB);"
-            "CREATE TABLE journey (conversion TEXT, converted TEXT, size INT, fingerprint BLOB);"
+            "CREATE TABLE journey (conversion, converted, size, fingerprint, fault, session);"
             "BEGIN"
         )
-        self._database.executemany(
-            "INSERT INTO session VALUES (?, ?)",
-            ((str(row.get("conversion_id") or ""), _encode(dict(row))) for row in rows),
-        )
+        self._database.executemany("INSERT INTO session VALUES (?, ?)", map(_row_of, rows))
         self._database.execute("CREATE INDEX by_conversion ON session (conversion)")
-        self._database.executemany("INSERT INTO journey VALUES (?, ?, ?, ?)", self._summaries())
+        self._database.executemany(
+            "INSERT INTO journey VALUES (?, ?, ?, ?, ?, ?)", self._summaries()
+        )
         self._database.execute("CREATE INDEX by_time ON journey (converted, conversion)")
 
-    def _summaries(self) -> Iterator[tuple[str, str, int, bytes]]:
-        """Yield what is needed of each journey to decide when to send it."""
-        found = self._database.execute("SELECT DISTINCT conversion FROM session ORDER BY 1")
-        for (conversion,) in found.fetchall():
-            journey = self[conversion]
-            self.labels.update(session["channel_label"] for session in journey.sessions)
-            converted = journey.converted.isoformat() if journey.converted else ""
-            size = 0 if journey.fault else len(journey.sessions)
-            yield conversion, converted, size, journey.fingerprint
+    def _summaries(self) -> Iterator[Summary]:
+        found = self._database.execute("SELECT conversion, row FROM session ORDER BY conversion")
+        for conversion, rows in groupby(found, key=itemgetter(0)):
+            some = [_decode(row) for _, row in islice(rows, MOST_SESSIONS + 1)]
+            count = len(some) + sum(1 for _ in rows)
+            yield self._summary(conversion, some, count)
 
-    def __iter__(self) -> Iterator[tuple[str, str, int, bytes]]:
-        """Yield conversion, its time in UTC, number of sessions (0: a fault), fingerprint."""
-        yield from self._database.execute(
-            "SELECT conversion, converted, size, fingerprint FROM journey ORDER BY 2, 1"
-        )
+    def _summary(self, conversion: str, rows: list[Session], count: int) -> Summary:
+        sessions: list[tuple[datetime, Session]] = []
+        try:
+            _check_rows(conversion, rows, count)
+            sessions = sessions_of(rows)
+            _check_together([session for _, session in sessions])
+        except InvalidError as error:
+            at = _conversion_of(sessions) if sessions else ""
+            return Summary(conversion, at, fault=str(error), session_id=error.session_id)
+        self.absent.difference_update(session["channel_label"] for _, session in sessions)
+        content = [
+            [moment.isoformat(), *(session.get(name, 0) for name in CONTENT)]
+            for moment, session in sessions
+        ]
+        fingerprint = _hash(conversion)[:5] + _hash([self._salt, content])[:4]
+        return Summary(conversion, _conversion_of(sessions), count, fingerprint)
 
-    def __getitem__(self, conversion: str) -> Journey:
-        """Return a journey, checked."""
+    def __iter__(self) -> Iterator[Summary]:
+        """Yield all journeys, those without a time of conversion first."""
+        found = self._database.execute("SELECT * FROM journey ORDER BY converted, conversion")
+        return map(Summary._make, found)
+
+    def __getitem__(self, conversion: str) -> list[Session]:
+        """Return the sessions of a journey as they are to be sent, in time's order."""
         found = self._database.execute(
             "SELECT row FROM session WHERE conversion = ?", (conversion,)
         )
-        return journey_of(conversion, [_decode(row) for (row,) in found], self._salt)
+        return [session for _, session in sessions_of(_decode(row) for (row,) in found)]
 
 
 def rows_of(config: Mapping[str, Any], since: datetime) -> Iterator[Mapping[str, Any]]:
@@ -105,94 +144,113 @@ def rows_of(config: Mapping[str, Any], since: datetime) -> Iterator[Mapping[str,
         yield from rows_of_query(config["journeys_url"], config["journeys_query"], since)
 
 
-def journey_of(conversion: str, rows: list[dict[str, Any]], salt: bytes) -> Journey:
-    """Check the rows of one conversion, and make its journey of them."""
-    content = b"\n".join((salt, *sorted(map(_encode, rows))))
-    fingerprint = hashlib.sha256(content).digest()[:6]
-    sessions: list[tuple[datetime, dict[str, Any]]] = []
+def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[datetime, Session]]:
+    """Return rows as the vendor takes them, in time's order, each with its moment in UTC.
+
+    Raises:
+        InvalidError: the vendor could not accept one of them.
+    """
+    sessions = []
     for row in rows:
         try:
             sessions.append(session_of(row))
-        except InvalidSessionError as error:
-            at_fault = (str(error), str(row.get("session_id") or ""))
-            return Journey(conversion, [], None, fingerprint, at_fault)
-    sessions.sort(key=lambda each: each[0].replace(tzinfo=each[0].tzinfo or UTC))
-    ordered = [session for _, session in sessions]
-    moments = [
-        moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC) for moment, _ in sessions
-    ]
-    converted = next(
-        (moment for moment, session in zip(moments, ordered, strict=True) if session["conversion"]),
-        moments[-1],
-    )
-    reason = _fault_of([moment for moment, _ in sessions], ordered)
-    return Journey(
-        conversion, ordered, converted, fingerprint, (reason, "") if reason is not None else None
-    )
+        except ValueError as error:
+            raise InvalidError(str(error), _text(row.get("session_id"))) from None
+    sessions.sort(key=lambda each: (each[0], each[1]["session_id"]))
+    return sessions
 
 
-def _fault_of(moments: list[datetime], sessions: list[dict[str, Any]]) -> str | None:
-    """Return what is wrong with a journey whose sessions are right, each by itself."""
-    if len(sessions) > MOST_SESSIONS:
-        return f"{len(sessions)} sessions, of which one request holds {MOST_SESSIONS}"
-    ids = {session["session_id"] for session in sessions}
-    if len(ids) < len(sessions):
-        return "a session_id occurs more than once"
-    if sum(session["conversion"] for session in sessions) > 1:
-        return "more than one session has conversion 1"
-    if len({moment.tzinfo is None for moment in moments}) > 1:
-        return "some timestamps have a time zone and some have none"
-    return None
-
-
-def session_of(row: Mapping[str, Any]) -> tuple[datetime, dict[str, Any]]:
-    """Return a row as the vendor takes it, with its moment.
+def session_of(row: Mapping[str, Any]) -> tuple[datetime, Session]:
+    """Return a row as the vendor takes it, with its moment in UTC; one without a zone is in UTC.
 
     Raises:
-        InvalidSessionError: the vendor could not accept it.
+        ValueError: the vendor could not accept it.
     """
-    session: dict[str, Any] = {}
-    for name in FIELDS:
-        value = row.get(name)
-        if value is None or str(value).strip() == "":
-            raise InvalidSessionError(f"{name} is missing")
-        session[name] = str(value)
+    session: Session = {}
+    for name in TEXTS:
+        session[name] = _text(row.get(name))
+        if not session[name].strip():
+            raise ValueError(f"{name} is missing")
     moment = moment_of(session["timestamp"])
-    shown = "%Y-%m-%d %H:%M:%S %z" if moment.tzinfo else "%Y-%m-%d %H:%M:%S"
-    session["timestamp"] = moment.strftime(shown)
+    session["timestamp"] = moment.replace(tzinfo=None).isoformat(" ", "seconds")
+    if moment.tzinfo is not None:
+        session["timestamp"] += f" {moment:%z}"
     for name in FLAGS:
         session[name] = _flag(name, row.get(name))
-    for name in OPTIONAL_FLAGS:
-        if row.get(name) not in (None, ""):
-            session[name] = _flag(name, row[name])
-    return moment, session
+    if _text(row.get(OPTIONAL_FLAG)):
+        session[OPTIONAL_FLAG] = _flag(OPTIONAL_FLAG, row[OPTIONAL_FLAG])
+    try:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC), session
+    except OverflowError:
+        raise ValueError(f"timestamp {session['timestamp']!r} is out of range") from None
 
 
 def moment_of(text: str) -> datetime:
     """Return the moment of a timestamp in the vendor's forms, or in ISO 8601.
 
     Raises:
-        InvalidSessionError: it is neither.
+        ValueError: it is neither.
     """
-    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S %z"):
-        try:
+    day, _, time = text.strip().replace("T", " ", 1).partition(" ")
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(f"{day}T{time.replace(' ', '')}")
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S %z"):  # digits may be left out
+        with contextlib.suppress(ValueError):
             return datetime.strptime(text, form)  # noqa: DTZ007 - some have no zone, and are sent so
-        except ValueError:
-            continue
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidSessionError(f"timestamp {text!r} is not like 2021-03-20 18:49:31") from None
-    if len(text) <= len("2021-03-20"):
-        raise InvalidSessionError(f"timestamp {text!r} has no time")
-    return moment
+    raise ValueError(f"timestamp {text!r} is not like 2021-03-20 18:49:31")
+
+
+def _check_rows(conversion: str, rows: list[Session], count: int) -> None:
+    if not conversion.strip():
+        others = f" (and of {count - 1} other sessions)" if count > 1 else ""
+        raise InvalidError(f"conversion_id is missing{others}", _text(rows[0].get("session_id")))
+    if count > MOST_SESSIONS:
+        raise InvalidError(f"{count} sessions, of which one request holds {MOST_SESSIONS}")
+
+
+def _check_together(sessions: list[Session]) -> None:
+    """Look for what is wrong with sessions that are right, each by itself."""
+    ids = set()
+    for session in sessions:
+        if session["session_id"] in ids:
+            raise InvalidError("session_id occurs more than once", session["session_id"])
+        ids.add(session["session_id"])
+    if sum(session["conversion"] for session in sessions) > 1:
+        raise InvalidError("more than one session has conversion 1")
+    if len({len(session["timestamp"]) for session in sessions}) > 1:
+        raise InvalidError("some timestamps have a time zone and some have none")
+
+
+def _conversion_of(sessions: list[tuple[datetime, Session]]) -> str:
+    """Return when the conversion happened, in UTC: in the last session if none is marked."""
+    marked = (moment for moment, session in sessions if session["conversion"])
+    return instant_text(next(marked, sessions[-1][0]))
+
+
+def instant_text(moment: datetime) -> str:
+    """Return a moment in UTC as RFC 3339."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def _hash(value: Any) -> bytes:
+    return hashlib.sha256(_encode(value)).digest()
+
+
+def _row_of(row: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return a conversion, and the properties of one of its sessions that matter."""
+    kept = {name: row.get(name) for name in PROPERTIES}
+    return _text(kept["conversion_id"]), _encode(kept)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).replace("\x00", "")
 
 
 def _flag(name: str, value: Any) -> int:
-    try:
-        flag = int(value) if isinstance(value, bool) else integer(value)
-    except ValueError:
-        flag = -1
-    if flag not in (0, 1):
-        raise InvalidSessionError(f"{name} is {value!r}, not 0 or 1")
+    if value in (0, 1):  # as are True, 1.0 and 1.00
+        return int(value)
+    flag = FLAG_TEXTS.get(_text(value).strip().lower())
+    if flag is None:
+        reason = f"is {value!r}, not 0 or 1" if _text(value) else "is missing"
+        raise ValueError(f"{name} {reason}")
     return flag

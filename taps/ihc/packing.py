@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 Sized = tuple[str, int]
 """A journey and how many sessions it has."""
 
 
-def pack(journeys: Sequence[Sized], most_journeys: int, most_sessions: int) -> list[list[str]]:
+def pack(journeys: Collection[Sized], most_journeys: int, most_sessions: int) -> list[list[str]]:
     """Return groups of journeys, each within both limits; none may be over them by itself.
 
     Of as many groups as there must be at the least, the one with the fewest sessions takes the

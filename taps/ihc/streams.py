@@ -3,262 +3,322 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from http import HTTPStatus
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from typing_extensions import override
 
 from taps.base import VendorStream, VendorTap
-from taps.errors import UnitError
+from taps.errors import TapError, UnitError
 from taps.http import Body, Request
-from taps.ihc.client import ACCOUNT
-from taps.ihc.computed import Computed
-from taps.ihc.journeys import Journey, Journeys, moment_of, rows_of
-from taps.ihc.packing import Sized, pack
+from taps.ihc.client import ACCOUNT, IhcClient, RefusedError
+from taps.ihc.computed import START, Computed
+from taps.ihc.journeys import Journeys, Session, Summary, instant_text, moment_of, rows_of
+from taps.ihc.outbox import Group, Outbox
 from taps.retriever import Retriever
-from taps.shaping import instant
+from taps.shaping import instant, timestamp
 
 POOL = 20_000
 """Journeys that are packed together: of more, the requests would hardly be fewer."""
-START = "1970-01-01T00:00:00Z"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_REFUSED = 5
+"""Journeys that are refused one by one before any is not: then it is not the journeys' fault."""
+
+Key = tuple[str, str]
+"""A conversion and a session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Journeys that go into one request."""
+    """One request: journeys by conversion, each the sessions to be sent."""
 
-    journeys: list[Journey]
+    group: Group
+    journeys: dict[str, list[Session]]
+
+    @property
+    def about(self) -> str:
+        """What it is, as logs call it."""
+        return f"{len(self.journeys)} journeys of {self.group.sessions} sessions"
 
 
-Answers = list[tuple[list[Journey], Body | UnitError | None]]
-"""Journeys with what the vendor said of them; None if they were not sent after all."""
-Missing = dict[tuple[str, str], tuple[Journey, dict[str, Any]]]
-"""Sessions that were sent, by conversion and session, until something has come back of them."""
+class Credits(Retriever[Batch, Body | RefusedError]):
+    """Sends journeys that have not been computed, one request after another: each costs quota.
 
-
-class Credits(Retriever[Batch, Answers]):
-    """Sends journeys that have not been computed, one request at a time, for each costs quota."""
+    A request is sent when the credits of the one before are written and in the state, so that an
+    interrupted run costs one request.
+    """
 
     width = 1
+    lookahead = 1
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
         config = tap.config
-        self._client = tap.clients[ACCOUNT]
+        client = tap.clients[ACCOUNT]
+        assert isinstance(client, IhcClient)  # noqa: S101 - narrows what the tap has made
+        self._client = client
         self._type: str = config["conv_type_id"]
-        self._redistribution = config.get("redistribution_parameter")
+        self._redistribution = {
+            phase: {**parameter, "receive_threshold": float(parameter["receive_threshold"])}
+            for phase, parameter in config.get("redistribution_parameter", {}).items()
+        }
+        leader = streams[0]
         salt = msgspec.json.encode([self._type, self._redistribution], order="deterministic")
-        self._salt = hashlib.sha256(salt).hexdigest()[:12]
-        self._settled: list[Journey] = []
-        # the pool before may still have requests on their way
-        self._pool_days: deque[str] = deque(maxlen=2)
-        self._limit: int = config["max_sessions_per_request"]
-        self._requests_left: int = config.get("max_requests_per_run") or 1 << 62
-        self._leader = streams[0]
-        self._computed = Computed(self._leader.stream_state, self._salt)
-        since = instant(self._leader.bookmark or START)
-        self._journeys = Journeys(rows_of(config, since), self._salt.encode())
-        self._latest = self._leader.bookmark or ""
-        self._warn_of_labels()
-        if self._computed.horizon:
-            self.tap.logger.info(
-                "conversions before %s are taken to be computed", self._computed.horizon
+        parameters = hashlib.sha256(salt).hexdigest()[:12]
+        self._computed = Computed(leader.stream_state, leader.bookmark, parameters)
+        labels = {
+            label
+            for parameter in self._redistribution.values()
+            for label in parameter["redistribution_channel_labels"]
+        }
+        rows = rows_of(config, instant(self._computed.since))
+        self._journeys = Journeys(rows, parameters, labels)
+        self._warn_of(labels & self._journeys.absent)
+        self._outbox = Outbox(
+            config["max_journeys_per_request"], config["max_sessions_per_request"]
+        )
+        self._waiting: dict[str, Summary] = {}  # in time's order
+        self._read_to = START
+        self._all_read = False
+        self._refused: list[tuple[Summary, str]] = []
+        self._accepted = False
+        self._unsent = 0
+        self._refusals = 0
+
+    def _warn_of(self, labels: set[str]) -> None:
+        if labels:
+            self.tap.logger.warning(
+                "redistribution_parameter: no session has the channel %s",
+                ", ".join(map(repr, sorted(labels))),
             )
 
-    def _warn_of_labels(self) -> None:
-        for phase, parameter in (self._redistribution or {}).items():
-            for label in parameter.get("redistribution_channel_labels", ()):
-                if label not in self._journeys.labels:
-                    self.tap.logger.warning(
-                        "redistribution_parameter.%s: no session has the channel %r", phase, label
-                    )
+    # what is sent
 
     @override
     def units(self) -> Iterator[Batch]:
-        pool: list[Sized] = []
-        for conversion, converted, size, fingerprint in self._journeys:
-            if size == 0:
-                journey = self._journeys[conversion]
-                reason, session = journey.fault or ("it has no sessions", "")
-                self._fail(journey, session, reason, None)
-            elif (converted, fingerprint) not in self._computed:
-                if not pool:
-                    self._pool_days.append(converted[:10])
-                pool.append((conversion, size))
-            if len(pool) >= POOL:
-                yield from self._packed(pool)
-                pool = []
-        yield from self._packed(pool)
-
-    def _packed(self, pool: list[Sized]) -> Iterator[Batch]:
-        """Yield requests' worth of journeys, packed anew whenever the plan proves to allow less."""
-        sizes = dict(pool)
-        while sizes:
-            limit = self._limit
-            for conversion in [each for each, size in sizes.items() if size > limit]:
-                reason = f"{sizes.pop(conversion)} sessions, of which one request holds {limit}"
-                self._fail(self._journeys[conversion], "", reason, None)
-            most = self.tap.config["max_journeys_per_request"]
-            for group in pack(list(sizes.items()), most, limit) if sizes else ():
-                if self._requests_left <= 0:
-                    self.tap.warn_once("max_requests_per_run is reached; the next run goes on")
-                    return
-                yield Batch([self._journeys[conversion] for conversion in group])
-                for conversion in group:
-                    del sizes[conversion]
-                if self._limit < limit:
+        enough = 1 if self.testing else POOL
+        for journey in self._journeys:
+            self._consider(journey)
+            if len(self._outbox) >= enough:
+                yield from self._batches()
+                if self._outbox:
                     break
+        else:
+            self._all_read = True
+            yield from self._batches()
+        if not self._outbox:
+            self._settle_refused()
+        self._save()
+        self._summarize()
+
+    @property
+    @override
+    def satisfied(self) -> bool:
+        return self.testing
+
+    def _consider(self, journey: Summary) -> None:
+        if journey.fault:
+            self._unsent += 1
+            self._fail(journey, journey.session_id, journey.fault)
+            return
+        self._read_to = journey.converted
+        if journey not in self._computed:
+            self._waiting[journey.conversion_id] = journey
+            self._outbox.add(journey.conversion_id, journey.size)
+
+    def _batches(self) -> Iterator[Batch]:
+        while self._outbox:
+            for conversion, size in self._outbox.oversized().items():
+                self._unsent += 1
+                most = self._outbox.too_many - 1
+                reason = f"{size} sessions, of which one request holds {most} at most"
+                self._fail(self._waiting.pop(conversion), "", reason)
+            if not self._outbox:
+                return
+            if self._client.requests_left < 1:
+                self.tap.warn_once("max_requests_per_run is reached; the next run goes on")
+                return
+            group = self._outbox.take()
+            yield Batch(group, {name: self._journeys[name] for name in group.sizes})
 
     @override
-    def fetch(self, unit: Batch) -> Answers:
-        return self._ask(unit.journeys)
-
-    def _ask(self, journeys: list[Journey]) -> Answers:
-        """Send journeys; where the request as a whole is refused, its halves, to find out why."""
-        if self._requests_left <= 0:
-            return [(journeys, None)]
-        self._requests_left -= 1
-        try:
-            return [(journeys, self._client.fetch(self._request(journeys)))]
-        except UnitError as error:
-            if error.status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}:
-                raise
-            if len(journeys) == 1:
-                return [(journeys, error)]
-            self.tap.logger.warning("%s; asking for the halves", error)
-            middle = len(journeys) // 2
-            halves = [self._ask(journeys[:middle]), self._ask(journeys[middle:])]
-            if all(len(half) == 1 and isinstance(half[0][1], Body) for half in halves):
-                self._learn_limit(journeys, [half[0][0] for half in halves])
-            return [answer for half in halves for answer in half]
-
-    def _learn_limit(self, refused: list[Journey], accepted: list[list[Journey]]) -> None:
-        """Both halves of a refused request were right: it was its size that was wrong."""
-        self._limit = min(self._limit, max(map(_sessions, accepted)))
-        self.tap.logger.warning(
-            "the plan refuses %d sessions in a request: sending at most %d from now on; "
-            "set max_sessions_per_request to what the plan allows",
-            _sessions(refused),
-            self._limit,
-        )
-
-    def _request(self, journeys: list[Journey]) -> Request:
-        body: dict[str, Any] = {
-            "customer_journeys": [each for journey in journeys for each in journey.sessions]
-        }
+    def fetch(self, unit: Batch) -> Body | RefusedError:
+        sessions = [session for journey in unit.journeys.values() for session in journey]
+        body: dict[str, Any] = {"customer_journeys": sessions}
         if self._redistribution:
             body["redistribution_parameter"] = self._redistribution
-        return Request(
+        request = Request(
             "compute_ihc",
-            f"{len(journeys)} journeys of {_sessions(journeys)} sessions",
+            unit.about,
             params={"conv_type_id": self._type},
             method="POST",
             body=body,
         )
+        try:
+            return self._client.fetch(request)
+        except RefusedError as error:
+            if self.testing:
+                raise UnitError(f"IHC refuses what was sent: {error}") from None
+            return error
+
+    # what comes back
 
     @override
-    def emit(self, unit: Batch, answer: Answers) -> None:
-        for journeys, result in answer:
-            if isinstance(result, UnitError):
-                for journey in journeys:
-                    self._fail(journey, "", str(result), result.status)
-                    self._settled.append(journey)
-            elif result is not None:
-                self._account(journeys, result)
-                result.close()
+    def emit(self, unit: Batch, answer: Body | RefusedError) -> None:
+        if isinstance(answer, RefusedError):
+            self._refuse(unit, answer)
+            return
+        self._accepted = True
+        self._settle_refused()
+        if self._outbox.accept(unit.group):
+            self.tap.logger.warning(
+                "IHC refuses %d sessions in a request: sending at most %d from now on; "
+                "set max_sessions_per_request to what the plan allows",
+                self._outbox.too_many,
+                self._outbox.limit,
+            )
+        self._account(unit, answer)
+        answer.close()
 
-    def _account(self, journeys: list[Journey], body: Body) -> None:
+    def _refuse(self, unit: Batch, error: RefusedError) -> None:
+        """Ask for the halves of what was refused, or give a journey up that is refused by itself.
+
+        Raises:
+            TapError: nothing but refusals: it is the settings that are wrong.
+        """
+        if len(unit.journeys) > 1:
+            self.tap.logger.info("IHC refuses %s: asking for the halves", unit.about)
+            self._outbox.halve(unit.group)
+            return
+        (conversion,) = unit.journeys
+        journey = self._waiting[conversion]
+        self._refusals += 1
+        self._fail(journey, "", str(error), error.status)
+        self._refused.append((journey, str(error)))
+        if self._accepted:
+            self._settle_refused()
+        elif len(self._refused) == MOST_REFUSED:
+            reasons = {reason for _, reason in self._refused}
+            # a reason that they share tells nothing of a person
+            reason = reasons.pop() if len(reasons) == 1 else "for reasons that 'failures' tells"
+            raise TapError(f"IHC refuses every journey, even by itself: {reason}")
+
+    def _settle_refused(self) -> None:
+        for journey, _ in self._refused:
+            self._settle(journey)
+        self._refused.clear()
+
+    def _account(self, unit: Batch, body: Body) -> None:
         """Write what came back of each session that was sent: credits, a refusal, or nothing."""
         missing = {
-            (journey.conversion_id, session["session_id"]): (journey, session)
-            for journey in journeys
-            for session in journey.sessions
+            (conversion, session["session_id"]): session
+            for conversion, sessions in unit.journeys.items()
+            for session in sessions
         }
-        for credit in body:
+        for credit in body.rows("value"):
             key = (str(credit.get("conversion_id")), str(credit.get("session_id")))
-            if key in missing:
-                journey, session = missing.pop(key)
-                self._credit(journey, session, credit)
+            session = missing.pop(key, None)
+            if session is None:
+                self.tap.warn_once("IHC answers with credits of sessions that were not sent")
+            else:
+                self._credit(self._waiting[key[0]], session, credit)
+        refused = set()
         for error in body.document.get("partialFailureErrors") or ():
-            self._refuse(error, missing)
-        lost = {journey.conversion_id for journey, _ in missing.values()}
-        for journey in journeys:
-            if journey.conversion_id not in lost:
-                self._settled.append(journey)
-        for journey, session in missing.values():
-            reason = "unaccounted for: the vendor answered with neither credits nor a reason"
-            self._fail(journey, session["session_id"], reason, None)
+            refused |= self._explain(error, missing)
+        self._refusals += len(refused)
+        lost = [key for key in missing if key[0] not in refused]
+        for conversion, session_id in lost:
+            reason = "unaccounted for: IHC answered with neither credits nor a reason"
+            self._fail(self._waiting[conversion], session_id, reason)
         if lost:
-            self.tap.failures.append(UnitError(f"IHC left {len(lost)} journeys unaccounted for"))
+            reason = f"IHC, {unit.about}: {len(lost)} sessions are unaccounted for"
+            self.tap.failures.append(UnitError(reason))
+        for conversion in unit.journeys.keys() - {conversion for conversion, _ in lost}:
+            self._settle(self._waiting[conversion])
 
-    def _credit(self, journey: Journey, session: dict[str, Any], credit: dict[str, Any]) -> None:
+    def _credit(self, journey: Summary, session: Session, credit: dict[str, Any]) -> None:
         if "attributions" in self.streams:
+            moment = moment_of(session["timestamp"])
             self.streams["attributions"].emit(
                 credit,
                 conv_type_id=self._type,
-                conversion_timestamp=_text(journey.converted),
-                timestamp=_text(moment_of(session["timestamp"])),
+                conversion_timestamp=journey.converted,
+                timestamp=timestamp(moment.isoformat()),
                 channel_label=session["channel_label"],
             )
 
-    def _refuse(self, error: dict[str, Any], missing: Missing) -> None:
-        """Write a refusal, which may name the conversion, the session, or both."""
+    def _explain(self, error: dict[str, Any], missing: dict[Key, Session]) -> set[str]:
+        """Write why a journey is without credits, and return which; the cause may name either id.
+
+        Sessions of several journeys may share an id: then it is those without credits.
+        """
         trigger = error.get("trigger") or {}
         conversion, session = (trigger.get(name) for name in ("conversion_id", "session_id"))
-        named = (conversion, session)
-        key = next((key for key in missing if _names(named, key)), None)
-        if key is None:
-            return
-        journey, _ = missing[key]
-        self._fail(journey, session or "", str(error.get("reason")), error.get("statusCode"))
-        for each in [each for each in missing if each[0] == journey.conversion_id]:
-            del missing[each]
+        found = {
+            key[0]
+            for key in missing
+            if conversion in {None, key[0]} and (conversion or session == key[1])
+        }
+        for each in found:
+            reason, status = str(error.get("reason")), error.get("statusCode")
+            self._fail(self._waiting[each], session or "", reason, status)
+        if not found:
+            self.tap.warn_once("IHC tells of failures without saying of which journey")
+        return found
 
-    def _fail(self, journey: Journey, session_id: str, reason: str, status: int | None) -> None:
+    def _fail(
+        self, journey: Summary, session_id: str, reason: str, status: int | None = None
+    ) -> None:
         if "failures" in self.streams:
             self.streams["failures"].emit(
                 {"reason": reason, "status_code": status},
                 conv_type_id=self._type,
                 conversion_id=journey.conversion_id,
                 session_id=session_id,
-                conversion_timestamp=_text(journey.converted),
+                conversion_timestamp=journey.converted or None,
             )
+
+    # what the next run need not send
+
+    def _settle(self, journey: Summary) -> None:
+        self._computed.add(journey)
+        del self._waiting[journey.conversion_id]
 
     @override
     def complete(self, unit: Batch) -> None:
-        for journey in self._settled:
-            if journey.converted:
-                self._computed.add(journey.converted.isoformat(), journey.fingerprint)
-                self._latest = max(self._latest, _text(journey.converted) or "")
-        self._settled.clear()
-        self._computed.save(pending_since=self._pool_days[0])
-        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        if not self.tap.failures:
+        self._save()
+
+    def _save(self) -> None:
+        """Bring the state up to what has been settled; the bookmark is before all that has not."""
+        unsettled = next((each.converted for each in self._waiting.values()), None)
+        if unsettled is None and not self._all_read:
+            unsettled = self._read_to  # the next may have happened in the same second
+        since = self._read_to if unsettled is None else _before(unsettled)
+        since = min(since, instant_text(datetime.now(UTC)))
+        self._computed.save(since)
+        if since > START:
             for stream in self.streams.values():
-                stream.advance(min(self._latest, now))
+                stream.advance(since)
+
+    def _summarize(self) -> None:
+        for count, what in (
+            (self._unsent, "cannot be valid and were not sent"),
+            (self._refusals, "were refused by IHC"),
+        ):
+            if count:
+                self.tap.logger.warning("%d journeys %s: see the stream failures", count, what)
+        if self._computed.horizon:
+            self.tap.logger.info(
+                "conversions before %s are taken to be computed", self._computed.horizon
+            )
 
 
-def _names(trigger: tuple[str | None, str | None], key: tuple[str, str]) -> bool:
-    """Whether a trigger, in which either part may be left out, is of a session's journey."""
-    conversion, session = trigger
-    return conversion == key[0] if conversion is not None else session == key[1]
-
-
-def _sessions(journeys: list[Journey]) -> int:
-    return sum(len(journey.sessions) for journey in journeys)
-
-
-def _text(moment: datetime | None) -> str | None:
-    """Return a moment as RFC 3339 in UTC; one without a zone is taken to be in UTC."""
-    if moment is None:
-        return None
-    aware = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    return f"{aware:%Y-%m-%dT%H:%M:%SZ}"
+def _before(instant_: str) -> str:
+    """Return the second before, where there is one."""
+    return max(START, instant_text(max(instant(instant_), EPOCH) - timedelta(seconds=1)))
 
 
 class Attributions(VendorStream):

@@ -26,11 +26,21 @@ PHASE = th.ObjectType(
             allowed_values=["earlier_sessions_only", "later_sessions_only", "any_session"]
         ),
         required=True,
+        description="where the sessions are that may receive credit",
     ),
-    th.Property("receive_threshold", th.NumberType(minimum=0, maximum=1), required=True),
-    th.Property("redistribution_channel_labels", th.ArrayType(th.StringType), required=True),
+    th.Property(
+        "receive_threshold",
+        th.NumberType(minimum=0, maximum=1),
+        required=True,
+        description="share of the phase's credit that a session needs to receive more",
+    ),
+    th.Property(
+        "redistribution_channel_labels",
+        th.ArrayType(th.StringType),
+        required=True,
+        description="channels whose credit goes to the others",
+    ),
     additional_properties=False,
-    nullable=False,
 )
 
 
@@ -120,6 +130,13 @@ class TapIhc(VendorTap):
     @override
     def faults(self) -> Iterable[str]:
         yield from super().faults()
+        parameter = self.config.get("redistribution_parameter")
+        for phase, given in parameter.items() if isinstance(parameter, dict) else ():
+            name = f"redistribution_parameter.{phase}"
+            if given is None:
+                yield f"setting {name!r}: None must be of type object"
+            elif isinstance(given, dict) and str(given.get("receive_threshold")).lower() == "nan":
+                yield f"setting '{name}.receive_threshold': NaN must be from 0 to 1"
         file, url = self.config.get("journeys_file"), self.config.get("journeys_url")
         if not file and not url:
             yield "setting 'journeys_file' or 'journeys_url' is missing: where the journeys are"

@@ -1,0 +1,74 @@
+"""Requests are as full as they can be, whatever the lengths of the journeys."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from taps.ihc.outbox import Outbox
+from taps.ihc.packing import pack
+
+LENGTHS: dict[str, tuple[range, ...]] = {
+    "short": (range(1, 6),),
+    "around thirty": (range(20, 41),),
+    "thirty": (range(30, 31),),
+    "mixed": (range(1, 6), range(1, 6), range(6, 31), range(31, 151)),
+    "a few huge": (*[range(1, 20)] * 20, range(1000, 3001)),
+    "long": (range(200, 400),),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+@pytest.mark.parametrize("count", [1, 99, 2000, 10_000])
+def test_requests_are_within_two_percent_of_the_fewest(name: str, count: int) -> None:
+    rng = random.Random(count)
+    sizes = {f"{number}": rng.choice(rng.choice(LENGTHS[name])) for number in range(count)}
+    groups = pack(sizes.items(), 100, 3000)
+    assert sorted(each for group in groups for each in group) == sorted(sizes)
+    assert max(map(len, groups)) <= 100
+    assert max(sum(sizes[each] for each in group) for group in groups) <= 3000
+    fewest = max(-(-count // 100), -(-sum(sizes.values()) // 3000))
+    assert len(groups) <= max(fewest * 1.02, fewest + 1)
+
+
+def test_nothing_is_packed_into_nothing() -> None:
+    assert pack([], 100, 3000) == []
+
+
+def plan_of(limit: int, sizes: dict[str, int]) -> tuple[Outbox, list[int], list[str]]:
+    """Send everything to a vendor that takes so many sessions; what was accepted, in order."""
+    outbox = Outbox(100, 3000)
+    for name, size in sizes.items():
+        outbox.add(name, size)
+    asked: list[int] = []
+    accepted: list[str] = []
+    while outbox:
+        accepted += outbox.oversized()
+        if not outbox:
+            break
+        group = outbox.take()
+        asked.append(group.sessions)
+        if group.sessions <= limit:
+            outbox.accept(group)
+            accepted += group.sizes
+        elif len(group.sizes) > 1:
+            outbox.halve(group)
+        else:
+            accepted += group.sizes
+    return outbox, asked, accepted
+
+
+@pytest.mark.parametrize("limit", [3000, 2999, 1600, 1000, 300, 200, 199, 120, 50])
+def test_any_limit_is_found_and_every_journey_is_sent_once(limit: int) -> None:
+    rng = random.Random(limit)
+    sizes = {f"{number}": rng.randrange(1, 40) for number in range(1500)}
+    outbox, asked, accepted = plan_of(limit, sizes)
+    assert sorted(accepted) == sorted(sizes)
+    assert outbox.limit <= max(limit, 200)
+    refused = [size for size in asked if size > limit]
+    assert len(refused) <= 10
+    assert len(asked) - len(refused) <= 2.2 * sum(sizes.values()) / limit + 5
+    if limit == 200:
+        assert outbox.limit == 200
+        assert len(asked) <= 1.02 * sum(sizes.values()) / limit + len(refused) + 5
