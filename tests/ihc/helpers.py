@@ -152,10 +152,11 @@ def sums_to_one(rows: Rows) -> bool:
 
 
 def sent(vendor: Ihc) -> list[set[str]]:
-    """The conversions of each request."""
+    """The conversions of each request that has arrived whole."""
     return [
         {row["conversion_id"] for row in request.json()["customer_journeys"]}
         for request in vendor.requests
+        if request.body
     ]
 
 

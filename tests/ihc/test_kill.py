@@ -30,13 +30,11 @@ from tests.tap_process import Output, Row, Rows, command, environment, merged
 KILLS = 10
 
 
-def killed(
-    vendor: Ihc, folder: Path, config: Row, state: Row, requests: int, wait: float
-) -> Output:
+def killed(vendor: Ihc, folder: Path, requests: int, wait: float, **given: Row) -> Output:
     """Run the tap and kill it (SIGKILL) a moment after so many requests have been answered."""
     done = len(vendor.requests) + requests
     with subprocess.Popen(
-        command(folder, "tap-ihc", config=config, state=state),
+        command(folder, "tap-ihc", **given),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment("INFO"),
@@ -75,7 +73,8 @@ def test_killed_at_random_moments_no_journey_is_lost_and_none_computed_twice(
     kills = 0
     for _ in range(KILLS // 2):
         before = len(vendor.requests)
-        output = killed(vendor, tmp_path, config, state, rng.randrange(12), rng.random() * 0.06)
+        moment = (rng.randrange(12), rng.random() * 0.06)
+        output = killed(vendor, tmp_path, *moment, config=config, state=state)
         kills += output.code == -9
         if len(vendor.requests) > before:
             in_flight.update(sent(vendor)[-1])

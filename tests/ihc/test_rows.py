@@ -41,10 +41,8 @@ PARAMETER = {
 QUERY = "SELECT * FROM session"
 
 
-def credits_of(
-    vendor: Ihc, tmp_path: Path, rows: list[Row], name: str = "j.jsonl", **more: Any
-) -> Output:
-    output = run_here(settings(vendor, file_of(tmp_path / name, rows), **more))
+def credits_of(vendor: Ihc, tmp_path: Path, rows: list[Row], **more: Any) -> Output:
+    output = run_here(settings(vendor, file_of(tmp_path / "j.jsonl", rows), **more))
     assert (output.code, output.records("failures")) == (0, [])
     return output
 
@@ -63,7 +61,7 @@ def test_credits_follow_the_conversion_type_and_the_redistribution(
     vendor: Ihc, tmp_path: Path
 ) -> None:
     rows = some(60)
-    more = {"conv_type_id": "returning_customers", "redistribution_parameter": PARAMETER}
+    more: Row = {"conv_type_id": "returning_customers", "redistribution_parameter": PARAMETER}
     output = credits_of(vendor, tmp_path, rows, **more)
     truth = expected(vendor, rows, "returning_customers", PARAMETER)
     assert holds(output.rows("attributions"), truth)
