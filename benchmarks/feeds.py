@@ -58,8 +58,8 @@ def main() -> None:
                 f"{statistics.median(peak[name]):>8.0f} {ratio:>6}"
             )
     small, large = min(arguments.sizes), max(arguments.sizes)
-    for name, seconds in totals.items() if small < large else ():
-        each = (seconds[large] - seconds[small]) / (large - small) * 1e6
+    for name, spent in totals.items() if small < large else ():
+        each = (spent[large] - spent[small]) / (large - small) * 1e6
         print(f"{'one more':>9}  {name:<15} {each:>10.1f}")
 
 

@@ -40,22 +40,17 @@ class Computed:
         self.since: str = state["since"]
         self.horizon: str = state["horizon"]
         self._state = state
-        self._days = {
-            day: dict(_unpacked(text))
-            for day, text in state["computed"].items()
-            if day >= self.horizon
-        }
+        self._days = {day: dict(_unpacked(text)) for day, text in state["computed"].items()}
         self._changed: set[str] = set()
 
     def __contains__(self, journey: Summary) -> bool:
-        name, content = _parts(journey.fingerprint)
-        day = self._days.get(journey.day, {})
-        return journey.day < self.horizon or day.get(name) == content
+        known = self._days.get(journey.day, {}).get(journey.name[:NAME])
+        return journey.day < self.horizon or known == journey.content[:CONTENT]
 
     def add(self, journey: Summary) -> None:
         """Count a journey as computed, with the sessions that it has now."""
-        name, content = _parts(journey.fingerprint)
-        self._days.setdefault(journey.day, {})[name] = content
+        day = self._days.setdefault(journey.day, {})
+        day[journey.name[:NAME]] = journey.content[:CONTENT]
         self._changed.add(journey.day)
 
     def save(self, since: str) -> None:
@@ -81,11 +76,7 @@ class Computed:
         self._state |= {"since": self.since, "horizon": self.horizon}
 
 
-def _parts(fingerprint: bytes) -> tuple[bytes, bytes]:
-    return fingerprint[:NAME], fingerprint[NAME : NAME + CONTENT]
-
-
 def _unpacked(text: str) -> Iterator[tuple[bytes, bytes]]:
     packed = base64.b64decode(text)
     for start in range(0, len(packed), NAME + CONTENT):
-        yield _parts(packed[start:])
+        yield packed[start : start + NAME], packed[start + NAME : start + NAME + CONTENT]

@@ -50,7 +50,8 @@ class Summary(NamedTuple):
         conversion_id: the conversion.
         converted: when that was, as RFC 3339 in UTC; "" if it cannot be told.
         size: number of its sessions.
-        fingerprint: hashes of the conversion's id and of all that its credits depend on.
+        name: hash of the conversion's id.
+        content: hash of all that its credits depend on.
         fault: why it cannot be valid, "" if it can.
         session_id: the session at fault, "" if it is the journey as a whole.
     """
@@ -58,7 +59,8 @@ class Summary(NamedTuple):
     conversion_id: str
     converted: str = ""
     size: int = 0
-    fingerprint: bytes = b""
+    name: bytes = b""
+    content: bytes = b""
     fault: str = ""
     session_id: str = ""
 
@@ -77,7 +79,7 @@ class Journeys:
         labels: channels to look for.
 
     Attributes:
-        absent: those of the channels that no session has.
+        absent: those of the channels that no session has, if there are sessions.
     """
 
     def __init__(
@@ -89,15 +91,17 @@ class Journeys:
         self._database.executescript(
             "PRAGMA journal_mode = OFF;"
             "CREATE TABLE session (conversion TEXT, row BLOB);"
-            "CREATE TABLE journey (conversion, converted, size, fingerprint, fault, session);"
+            "CREATE TABLE journey (conversion, converted, size, name, content, fault, session);"
             "BEGIN"
         )
         self._database.executemany("INSERT INTO session VALUES (?, ?)", map(_row_of, rows))
         self._database.execute("CREATE INDEX by_conversion ON session (conversion)")
         self._database.executemany(
-            "INSERT INTO journey VALUES (?, ?, ?, ?, ?, ?)", self._summaries()
+            "INSERT INTO journey VALUES (?, ?, ?, ?, ?, ?, ?)", self._summaries()
         )
         self._database.execute("CREATE INDEX by_time ON journey (converted, conversion)")
+        if next(iter(self), None) is None:
+            self.absent.clear()
 
     def _summaries(self) -> Iterator[Summary]:
         found = self._database.execute("SELECT conversion, row FROM session ORDER BY conversion")
@@ -120,8 +124,13 @@ class Journeys:
             [moment.isoformat(), *(session.get(name, 0) for name in CONTENT)]
             for moment, session in sessions
         ]
-        fingerprint = _hash(conversion)[:5] + _hash([self._salt, content])[:4]
-        return Summary(conversion, _conversion_of(sessions), count, fingerprint)
+        return Summary(
+            conversion,
+            _conversion_of(sessions),
+            count,
+            _hash(conversion),
+            _hash([self._salt, content]),
+        )
 
     def __iter__(self) -> Iterator[Summary]:
         """Yield all journeys, those without a time of conversion first."""

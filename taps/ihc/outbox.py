@@ -90,7 +90,6 @@ class Outbox:
         Where both halves of a refused request are right, it was its size that was wrong.
         """
         self._most_accepted = max(self._most_accepted, group.sessions)
-        self.limit = max(self.limit, self._most_accepted)
         whole = group.whole
         if whole is None:
             return False

@@ -23,7 +23,6 @@ from taps.shaping import instant, timestamp
 
 POOL = 20_000
 """Journeys that are packed together: of more, the requests would hardly be fewer."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_REFUSED = 5
 """Journeys that are refused one by one before any is not: then it is not the journeys' fault."""
 
@@ -76,7 +75,11 @@ class Credits(Retriever[Batch, Body | RefusedError]):
         }
         rows = rows_of(config, instant(self._computed.since))
         self._journeys = Journeys(rows, parameters, labels)
-        self._warn_of(labels & self._journeys.absent)
+        if absent := self._journeys.absent:
+            tap.logger.warning(
+                "redistribution_parameter: no session has the channel %s",
+                ", ".join(map(repr, sorted(absent))),
+            )
         self._outbox = Outbox(
             config["max_journeys_per_request"], config["max_sessions_per_request"]
         )
@@ -87,13 +90,6 @@ class Credits(Retriever[Batch, Body | RefusedError]):
         self._accepted = False
         self._unsent = 0
         self._refusals = 0
-
-    def _warn_of(self, labels: set[str]) -> None:
-        if labels:
-            self.tap.logger.warning(
-                "redistribution_parameter: no session has the channel %s",
-                ", ".join(map(repr, sorted(labels))),
-            )
 
     # what is sent
 
@@ -218,7 +214,7 @@ class Credits(Retriever[Batch, Body | RefusedError]):
             for conversion, sessions in unit.journeys.items()
             for session in sessions
         }
-        for credit in body.rows("value"):
+        for credit in map(_object, body.rows("value")):
             key = (str(credit.get("conversion_id")), str(credit.get("session_id")))
             session = missing.pop(key, None)
             if session is None:
@@ -227,7 +223,7 @@ class Credits(Retriever[Batch, Body | RefusedError]):
                 self._credit(self._waiting[key[0]], session, credit)
         refused = set()
         for error in body.document.get("partialFailureErrors") or ():
-            refused |= self._explain(error, missing)
+            refused |= self._explain(_object(error), missing)
         self._refusals += len(refused)
         lost = [key for key in missing if key[0] not in refused]
         for conversion, session_id in lost:
@@ -255,7 +251,7 @@ class Credits(Retriever[Batch, Body | RefusedError]):
 
         Sessions of several journeys may share an id: then it is those without credits.
         """
-        trigger = error.get("trigger") or {}
+        trigger = _object(error.get("trigger"))
         conversion, session = (trigger.get(name) for name in ("conversion_id", "session_id"))
         found = {
             key[0]
@@ -316,9 +312,13 @@ class Credits(Retriever[Batch, Body | RefusedError]):
             )
 
 
-def _before(instant_: str) -> str:
-    """Return the second before, where there is one."""
-    return max(START, instant_text(max(instant(instant_), EPOCH) - timedelta(seconds=1)))
+def _before(text: str) -> str:
+    """Return the second before."""
+    return instant_text(instant(text) - timedelta(seconds=1)) if text > START else START
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 class Attributions(VendorStream):

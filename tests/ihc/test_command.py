@@ -12,7 +12,7 @@ import pytest
 from sandbox import Fault
 from sandbox.ihc import Ihc
 from sandbox.ihc.journeys import invalid_journeys
-from taps.errors import InvalidSettingsError
+from taps.errors import InvalidSettingsError, TapError
 from taps.ihc.tap import TapIhc
 from tests.ihc.helpers import (
     DAY,
@@ -40,8 +40,8 @@ def test_version_about_and_discovery_need_no_vendor(vendor: Ihc, tmp_path: Path)
     assert about["name"] == "tap-ihc"
     assert about["settings"]["properties"]["api_key"]["secret"] is True
     config = settings(vendor, file_of(tmp_path / "j.csv", short(1)))
-    catalog = json.loads(run(tmp_path, "--discover", config=config).stdout)
-    assert {each["tap_stream_id"]: each["key_properties"] for each in catalog["streams"]} == {
+    catalog = TapIhc(config=config).catalog_dict
+    assert {each["tap_stream_id"]: [*each["key_properties"]] for each in catalog["streams"]} == {
         "attributions": KEYS,
         "failures": KEYS,
     }
@@ -63,14 +63,13 @@ def test_a_connection_test_costs_one_request_of_one_journey(vendor: Ihc, tmp_pat
         ({"conv_type_id": "unknown"}, ["IHC", "Unknown 'conv_type_id': unknown"]),
     ],
 )
-def test_a_connection_test_that_fails_is_one_request_and_one_line(
+def test_a_connection_test_that_fails_is_one_request_and_says_why(
     vendor: Ihc, tmp_path: Path, more: dict[str, Any], words: list[str]
 ) -> None:
     config = settings(vendor, file_of(tmp_path / "j.jsonl", short(200)), **more)
-    output = run(tmp_path, "--test", config=config)
-    assert output.code == 1
-    (line,) = output.errors
-    assert all(word in line for word in words)
+    with pytest.raises(TapError) as raised:
+        TapIhc(config=config).run_connection_test()
+    assert all(word in str(raised.value) for word in words)
     assert sessions_sent(vendor) == [3]
 
 
@@ -202,6 +201,15 @@ def test_a_bad_redistribution_parameter_ends_the_run_before_any_request(
     assert (output.code, len(output.errors), sent(vendor)) == (1, 2, [])
     assert output.stdout == b""
     assert "Traceback" not in output.stderr
+
+
+def test_labels_are_not_missed_where_there_are_no_journeys(
+    vendor: Ihc, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "j.jsonl").touch()
+    config = settings(vendor, tmp_path / "j.jsonl", redistribution_parameter={"holder": PHASE})
+    assert run_here(config).code == 0
+    assert [each for each in caplog.records if each.levelname == "WARNING"] == []
 
 
 def test_labels_that_never_occur_are_one_warning(

@@ -17,6 +17,7 @@ from tests.ihc.helpers import (
     by_conversion,
     expected,
     file_of,
+    forget,
     holds,
     progress,
     run_here,
@@ -96,3 +97,30 @@ def test_killed_at_random_moments_no_journey_is_lost_and_none_computed_twice(
     for conversion, times in vendor.journeys_computed.items():
         assert times <= 1 + in_flight[conversion]
     assert progress(last.states[-1])["computed"]
+
+
+def test_nothing_is_sent_while_the_loader_has_not_taken_what_came_before(
+    vendor: Ihc, tmp_path: Path
+) -> None:
+    rows = some(150)
+    config = settings(vendor, file_of(tmp_path / "j.jsonl", rows), max_journeys_per_request=10)
+    with subprocess.Popen(
+        command(tmp_path, "tap-ihc", config=config),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment("INFO"),
+    ) as process:
+        seen = -1
+        while not seen or seen != len(vendor.requests):  # until the pipe is full
+            seen = len(vendor.requests)
+            threading.Event().wait(0.3)
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        output = Output(process.stdout.read())
+    assert 0 < seen < 15
+    forget(vendor)
+    last = run_here(config, state=merged(*output.states))
+    assert len(sent(vendor)) == 15 - seen + 1, "the one that was on its way, and what is left"
+    held = output.rows("attributions") | last.rows("attributions")
+    assert holds(held, expected(vendor, rows))

@@ -40,11 +40,37 @@ def test_nothing_is_packed_into_nothing() -> None:
     assert pack([], 100, 3000) == []
 
 
-def plan_of(limit: int, sizes: dict[str, int]) -> tuple[Outbox, list[int], list[str]]:
-    """Send everything to a vendor that takes so many sessions; what was accepted, in order."""
+def outbox_of(sizes: dict[str, int]) -> Outbox:
     outbox = Outbox(100, 3000)
     for name, size in sizes.items():
         outbox.add(name, size)
+    return outbox
+
+
+def test_halves_are_about_equal() -> None:
+    outbox = outbox_of({f"{number}": 1 + number % 60 for number in range(90)})
+    whole = outbox.take()
+    outbox.halve(whole)
+    first, second = outbox.take(), outbox.take()
+    assert first.sessions + second.sessions == whole.sessions
+    assert abs(first.sessions - second.sessions) <= 60
+    assert not outbox
+
+
+def test_a_request_is_not_too_large_if_a_larger_one_was_accepted() -> None:
+    outbox = outbox_of({"a": 50, "b": 50})
+    whole = outbox.take()
+    outbox.add("c", 2000)
+    assert not outbox.accept(outbox.take())
+    outbox.halve(whole)  # refused, but its halves are not: for a reason that is gone
+    assert not outbox.accept(outbox.take())
+    assert not outbox.accept(outbox.take())
+    assert outbox.limit == 3000
+
+
+def plan_of(limit: int, sizes: dict[str, int]) -> tuple[Outbox, list[int], list[str]]:
+    """Send everything to a vendor that takes so many sessions; what was accepted, in order."""
+    outbox = outbox_of(sizes)
     asked: list[int] = []
     accepted: list[str] = []
     while outbox:

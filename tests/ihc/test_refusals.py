@@ -96,6 +96,25 @@ def test_what_is_only_written_otherwise_is_mended_and_sent(vendor: Ihc, tmp_path
     assert json.loads(request.body)["customer_journeys"]
 
 
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        "9999-12-31 23:59:59 -0400",
+        "0001-01-01 00:00:00 +0400",
+        "2026-03-01",
+        "1772359200",
+        "01.03.2026 10:00",
+        "2026-03-01 25:00:00",
+        "yesterday",
+    ],
+)
+def test_a_timestamp_that_is_none_is_told(vendor: Ihc, tmp_path: Path, timestamp: str) -> None:
+    output = compute(vendor, tmp_path, [{**short(1)[0], "timestamp": timestamp}])
+    (failure,) = output.records("failures")
+    assert failure["reason"].startswith(f"timestamp {timestamp!r} is ")
+    assert (output.code, sent(vendor)) == (0, [])
+
+
 def test_many_sessions_without_a_conversion_are_one_failure(vendor: Ihc, tmp_path: Path) -> None:
     rows = [{**row, "conversion_id": None} for row in short(5)]
     output = compute(vendor, tmp_path, rows)
@@ -193,7 +212,9 @@ def test_a_session_that_is_in_two_journeys_is_of_the_one_without_credits(
     assert (failure["conversion_id"], failure["session_id"]) == (rows[0]["conversion_id"], "same")
 
 
-@pytest.mark.parametrize("trigger", [{}, None, {"conversion_id": "of nobody"}, {"session_id": "x"}])
+@pytest.mark.parametrize(
+    "trigger", [{}, None, "x", ["x"], {"conversion_id": "of nobody"}, {"session_id": "x"}]
+)
 def test_a_failure_of_nobody_is_told_and_leaves_its_sessions_unaccounted_for(
     vendor: Ihc, tmp_path: Path, caplog: pytest.LogCaptureFixture, trigger: Any
 ) -> None:
@@ -262,6 +283,22 @@ def test_many_journeys_at_fault_are_all_found(vendor: Ihc, tmp_path: Path, count
     good = [row for row in rows if row["conversion_id"] not in vendor.refused_conversions]
     assert holds(output.rows("attributions"), expected(vendor, good))
     assert set(vendor.journeys_computed.values()) == {1}
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_what_was_refused_by_itself_is_not_asked_for_again_by_a_later_run(
+    vendor: Ihc, tmp_path: Path, place: int
+) -> None:
+    rows = short(4)
+    bad = rows[3 * place]["conversion_id"]
+    vendor.partial_failures = False
+    vendor.refused_conversions = {bad}
+    limits = {"max_journeys_per_request": 2, "max_requests_per_run": 3}
+    state: dict[str, Any] = {}
+    for _ in range(3):
+        state = compute(vendor, tmp_path, rows, state=state, **limits).states[-1]
+    assert sent(vendor).count({bad}) == 1
+    assert len(vendor.journeys_computed) == 3
 
 
 def test_a_lone_journey_that_is_refused_is_told_once(vendor: Ihc, tmp_path: Path) -> None:

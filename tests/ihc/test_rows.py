@@ -165,7 +165,8 @@ def test_typed_columns_are_written_as_the_vendor_reads_them(vendor: Ihc, tmp_pat
     with duckdb.connect(str(path)) as connection:
         typed = typed_table()
         connection.register("given", typed)
-        connection.execute("CREATE TABLE session AS SELECT * FROM given")
+        decimal = "closer_engagement::DECIMAL(3, 2) AS closer_engagement"
+        connection.execute(f"CREATE TABLE session AS SELECT * REPLACE ({decimal}) FROM given")
     url = f"duckdb:///{path}"
     sources = (
         settings(vendor, tmp_path / "j.parquet"),
@@ -186,6 +187,16 @@ def test_texts_of_a_csv_file_are_read_as_what_they_mean(vendor: Ihc, tmp_path: P
     )
     output = run_here(settings(vendor, tmp_path / "j.csv"))
     assert holds(output.rows("attributions"), expected(vendor, PLAIN))
+
+
+def test_texts_lose_what_no_warehouse_holds(vendor: Ihc, tmp_path: Path) -> None:
+    rows = short(1)
+    spoilt = [
+        {**row, "channel_label": "a\x00b", "session_id": f"\x00{n}"} for n, row in enumerate(rows)
+    ]
+    output = credits_of(vendor, tmp_path, spoilt)
+    found = [(row["session_id"], row["channel_label"]) for row in output.records("attributions")]
+    assert found == [("0", "ab"), ("1", "ab"), ("2", "ab")]
 
 
 def test_what_the_document_does_not_know_goes_into_extra(vendor: Ihc, tmp_path: Path) -> None:

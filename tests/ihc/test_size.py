@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 from sandbox.ihc import Ihc
+from taps.ihc.journeys import Journeys
 from tests.ihc.helpers import (
     expected,
     file_of,
@@ -44,6 +47,17 @@ def measured(folder: Path, config: dict[str, Any]) -> tuple[Path, int]:
     code, peak = map(int, result.read_text().split())
     assert code == 0
     return written, peak
+
+
+def test_sessions_without_number_that_have_no_conversion_take_no_memory() -> None:
+    row = {**some(1)[0], "conversion_id": None}
+    tracemalloc.start()
+    journeys = Journeys(itertools.repeat(row, 20_000), "")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    (only,) = journeys
+    assert only.fault == "conversion_id is missing (and of 19999 other sessions)"
+    assert peak < 8e6
 
 
 def test_ten_thousand_journeys_take_no_request_too_many_and_no_more_memory(

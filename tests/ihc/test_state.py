@@ -208,9 +208,9 @@ def test_no_journey_is_behind_the_bookmark_before_it_is_computed(
 ) -> None:
     monkeypatch.setattr(streams, "POOL", pool)
     rows = plain(rows)
-    for row in rows[300:360]:  # twenty conversions in one second
+    for row in rows[315:375]:  # twenty conversions in one second
         if row["conversion"]:
-            row["timestamp"] = rows[359]["timestamp"]
+            row["timestamp"] = rows[374]["timestamp"]
     url = table_of(tmp_path / "shop.db", rows)
     config = settings(
         vendor, None, journeys_url=url, journeys_query=SINCE, max_journeys_per_request=9
@@ -243,6 +243,16 @@ def test_what_failed_is_not_behind_the_bookmark(vendor: Ihc, tmp_path: Path) -> 
     held = first.rows("attributions") | second.rows("attributions")
     assert holds(held, expected(vendor, rows))
     assert bookmark(second.states[-1]) == converted(rows[-3:])
+
+
+def test_an_old_journey_that_changes_and_fails_takes_no_bookmark_back(
+    vendor: Ihc, tmp_path: Path, rows: list[Row]
+) -> None:
+    first = compute(vendor, tmp_path, rows).states[-1]
+    rows[0]["channel_label"] = "another"
+    vendor.faults.add(value_null(times=2))
+    second = compute(vendor, tmp_path, rows, state=first).states[-1]
+    assert progress(second)["since"] == bookmark(second) == bookmark(first)
 
 
 def test_a_bookmark_is_never_later_than_now(vendor: Ihc, tmp_path: Path) -> None:
