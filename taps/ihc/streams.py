@@ -185,6 +185,12 @@ class Credits(Retriever[Batch, Body | RefusedError]):
         Raises:
             TapError: nothing but refusals: it is the settings that are wrong.
         """
+        if len(unit.journeys) > 1 and not self.tap.config["bisect_refused_requests"]:
+            # which of them is at fault remains unknown, so the next run sends them all again
+            for conversion in unit.journeys:
+                self._fail(self._waiting[conversion], "", str(error), error.status)
+            self.tap.failures.append(UnitError(f"IHC refuses {unit.about}: {error}"))
+            return
         if len(unit.journeys) > 1:
             self.tap.logger.info("IHC refuses %s: asking for the halves", unit.about)
             self._outbox.halve(unit.group)

@@ -120,6 +120,14 @@ class TapIhc(VendorTap):
             title="Requests per run",
             description="Stop, resumably, after so many: the vendor's quota is monthly",
         ),
+        th.Property(
+            "bisect_refused_requests",
+            th.BooleanType,
+            default=True,
+            title="Halve refused requests",
+            description="Ask for the halves of a request that is refused as a whole, to find the "
+            "journey at fault; else all of its journeys go to `failures`",
+        ),
         *settings.common("https://api.ihc-attribution.com/v1"),
     ).to_dict()
 

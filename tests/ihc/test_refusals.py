@@ -326,3 +326,21 @@ def test_settings_that_the_vendor_refuses_cost_few_requests_and_nothing_is_lost(
     again = compute(vendor, tmp_path, rows, state=output.states[-1], **wrong)
     assert again.code == 0
     assert holds(again.rows("attributions"), expected(vendor, rows, "not trained yet"))
+
+
+def test_a_refused_request_is_not_halved_where_the_settings_say_so(
+    vendor: Ihc, tmp_path: Path
+) -> None:
+    rows = some(40)
+    (at_fault, *_) = names = sorted(by_conversion(rows))
+    vendor.partial_failures = False
+    vendor.refused_conversions = {at_fault}
+    config = settings(vendor, file_of(tmp_path / "j.jsonl", rows), bisect_refused_requests=False)
+    output = run_here(config)
+    assert output.code == 1
+    assert len(vendor.requests) == 1
+    assert {row["conversion_id"] for row in output.records("failures")} == set(names)
+    vendor.refused_conversions = set()
+    healed = run_here(config, state=output.states[-1] if output.states else {})
+    assert healed.code == 0
+    assert holds(healed.rows("attributions"), expected(vendor, rows))
