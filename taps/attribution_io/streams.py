@@ -57,6 +57,8 @@ class Customers(Retriever[Customer, Body | None]):
     the last complete one began (`completed`).
     """
 
+    lookahead = 1  # an interrupted run costs no customer twice but those in flight
+
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
         client = tap.clients[ACCOUNT]
