@@ -249,6 +249,13 @@ class Client:
         account = f" {self.account}" if self.account else ""
         return f"{self.vendor}{account}, {request.about}: {reason}"
 
+    def refusal(
+        self, request: Request, what: str, *, status: int | None = None
+    ) -> CredentialsError:
+        """Return the error that says that the credentials are at fault, and which setting."""
+        reason = f"{what}: check the setting {self.credential}"
+        return CredentialsError(self.sentence(request, reason), status=status)
+
     def _try(self, request: Request) -> Body:
         governor = self._governor(request.quota)
         sent = governor.acquire()
@@ -261,14 +268,12 @@ class Client:
             with self._send(request) as response:
                 status, head = response.status_code, response.headers
                 if status in {401, 403}:
-                    reason = f"answered {status}: check the setting {self.credential}"
-                    self._refuse(CredentialsError(self.sentence(request, reason), status=status))
+                    self._refuse(self.refusal(request, f"answered {status}", status=status))
                 governor.observe(sent, status, head)
                 file = self._spool(response)
         except (requests.exceptions.InvalidHeader, UnicodeError):
             governor.observe(sent, None, head)
-            reason = f"it cannot be sent: check the setting {self.credential}"
-            raise self._refuse(CredentialsError(self.sentence(request, reason))) from None
+            raise self._refuse(self.refusal(request, "it cannot be sent")) from None
         except requests.RequestException as error:
             if status is None:
                 governor.observe(sent, None, head)
@@ -318,13 +323,14 @@ class Client:
     ) -> Body:
         if self._refused:
             raise self._refused
+        words = self._quote(file) if status >= 300 else ""  # noqa: PLR2004
         if status >= 300:  # noqa: PLR2004
-            self.explain(status, self._quote(file).removeprefix(": "))
+            self.explain(status, words)
         if status == 429 or status >= 500:  # noqa: PLR2004
             then = UnitError if status == 429 else OverloadedError  # noqa: PLR2004
             raise RetryableError(f"answered {status}", status=status, then=then)
         if status >= 300:  # noqa: PLR2004
-            reason = f"answered {status}{self._quote(file)}"
+            reason = f"answered {status}" + (f": {words}" if words else "")
             raise UnitError(self.sentence(request, reason), status=status)
         if status != 204 and file.tell() == 0:  # noqa: PLR2004
             raise RetryableError("the answer is empty", status=status)
@@ -356,8 +362,7 @@ class Client:
             document = text
         if isinstance(document, dict):
             document = self.words(document)
-        words = quoted(str(document))
-        return f": {words}" if words else ""
+        return quoted(str(document))
 
 
 def quoted(words: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from taps.errors import CredentialsError, RetryableError, UnitError
+from taps.errors import RetryableError, UnitError
 from taps.http import Body, Client, Request, quoted
 
 
@@ -51,8 +51,7 @@ class AdtractionClient(Client):
 
     def _error(self, request: Request, status: int, message: str) -> Exception:
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            reason = f"answered {status}: check the setting {self.credential}"
-            return CredentialsError(self.sentence(request, reason), status=status)
+            return self.refusal(request, f"answered {status}", status=status)
         reason = f"answered {status}: {message}"
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return RetryableError(reason, status=status)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import pytest
 
 from sandbox import Fault, Sandbox
 from tests.ecdp.helpers import run, settings
-from tests.tap_process import Output
+from tests.tap_process import Output, spellings
 
 KEY = "s3cr3t+key/with=all&of%it"
 HASH_KEY = "h4sh key"
@@ -31,13 +29,6 @@ FAULTS = {
     "invalid JSON": Fault("invalid_json", times=None),
     "too slow": Fault("slow", delay=1, times=None),
 }
-
-
-def spellings(secret: str) -> Iterator[str]:
-    yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(secret.encode()).decode().rstrip("=")
-    yield json.dumps(secret)[1:-1]
 
 
 def shows_a_secret(output: Output) -> bool:
