@@ -9,7 +9,7 @@ import os
 import select
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -112,21 +112,34 @@ class MessageReader(GenericSingerReader[bytes]):
         counts: Counter[str] = Counter()
         try:
             for lines in self._lines(source):
-                for line in lines:
-                    self._number += 1
-                    stream = self._heads.get(line[: line.find(_RECORD)])
-                    if stream is not None:
-                        self._loader.record(stream, line, self._number)
-                        counts["RECORD"] += 1
-                    elif line and not line.isspace():
-                        counts[self._message(line)] += 1
+                self._take(lines, counts)
                 if self._opened is not None:
-                    self._opened.load_aged()
+                    self._opened.look_after()
         except (InvalidInputLine, RecordsWithoutSchemaException):
             if self._opened is not None:
                 self._opened.drain()  # what came before is good
             raise
         return counts
+
+    def _take(self, lines: Sequence[bytes], counts: Counter[str]) -> None:
+        """Take in lines, records of one stream that follow each other together."""
+        start = 0
+        while start < len(lines):
+            line = lines[start]
+            head = line[: line.find(_RECORD)]
+            stream = self._heads.get(head)
+            end = start + 1
+            if stream is None:
+                self._number += 1
+                if line and not line.isspace():
+                    counts[self._message(line)] += 1
+            else:
+                while end < len(lines) and lines[end].startswith(head):
+                    end += 1
+                self._loader.records(stream, lines[start:end], self._number + 1)
+                self._number += end - start
+                counts["RECORD"] += end - start
+            start = end
 
     def _lines(self, source: IO[Any]) -> Iterator[list[bytes]]:
         """Yield whole lines as they arrive; none now and then while nothing arrives."""
@@ -192,7 +205,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 f"line {self._number} is a record of stream {message.stream!r}, "
                 "of which no schema came before"
             )
-        self._loader.record(message.stream, line, self._number)
+        self._loader.records(message.stream, [line], self._number)
         head = line[: line.find(_RECORD)]
         try:
             learned = self._decoder.decode(head + _RECORD + b":{}}")
