@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from targets.warehouse.worker import Worker
 
 _MAX_AGE = 60  # seconds that a record waits for its batch to fill
 _ROWS = 250_000
+
+logger = logging.getLogger("target-warehouse")
 
 
 class LoadError(Exception):
@@ -45,6 +48,11 @@ class _Stream:
     schema: dict[str, Any]
     keys: Sequence[str]
     routes: list[tuple[StreamMap | None, Sink]]
+    version: int | None = None
+    """Which the tap has activated."""
+    is_whole: bool = False
+    """Whether that version's last record has come, as far as the tap has told."""
+    has_records: bool = False
 
 
 class Loader:
@@ -94,19 +102,34 @@ class Loader:
             if not isinstance(stream_map, RemoveRecordTransform)
         ]
         self._streams[name] = _Stream(copy.deepcopy(schema), keys, routes)
+        if known:
+            self._streams[name].version = known.version
+            self._streams[name].has_records = known.has_records
 
-    def records(self, name: str, lines: Sequence[bytes], number: int) -> None:
-        """Take in RECORD lines of a stream; `number` is the first line's in the input."""
-        for stream_map, sink in self._streams[name].routes:
+    def records(self, name: str, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
+        """Take in RECORD lines of a stream, with their numbers in the input."""
+        stream = self._streams[name]
+        stream.has_records, stream.is_whole = True, False
+        for stream_map, sink in stream.routes:
             if stream_map is None:
-                self._take(sink, lines, range(number, number + len(lines)))
+                self._take(sink, lines, numbers)
                 continue
             mapped = [
-                (line, place)
-                for place, line in enumerate(_transformed(lines, stream_map), number)
+                (line, number)
+                for number, line in zip(numbers, _transformed(lines, stream_map), strict=True)
                 if line is not None
             ]
-            self._take(sink, [line for line, _ in mapped], [place for _, place in mapped])
+            self._take(sink, [line for line, _ in mapped], [number for _, number in mapped])
+
+    def activate(self, name: str, version: int) -> None:
+        """Take in that a version is the one that counts.
+
+        Rows of others are removed at the end, if its last record has come by then: the message came
+        after it, as the specification has it, or, from taps that send it before the records, a
+        STATE did.
+        """
+        stream = self._streams[name]
+        stream.version, stream.is_whole = version, stream.has_records
 
     def _take(self, sink: Sink, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
         while lines:
@@ -130,6 +153,8 @@ class Loader:
 
     def state(self, state: str) -> None:
         """Take in a STATE value, to be emitted when all that came before it is committed."""
+        for stream in self._streams.values():
+            stream.is_whole = True
         self._states.add(state)
 
     def look_after(self) -> None:
@@ -150,6 +175,7 @@ class Loader:
         """Load everything that came in and end the run; an error if some was rejected."""
         try:
             self.drain()
+            self._worker.run(self._remove_old_versions)
             if self._overwrite:
                 self._worker.run(self._replace)
         finally:
@@ -162,6 +188,17 @@ class Loader:
         """End the connection, when the batch at hand is loaded."""
         self._worker.stop()
         self._adapter.close()
+
+    def _remove_old_versions(self) -> None:
+        for name, stream in self._streams.items():
+            if stream.version is None:
+                continue
+            if not stream.is_whole:
+                logger.warning("stream %r: version %s is not whole", name, stream.version)
+                continue
+            for _, sink in stream.routes:
+                with self._explained(name):
+                    sink.remove_versions_before(stream.version)
 
     def _replace(self) -> None:
         """Put what was loaded in the place of what the tables held, all in one transaction."""

@@ -18,6 +18,7 @@ from singer_sdk.io_base import GenericSingerReader
 from typing_extensions import override
 
 from targets.warehouse import exact
+from targets.warehouse.batch_files import BatchFileError, record_lines
 
 if TYPE_CHECKING:
     from targets.warehouse.loader import Loader
@@ -39,6 +40,9 @@ class _Message(msgspec.Struct, gc=False):
     schema: msgspec.Raw = _ABSENT
     key_properties: list[str] | None = None
     value: msgspec.Raw = _ABSENT
+    version: int | None = None
+    encoding: dict[str, str | None] | None = None
+    manifest: list[str] | None = None
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -136,8 +140,9 @@ class MessageReader(GenericSingerReader[bytes]):
             else:
                 while end < len(lines) and lines[end].startswith(head):
                     end += 1
-                self._loader.records(stream, lines[start:end], self._number + 1)
-                self._number += end - start
+                numbers = range(self._number + 1, self._number + 1 + end - start)
+                self._loader.records(stream, lines[start:end], numbers)
+                self._number = numbers[-1]
                 counts["RECORD"] += end - start
             start = end
 
@@ -192,7 +197,12 @@ class MessageReader(GenericSingerReader[bytes]):
                 else:
                     self._opened.state(state)
             case "ACTIVATE_VERSION":
-                logger.info("ACTIVATE_VERSION of stream %r is not acted upon", message.stream)
+                if message.version is None:
+                    raise self._invalid("it has no version")
+                self._known(message.stream, "a version")
+                self._loader.activate(message.stream, message.version)
+            case "BATCH":
+                self._batch(message)
             case other:
                 raise self._invalid(f"its type {other!r} is unknown")
         return message.type
@@ -200,12 +210,8 @@ class MessageReader(GenericSingerReader[bytes]):
     def _record(self, message: _Message, line: bytes) -> None:
         if message.record is _ABSENT:
             raise self._invalid("it has no record")
-        if not self._loader.has(message.stream):
-            raise RecordsWithoutSchemaException(
-                f"line {self._number} is a record of stream {message.stream!r}, "
-                "of which no schema came before"
-            )
-        self._loader.records(message.stream, [line], self._number)
+        self._known(message.stream, "a record")
+        self._loader.records(message.stream, [line], [self._number])
         head = line[: line.find(_RECORD)]
         try:
             learned = self._decoder.decode(head + _RECORD + b":{}}")
@@ -213,6 +219,26 @@ class MessageReader(GenericSingerReader[bytes]):
             return  # type or stream stand behind the record
         if (learned.type, learned.stream) == ("RECORD", message.stream):
             self._heads[head] = message.stream
+
+    def _batch(self, message: _Message) -> None:
+        if message.encoding is None or message.manifest is None:
+            raise self._invalid("it has no encoding or no manifest")
+        self._known(message.stream, "a batch")
+        encoding = message.encoding
+        try:
+            for lines in record_lines(
+                message.manifest, encoding.get("format") or "", encoding.get("compression")
+            ):
+                self._loader.records(message.stream, lines, [self._number] * len(lines))
+        except BatchFileError as error:
+            raise InvalidInputLine(f"line {self._number}: {error}") from error
+
+    def _known(self, stream: str, what: str) -> None:
+        if not self._loader.has(stream):
+            raise RecordsWithoutSchemaException(
+                f"line {self._number} is {what} of stream {stream!r}, "
+                "of which no schema came before"
+            )
 
     def _parsed(self, line: bytes) -> _Message:
         try:
@@ -223,19 +249,15 @@ class MessageReader(GenericSingerReader[bytes]):
             message = self.deserialize_json(line)
         except (TypeError, ValueError) as error:
             raise self._invalid(str(error)) from error
-        raw = {
-            name: msgspec.Raw(exact.to_json(message[name]))
-            for name in ("record", "schema", "value")
-            if name in message
-        }
         if not isinstance(message.get("type"), str):
             raise self._invalid("it has no type")
-        return _Message(
-            message["type"],
-            stream=str(message.get("stream", "")),
-            key_properties=message.get("key_properties"),
-            **raw,
-        )
+        for name in ("record", "schema", "value"):
+            if name in message:
+                message[name] = msgspec.Raw(exact.to_json(message[name]))
+        try:
+            return msgspec.convert(message, _Message)
+        except msgspec.ValidationError as error:
+            raise self._invalid(str(error)) from error
 
     def _object(self, raw: msgspec.Raw, name: str) -> dict[str, Any]:
         value = json.loads(bytes(raw) or b"null")

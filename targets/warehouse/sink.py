@@ -33,12 +33,13 @@ _REJECTED_COLUMNS = {
     "reason": Column(Kind.TEXT),
     "rejected_at": Column(Kind.TIMESTAMP),
 }
+_VERSION = "_sdc_table_version"
 _METADATA = {
     "_sdc_extracted_at": Kind.TIMESTAMP,
     "_sdc_received_at": Kind.TIMESTAMP,
     "_sdc_batched_at": Kind.TIMESTAMP,
     "_sdc_sequence": Kind.INTEGER,
-    "_sdc_table_version": Kind.INTEGER,
+    _VERSION: Kind.INTEGER,
     "_sdc_sync_started_at": Kind.INTEGER,
 }
 _DELETED_AT = "_sdc_deleted_at"  # metadata too, but the tap's to fill
@@ -111,6 +112,17 @@ class Sink:
         self._adapter.ensure(table, self._columns, keys)
         self._adapter.replace(table, self.table)
 
+    def remove_versions_before(self, version: int) -> None:
+        """Remove the rows of older versions, and those that are of none."""
+        if _VERSION not in self._metadata:
+            logger.warning(
+                "stream %r: rows of old versions stay, for without add_record_metadata "
+                "they cannot be told",
+                self.stream,
+            )
+            return
+        transact(self._adapter, lambda: self._adapter.remove(self.table, _VERSION, version))
+
     def _wanted(self, kinds: Mapping[str, Kind]) -> dict[str, Column]:
         """Return the columns that hold properties of these kinds and what they hold already."""
         self._identifiers = names.fit(
@@ -168,7 +180,7 @@ class Sink:
                 "_sdc_received_at": received,
                 "_sdc_batched_at": pa.scalar(datetime.now(UTC), table[EXTRACTED].type),
                 "_sdc_sequence": pa.scalar(round(batch.received_at.timestamp() * 1000)),
-                "_sdc_table_version": table[VERSION],
+                _VERSION: table[VERSION],
                 "_sdc_sync_started_at": pa.scalar(self._options.started_at),
             }
             for name, value in values.items():

@@ -181,6 +181,11 @@ class Adapter(abc.ABC):
         )
         self.drop(source)
 
+    def remove(self, table: str, column: str, least: int) -> None:
+        """Remove the rows whose `column` is less than `least` or null."""
+        name = quoted(column)
+        self.execute(f"DELETE FROM {self.path(table)} WHERE {name} IS NULL OR {name} < {least}")
+
     def drop(self, table: str) -> None:
         """Drop a table if there is one."""
         self.execute(f"DROP TABLE IF EXISTS {self.path(table)}")
