@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import signal
@@ -104,6 +105,7 @@ class TargetWarehouse(Target):
         adapter = connect(self.config["url"], self.config.get("default_target_schema"))
         # Drivers and Arrow take time to import, which nothing but a load needs.
         module = importlib.import_module("targets.warehouse.loader")
+        gc.set_threshold(100_000)  # decoding makes many tuples, and no cycles
         loader: Loader = module.Loader(
             adapter,
             self.mapper,
@@ -117,7 +119,7 @@ class TargetWarehouse(Target):
 
     @override
     def process_endofpipe(self) -> None:
-        self.loader.finish()
+        self.loader.finish(stopped=bool(self._reader.stopped))
         if self._reader.stopped:
             sys.exit(128 + self._reader.stopped)
 

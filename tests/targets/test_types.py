@@ -302,3 +302,20 @@ def test_a_large_value(warehouse: Warehouse) -> None:
     texts = schema("texts", id="integer", text="string")
     warehouse.load(texts, record("texts", id=1, text="å" * 10_000_000), record("texts", id=2))
     assert warehouse.rows("SELECT length(text) FROM texts ORDER BY id") == [(10_000_000,), (None,)]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_json_is_text_in_a_json_column(warehouse: Warehouse, number: str) -> None:
+    warehouse.load(schema("items", id="integer", value={}), record("items", id=1, value={"a": 1}))
+    warehouse.load(
+        schema("items", id="integer", value="number"),
+        raw_record("items", f'{{"id": 2, "value": {number}}}'),
+    )
+    ((value,),) = warehouse.rows("SELECT CAST(value AS varchar) FROM items WHERE id = 2")
+    assert value == f'"{number}"'
+
+
+def test_a_null_for_a_property_that_the_schema_no_longer_names(warehouse: Warehouse) -> None:
+    warehouse.load(ITEMS, record("items", id=1, extra="old"))
+    warehouse.load(ITEMS, record("items", id=1, extra=None))
+    assert warehouse.rows("SELECT extra FROM items") == [(None,)]

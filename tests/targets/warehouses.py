@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import subprocess
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
@@ -88,7 +89,9 @@ class Warehouse(abc.ABC):
         assert (error is not None) is fails
         return Run(list(map(json.loads, output.getvalue().splitlines())), error)
 
-    def execute(self, *lines: Line, **settings: Any) -> Run:
+    def execute(
+        self, *lines: Line, environment: Mapping[str, str] | None = None, **settings: Any
+    ) -> Run:
         """Run the real executable."""
         done = subprocess.run(
             self.command(**settings),
@@ -96,6 +99,7 @@ class Warehouse(abc.ABC):
             capture_output=True,
             text=True,
             check=False,
+            env={**os.environ, **(environment or {})},
         )
         states = list(map(json.loads, done.stdout.splitlines()))
         return Run(states, code=done.returncode, stderr=done.stderr)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import re
 
-from targets.warehouse.adapters.base import Adapter, WarehouseError
+from targets.warehouse.adapters.base import Adapter, Merged, WarehouseError
 
-__all__ = ["Adapter", "WarehouseError", "connect"]
+__all__ = ["Adapter", "Merged", "WarehouseError", "connect"]
 
 _ADAPTERS = {
     # scheme: module of the adapter, extra of the distribution that brings its driver

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,20 @@ LOAD_METADATA = (
     "_sdc_sync_started_at",
 )
 """Columns that tell of a load, not of the record: a row of which only they differ is let be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Merged:
+    """How many rows a merge changed; None where the warehouse does not tell."""
+
+    inserted: int | None
+    updated: int | None
+
+    def __add__(self, other: Merged) -> Merged:
+        return Merged(
+            _sum(self.inserted, other.inserted),
+            _sum(self.updated, other.updated),
+        )
 
 
 class WarehouseError(Exception):
@@ -71,7 +86,7 @@ class Adapter(abc.ABC):
         """Put rows where `merge` finds them. `columns` are those of `table` that they fill."""
 
     @abc.abstractmethod
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         """Bring the staged rows into `table`: insert new keys, update rows that differ."""
 
     @abc.abstractmethod
@@ -197,6 +212,10 @@ class Adapter(abc.ABC):
     def path(self, table: str) -> str:
         """Return a table's quoted name with its schema."""
         return f"{quoted(self.schema)}.{quoted(table)}"
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 def quoted(name: str) -> str:

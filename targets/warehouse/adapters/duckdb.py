@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 from typing_extensions import override
 
-from targets.warehouse.adapters.base import Adapter, listed, literal, quoted
+from targets.warehouse.adapters.base import Adapter, Merged, listed, literal, quoted
 from targets.warehouse.columns import Column, Kind
 
 _STAGE = "staged_rows"
@@ -37,7 +37,7 @@ class DuckDBAdapter(Adapter):
 
     types = _TYPES
     name_limit = 255
-    batch_bytes = 64 << 20
+    batch_bytes = 32 << 20
     decimal_digits = _DIGITS
     errors = (duckdb.Error,)
     data_errors = (duckdb.DataError, duckdb.IntegrityError)
@@ -96,26 +96,33 @@ class DuckDBAdapter(Adapter):
         self._connection.register(_STAGE, rows)
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         names = list(map(quoted, columns))
         same = " AND ".join(f"old.{key} = new.{key}" for key in map(quoted, keys))
         differs = " OR ".join(
             f"old.{quoted(name)} IS DISTINCT FROM new.{quoted(name)}"
             for name in self.compared(columns, keys)
         )
-        self.execute(
+        before = self._count(table)
+        ((changed,),) = self.execute(
             f"MERGE INTO {self.path(table)} AS old USING {_STAGE} AS new ON {same} "
             f"WHEN MATCHED AND ({differs or False}) "
             f"THEN UPDATE SET {', '.join(f'{name} = new.{name}' for name in names)} "
             f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
             f"VALUES ({', '.join(f'new.{name}' for name in names)})"
         )
+        inserted = self._count(table) - before
+        return Merged(inserted, changed - inserted)
 
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
         self.stage(table, rows, columns)
         names = listed(columns)
         self.execute(f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}")
+
+    def _count(self, table: str) -> int:
+        ((count,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
+        return int(count)
 
     @override
     def commit(self) -> None:
