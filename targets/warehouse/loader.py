@@ -186,8 +186,7 @@ class Loader:
             self.abort()
             raise
         if self._options.add_metadata:
-            run = self._run(complete=not stopped)
-            self._worker.run(lambda: transact(self._adapter, lambda: runs.keep(self._adapter, run)))
+            self._worker.run(lambda: self._keep_run(self._run(complete=not stopped)))
         self._close()
         if self._rejected:
             error = KeysMissingError if self._keyless else RecordsRejectedError
@@ -205,6 +204,13 @@ class Loader:
     def _close(self) -> None:
         self._worker.stop()
         self._adapter.close()
+
+    def _keep_run(self, run: pa.Table) -> None:
+        adapter = self._adapter
+        try:
+            transact(adapter, lambda: runs.keep(adapter, run), once=True)
+        except adapter.errors as error:  # all that was to be loaded is
+            logger.warning("this run is not in %s: %s", runs.RUNS, adapter.explain(error))
 
     def _run(self, *, complete: bool) -> pa.Table:
         return runs.tell(

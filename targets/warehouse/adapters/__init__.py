@@ -6,6 +6,7 @@ import importlib
 import re
 
 from targets.warehouse.adapters.base import Adapter, Merged, WarehouseError
+from targets.warehouse.transaction import transact
 
 __all__ = ["Adapter", "Merged", "WarehouseError", "connect"]
 
@@ -41,4 +42,5 @@ def connect(url: str, schema: str | None) -> Adapter:
             f"pip install 'attribution-elt[{extra}]'"
         ) from error
     connected: Adapter = adapter(url.replace(match[2] or "", "", 1), schema)
+    transact(connected, connected.use_schema)
     return connected

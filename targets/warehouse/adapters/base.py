@@ -71,7 +71,11 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def connect(self) -> None:
-        """Connect to `_url`, and make sure that there is a `schema`: the wanted one if any."""
+        """Connect to `_url`."""
+
+    @abc.abstractmethod
+    def use_schema(self) -> None:
+        """Set `schema` to the wanted one, made if it is missing, or else to the database's own."""
 
     @abc.abstractmethod
     def execute(self, sql: str) -> list[tuple[Any, ...]]:

@@ -50,6 +50,9 @@ class DuckDBAdapter(Adapter):
         self._connection = duckdb.connect(unquote(parts.path)[1:], config=settings)
         self.execute("SET TimeZone = 'UTC'")
         self._connection.begin()
+
+    @override
+    def use_schema(self) -> None:
         if self._wanted_schema:
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._wanted_schema)}")
         self.schema = self._wanted_schema or self.execute("SELECT current_schema()")[0][0]
