@@ -175,6 +175,13 @@ class Adapter(abc.ABC):
     def key(self, table: str, keys: Sequence[str]) -> None:
         """Make `keys` the key of a table that is there, where the warehouse has such a thing."""
 
+    def holds(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - some cannot all
+        """Tell whether its decimals show these numbers, sent as texts, to the digit.
+
+        If not, their column becomes text. `decimal_digits` is looked at besides.
+        """
+        return True
+
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
         """Tell whether a column does not hold everything that is wanted of it."""
         return existing.kind is not wanted.kind or existing.scale < wanted.scale
