@@ -195,6 +195,11 @@ class Adapter(abc.ABC):
         """Tell whether a table has no rows."""
         return not self.execute(f"SELECT 1 FROM {self.path(table)} LIMIT 1")
 
+    def count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        ((rows,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
+        return int(rows)
+
     def replace(self, table: str, source: str) -> None:
         """Put the rows of `source` in the place of those of `table`, and drop `source`.
 

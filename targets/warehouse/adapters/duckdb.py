@@ -106,7 +106,7 @@ class DuckDBAdapter(Adapter):
             f"old.{quoted(name)} IS DISTINCT FROM new.{quoted(name)}"
             for name in self.compared(columns, keys)
         )
-        before = self._count(table)
+        before = self.count(table)
         ((changed,),) = self.execute(
             f"MERGE INTO {self.path(table)} AS old USING {_STAGE} AS new ON {same} "
             f"WHEN MATCHED AND ({differs or False}) "
@@ -114,7 +114,7 @@ class DuckDBAdapter(Adapter):
             f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
             f"VALUES ({', '.join(f'new.{name}' for name in names)})"
         )
-        inserted = self._count(table) - before
+        inserted = self.count(table) - before
         return Merged(inserted, changed - inserted)
 
     @override
@@ -122,10 +122,6 @@ class DuckDBAdapter(Adapter):
         self.stage(table, rows, columns)
         names = listed(columns)
         self.execute(f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}")
-
-    def _count(self, table: str) -> int:
-        ((count,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
-        return int(count)
 
     @override
     def commit(self) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pyarrow as pa
 from typing_extensions import override
 
-from targets.warehouse.adapters.base import Adapter, WarehouseError, listed, literal, quoted
+from targets.warehouse.adapters.base import Adapter, Merged, WarehouseError, listed, literal, quoted
 from targets.warehouse.adapters.sqlite_tables import CreateTable
 from targets.warehouse.adapters.sqlite_values import (
     TYPES,
@@ -50,14 +50,6 @@ class SQLiteAdapter(Adapter):
     @override
     def connect(self) -> None:
         self._file, self._patience = _location(self._url)
-        self.schema = self._wanted_schema or ""
-        if "__" in f"{self.schema}_":
-            raise WarehouseError(
-                f"the setting default_target_schema is {self.schema!r}, but may not have two "
-                "underscores in a row or one at its end: in SQLite it is put before the names of "
-                "tables, with two underscores between them"
-            )
-        self._prefix = f"{self.schema}__" if self.schema else ""
         self._staged: pa.Table = None
         try:
             self._connection = sqlite3.connect(
@@ -73,6 +65,17 @@ class SQLiteAdapter(Adapter):
         except sqlite3.Error as error:
             self.close()
             raise WarehouseError(f"{self._file}: {self.explain(error)}") from error
+
+    @override
+    def use_schema(self) -> None:
+        self.schema = self._wanted_schema or ""
+        if "__" in f"{self.schema}_":
+            raise WarehouseError(
+                f"the setting default_target_schema is {self.schema!r}, but may not have two "
+                "underscores in a row or one at its end: in SQLite it is put before the names of "
+                "tables, with two underscores between them"
+            )
+        self._prefix = f"{self.schema}__" if self.schema else ""
 
     def _prepare(self) -> None:
         self._connection.create_function("widened", 3, widened)
@@ -185,14 +188,19 @@ class SQLiteAdapter(Adapter):
         self._staged = rows
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         compared = self.compared(columns, keys)
         old = ", ".join(f"old.{quoted(name)}" for name in compared)
         new = ", ".join(f"excluded.{quoted(name)}" for name in compared)
         updated = [quoted(name) for name in columns if name not in keys]
         update = ", ".join(f"{name} = excluded.{name}" for name in updated)
         action = f"UPDATE SET {update} WHERE ({old}) IS NOT ({new})" if compared else "NOTHING"
-        self._insert(table, self._staged, columns, f"ON CONFLICT ({listed(keys)}) DO {action}")
+        before = self.count(table)
+        changed = self._insert(
+            table, self._staged, columns, f"ON CONFLICT ({listed(keys)}) DO {action}"
+        )
+        inserted = self.count(table) - before
+        return Merged(inserted, changed - inserted)
 
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
@@ -200,8 +208,10 @@ class SQLiteAdapter(Adapter):
 
     def _insert(
         self, table: str, rows: pa.Table, columns: Mapping[str, Column], on_conflict: str = ""
-    ) -> None:
+    ) -> int:
+        """Insert rows, and return how many that inserted or updated."""
         self._begin()
+        before = self._connection.total_changes
         held = {**columns, **self.columns(table)}  # which another load may have widened
         kinds = {name: held[name].kind for name in rows.column_names}
         places = ", ".join("?" * len(kinds))
@@ -212,6 +222,7 @@ class SQLiteAdapter(Adapter):
         for part in conformed(rows, kinds).to_batches(_ROWS_AT_ONCE):
             values = map(converted, part.columns, kinds.values())
             self._connection.executemany(sql, zip(*values, strict=True))
+        return self._connection.total_changes - before
 
     @override
     def commit(self) -> None:
