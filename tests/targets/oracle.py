@@ -164,7 +164,7 @@ def _read(text: str, meaning: Any) -> Any:
     value: Any = text
     match meaning:
         case bool():
-            value = {"true": True, "false": False}.get(text.lower())
+            value = {"true": True, "false": False, "1": True, "0": False}.get(text.lower())
         case Decimal():
             value = Decimal(text)
         case datetime():
