@@ -337,7 +337,7 @@ def _schemas(
 ) -> Schema:
     types = dict(keys)
     for label in labels:
-        if label not in keys and (not types or draw(st.integers(0, 4))):
+        if label not in keys and draw(st.integers(0, 4)):
             types[label] = draw(st.sampled_from(TYPES))
     return Schema(stream, list(keys), types)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tests.targets.processes import (
     assert_one_clear_line,
 )
 from tests.targets.proxy import Proxy
-from tests.targets.warehouses import PostgreSQL
+from tests.targets.warehouses import Line, PostgreSQL
 
 SOURCE = Source(records=2_000)
 BATCHES = {"batch_size_rows": 60}
@@ -81,7 +82,7 @@ def test_a_database_that_is_gone_for_good(
 
 
 @pytest.mark.parametrize("is_done", [True, False])
-@pytest.mark.parametrize("commit", [1, 2, 5, 20])
+@pytest.mark.parametrize("commit", [3, 5, 20])
 def test_a_connection_that_is_lost_during_commit(
     proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path, commit: int, is_done: bool
 ) -> None:
@@ -94,22 +95,35 @@ def test_a_connection_that_is_lost_during_commit(
     assert visits <= SOURCE.records + BATCHES["batch_size_rows"], "one batch at most is there twice"
 
 
-def test_backends_that_are_terminated(warehouse: PostgreSQL) -> None:
-    loading = Loading(warehouse, SOURCE.lines(), **BATCHES)
-    for states in (1, 2, 5, 9, 14):
-        loading.wait_for(states)
-        warehouse.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
-    run = loading.end()
+class InSteps:
+    """Lines of which as many may pass as the test has let through."""
 
-    assert run.code == 0, run.stderr
-    assert_complete(warehouse, SOURCE, once=True)
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = lines
+        self._passes = threading.Semaphore(0)
+
+    def let_through(self, lines: int) -> None:
+        self._passes.release(lines)
+
+    def __iter__(self) -> Iterator[Line]:
+        for line in self._lines:
+            self._passes.acquire()
+            yield line
 
 
-def test_a_server_that_crashes(warehouse: PostgreSQL) -> None:
-    loading = Loading(warehouse, SOURCE.lines(), **BATCHES)
-    loading.wait_for(2)
-    [(backend,)] = warehouse.rows(f"SELECT pid {OURS}")
-    os.kill(backend, signal.SIGKILL)  # then the server ends all others and recovers
+@pytest.mark.parametrize("end", ["terminate", "crash"])
+def test_backends_that_end(warehouse: PostgreSQL, end: str) -> None:
+    lines = InSteps(SOURCE.lines())
+    loading = Loading(warehouse, lines, **BATCHES)
+    for step in (1, 2, 3):
+        lines.let_through(500)
+        loading.wait_for(step)
+        if end == "terminate":
+            warehouse.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
+        elif step == 2:
+            [(backend,)] = warehouse.rows(f"SELECT pid {OURS}")
+            os.kill(backend, signal.SIGKILL)  # then the server ends all others and recovers
+    lines.let_through(10**6)
     run = loading.end()
 
     assert run.code == 0, run.stderr
