@@ -119,12 +119,11 @@ def _taken(row: Row, found: list[Cells], types: Mapping[str, str]) -> bool:
     return False
 
 
-def cells(warehouse: Warehouse, table: str, columns: Iterable[str]) -> list[Cells]:
+def cells(warehouse: Warehouse, table: str, types: Mapping[str, str]) -> list[Cells]:
     """The rows of a table as the database writes them."""
-    names = list(columns)
-    texts = ", ".join(f"CAST({quoted(name)} AS text)" for name in names)
+    texts = ", ".join(warehouse.as_text(quoted(name), type_) for name, type_ in types.items())
     rows = warehouse.rows(f"SELECT {texts} FROM {quoted(table)}")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [dict(zip(types, row, strict=True)) for row in rows]
 
 
 def quoted(name: str) -> str:

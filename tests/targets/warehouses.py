@@ -151,6 +151,11 @@ class Warehouse(abc.ABC):
         """The name of a table in a schema."""
         return f'"{schema}".{table}'
 
+    def as_text(self, column: str, type_: str) -> str:
+        """SQL for the values of a column of a type, as text."""
+        del type_
+        return f"CAST({column} AS text)"
+
     @abc.abstractmethod
     def connected(self) -> contextlib.AbstractContextManager[Any]:
         """A connection whose session is in UTC."""
@@ -208,6 +213,14 @@ class SQLite(Warehouse):
     @override
     def path(self, schema: str, table: str) -> str:
         return f'"{schema}__{table}"'
+
+    @override
+    def as_text(self, column: str, type_: str) -> str:
+        return (
+            f"CASE {column} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+            if type_ == "boolean"
+            else f"shown({column})"
+        )
 
 
 def _shown(value: Any) -> str | None:

@@ -43,5 +43,9 @@ def connect(url: str, schema: str | None) -> Adapter:
             f"pip install 'attribution-elt[{extra}]'"
         ) from error
     connected: Adapter = adapter(url.replace(match[2] or "", "", 1), schema)
-    transact(connected, connected.use_schema)
+    try:
+        transact(connected, connected.use_schema)
+    except Exception:
+        connected.close()
+        raise
     return connected

@@ -51,6 +51,7 @@ class SQLiteAdapter(Adapter):
     def connect(self) -> None:
         self._file, self._patience = _location(self._url)
         self._staged: pa.Table = None
+        self._updates = 0
         try:
             self._connection = sqlite3.connect(
                 self._file,
@@ -79,6 +80,7 @@ class SQLiteAdapter(Adapter):
 
     def _prepare(self) -> None:
         self._connection.create_function("widened", 3, widened)
+        self._connection.create_function("counted", 1, self._counted)
         for pragma in _PRAGMAS:
             self.execute(f"PRAGMA {pragma}")
         try:
@@ -190,17 +192,23 @@ class SQLiteAdapter(Adapter):
     @override
     def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         compared = self.compared(columns, keys)
-        old = ", ".join(f"old.{quoted(name)}" for name in compared)
-        new = ", ".join(f"excluded.{quoted(name)}" for name in compared)
-        updated = [quoted(name) for name in columns if name not in keys]
-        update = ", ".join(f"{name} = excluded.{name}" for name in updated)
-        action = f"UPDATE SET {update} WHERE ({old}) IS NOT ({new})" if compared else "NOTHING"
-        before = self.count(table)
-        changed = self._insert(
-            table, self._staged, columns, f"ON CONFLICT ({listed(keys)}) DO {action}"
-        )
-        inserted = self.count(table) - before
-        return Merged(inserted, changed - inserted)
+        action = "NOTHING"
+        if compared:
+            values = {name: f"excluded.{quoted(name)}" for name in columns if name not in keys}
+            values[compared[0]] = f"counted({values[compared[0]]})"
+            update = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
+            old = ", ".join(f"old.{quoted(name)}" for name in compared)
+            new = ", ".join(f"excluded.{quoted(name)}" for name in compared)
+            action = f"UPDATE SET {update} WHERE ({old}) IS NOT ({new})"
+        on_conflict = f"ON CONFLICT ({listed(keys)}) DO {action}"
+        self._updates = 0
+        changed = self._insert(table, self._staged, columns, on_conflict)
+        return Merged(changed - self._updates, self._updates)
+
+    def _counted(self, value: Any) -> Any:
+        # SQLite does not tell rows that were inserted from those that were updated instead.
+        self._updates += 1
+        return value
 
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
@@ -209,9 +217,8 @@ class SQLiteAdapter(Adapter):
     def _insert(
         self, table: str, rows: pa.Table, columns: Mapping[str, Column], on_conflict: str = ""
     ) -> int:
-        """Insert rows, and return how many that inserted or updated."""
+        """Insert rows, and return how many were written."""
         self._begin()
-        before = self._connection.total_changes
         held = {**columns, **self.columns(table)}  # which another load may have widened
         kinds = {name: held[name].kind for name in rows.column_names}
         places = ", ".join("?" * len(kinds))
@@ -219,10 +226,11 @@ class SQLiteAdapter(Adapter):
             f"INSERT INTO {self.path(table)} AS old ({listed(kinds)}) "
             f"VALUES ({places}) {on_conflict}"
         )
+        written = 0
         for part in conformed(rows, kinds).to_batches(_ROWS_AT_ONCE):
             values = map(converted, part.columns, kinds.values())
-            self._connection.executemany(sql, zip(*values, strict=True))
-        return self._connection.total_changes - before
+            written += self._connection.executemany(sql, zip(*values, strict=True)).rowcount
+        return written
 
     @override
     def commit(self) -> None:
