@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from singer_sdk.exceptions import MissingKeyPropertiesError
+from singer_sdk.exceptions import MapExpressionError, MissingKeyPropertiesError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
 from targets.warehouse import exact, names
@@ -218,5 +218,12 @@ def _is_plain(stream_map: StreamMap) -> bool:
 
 def _transformed(line: bytes, stream_map: StreamMap) -> bytes | None:
     message = exact.parse_leniently(line)
-    record = stream_map.transform(message["record"])
+    try:
+        record = stream_map.transform(message["record"])
+    except Exception as error:  # noqa: BLE001 - expressions may raise anything
+        # a cause's own words may repeat personal data
+        what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
+        cause = type(error.__cause__ or error).__name__
+        where = f"setting 'stream_maps.{message['stream']}'"
+        raise LoadError(f"{where}: {what.rstrip('.')} ({cause})") from None
     return None if record is None else exact.to_json(message | {"record": record})
