@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from singer_sdk.exceptions import MissingKeyPropertiesError
+from singer_sdk.exceptions import MapExpressionError, MissingKeyPropertiesError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
 from targets.warehouse import exact, names, runs
@@ -319,5 +319,12 @@ def _is_plain(stream_map: StreamMap) -> bool:
 def _transformed(lines: Sequence[bytes], stream_map: StreamMap) -> Iterator[bytes | None]:
     for line in lines:
         message = exact.parse_leniently(line)
-        record = stream_map.transform(message["record"])
+        try:
+            record = stream_map.transform(message["record"])
+        except Exception as error:  # noqa: BLE001 - expressions may raise anything
+            # a cause's own words may repeat personal data
+            what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
+            cause = type(error.__cause__ or error).__name__
+            where = f"setting 'stream_maps.{stream_map.stream_alias}'"
+            raise LoadError(f"{where}: {what.rstrip('.')} ({cause})") from None
         yield None if record is None else exact.to_json(message | {"record": record})

@@ -38,3 +38,16 @@ def test_stream_maps_and_flattening(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT id FROM copies ORDER BY id") == [(1,), (2,)]
     [(place,)] = warehouse.rows("SELECT place__x FROM nested")
     assert exactly(place) == Decimal("1.230")
+
+
+def test_a_map_that_fails_is_named_and_tells_nothing_of_the_record(warehouse: Warehouse) -> None:
+    run = warehouse.execute(
+        schema("people", id="integer", email="string"),
+        record("people", id=1, email="someone@example.com"),
+        state(1),
+        stream_maps={"people": {"number": "int(email)"}},
+    )
+    assert run.code == 1
+    assert run.states == []
+    assert "setting 'stream_maps.people': an expression failed (ValueError)" in run.stderr
+    assert "someone" not in run.stderr
