@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.targets.processes import Loading, Source, assert_complete, assert_covered, position
-from tests.targets.warehouses import DuckDB, PostgreSQL, Warehouse
+from tests.targets.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
 
 KILLS = int(os.environ.get("WAREHOUSE_KILLS", "8"))
 BATCHES = {"batch_size_rows": 60}
@@ -52,9 +52,14 @@ def test_killed_at_random_moments_of_a_load_into_postgresql(
     kill_again_and_again(PostgreSQL(postgres_url, tmp_path), KILLS, seed)
 
 
-def test_killed_at_random_moments_of_a_load_into_a_file(tmp_path: Path) -> None:
-    file = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
-    kill_again_and_again(file, max(KILLS // 3, 1), seed=2)
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [(DuckDB, "duckdb:///{}/warehouse.duckdb"), (SQLite, "sqlite:///{}/warehouse.db")],
+)
+def test_killed_at_random_moments_of_a_load_into_a_file(
+    tmp_path: Path, kind: type[Warehouse], url: str
+) -> None:
+    kill_again_and_again(kind(url.format(tmp_path), tmp_path), max(KILLS // 3, 1), seed=2)
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])

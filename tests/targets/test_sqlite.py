@@ -224,6 +224,21 @@ def test_a_key_that_others_made_gives_way(warehouse: SQLite, key: str) -> None:
     assert warehouse.types("orders").keys() == before
 
 
+def test_rows_are_counted_whatever_triggers_write(warehouse: SQLite) -> None:
+    warehouse.load(ORDERS, *[record("orders", id=number) for number in range(3)])
+    execute(
+        warehouse,
+        "CREATE TABLE log (id)",
+        "CREATE TRIGGER i AFTER INSERT ON orders BEGIN INSERT INTO log VALUES (1); END",
+        "CREATE TRIGGER u AFTER UPDATE ON orders BEGIN UPDATE log SET id = 2; END",
+    )
+    orders = [record("orders", id=number, note="a") for number in range(2, 6)]
+    warehouse.load(ORDERS, *orders, record("orders", id=1), add_record_metadata=True)
+
+    counts = warehouse.rows("SELECT records, inserted, updated, unchanged FROM _runs")
+    assert counts == [(5, 3, 1, 1)]
+
+
 def test_taps_with_streams_of_the_same_name(warehouse: SQLite) -> None:
     for tap in ("tap_a", "tap_b"):
         warehouse.load(ORDERS, record("orders", id=1, note=tap), default_target_schema=tap)

@@ -42,7 +42,7 @@ class SQLiteAdapter(Adapter):
 
     types = TYPES
     name_limit = 255  # SQLite itself has none
-    batch_bytes = 32 << 20
+    batch_bytes = 16 << 20
     enforces_keys = True
     errors = (sqlite3.Error,)
     data_errors = (sqlite3.IntegrityError, sqlite3.DataError)
