@@ -40,12 +40,12 @@ class Loading:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        self._threads = [
-            threading.Thread(target=self._feed, args=[lines], daemon=True),
-            threading.Thread(target=self._listen, daemon=True),
-            threading.Thread(target=self._read_errors, daemon=True),
+        threading.Thread(target=self._feed, args=[lines], daemon=True).start()
+        self._listeners = [
+            threading.Thread(target=listen, daemon=True)
+            for listen in (self._listen, self._read_errors)
         ]
-        for thread in self._threads:
+        for thread in self._listeners:
             thread.start()
 
     def _feed(self, lines: Iterable[Line]) -> None:
@@ -90,9 +90,25 @@ class Loading:
             self.process.wait(PATIENCE)
         finally:
             self.process.kill()
-        for thread in self._threads:
+        for thread in self._listeners:
             thread.join(PATIENCE)
         return Run(self.states, code=self.process.returncode, stderr=self._errors.decode())
+
+
+class InSteps:
+    """Lines of which as many may pass as the test has let through."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = lines
+        self._passes = threading.Semaphore(0)
+
+    def let_through(self, lines: int) -> None:
+        self._passes.release(lines)
+
+    def __iter__(self) -> Iterator[Line]:
+        for line in self._lines:
+            self._passes.acquire()
+            yield line
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.targets.processes import (
+    InSteps,
     Loading,
     Source,
     assert_complete,
@@ -23,7 +23,7 @@ from tests.targets.processes import (
     assert_one_clear_line,
 )
 from tests.targets.proxy import Proxy
-from tests.targets.warehouses import Line, PostgreSQL
+from tests.targets.warehouses import PostgreSQL
 
 SOURCE = Source(records=2_000)
 BATCHES = {"batch_size_rows": 60}
@@ -93,22 +93,6 @@ def test_a_connection_that_is_lost_during_commit(
     assert_complete(warehouse, SOURCE, once=not is_done)
     [(visits,)] = warehouse.rows("SELECT count(*) FROM visits")
     assert visits <= SOURCE.records + BATCHES["batch_size_rows"], "one batch at most is there twice"
-
-
-class InSteps:
-    """Lines of which as many may pass as the test has let through."""
-
-    def __init__(self, lines: Iterable[Line]) -> None:
-        self._lines = lines
-        self._passes = threading.Semaphore(0)
-
-    def let_through(self, lines: int) -> None:
-        self._passes.release(lines)
-
-    def __iter__(self) -> Iterator[Line]:
-        for line in self._lines:
-            self._passes.acquire()
-            yield line
 
 
 @pytest.mark.parametrize("end", ["terminate", "crash"])
