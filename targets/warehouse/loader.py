@@ -179,7 +179,8 @@ class Loader:
         """
         try:
             self.drain()
-            self._worker.run(self._remove_old_versions)
+            if not stopped:
+                self._worker.run(self._remove_old_versions)
             if self._overwrite:
                 self._worker.run(self._replace)
         except Exception:
