@@ -111,8 +111,8 @@ def test_a_state_waits_for_the_files(
 def test_numbers_in_files_keep_their_digits(warehouse: Warehouse, tmp_path: Path) -> None:
     text = '{"id": 12345678901234567890, "price": 0.12345678901234567890}'
     warehouse.load(ITEMS, batch(packed(tmp_path / "1.gz", text)))
-    [row] = cells(warehouse, "items", warehouse.types("items"))
-    del row["name"]
+    types = warehouse.types("items")
+    [row] = cells(warehouse, "items", {name: types[name] for name in ("id", "price")})
     exact = {"id": Decimal(12345678901234567890), "price": Decimal("0.1234567890123456789")}
     assert {name: Decimal(str(value)) for name, value in row.items()} == exact
 
