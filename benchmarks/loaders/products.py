@@ -2,8 +2,8 @@
 
     python benchmarks/loaders/products.py FOLDER [--records 200000]
 
-Two loads are written, `first` and `reload`, where a fifth of the records has changed, each as Singer
-messages (.singer), lines of JSON (.ndjson) and CSV (.csv, null as \\N).
+Two loads are written, `first` and `reload`, where a fifth of the records has changed: each as
+Singer messages (.singer), as lines of JSON (.ndjson) and as CSV (.csv).
 """
 
 from __future__ import annotations
@@ -11,70 +11,74 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import operator
 import random
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-SCHEMA = json.loads(
+PROPERTIES = json.loads(
     (Path(__file__).parents[2] / "schemas/adtraction/products.json").read_text(encoding="utf-8")
-)
-COLUMNS = list(SCHEMA["properties"])
+)["properties"]
 KEYS = ["channel_id", "program_id", "feed_id", "product_key"]
 LOADS = ("first", "reload")
 CHANGED = 0.2
 PER_FEED = 10_000  # products; after each feed comes a STATE
 UPDATED = datetime(2026, 3, 1, tzinfo=UTC)
-WORDS = (
-    "robust hållbar trädgård mässing blå grøn køkken møbel 雪平鍋 café crème über façade "
-    'bredd höjd 30 % rabatt & "bäst i test" l\'avenir 12,5 cm \\ naturell; ren ull\n - tvättas i 40° '
-    "\tpassar alla 🪑 enkel att montera fem års garanti leverans nästa dag"
-).split(" ")
+NULL = r"\N"  # in CSV
+PHRASES = (
+    "robust och hållbar",
+    'bredd 30 cm, höjd 12,5 cm, "bäst i test"',
+    "enkel att montera\n- tvättas i 40°",
+    "\tpassar køkken & møbel",
+    "l'avenir: 30 % rabatt, crème, über, façade",
+    "fem års garanti \\ leverans nästa dag 🪑",
+    "雪平鍋",
+)
+
+Product = dict[str, Any]
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def write(folder: Path, records: int) -> dict[str, Checksum]:
     """Write the files of both loads; return the checksum of each."""
-    checksums = {load: Checksum() for load in LOADS}
+    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        files = {
-            load: Files(stack, folder / load, checksums[load], records=records) for load in LOADS
-        }
-        for pair in pairs(records):
-            for file, record in zip(files.values(), pair, strict=True):
-                file.write(record)
-    return checksums
+        first, reload = (Files(folder / load, stack) for load in LOADS)
+        for number, (product, later) in enumerate(products(records), 1):
+            row = Row(product)
+            last_of_feed = number % PER_FEED == 0 or number == records
+            first.write(row, last_of_feed=last_of_feed)
+            reload.write(row if later is product else Row(later), last_of_feed=last_of_feed)
+    return dict(zip(LOADS, (first.checksum, reload.checksum), strict=True))
 
 
-def pairs(records: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield each product as it is first, and as it is for the second time."""
-    source = random.Random(6)  # noqa: S311 - the same data every time
-    text = " ".join(source.choices(WORDS, k=20_000))
+def products(records: int) -> Iterator[tuple[Product, Product]]:
+    """Yield each product as it is first and as it is a day later: mostly the very same."""
+    source = random.Random(6)  # noqa: S311 - not for secrets, and the same every time
+    text = ". ".join(source.choices(PHRASES, k=5_000))
     for number in range(records):
         product = _product(number, source, text)
-        if source.random() >= CHANGED:
-            yield product, product
-            continue
-        yield (
-            product,
-            product
-            | {
+        later = product
+        if source.random() < CHANGED:
+            later = product | {
                 "product_price": product["product_price"] + Decimal("0.01"),
                 "in_stock": not product["in_stock"],
                 "feed_last_updated": _instant(UPDATED + timedelta(days=1, seconds=number)),
-            },
-        )
+            }
+        yield product, later
 
 
-def _product(number: int, source: random.Random, text: str) -> dict[str, Any]:
+def _product(number: int, source: random.Random, text: str) -> Product:
     feed, key = 1_000_000 + number // PER_FEED, f"{number * 7919 % 100_000_007:09d}-SE"
-    start, chance = source.randrange(len(text) - 1_000), source.random()
+    start, price = source.randrange(len(text) - 1_000), source.randrange(100, 5_000_000)
     page = f"https://www.butik.example/se/{feed}/{key}"
     return {
         "channel_id": 114_000_001,
@@ -83,13 +87,13 @@ def _product(number: int, source: random.Random, text: str) -> dict[str, Any]:
         "product_key": key,
         "feed_last_updated": _instant(UPDATED + timedelta(seconds=feed)),
         "source_program_id": 3_000_000_000 + feed % 7,
-        "sku": key if chance < 0.9 else None,  # noqa: PLR2004
+        "sku": key if start % 9 else None,
         "ean": f"{7_300_000_000_000 + number * 31}",
         "product_name": text[start : start + 20 + start % 50],
         "product_description": text[start : start + 80 + source.randrange(880)],
         "product_category": ("Hem > Kök", "Hem > Trädgård", "Kläder, skor", "", None)[number % 5],
-        "product_price": Decimal(source.randrange(100, 5_000_000)).scaleb(-2),
-        "old_price": Decimal(source.randrange(100, 5_000_000)).scaleb(-2) if start % 3 else None,
+        "product_price": Decimal(price).scaleb(-2),
+        "old_price": Decimal(price + start).scaleb(-2) if start % 3 else None,
         "shipping": (49, Decimal("29.90"), 0, None)[start % 4],
         "currency": "SEK",
         "market": "SE",
@@ -97,11 +101,11 @@ def _product(number: int, source: random.Random, text: str) -> dict[str, Any]:
         "manufacturer": ("Fabriken & Söner", 'AB "Ull"', "O'Neill", None)[start % 4],
         "manufacturer_article_number": f"{number:08d}",
         "product_url": page,
-        "tracking_url": f"https://track.adtraction.example/t/t?a={feed}&as=114000001&t=2&url={page}",
+        "tracking_url": f"https://track.adtraction.example/t/t?a={feed}&as=114000001&url={page}",
         "image_url": f"{page}.png",
         "approval_status": 1,
         "extra_info": [{"key": "color", "value": text[start : start + 8]}] if start % 8 else None,
-        "_extra": {"condition": "new", "weight": number % 90} if chance < 0.1 else None,  # noqa: PLR2004
+        "_extra": {"condition": "new", "weight": number % 90} if start % 10 == 0 else None,
     }
 
 
@@ -109,106 +113,124 @@ def _instant(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
+class Row:
+    """A product, ready for the files."""
+
+    def __init__(self, product: Product) -> None:
+        self.feed = "{channel_id}:{program_id}:{feed_id}".format(**product)
+        self.updated = product["feed_last_updated"]
+        self.line = encode(product) + b"\n"
+        self.cells = [
+            NULL
+            if value is None
+            else (encode(value).decode() if isinstance(value, dict | list) else value)
+            for value in product.values()
+        ]
+        self.sums = _sums(product.values())
+
+
 class Files:
-    """One load, in every format."""
+    """The files of a load."""
 
-    def __init__(
-        self, stack: ExitStack, path: Path, checksum: Checksum, *, records: int
-    ) -> None:
-        self._singer, self._ndjson = (
-            stack.enter_context(path.with_suffix(suffix).open("wb"))
-            for suffix in (".singer", ".ndjson")
-        )
-        text = stack.enter_context(path.with_suffix(".csv").open("w", encoding="utf-8", newline=""))
-        self._csv = csv.writer(text, lineterminator="\n")
-        self._checksum = checksum
-        self._records = records
-        self._feeds: dict[str, str] = {}
-        self._message(
-            type="SCHEMA",
-            stream="products",
-            schema=SCHEMA,
-            key_properties=KEYS,
-            bookmark_properties=["feed_last_updated"],
-        )
-
-    def write(self, record: dict[str, Any]) -> None:
-        """Add a record."""
-        line = encode(record)
-        self._ndjson.write(line + b"\n")
-        self._singer.write(b'{"type":"RECORD","stream":"products","record":' + line + b"}\n")
-        self._csv.writerow(_csv_value(value) for value in record.values())
-        self._checksum.add(record.values())
-        if self._checksum.rows in {self._records} or self._checksum.rows % PER_FEED == 0:
-            name = "{channel_id}:{program_id}:{feed_id}".format(**record)
-            self._feeds[name] = record["feed_last_updated"]
-            self._message(
-                type="STATE", value={"bookmarks": {"products": {"units": self._feeds}}}
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        singer, ndjson = (path.with_suffix(suffix).open("wb") for suffix in (".singer", ".ndjson"))
+        text = path.with_suffix(".csv").open("w", encoding="utf-8", newline="")
+        self._singer, self._ndjson = stack.enter_context(singer), stack.enter_context(ndjson)
+        self._csv = csv.writer(stack.enter_context(text), lineterminator="\n")
+        self._units: dict[str, str] = {}
+        self.checksum = Checksum()
+        self._singer.write(
+            encode(
+                {
+                    "type": "SCHEMA",
+                    "stream": "products",
+                    "schema": {"properties": PROPERTIES, "type": "object"},
+                    "key_properties": KEYS,
+                    "bookmark_properties": ["feed_last_updated"],
+                }
             )
+            + b"\n"
+        )
 
-    def _message(self, **message: Any) -> None:
-        self._singer.write(encode(message) + b"\n")
-
-
-def _csv_value(value: Any) -> Any:
-    if value is None:
-        return r"\N"
-    return encode(value).decode() if isinstance(value, dict | list) else value
+    def write(self, row: Row, *, last_of_feed: bool) -> None:
+        """Write a product, and the STATE after the last one of a feed."""
+        head = b'{"type":"RECORD","stream":"products","record":'
+        self._singer.write(head + row.line[:-1] + b"}\n")
+        self._ndjson.write(row.line)
+        self._csv.writerow(row.cells)
+        self.checksum.add(row.sums)
+        if last_of_feed:
+            self._units[row.feed] = row.updated
+            state = {"bookmarks": {"products": {"units": self._units}}}
+            self._singer.write(encode({"type": "STATE", "value": state}) + b"\n")
 
 
 class Checksum:
-    """What tells whether two sets of rows are equal, in whatever order, and else in which columns.
+    """Tells whether two sets of rows are equal, in whatever order, and if not, in which columns.
 
-    Values are compared, not how a database writes them: 7 and 7.00 are one number, an instant is
-    one whatever its offset, members of an object have no order.
+    Values are compared, not their spelling: 7 and 7.00 are one number, an instant is the same in
+    any time zone, the members of an object have no order.
     """
 
     def __init__(self) -> None:
-        self.rows = 0
-        self.columns = [0] * len(COLUMNS)
+        self._rows = 0
+        self._columns = [0] * len(PROPERTIES)
 
-    def add(self, row: Iterable[Any]) -> None:
-        """Take in a row, its values in the order of COLUMNS."""
-        texts = [
-            b"\0" if value is None else text(value).encode()
-            for text, value in zip(_TEXTS, row, strict=True)
-        ]
-        key = zlib.crc32(b"\0".join(texts[: len(KEYS)]))
-        self.rows += 1
-        for place, value in enumerate(texts):
-            self.columns[place] += zlib.crc32(value, key)
+    @classmethod
+    def of(cls, rows: Iterable[Iterable[Any]]) -> Checksum:
+        """Return that of rows with their values in the order of PROPERTIES."""
+        checksum = cls()
+        for row in rows:
+            checksum.add(_sums(row))
+        return checksum
 
-    def differences(self, landed: Checksum) -> str:
-        """Say how what has landed differs from this."""
-        if landed.rows != self.rows:
-            return f"{landed.rows - self.rows:+,} rows"
-        columns = zip(COLUMNS, self.columns, landed.columns, strict=True)
-        return ", ".join(name for name, sum_, landed_sum in columns if sum_ != landed_sum)
+    def add(self, sums: list[int]) -> None:
+        """Take in a row."""
+        self._rows += 1
+        self._columns = list(map(operator.add, self._columns, sums))
 
-
-def _number(value: Any) -> str:
-    return f"{Decimal(str(value)).normalize():f}"
+    def differences(self, other: Checksum) -> str:
+        """Say how the other differs from this: by so many rows, or in which columns."""
+        if other._rows != self._rows:
+            return f"{other._rows - self._rows:+,} rows"
+        columns = zip(PROPERTIES, self._columns, other._columns, strict=True)
+        return ", ".join(name for name, own, others in columns if own != others)
 
 
-def _moment(value: Any) -> str:
+def _sums(row: Iterable[Any]) -> list[int]:
+    texts = [
+        b"\0" if value is None else text(value).encode()
+        for text, value in zip(_TEXTS, row, strict=True)
+    ]
+    key = zlib.crc32(b"\0".join(texts[: len(KEYS)]))
+    return [zlib.crc32(text, key) for text in texts]
+
+
+def _text_of_number(value: Any) -> str:
+    number = value if isinstance(value, Decimal) else Decimal(str(value))
+    return f"{number.normalize():f}"
+
+
+@lru_cache
+def _text_of_instant(value: Any) -> str:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if moment.tzinfo is None:  # the databases' sessions are in UTC
-        moment = moment.replace(tzinfo=UTC)
-    return str(moment.astimezone(UTC))
+    # A column without time zone was given the time in UTC.
+    return str(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _json(value: Any) -> str:
-    return json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True)
+def _text_of_json(value: Any) -> str:
+    parsed = msgspec.json.decode(value) if isinstance(value, str) else value
+    return msgspec.json.encode(parsed, order="sorted").decode()
 
 
 def _text_of(property_: dict[str, Any]) -> Callable[[Any], str]:
     if property_.get("format") == "date-time":
-        return _moment
-    kind = property_["type"][0]
-    return {"number": _number, "array": _json, "object": _json}.get(kind, str)
+        return _text_of_instant
+    texts = {"number": _text_of_number, "array": _text_of_json, "object": _text_of_json}
+    return texts.get(property_["type"][0], str)
 
 
-_TEXTS: Sequence[Callable[[Any], str]] = [_text_of(each) for each in SCHEMA["properties"].values()]
+_TEXTS = [_text_of(each) for each in PROPERTIES.values()]
 
 
 if __name__ == "__main__":
