@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loaders.contenders import CONTENDERS, Contender, Run
-from loaders.databases import Database, DuckDB, PostgreSQL
+from loaders.databases import DuckDB, PostgreSQL
 from loaders.measure import Cost, measure
 from loaders.products import LOADS, Checksum, write
 
 FEW = 2_000
+ALL = "all of it"
 HEADINGS = (
     "into", "loader", "first load, s", "x floor", "reload, s", "x floor", "records/s",
     "CPU s/M", "peak MB", f"{FEW:,} records, s", "what landed",
@@ -40,6 +41,10 @@ class Result:
     reload: Cost
     few: Cost
     landed: str
+
+    def __str__(self) -> str:
+        seconds = ", ".join(f"{each.seconds:.1f}" for each in (self.first, self.reload, self.few))
+        return f"{seconds} s; {self.landed or ALL}"
 
 
 def main() -> None:
@@ -58,33 +63,31 @@ def main() -> None:
         contender.prepare()
     results: dict[tuple[str, str], list[Result]] = {}
     # A socket's path has to be short, and so is this prefix.
-    with tempfile.TemporaryDirectory(prefix="loading-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="loading-") as name,
+        PostgreSQL(Path(name) / "server") as postgresql,
+    ):
         folder = Path(name)
+        databases = {"PostgreSQL": postgresql, "DuckDB": DuckDB(folder)}
         sent = write(folder, arguments.records)
         write(folder / "few", FEW)
-        databases: dict[str, Database] = {
-            "PostgreSQL": PostgreSQL(folder / "server"),
-            "DuckDB": DuckDB(folder),
-        }
         print(_about(databases, arguments.records, folder))
         for number in range(arguments.rounds):
             for database, contender in contenders:
                 result = _compete(contender, databases[database], folder, sent)
                 results.setdefault((database, contender.name), []).append(result)
-                print(
-                    f"round {number + 1}: {database}, {contender.name}: {result}", file=sys.stderr
-                )
+                print(f"{number + 1}: {database}, {contender.name}: {result}", file=sys.stderr)
     _print_table(results, arguments.records)
 
 
-def _about(databases: dict[str, Database], records: int, folder: Path) -> str:
+def _about(databases: dict[str, PostgreSQL | DuckDB], records: int, folder: Path) -> str:
     size = (folder / "first.singer").stat().st_size / 1e6
     versions = ", ".join(database.about for database in databases.values())
     return f"{records:,} records, {size:,.0f} MB; Python {platform.python_version()}, {versions}\n"
 
 
 def _compete(
-    contender: Contender, database: Database, folder: Path, sent: dict[str, Checksum]
+    contender: Contender, database: PostgreSQL | DuckDB, folder: Path, sent: dict[str, Checksum]
 ) -> Result:
     costs, faults = [], []
     with database.fresh() as url, tempfile.TemporaryDirectory(dir=folder) as own:
@@ -99,7 +102,8 @@ def _compete(
     with database.fresh() as url, tempfile.TemporaryDirectory(dir=folder) as own:
         run = Run(url, folder / "few" / LOADS[0], Path(own))
         costs.append(measure(contender.command(run), run.data.with_suffix(".singer")))
-    return Result(*costs, "; ".join(faults))
+    first, reload, few = costs
+    return Result(first, reload, few, "; ".join(faults))
 
 
 def _print_table(results: dict[tuple[str, str], list[Result]], records: int) -> None:
@@ -119,7 +123,7 @@ def _print_table(results: dict[tuple[str, str], list[Result]], records: int) -> 
             f"{statistics.median(each.first.cpu for each in own) / records * 1e6:.0f}",
             f"{max(cost.megabytes for each in own for cost in (each.first, each.reload)):,.0f}",
             f"{statistics.median(each.few.seconds for each in own):.1f}",
-            " / ".join(sorted({each.landed or "all of it" for each in own})),
+            " / ".join(sorted({each.landed or ALL for each in own})),
         ]
         print("|", " | ".join(cells), "|")
 

@@ -120,13 +120,12 @@ def target_duckdb() -> Callable[[Run], list[str]]:
 def dlt(destination: str, form: str) -> Callable[[Run], list[str]]:
     """Call dlt; its settings stand in `dlt_singer.py`."""
     python = f"{environment(DLT)}/bin/python"
+    # It insists on a host; libpq prefers the socket at the end of the URL.
     return lambda run: [
         python,
         f"{HERE}/dlt_singer.py",
         destination,
-        run.url.replace(
-            "@/", "@localhost/"
-        ),  # it wants a host; libpq takes the socket's all the same
+        run.url.replace("@/", "@localhost/"),
         str(run.folder),
         form,
     ]
@@ -141,7 +140,7 @@ CONTENDERS = {
         Contender(
             "target-postgres, at its best",
             "melty.products",
-            target_postgres(use_copy=True, validate_records=False, batch_size_rows=100_000),
+            target_postgres(use_copy=True, validate_records=False),
             TARGET_POSTGRES,
         ),
         Contender("target-postgres", "melty.products", target_postgres(), TARGET_POSTGRES),

