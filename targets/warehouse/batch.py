@@ -2,24 +2,66 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
+from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import pyarrow as pa
 
-@dataclasses.dataclass(eq=False)
+from targets.warehouse.columns import Kind
+from targets.warehouse.decode import Decoder, Reject
+
+_SLICE = 500  # records decoded at once: the interpreter is held so long, and the memory is small
+
+
 class Batch:
-    """RECORD lines as they came, with their numbers in the input."""
+    """Records, decoded as they come in, and the lines they came in."""
 
-    lines: list[bytes] = dataclasses.field(default_factory=list)
-    numbers: list[int] = dataclasses.field(default_factory=list)
-    size: int = 0
-    """Bytes."""
-    opened: float = dataclasses.field(default_factory=time.monotonic)
-    received_at: datetime = dataclasses.field(default_factory=lambda: datetime.now(UTC))
+    def __init__(self, decoder: Decoder) -> None:
+        self.size = 0
+        """Bytes of input."""
+        self.rows = 0
+        """Lines, those of rejected records among them."""
+        self.opened = time.monotonic()
+        self.received_at = datetime.now(UTC)
+        self.tables: list[pa.Table] = []
+        self.rejects: list[Reject] = []
+        self.kinds: dict[str, Kind] = {}
+        """Of the properties, when all is decoded."""
+        self._decoder = decoder
+        self._lines: list[bytes] = []
+        self._numbers: list[int] = []
+        self._starts: list[int] = []
+        self._texts: list[bytes] = []
 
-    def add(self, line: bytes, number: int) -> None:
-        """Take in one more line."""
-        self.lines.append(line)
-        self.numbers.append(number)
-        self.size += len(line)
+    def add(self, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
+        """Take in RECORD lines, with their numbers in the input."""
+        self._lines += lines
+        self._numbers += numbers
+        self.rows += len(lines)
+        self.size += sum(map(len, lines))
+        while len(self._lines) >= _SLICE:
+            self._decode()
+
+    def close(self) -> None:
+        """Decode what is left."""
+        while self._lines:
+            self._decode()
+        self.kinds = self._decoder.kinds.copy()
+
+    def line(self, place: int) -> bytes:
+        """Return the line of a record by its place in the batch."""
+        index = bisect_right(self._starts, place) - 1
+        return self._texts[index].split(b"\n")[place - self._starts[index]]
+
+    def _decode(self) -> None:
+        lines, self._lines = self._lines[:_SLICE], self._lines[_SLICE:]
+        numbers, self._numbers = self._numbers[:_SLICE], self._numbers[_SLICE:]
+        text = b"\n".join(lines)
+        start = self.rows - len(lines) - len(self._lines)
+        table, rejects = self._decoder.decode(text, numbers, start)
+        self.tables.append(table)
+        self.rejects += rejects
+        self._starts.append(start)
+        self._texts.append(text)

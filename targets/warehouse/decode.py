@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -20,7 +19,6 @@ from targets.warehouse.columns import Kind, widen
 EXTRACTED, VERSION, LINE = "\0time_extracted", "\0version", "\0line"
 """Columns beside the record's own: what its message says, and the record's place in the batch."""
 
-_SLICE = 5_000  # records decoded at once: the memory of Python's objects is bounded by it
 _JSON_TYPES: dict[Kind, Any] = {
     Kind.BOOLEAN: bool | None,
     Kind.INTEGER: int | None,
@@ -43,6 +41,7 @@ _ARROW_TYPES: dict[Kind, pa.DataType] = {
     Kind.JSON: pa.string(),
 }
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+_text = msgspec.json.Decoder(str)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,29 +78,26 @@ class Decoder:
         self._ignored = frozenset(ignored) - kinds.keys()
         self.unannounced: set[str] = set()
         """Properties that came without having been in the schema."""
+        self._mixed: set[str] = set()
+        """Text properties whose values are not all text."""
         self._typed = self._typed_decoder()
 
     def decode(
-        self, lines: Sequence[bytes], numbers: Sequence[int]
+        self, text: bytes, numbers: Sequence[int], start: int
     ) -> tuple[pa.Table, list[Reject]]:
-        """Decode a batch; rejected records are not in the table.
+        """Decode lines; rejected records are not in the table.
 
-        `numbers` are the lines' numbers in the input, for the message of an InvalidInputLine.
+        `start` is the place of the first one in its batch, `numbers` are the lines' numbers in the
+        input, for the message of an InvalidInputLine.
         """
-        parts, rejects = [], []
-        for start in range(0, len(lines), _SLICE):
-            part = lines[start : start + _SLICE]
-            try:
-                table = self._decode_typed(part, start)
-            except (msgspec.MsgspecError, ValueError, OverflowError):
-                table, refused = self._decode_exactly(part, start, numbers)
-                rejects += refused
-            parts.append(table)
-        return pa.concat_tables([conformed(part, self.kinds) for part in parts]), rejects
+        try:
+            return self._decode_typed(text, len(numbers), start), []
+        except (msgspec.MsgspecError, ValueError, OverflowError):
+            return self._decode_exactly(text.split(b"\n"), numbers, start)
 
     def _typed_decoder(self) -> msgspec.json.Decoder[Any] | None:
         types = {name: _JSON_TYPES[kind] for name, kind in self.kinds.items()}
-        types |= dict.fromkeys(self._ignored, msgspec.Raw)
+        types |= dict.fromkeys([*self._mixed, *self._ignored], msgspec.Raw)
         fields = {f"f{index}": name for index, name in enumerate(types)}
         try:
             record = msgspec.defstruct(
@@ -124,17 +120,18 @@ class Decoder:
         )
         return msgspec.json.Decoder(message)
 
-    def _decode_typed(self, lines: Sequence[bytes], start: int) -> pa.Table:
+    def _decode_typed(self, text: bytes, count: int, start: int) -> pa.Table:
         if self._typed is None:
             raise ValueError("there is no typed decoder for these names")
-        text = b"\n".join(lines)
         messages = self._typed.decode_lines(text)
-        records = [message.record for message in messages]
-        if len(records) != len(lines):
+        if len(messages) != count:
             raise ValueError("a line holds more than one message")
+        values = zip(
+            *[msgspec.structs.astuple(message.record) for message in messages], strict=True
+        )
         columns = {
-            name: _array(kind, map(operator.attrgetter(f"f{index}"), records))
-            for index, (name, kind) in enumerate(self.kinds.items())
+            name: _mixed_texts(column) if name in self._mixed else _array(kind, column)
+            for (name, kind), column in zip(self.kinds.items(), values, strict=False)
         }
         if b"\\u0000" in text:
             for name, kind in self.kinds.items():
@@ -142,28 +139,35 @@ class Decoder:
                     clean = pc.replace_substring(columns[name], "\0", "")
                     self.repaired |= not clean.equals(columns[name])
                     columns[name] = clean
-        columns[EXTRACTED] = _array(Kind.TIMESTAMP, [m.time_extracted for m in messages])
-        columns[VERSION] = _array(Kind.INTEGER, [m.version for m in messages])
-        columns[LINE] = _array(Kind.INTEGER, range(start, start + len(lines)))
+        columns |= {EXTRACTED: pa.nulls(count, _INSTANT), VERSION: pa.nulls(count, pa.int64())}
+        if b'"time_extracted"' in text:
+            columns[EXTRACTED] = _array(Kind.TIMESTAMP, [m.time_extracted for m in messages])
+        if b'"version"' in text:
+            columns[VERSION] = _array(Kind.INTEGER, [m.version for m in messages])
+        columns[LINE] = _array(Kind.INTEGER, range(start, start + count))
         return pa.table(columns)
 
     def _decode_exactly(
-        self, lines: Sequence[bytes], start: int, numbers: Sequence[int]
+        self, lines: Sequence[bytes], numbers: Sequence[int], start: int
     ) -> tuple[pa.Table, list[Reject]]:
         records = []
-        for place, line in enumerate(lines, start):
+        for number, line in zip(numbers, lines, strict=True):
             try:
                 record, repaired = exact.parse_record(line)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                message = f"line {numbers[place]} is not a RECORD message: {error}"
+                message = f"line {number} is not a RECORD message: {error}"
                 raise InvalidInputLine(message) from error
             records.append(record)
             self.repaired |= repaired
+        known = self.kinds.copy(), self._mixed.copy()
         while True:
             try:
-                return self._convert(records, start)
+                table, rejects = self._convert(records, start)
             except exact.TooNarrow:  # by now the column is wider
+                continue
+            if (self.kinds, self._mixed) != known:
                 self._typed = self._typed_decoder()
+            return table, rejects
 
     def _convert(
         self, records: Sequence[exact.Record], start: int
@@ -199,6 +203,8 @@ class Decoder:
             raise exact.TooNarrow(self.kinds[name])
         if self.kinds[name] is Kind.TEXT:
             self.repaired |= exact.has_nul(text)
+            if not text.startswith(b'"'):
+                self._mixed.add(name)
         try:
             return exact.convert(self.kinds[name], text)
         except exact.TooNarrow as needed:
@@ -239,12 +245,10 @@ def _array(kind: Kind, values: Iterable[Any]) -> pa.Array:
         case Kind.NUMBER | Kind.JSON:
             raw = [None if value is None else bytes(value) for value in values]
             array = pa.array(raw, pa.binary()).cast(pa.string())
-            array = pc.if_else(pc.equal(array, "null"), None, array)
-            if kind is Kind.NUMBER:
-                numeric = pc.match_substring_regex(array, _NUMBER)
-                if not pc.all(numeric, min_count=0).as_py():
-                    raise ValueError("not all are numbers")
-            return array
+            nulls = pc.equal(array, "null")
+            if pc.any(nulls).as_py():
+                array = pc.if_else(nulls, None, array)
+            return _numbers(array) if kind is Kind.NUMBER else array
         case Kind.DATE:
             return pa.array(values, pa.string()).cast(pa.date32())
         case Kind.TIMESTAMP:
@@ -254,6 +258,28 @@ def _array(kind: Kind, values: Iterable[Any]) -> pa.Array:
             return moments.cast(pa.timestamp("us")).cast(_ARROW_TYPES[kind])
         case _:
             return pa.array(values, _ARROW_TYPES[kind])
+
+
+def _numbers(values: pa.Array) -> pa.Array:
+    """Return JSON values as numbers, as sent; those that are strings without their quotes."""
+    bounds = pc.min_max(values)
+    least, greatest = bounds["min"].as_py() or "0", bounds["max"].as_py() or "0"
+    if not (least >= "-" and greatest < ":"):  # by what JSON values begin with, not all are numbers
+        values = pc.utf8_trim(values, '"')
+        if not pc.all(pc.match_substring_regex(values, _NUMBER), min_count=0).as_py():
+            raise ValueError("not all are numbers")
+    return values
+
+
+def _mixed_texts(values: Iterable[msgspec.Raw | None]) -> pa.Array:
+    """Return the text of strings, and other values as sent."""
+    texts = []
+    for value in values:
+        raw = b"null" if value is None else bytes(value)
+        texts.append(
+            None if raw == b"null" else _text.decode(raw) if raw.startswith(b'"') else raw.decode()
+        )
+    return pa.array(texts, pa.string())
 
 
 def _instants(texts: pa.Array) -> pa.Array:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from singer_sdk.exceptions import MissingKeyPropertiesError
@@ -16,12 +17,16 @@ from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTra
 from targets.warehouse import exact, names
 from targets.warehouse.adapters import Adapter
 from targets.warehouse.batch import Batch
-from targets.warehouse.columns import kinds_of
+from targets.warehouse.columns import Kind, kinds_of
 from targets.warehouse.sink import REJECTED, Options, Sink
 from targets.warehouse.state import Checkpoints
+from targets.warehouse.transaction import transact
+from targets.warehouse.worker import Worker
 
 _MAX_AGE = 60  # seconds that a record waits for its batch to fill
 _ROWS = 250_000
+
+logger = logging.getLogger("target-warehouse")
 
 
 class LoadError(Exception):
@@ -43,6 +48,11 @@ class _Stream:
     schema: dict[str, Any]
     keys: Sequence[str]
     routes: list[tuple[StreamMap | None, Sink]]
+    version: int | None = None
+    """Which the tap has activated."""
+    is_whole: bool = False
+    """Whether that version's last record has come, as far as the tap has told."""
+    has_records: bool = False
 
 
 class Loader:
@@ -74,6 +84,9 @@ class Loader:
         self._batches: dict[Sink, Batch] = {}
         self._size = 0  # of all batches, in bytes
         self._states = Checkpoints()
+        if self._overwrite:  # that is committed as a whole, at the end
+            self._states.opened(self)
+        self._worker = Worker()
         self._rejected: Counter[str] = Counter()
         self._keyless = False
 
@@ -89,21 +102,49 @@ class Loader:
             if not isinstance(stream_map, RemoveRecordTransform)
         ]
         self._streams[name] = _Stream(copy.deepcopy(schema), keys, routes)
+        if known:
+            self._streams[name].version = known.version
+            self._streams[name].has_records = known.has_records
 
-    def record(self, name: str, line: bytes, number: int) -> None:
-        """Take in a RECORD line of a stream; `number` is the line's in the input."""
-        for stream_map, sink in self._streams[name].routes:
-            mapped = line if stream_map is None else _transformed(line, stream_map)
-            if mapped is None:
+    def records(self, name: str, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
+        """Take in RECORD lines of a stream, with their numbers in the input."""
+        stream = self._streams[name]
+        stream.has_records, stream.is_whole = True, False
+        for stream_map, sink in stream.routes:
+            if stream_map is None:
+                self._take(sink, lines, numbers)
                 continue
+            mapped = [
+                (line, number)
+                for number, line in zip(numbers, _transformed(lines, stream_map), strict=True)
+                if line is not None
+            ]
+            self._take(sink, [line for line, _ in mapped], [number for _, number in mapped])
+
+    def activate(self, name: str, version: int) -> None:
+        """Take in that a version is the one that counts.
+
+        Rows of others are removed at the end, if its last record has come by then: the message came
+        after it, as the specification has it, or, from taps that send it before the records, a
+        STATE did.
+        """
+        stream = self._streams[name]
+        stream.version, stream.is_whole = version, stream.has_records
+
+    def _take(self, sink: Sink, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
+        while lines:
             batch = self._batches.get(sink)
             if batch is None:
-                batch = self._batches[sink] = Batch()
-            batch.add(mapped, number)
-            self._size += len(mapped)
-            if len(batch.lines) >= self._max_rows:
+                batch = self._batches[sink] = Batch(sink.decoder)
+                self._states.opened(batch)
+            room = self._max_rows - batch.rows
+            before = batch.size
+            batch.add(lines[:room], numbers[:room])
+            self._size += batch.size - before
+            lines, numbers = lines[room:], numbers[room:]
+            if batch.rows >= self._max_rows:
                 self._load(sink)
-            elif self._size >= self._max_bytes:
+            while self._size >= self._max_bytes:
                 self._load(max(self._batches, key=lambda sink: self._batches[sink].size))
 
     def has(self, name: str) -> bool:
@@ -112,12 +153,13 @@ class Loader:
 
     def state(self, state: str) -> None:
         """Take in a STATE value, to be emitted when all that came before it is committed."""
-        # An overwrite is committed as a whole, at the end.
-        held = {self} if self._overwrite else set()
-        self._states.add(state, {*self._batches.values(), *held})
+        for stream in self._streams.values():
+            stream.is_whole = True
+        self._states.add(state)
 
-    def load_aged(self) -> None:
-        """Load the batches that have waited long enough to be full."""
+    def look_after(self) -> None:
+        """Load the batches that have waited long enough to be full; raise what a load raised."""
+        self._worker.check()
         now = time.monotonic()
         for sink, batch in list(self._batches.items()):
             if now - batch.opened >= _MAX_AGE:
@@ -127,13 +169,15 @@ class Loader:
         """Load everything that came in."""
         for sink in list(self._batches):
             self._load(sink)
+        self._worker.run(lambda: None)
 
     def finish(self) -> None:
         """Load everything that came in and end the run; an error if some was rejected."""
         try:
             self.drain()
+            self._worker.run(self._remove_old_versions)
             if self._overwrite:
-                self._replace()
+                self._worker.run(self._replace)
         finally:
             self.close()
         if self._rejected:
@@ -141,15 +185,30 @@ class Loader:
             raise error(self._summary())
 
     def close(self) -> None:
-        """End the connection; what is not committed is undone."""
+        """End the connection, when the batch at hand is loaded."""
+        self._worker.stop()
         self._adapter.close()
+
+    def _remove_old_versions(self) -> None:
+        for name, stream in self._streams.items():
+            if stream.version is None:
+                continue
+            if not stream.is_whole:
+                logger.warning("stream %r: version %s is not whole", name, stream.version)
+                continue
+            for _, sink in stream.routes:
+                with self._explained(name):
+                    sink.remove_versions_before(stream.version)
 
     def _replace(self) -> None:
         """Put what was loaded in the place of what the tables held, all in one transaction."""
-        for name, sink in self._sinks.items():
-            with self._explained(name):
-                sink.replace(self._table(name))
-        self._adapter.commit()
+
+        def replace() -> None:
+            for name, sink in self._sinks.items():
+                with self._explained(name):
+                    sink.replace(self._table(name))
+
+        transact(self._adapter, replace)
         self._states.committed(self)
 
     def _summary(self) -> str:
@@ -168,15 +227,17 @@ class Loader:
         for key in keys:
             if key not in schema["properties"]:
                 raise LoadError(f"stream {name!r}: the key property {key!r} is not in the schema")
-        sink = self._sinks.get(name)
+        self._load(self._sinks.get(name))
+        return self._worker.run(lambda: self._prepared(name, kinds_of(schema, keys), keys))
+
+    def _prepared(self, name: str, kinds: Mapping[str, Kind], keys: Sequence[str]) -> Sink:
         with self._explained(name):
-            if sink is None:
-                table = self._aside(name) if self._overwrite else self._table(name)
-                sink = self._sinks[name] = Sink(name, table, self._adapter, self._options)
-            else:
-                self._load(sink)
-            sink.adopt(kinds_of(schema, keys), keys)
-        return sink
+            if name not in self._sinks:
+                named = self._aside if self._overwrite else self._table
+                table = transact(self._adapter, lambda: named(name))
+                self._sinks[name] = Sink(name, table, self._adapter, self._options)
+            self._sinks[name].adopt(kinds, keys)
+        return self._sinks[name]
 
     def _table(self, name: str) -> str:
         adapter = self._adapter
@@ -192,11 +253,17 @@ class Loader:
             self._adapter.create(aside, columns, ())
         return aside
 
-    def _load(self, sink: Sink) -> None:
-        batch = self._batches.pop(sink, None)
-        if batch is None:
+    def _load(self, sink: Sink | None) -> None:
+        """Have the worker load what there is for a sink."""
+        batch = self._batches.pop(sink, None) if sink else None
+        if not sink or not batch:
             return
         self._size -= batch.size
+        batch.close()
+        sink.warn()
+        self._worker.submit(lambda: self._loaded(sink, batch))
+
+    def _loaded(self, sink: Sink, batch: Batch) -> None:
         with self._explained(sink.stream):
             rejects = sink.load(batch)
         if rejects:
@@ -216,7 +283,8 @@ def _is_plain(stream_map: StreamMap) -> bool:
     return isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
 
 
-def _transformed(line: bytes, stream_map: StreamMap) -> bytes | None:
-    message = exact.parse_leniently(line)
-    record = stream_map.transform(message["record"])
-    return None if record is None else exact.to_json(message | {"record": record})
+def _transformed(lines: Sequence[bytes], stream_map: StreamMap) -> Iterator[bytes | None]:
+    for line in lines:
+        message = exact.parse_leniently(line)
+        record = stream_map.transform(message["record"])
+        yield None if record is None else exact.to_json(message | {"record": record})

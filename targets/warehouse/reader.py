@@ -9,7 +9,7 @@ import os
 import select
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +18,7 @@ from singer_sdk.io_base import GenericSingerReader
 from typing_extensions import override
 
 from targets.warehouse import exact
+from targets.warehouse.batch_files import BatchFileError, record_lines
 
 if TYPE_CHECKING:
     from targets.warehouse.loader import Loader
@@ -39,6 +40,9 @@ class _Message(msgspec.Struct, gc=False):
     schema: msgspec.Raw = _ABSENT
     key_properties: list[str] | None = None
     value: msgspec.Raw = _ABSENT
+    version: int | None = None
+    encoding: dict[str, str | None] | None = None
+    manifest: list[str] | None = None
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -112,21 +116,35 @@ class MessageReader(GenericSingerReader[bytes]):
         counts: Counter[str] = Counter()
         try:
             for lines in self._lines(source):
-                for line in lines:
-                    self._number += 1
-                    stream = self._heads.get(line[: line.find(_RECORD)])
-                    if stream is not None:
-                        self._loader.record(stream, line, self._number)
-                        counts["RECORD"] += 1
-                    elif line and not line.isspace():
-                        counts[self._message(line)] += 1
+                self._take(lines, counts)
                 if self._opened is not None:
-                    self._opened.load_aged()
+                    self._opened.look_after()
         except (InvalidInputLine, RecordsWithoutSchemaException):
             if self._opened is not None:
                 self._opened.drain()  # what came before is good
             raise
         return counts
+
+    def _take(self, lines: Sequence[bytes], counts: Counter[str]) -> None:
+        """Take in lines, records of one stream that follow each other together."""
+        start = 0
+        while start < len(lines):
+            line = lines[start]
+            head = line[: line.find(_RECORD)]
+            stream = self._heads.get(head)
+            end = start + 1
+            if stream is None:
+                self._number += 1
+                if line and not line.isspace():
+                    counts[self._message(line)] += 1
+            else:
+                while end < len(lines) and lines[end].startswith(head):
+                    end += 1
+                numbers = range(self._number + 1, self._number + 1 + end - start)
+                self._loader.records(stream, lines[start:end], numbers)
+                self._number = numbers[-1]
+                counts["RECORD"] += end - start
+            start = end
 
     def _lines(self, source: IO[Any]) -> Iterator[list[bytes]]:
         """Yield whole lines as they arrive; none now and then while nothing arrives."""
@@ -179,7 +197,12 @@ class MessageReader(GenericSingerReader[bytes]):
                 else:
                     self._opened.state(state)
             case "ACTIVATE_VERSION":
-                logger.info("ACTIVATE_VERSION of stream %r is not acted upon", message.stream)
+                if message.version is None:
+                    raise self._invalid("it has no version")
+                self._known(message.stream, "a version")
+                self._loader.activate(message.stream, message.version)
+            case "BATCH":
+                self._batch(message)
             case other:
                 raise self._invalid(f"its type {other!r} is unknown")
         return message.type
@@ -187,12 +210,8 @@ class MessageReader(GenericSingerReader[bytes]):
     def _record(self, message: _Message, line: bytes) -> None:
         if message.record is _ABSENT:
             raise self._invalid("it has no record")
-        if not self._loader.has(message.stream):
-            raise RecordsWithoutSchemaException(
-                f"line {self._number} is a record of stream {message.stream!r}, "
-                "of which no schema came before"
-            )
-        self._loader.record(message.stream, line, self._number)
+        self._known(message.stream, "a record")
+        self._loader.records(message.stream, [line], [self._number])
         head = line[: line.find(_RECORD)]
         try:
             learned = self._decoder.decode(head + _RECORD + b":{}}")
@@ -200,6 +219,26 @@ class MessageReader(GenericSingerReader[bytes]):
             return  # type or stream stand behind the record
         if (learned.type, learned.stream) == ("RECORD", message.stream):
             self._heads[head] = message.stream
+
+    def _batch(self, message: _Message) -> None:
+        if message.encoding is None or message.manifest is None:
+            raise self._invalid("it has no encoding or no manifest")
+        self._known(message.stream, "a batch")
+        encoding = message.encoding
+        try:
+            for lines in record_lines(
+                message.manifest, encoding.get("format") or "", encoding.get("compression")
+            ):
+                self._loader.records(message.stream, lines, [self._number] * len(lines))
+        except BatchFileError as error:
+            raise InvalidInputLine(f"line {self._number}: {error}") from error
+
+    def _known(self, stream: str, what: str) -> None:
+        if not self._loader.has(stream):
+            raise RecordsWithoutSchemaException(
+                f"line {self._number} is {what} of stream {stream!r}, "
+                "of which no schema came before"
+            )
 
     def _parsed(self, line: bytes) -> _Message:
         try:
@@ -210,19 +249,15 @@ class MessageReader(GenericSingerReader[bytes]):
             message = self.deserialize_json(line)
         except (TypeError, ValueError) as error:
             raise self._invalid(str(error)) from error
-        raw = {
-            name: msgspec.Raw(exact.to_json(message[name]))
-            for name in ("record", "schema", "value")
-            if name in message
-        }
         if not isinstance(message.get("type"), str):
             raise self._invalid("it has no type")
-        return _Message(
-            message["type"],
-            stream=str(message.get("stream", "")),
-            key_properties=message.get("key_properties"),
-            **raw,
-        )
+        for name in ("record", "schema", "value"):
+            if name in message:
+                message[name] = msgspec.Raw(exact.to_json(message[name]))
+        try:
+            return msgspec.convert(message, _Message)
+        except msgspec.ValidationError as error:
+            raise self._invalid(str(error)) from error
 
     def _object(self, raw: msgspec.Raw, name: str) -> dict[str, Any]:
         value = json.loads(bytes(raw) or b"null")

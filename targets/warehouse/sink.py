@@ -24,6 +24,7 @@ from targets.warehouse.decode import (
     conformed,
     decimal_size,
 )
+from targets.warehouse.transaction import transact
 
 REJECTED = "_rejected"
 _REJECTED_COLUMNS = {
@@ -32,12 +33,13 @@ _REJECTED_COLUMNS = {
     "reason": Column(Kind.TEXT),
     "rejected_at": Column(Kind.TIMESTAMP),
 }
+_VERSION = "_sdc_table_version"
 _METADATA = {
     "_sdc_extracted_at": Kind.TIMESTAMP,
     "_sdc_received_at": Kind.TIMESTAMP,
     "_sdc_batched_at": Kind.TIMESTAMP,
     "_sdc_sequence": Kind.INTEGER,
-    "_sdc_table_version": Kind.INTEGER,
+    _VERSION: Kind.INTEGER,
     "_sdc_sync_started_at": Kind.INTEGER,
 }
 _DELETED_AT = "_sdc_deleted_at"  # metadata too, but the tap's to fill
@@ -71,21 +73,18 @@ class Sink:
         self._identifiers: dict[str, str] = {}
         """Of properties."""
         self._said: set[str] = set()
-        self._decoder: Decoder
+        self.decoder: Decoder
         self._append: bool
 
     def adopt(self, kinds: Mapping[str, Kind], keys: Sequence[str]) -> None:
         """Make the table fit for properties of these kinds, keyed by `keys`."""
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
-        if self._metadata:
+        if self._metadata or not kinds:  # not every warehouse makes tables without columns
             kinds.setdefault(_DELETED_AT, Kind.TIMESTAMP)
         self._keys = tuple(keys) if self._options.upsert else ()
-        self._columns = self._adapter.columns(self.table)
-        self._ensure(self._wanted(kinds))
-        # Into an empty table rows go without a merge, until a key turns out to be there already.
-        self._append = not self._keys or self._adapter.is_empty(self.table)
+        transact(self._adapter, lambda: self._prepare(kinds))
         held = {name: self._columns[self._identifiers[name]].kind for name in kinds}
-        self._decoder = Decoder(
+        self.decoder = Decoder(
             {name: _decoded_as(kind, held[name]) for name, kind in kinds.items()},
             lenient={name for name in kinds if held[name] is Kind.TEXT},
             hint=self._hint,
@@ -94,17 +93,15 @@ class Sink:
 
     def load(self, batch: Batch) -> list[Reject]:
         """Load a batch and commit it. What is refused of it goes to the table of rejects."""
-        table, rejects = self._decoder.decode(batch.lines, batch.numbers)
-        self._warn()
-        wanted = self._wanted(self._decoder.kinds)
-        rows = self._renamed(table, batch)
-        rows, keyless = self._with_keys(rows)
+        table = pa.concat_tables([conformed(part, batch.kinds) for part in batch.tables])
+        wanted = self._wanted(batch.kinds)
+        rows, keyless = self._with_keys(self._renamed(table, batch))
         rows = conformed(rows, {name: column.kind for name, column in wanted.items()})
         wanted = self._sized(wanted, rows)
         if any(self._columns.get(name) != column for name, column in wanted.items()):
-            self._ensure(wanted)
+            transact(self._adapter, lambda: self._ensure(wanted))
         rows = conformed(rows, {name: self._columns[name].kind for name in wanted})
-        rejects += [*keyless, *self._write(self._latest(rows))]
+        rejects = [*batch.rejects, *keyless, *self._write(self._latest(rows))]
         if rejects:
             self._keep(rejects, batch)
         return rejects
@@ -114,6 +111,17 @@ class Sink:
         keys = [self._identifiers[key] for key in self._keys]
         self._adapter.ensure(table, self._columns, keys)
         self._adapter.replace(table, self.table)
+
+    def remove_versions_before(self, version: int) -> None:
+        """Remove the rows of older versions, and those that are of none."""
+        if _VERSION not in self._metadata:
+            logger.warning(
+                "stream %r: rows of old versions stay, for without add_record_metadata "
+                "they cannot be told",
+                self.stream,
+            )
+            return
+        transact(self._adapter, lambda: self._adapter.remove(self.table, _VERSION, version))
 
     def _wanted(self, kinds: Mapping[str, Kind]) -> dict[str, Column]:
         """Return the columns that hold properties of these kinds and what they hold already."""
@@ -152,14 +160,19 @@ class Sink:
             for name, column in wanted.items()
         }
 
+    def _prepare(self, kinds: Mapping[str, Kind]) -> None:
+        self._columns = self._adapter.columns(self.table)
+        self._ensure(self._wanted(kinds))
+        # Into an empty table rows go without a merge, until a key turns out to be there already.
+        self._append = not self._keys or self._adapter.is_empty(self.table)
+
     def _ensure(self, wanted: Mapping[str, Column]) -> None:
         keys = [self._identifiers[key] for key in self._keys]
         self._columns = self._adapter.ensure(self.table, wanted, keys)
-        self._adapter.commit()
 
     def _renamed(self, table: pa.Table, batch: Batch) -> pa.Table:
         """Return the decoded table under the warehouse's names, with metadata."""
-        rows = pa.table({self._identifiers[name]: table[name] for name in self._decoder.kinds})
+        rows = pa.table({self._identifiers[name]: table[name] for name in batch.kinds})
         if self._metadata:
             received = pa.scalar(batch.received_at, table[EXTRACTED].type)
             values = {
@@ -167,7 +180,7 @@ class Sink:
                 "_sdc_received_at": received,
                 "_sdc_batched_at": pa.scalar(datetime.now(UTC), table[EXTRACTED].type),
                 "_sdc_sequence": pa.scalar(round(batch.received_at.timestamp() * 1000)),
-                "_sdc_table_version": table[VERSION],
+                _VERSION: table[VERSION],
                 "_sdc_sync_started_at": pa.scalar(self._options.started_at),
             }
             for name, value in values.items():
@@ -192,16 +205,15 @@ class Sink:
         """Return the last row of each key."""
         if not self._keys:
             return rows
-        columns = [rows[self._identifiers[key]] for key in self._keys]
-        values = [
-            # 1 and 1.0 are one key
-            map(Decimal, column.to_pylist())
-            if self._columns[self._identifiers[key]].kind is Kind.NUMBER
-            else column.to_pylist()
-            for key, column in zip(self._keys, columns, strict=True)
-        ]
-        latest = {key: index for index, key in enumerate(zip(*values, strict=True))}
-        return rows if len(latest) == len(rows) else rows.take(pa.array(sorted(latest.values())))
+        names = [self._identifiers[key] for key in self._keys]
+        if any(self._columns[name].kind is Kind.NUMBER for name in names):
+            last = _last_by_value(rows, names, self._columns)
+        else:
+            groups = rows.group_by(names, use_threads=False)
+            last = groups.aggregate([(LINE, "max")])[f"{LINE}_max"]
+        if len(last) == len(rows):
+            return rows
+        return rows.filter(pc.is_in(rows[LINE], last))
 
     def _write(self, rows: pa.Table) -> list[Reject]:
         """Write rows and commit. Those that the warehouse refuses are found by halving."""
@@ -209,10 +221,8 @@ class Sink:
         if not len(rows):
             return []
         try:
-            self._put(rows.drop_columns([LINE]))
-            adapter.commit()
+            transact(adapter, lambda: self._put(rows.drop_columns([LINE])), once=not self._keys)
         except adapter.data_errors as error:
-            adapter.rollback()
             if self._append and self._keys:
                 self._append = False
                 return self._write(rows)
@@ -233,26 +243,29 @@ class Sink:
         self._adapter.merge(self.table, columns, [self._identifiers[key] for key in self._keys])
 
     def _keep(self, rejects: Sequence[Reject], batch: Batch) -> None:
-        adapter = self._adapter
-        columns = adapter.ensure(REJECTED, _REJECTED_COLUMNS, ())
-        records = [exact.raw_record(batch.lines[reject.line]) for reject in rejects]
+        records = [exact.raw_record(batch.line(reject.line)) for reject in rejects]
         rows = {
             "stream": pa.repeat(self.stream, len(rejects)),
             "record": pa.array(records, pa.string()),
             "reason": pa.array([reject.reason for reject in rejects], pa.string()),
             "rejected_at": pa.repeat(datetime.now(UTC), len(rejects)),
         }
-        adapter.append(REJECTED, pa.table(rows), {name: columns[name] for name in rows})
-        adapter.commit()
 
-    def _warn(self) -> None:
-        """Say once what was done to the data that the schema did not ask for."""
+        def keep() -> None:
+            columns = self._adapter.ensure(REJECTED, _REJECTED_COLUMNS, ())
+            self._adapter.append(REJECTED, pa.table(rows), {name: columns[name] for name in rows})
+
+        transact(self._adapter, keep, once=True)
+
+    def warn(self) -> None:
+        """Say once what is done to the data that the schema did not ask for."""
+        decoder = self.decoder
         texts = [
             f"stream {self.stream!r}: property {name!r} is not in the schema; "
-            f"it gets a column of kind {self._decoder.kinds[name]}"
-            for name in sorted(self._decoder.unannounced)
+            f"it gets a column of kind {decoder.kinds[name]}"
+            for name in sorted(decoder.unannounced)
         ]
-        if self._decoder.repaired:
+        if decoder.repaired:
             texts.append(
                 f"stream {self.stream!r}: characters that cannot be stored "
                 "(NUL, lone surrogates, bytes that are not UTF-8) were left out or replaced"
@@ -261,6 +274,18 @@ class Sink:
             if text not in self._said:
                 logger.warning(text)
                 self._said.add(text)
+
+
+def _last_by_value(rows: pa.Table, names: Sequence[str], columns: Mapping[str, Column]) -> pa.Array:
+    """Return the line of the last row of each key, where 1 and 1.0 are one key."""
+    values = [
+        map(Decimal, rows[name].to_pylist())
+        if columns[name].kind is Kind.NUMBER
+        else rows[name].to_pylist()
+        for name in names
+    ]
+    last = dict(zip(zip(*values, strict=True), rows[LINE].to_pylist(), strict=True))
+    return pa.array(last.values(), pa.int64())
 
 
 def _decoded_as(kind: Kind, held: Kind) -> Kind:

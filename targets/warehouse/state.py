@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import deque
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 
 
 class Checkpoints:
     """States in the order in which they came, each with the batches that it still waits for."""
 
     def __init__(self) -> None:
+        self._open: set[Hashable] = set()
         self._waiting: deque[tuple[str, set[Hashable]]] = deque()
+        self._lock = threading.Lock()  # states come from one thread, commits from another
 
-    def add(self, state: str, batches: Collection[Hashable]) -> None:
-        """Take in a state that covers what these open batches hold."""
-        batches = set(batches)
-        if self._waiting and self._waiting[-1][1] == batches:
-            self._waiting.pop()  # the newer one says it all
-        self._waiting.append((state, batches))
-        self._emit()
+    def opened(self, batch: Hashable) -> None:
+        """Note that there is a batch whose records are not in the warehouse yet."""
+        with self._lock:
+            self._open.add(batch)
+
+    def add(self, state: str) -> None:
+        """Take in a state, which covers what the open batches hold."""
+        with self._lock:
+            if self._waiting and self._waiting[-1][1] == self._open:
+                self._waiting.pop()  # the newer one says it all
+            self._waiting.append((state, self._open.copy()))
+            self._emit()
 
     def committed(self, batch: Hashable) -> None:
         """Note that a batch is in the warehouse; emit the latest state that this frees."""
-        for _, batches in self._waiting:
-            batches.discard(batch)
-        self._emit()
+        with self._lock:
+            self._open.discard(batch)
+            for _, batches in self._waiting:
+                batches.discard(batch)
+            self._emit()
 
     def _emit(self) -> None:
         state = None

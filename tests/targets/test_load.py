@@ -237,3 +237,8 @@ def test_many_streams_that_take_turns(warehouse: Warehouse) -> None:
 
     for name in names:
         assert warehouse.rows(f"SELECT count(*), max(id) FROM {name}") == [(50, 49)]
+
+
+def test_a_stream_without_properties(warehouse: Warehouse) -> None:
+    warehouse.load(schema("empty", keys=()), record("empty"))
+    assert warehouse.rows("SELECT count(*) FROM empty") == [(1,)]

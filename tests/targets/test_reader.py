@@ -82,7 +82,7 @@ def test_bytes_are_read_as_well_as_text(warehouse: DuckDB) -> None:
         ("{}", "it has no type"),
         ('{"type": 7}', "it has no type"),
         ('{"type": "HELLO"}', "its type 'HELLO' is unknown"),
-        ('{"type": "BATCH", "stream": "items"}', "its type 'BATCH' is unknown"),
+        ('{"type": "BATCH", "stream": "items"}', "it has no encoding or no manifest"),
         ('{"type": "STATE"}', "it has no value"),
         ('{"type": "SCHEMA", "stream": "x"}', "it has no schema"),
         ('{"type": "SCHEMA", "stream": "x", "schema": {}}', "its schema has no properties"),

@@ -49,6 +49,15 @@ class Adapter(abc.ABC):
 
     schema: str
 
+    def __init__(self, url: str, schema: str | None) -> None:
+        self._url = url
+        self._wanted_schema = schema
+        self.connect()
+
+    @abc.abstractmethod
+    def connect(self) -> None:
+        """Connect to `_url`, and make sure that there is a `schema`: the wanted one if any."""
+
     @abc.abstractmethod
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -80,6 +89,21 @@ class Adapter(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Close the connection; what is not committed is undone."""
+
+    def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 - some can tell
+        """Tell whether the same may succeed later, perhaps on a new connection."""
+        return False
+
+    def revive(self) -> None:  # noqa: B027 - not every warehouse is behind a connection
+        """Connect again if the connection is lost."""
+
+    def marker(self) -> str | None:
+        """Return a name of the transaction at hand, if `is_committed` can look it up later."""
+        return None
+
+    def is_committed(self, marker: str) -> bool:
+        """Tell whether a transaction, of which a lost connection left that open, was committed."""
+        raise LookupError(marker)
 
     def explain(self, error: Exception) -> str:
         """Return the driver's message in one line, without the row at fault where it tells."""
@@ -156,6 +180,11 @@ class Adapter(abc.ABC):
             f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {self.path(source)}"
         )
         self.drop(source)
+
+    def remove(self, table: str, column: str, least: int) -> None:
+        """Remove the rows whose `column` is less than `least` or null."""
+        name = quoted(column)
+        self.execute(f"DELETE FROM {self.path(table)} WHERE {name} IS NULL OR {name} < {least}")
 
     def drop(self, table: str) -> None:
         """Drop a table if there is one."""

@@ -42,16 +42,17 @@ class DuckDBAdapter(Adapter):
     errors = (duckdb.Error,)
     data_errors = (duckdb.DataError, duckdb.IntegrityError)
 
-    def __init__(self, url: str, schema: str | None) -> None:
-        parts = urlsplit(url)
+    @override
+    def connect(self) -> None:
+        parts = urlsplit(self._url)
         # By default there is a checkpoint after nearly every batch.
         settings: dict[str, Any] = {"wal_autocheckpoint": "256MB", **dict(parse_qsl(parts.query))}
         self._connection = duckdb.connect(unquote(parts.path)[1:], config=settings)
         self.execute("SET TimeZone = 'UTC'")
         self._connection.begin()
-        if schema:
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-        self.schema = schema or self.execute("SELECT current_schema()")[0][0]
+        if self._wanted_schema:
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._wanted_schema)}")
+        self.schema = self._wanted_schema or self.execute("SELECT current_schema()")[0][0]
 
     @override
     def execute(self, sql: str) -> list[tuple[Any, ...]]:

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.conninfo import conninfo_to_dict
 from pyarrow import csv
 from typing_extensions import override
 
@@ -41,7 +44,33 @@ _NARROW = {
     "timestamp without time zone": Kind.TIMESTAMP,
 }
 """Types that hold less than the one we use for their kind, in tables that others made."""
+_CONNECTION = {
+    "application_name": "target-warehouse",
+    "client_encoding": "utf8",
+    "connect_timeout": "15",
+    # a server that is gone without a word is noticed within a minute
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+"""What holds unless the URL says otherwise."""
+_TRANSIENT = {
+    psycopg.errors.SerializationFailure.sqlstate,
+    psycopg.errors.DeadlockDetected.sqlstate,
+    psycopg.errors.TooManyConnections.sqlstate,
+    psycopg.errors.AdminShutdown.sqlstate,
+    psycopg.errors.CrashShutdown.sqlstate,
+    psycopg.errors.CannotConnectNow.sqlstate,
+}
+_MADE_BY_ANOTHER = (
+    psycopg.errors.DuplicateSchema,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateColumn,
+    psycopg.errors.InternalError_,  # "tuple concurrently updated", of the catalog
+)
 _ROWS_AT_ONCE = 5_000
+_CSV_SINCE = 180_000
+"""Version of the server from which a CSV may have any text: before, `\\.` on a line ended it."""
 _CSV = csv.WriteOptions(include_header=False)
 
 
@@ -50,7 +79,7 @@ class PostgreSQLAdapter(Adapter):
 
     types = _TYPES
     name_limit = 63
-    batch_bytes = 64 << 20
+    batch_bytes = 32 << 20
     enforces_keys = True
     errors = (psycopg.Error,)
     data_errors = (
@@ -59,19 +88,51 @@ class PostgreSQLAdapter(Adapter):
         psycopg.errors.ProgramLimitExceeded,  # such as a key too long for an index
     )
 
-    def __init__(self, url: str, schema: str | None) -> None:
-        self._connection = psycopg.connect(
-            url, application_name="target-warehouse", client_encoding="utf8"
-        )
+    @override
+    def connect(self) -> None:
+        given = conninfo_to_dict(self._url)
+        self._connection = psycopg.connect(self._url, **(_CONNECTION | given))  # type: ignore[arg-type] # all of libpq's
         self.execute("SET TIME ZONE 'UTC'")
+        schema = self._wanted_schema
         if schema and not self.execute(
             f"SELECT FROM pg_namespace WHERE nspname = {literal(schema)}"
         ):  # even IF NOT EXISTS needs the right to create one
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+            try:
+                self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+            except psycopg.Error as error:
+                if not _is_made_by_another(error):
+                    raise
+        self.commit()
         self.schema = schema or self.execute("SELECT current_schema()")[0][0]
         if self.schema is None:
             raise WarehouseError("the database has no default schema: set default_target_schema")
         self.commit()
+
+    @override
+    def is_transient(self, error: Exception) -> bool:
+        state = getattr(error, "sqlstate", None)
+        if state is None:
+            return isinstance(error, psycopg.OperationalError)
+        return state.startswith("08") or state in _TRANSIENT or _is_made_by_another(error)
+
+    @override
+    def revive(self) -> None:
+        if self._connection.closed:
+            self.connect()
+
+    @override
+    def marker(self) -> str | None:
+        rows = self.execute("SELECT pg_current_xact_id()::text") if self._tells_commits else []
+        return rows[0][0] if rows else None
+
+    @override
+    def is_committed(self, marker: str) -> bool:
+        while True:
+            status = self.execute(f"SELECT pg_xact_status({literal(marker)}::xid8)")[0][0]
+            self.commit()
+            if status != "in progress":  # the server has not noticed yet that we were gone
+                return bool(status == "committed")
+            time.sleep(0.1)
 
     @override
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
@@ -157,11 +218,22 @@ class PostgreSQLAdapter(Adapter):
     def close(self) -> None:
         self._connection.close()
 
+    @cached_property
+    def _tells_commits(self) -> bool:
+        functions = "'pg_current_xact_id', 'pg_xact_status'"
+        rows = self.execute(f"SELECT DISTINCT proname FROM pg_proc WHERE proname IN ({functions})")
+        return len(rows) == functions.count(",") + 1
+
     def _copy(self, path: str, rows: pa.Table) -> None:
         copy = f"COPY {path} ({listed(rows.column_names)}) FROM STDIN"
-        parts = rows.to_batches(_ROWS_AT_ONCE)
+        # The session is in UTC, and Arrow writes instants much faster without their zone.
+        naive = [
+            pa.field(field.name, pa.timestamp("us")) if pa.types.is_timestamp(field.type) else field
+            for field in rows.schema
+        ]
+        parts = rows.cast(pa.schema(naive)).to_batches(_ROWS_AT_ONCE)
         with self._connection.cursor() as cursor:
-            if _ends_copy(rows):
+            if self._connection.info.server_version < _CSV_SINCE and _ends_copy(rows):
                 with cursor.copy(copy.encode()) as stream:
                     for part in parts:
                         columns = [column.cast(pa.string()).to_pylist() for column in part.columns]
@@ -175,13 +247,20 @@ class PostgreSQLAdapter(Adapter):
                     stream.write(memoryview(text.getvalue()))
 
 
+def _is_made_by_another(error: Exception) -> bool:
+    """Tell whether another load has just made the same schema, table or column."""
+    if isinstance(error, psycopg.errors.UniqueViolation):
+        return error.diag.schema_name == "pg_catalog"
+    return isinstance(error, _MADE_BY_ANOTHER)
+
+
 def _column(type_: str) -> Column:
     base = re.sub(r"\(.*?\)", "", type_)
     return Column(_KINDS.get(base) or _NARROW.get(base, Kind.TEXT), type=type_)
 
 
 def _ends_copy(rows: pa.Table) -> bool:
-    """Tell whether a text has a line that servers before 18 take for the end of a CSV."""
+    """Tell whether a text has a line that old servers take for the end of a CSV."""
     return any(
         pc.any(pc.match_substring(column, "\n\\.")).as_py()
         for column in rows.columns
