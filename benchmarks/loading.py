@@ -68,7 +68,10 @@ def main() -> None:
         PostgreSQL(Path(name) / "server") as postgresql,
     ):
         folder = Path(name)
-        databases = {"PostgreSQL": postgresql, "DuckDB": DuckDB(folder)}
+        databases: dict[str, PostgreSQL | DuckDB] = {
+            "PostgreSQL": postgresql,
+            "DuckDB": DuckDB(folder),
+        }
         sent = write(folder, arguments.records)
         write(folder / "few", FEW)
         print(_about(databases, arguments.records, folder))
