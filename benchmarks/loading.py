@@ -52,12 +52,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", metavar="LOADER", help="these, and the floor")
+    names = {each.name for _, *others in CONTENDERS.values() for each in others}
+    parser.add_argument(
+        "--only", nargs="+", metavar="LOADER", default=names, choices=names, help="and the floor"
+    )
     arguments = parser.parse_args()
     contenders = [
         (database, each)
         for database, (floor, *others) in CONTENDERS.items()
-        for each in (floor, *(o for o in others if o.name in (arguments.only or [o.name])))
+        for each in (floor, *(other for other in others if other.name in arguments.only))
     ]
     for _, contender in contenders:
         contender.prepare()

@@ -47,7 +47,7 @@ def measure(command: list[str], source: Path) -> Cost:
         return Cost(
             seconds,
             usage.ru_utime + usage.ru_stime,
-            max(memory.peak(), usage.ru_maxrss / 1024),
+            memory.peak(),  # not usage.ru_maxrss, which begins with what we ourselves hold
             (lines or ["?"])[-1] if process.returncode else "",
         )
 
