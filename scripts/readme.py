@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from singer_sdk import Stream
 
+from plugins import plugin_class
 from taps.settings import common
 
 README = Path(__file__).parent.parent / "README.md"
@@ -36,13 +36,6 @@ def section(found: re.Match[str]) -> str:
     tables = {"settings": settings, "streams": streams, "common": common_settings}
     rows = tables[found["table"]](plugin)
     return found[1] + "".join(f"| {' | '.join(row)} |\n" for row in rows) + found[4]
-
-
-def plugin_class(name: str) -> Any:
-    """Return the class behind a console script."""
-    (script,) = entry_points(group="console_scripts", name=name)
-    module, _, attribute = script.value.partition(":")
-    return getattr(__import__(module, fromlist=["_"]), attribute.partition(".")[0])
 
 
 def settings(plugin: Any) -> Iterator[Sequence[str]]:

@@ -194,12 +194,15 @@ class Decoder:
 
     def _value(self, name: str, raw: msgspec.Raw) -> Any:
         text = bytes(raw)
-        if text == b"null" or name in self._ignored:
+        if name in self._ignored:
             return None
         if name not in self.kinds:
+            known = self._hint(name)
+            if text == b"null" and known is None:
+                return None
             self.unannounced.add(name)
             self._lenient.add(name)
-            self.kinds[name] = self._hint(name) or exact.kind_of_raw(text)
+            self.kinds[name] = known or exact.kind_of_raw(text)
             raise exact.TooNarrow(self.kinds[name])
         if self.kinds[name] is Kind.TEXT:
             self.repaired |= exact.has_nul(text)

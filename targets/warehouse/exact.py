@@ -15,6 +15,7 @@ from targets.warehouse.columns import Kind, kind_of_value
 
 INT64 = range(-(2**63), 2**63)
 _INT_DIGITS = 4000  # fewer than Python refuses to convert
+_NO_JSON = {"NaN", "Infinity", "-Infinity"}
 _RECORD_KEY = re.compile(r'"record"\s*:\s*')
 _T = TypeVar("_T")
 
@@ -128,7 +129,8 @@ def convert(kind: Kind, raw: bytes) -> Any:
     if raw == b"null":
         return None
     if kind is Kind.JSON:
-        return raw.decode()
+        text = raw.decode()
+        return f'"{text}"' if text in _NO_JSON else text
     value = parse_leniently(raw)
     if kind is Kind.TEXT:
         return storable_text(value) if isinstance(value, str) else raw.decode()

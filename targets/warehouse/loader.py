@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from singer_sdk.exceptions import MissingKeyPropertiesError
+import pyarrow as pa
+from singer_sdk.exceptions import MapExpressionError, MissingKeyPropertiesError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
-from targets.warehouse import exact, names
+from targets.warehouse import exact, names, runs
 from targets.warehouse.adapters import Adapter
 from targets.warehouse.batch import Batch
 from targets.warehouse.columns import Kind, kinds_of
@@ -72,7 +73,7 @@ class Loader:
         self._adapter = adapter
         self._mapper = mapper
         self._options = Options(
-            upsert=load_method != "append-only",
+            load_method=load_method,
             add_metadata=add_record_metadata,
             started_at=started_at,
         )
@@ -171,23 +172,53 @@ class Loader:
             self._load(sink)
         self._worker.run(lambda: None)
 
-    def finish(self) -> None:
-        """Load everything that came in and end the run; an error if some was rejected."""
+    def finish(self, *, stopped: bool) -> None:
+        """Load everything that came in and end the run; an error if some was rejected.
+
+        `stopped` tells that there would have been more.
+        """
         try:
             self.drain()
             self._worker.run(self._remove_old_versions)
             if self._overwrite:
                 self._worker.run(self._replace)
-        finally:
-            self.close()
+        except Exception:
+            self.abort()
+            raise
+        if self._options.add_metadata:
+            self._worker.run(lambda: self._keep_run(self._run(complete=not stopped)))
+        self._close()
         if self._rejected:
             error = KeysMissingError if self._keyless else RecordsRejectedError
             raise error(self._summary())
 
-    def close(self) -> None:
-        """End the connection, when the batch at hand is loaded."""
+    def abort(self) -> None:
+        """End the run, when the batch at hand is loaded; what is not committed is undone."""
+        self._worker.stop()
+        with contextlib.suppress(Exception):  # what went wrong before is what counts
+            if self._options.add_metadata:
+                runs.keep(self._adapter, self._run(complete=False))
+                self._adapter.commit()
+        self._close()
+
+    def _close(self) -> None:
         self._worker.stop()
         self._adapter.close()
+
+    def _keep_run(self, run: pa.Table) -> None:
+        adapter = self._adapter
+        try:
+            transact(adapter, lambda: runs.keep(adapter, run), once=True)
+        except adapter.errors as error:  # all that was to be loaded is
+            logger.warning("this run is not in %s: %s", runs.RUNS, adapter.explain(error))
+
+    def _run(self, *, complete: bool) -> pa.Table:
+        return runs.tell(
+            {name: sink.tally for name, sink in self._sinks.items()},
+            load_method=self._options.load_method,
+            started_at=self._options.started_at,
+            complete=complete,
+        )
 
     def _remove_old_versions(self) -> None:
         for name, stream in self._streams.items():
@@ -242,7 +273,9 @@ class Loader:
     def _table(self, name: str) -> str:
         adapter = self._adapter
         existing = adapter.tables()
-        return names.fit([name], adapter.name_limit, existing=existing, reserved=[REJECTED])[name]
+        return names.fit(
+            [name], adapter.name_limit, existing=existing, reserved=[REJECTED, runs.RUNS]
+        )[name]
 
     def _aside(self, name: str) -> str:
         """Make an empty table to load into, with the columns that the one to be replaced has."""
@@ -286,5 +319,12 @@ def _is_plain(stream_map: StreamMap) -> bool:
 def _transformed(lines: Sequence[bytes], stream_map: StreamMap) -> Iterator[bytes | None]:
     for line in lines:
         message = exact.parse_leniently(line)
-        record = stream_map.transform(message["record"])
+        try:
+            record = stream_map.transform(message["record"])
+        except Exception as error:  # noqa: BLE001 - expressions may raise anything
+            # a cause's own words may repeat personal data
+            what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
+            cause = type(error.__cause__ or error).__name__
+            where = f"setting 'stream_maps.{stream_map.stream_alias}'"
+            raise LoadError(f"{where}: {what.rstrip('.')} ({cause})") from None
         yield None if record is None else exact.to_json(message | {"record": record})

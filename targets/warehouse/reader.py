@@ -84,9 +84,9 @@ class MessageReader(GenericSingerReader[bytes]):
         try:
             counts = self._read(file_input or self.default_input)
             self._load_from_now()
-        except BaseException:
+        except Exception:
             if self._opened is not None:
-                self._opened.close()
+                self._opened.abort()
             raise
         return counts
 

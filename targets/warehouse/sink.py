@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from targets.warehouse import exact, names
-from targets.warehouse.adapters import Adapter
+from targets.warehouse.adapters import Adapter, Merged
 from targets.warehouse.batch import Batch
 from targets.warehouse.columns import Column, Kind
 from targets.warehouse.decode import (
@@ -24,6 +24,7 @@ from targets.warehouse.decode import (
     conformed,
     decimal_size,
 )
+from targets.warehouse.runs import Tally
 from targets.warehouse.transaction import transact
 
 REJECTED = "_rejected"
@@ -52,7 +53,7 @@ logger = logging.getLogger("target-warehouse")
 class Options:
     """How tables are loaded."""
 
-    upsert: bool
+    load_method: str
     add_metadata: bool
     started_at: int
     """Start of the run, in milliseconds since 1970."""
@@ -73,6 +74,7 @@ class Sink:
         self._identifiers: dict[str, str] = {}
         """Of properties."""
         self._said: set[str] = set()
+        self.tally = Tally()
         self.decoder: Decoder
         self._append: bool
 
@@ -81,7 +83,7 @@ class Sink:
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
         if self._metadata or not kinds:  # not every warehouse makes tables without columns
             kinds.setdefault(_DELETED_AT, Kind.TIMESTAMP)
-        self._keys = tuple(keys) if self._options.upsert else ()
+        self._keys = tuple(keys) if self._options.load_method != "append-only" else ()
         transact(self._adapter, lambda: self._prepare(kinds))
         held = {name: self._columns[self._identifiers[name]].kind for name in kinds}
         self.decoder = Decoder(
@@ -104,6 +106,7 @@ class Sink:
         rejects = [*batch.rejects, *keyless, *self._write(self._latest(rows))]
         if rejects:
             self._keep(rejects, batch)
+        self._count(batch, table, rejects)
         return rejects
 
     def replace(self, table: str) -> None:
@@ -150,15 +153,16 @@ class Sink:
 
     def _sized(self, wanted: Mapping[str, Column], rows: pa.Table) -> dict[str, Column]:
         """Give decimals the digits that their values need, where the warehouse bounds them."""
-        limit = self._adapter.decimal_digits
-        if limit is None:
-            return dict(wanted)
         return {
-            name: column.sized(*decimal_size(rows[name]), limit)
-            if column.kind is Kind.NUMBER
-            else column
+            name: self._holding(column, rows[name]) if column.kind is Kind.NUMBER else column
             for name, column in wanted.items()
         }
+
+    def _holding(self, column: Column, numbers: pa.ChunkedArray) -> Column:
+        if not self._adapter.holds(numbers):
+            return column.widened(Kind.TEXT)
+        limit = self._adapter.decimal_digits
+        return column if limit is None else column.sized(*decimal_size(numbers), limit)
 
     def _prepare(self, kinds: Mapping[str, Kind]) -> None:
         self._columns = self._adapter.columns(self.table)
@@ -221,7 +225,8 @@ class Sink:
         if not len(rows):
             return []
         try:
-            transact(adapter, lambda: self._put(rows.drop_columns([LINE])), once=not self._keys)
+            bare = rows.drop_columns([LINE])
+            self.tally.merged += transact(adapter, lambda: self._put(bare), once=not self._keys)
         except adapter.data_errors as error:
             if self._append and self._keys:
                 self._append = False
@@ -234,13 +239,21 @@ class Sink:
             self._append = not self._keys or (self._append and adapter.enforces_keys)
             return []
 
-    def _put(self, rows: pa.Table) -> None:
+    def _put(self, rows: pa.Table) -> Merged:
         columns = {name: self._columns[name] for name in rows.column_names}
         if self._append:
             self._adapter.append(self.table, rows, columns)
-            return
+            return Merged(len(rows), 0)
         self._adapter.stage(self.table, rows, columns)
-        self._adapter.merge(self.table, columns, [self._identifiers[key] for key in self._keys])
+        return self._adapter.merge(
+            self.table, columns, [self._identifiers[key] for key in self._keys]
+        )
+
+    def _count(self, batch: Batch, rows: pa.Table, rejects: Sequence[Reject]) -> None:
+        extracted = pc.max(rows[EXTRACTED]).as_py() or batch.received_at
+        self.tally.records += batch.rows
+        self.tally.rejected += len(rejects)
+        self.tally.newest = max(self.tally.newest or extracted, extracted)
 
     def _keep(self, rejects: Sequence[Reject], batch: Batch) -> None:
         records = [exact.raw_record(batch.line(reject.line)) for reject in rejects]

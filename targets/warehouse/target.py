@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import signal
@@ -46,15 +47,16 @@ class TargetWarehouse(Target):
             secret=True,
             default="duckdb:///warehouse.duckdb",
             title="URL",
-            description="Where to: duckdb:///file.duckdb, or postgresql://user:password@host/db "
-            "as libpq reads it.",
+            description="Where to: duckdb:///file.duckdb, sqlite:///file.db, or "
+            "postgresql://user:password@host/db as libpq reads it.",
         ),
         th.Property(
             "default_target_schema",
             th.StringType,
             title="Schema",
             description="Schema of the tables, created if it is missing; by default the "
-            "database's own.",
+            "database's own. SQLite has none: there it stands before a table's name, with two "
+            "underscores.",
         ),
         th.Property(
             "load_method",
@@ -104,6 +106,7 @@ class TargetWarehouse(Target):
         adapter = connect(self.config["url"], self.config.get("default_target_schema"))
         # Drivers and Arrow take time to import, which nothing but a load needs.
         module = importlib.import_module("targets.warehouse.loader")
+        gc.set_threshold(100_000)  # decoding makes many tuples, and no cycles
         loader: Loader = module.Loader(
             adapter,
             self.mapper,
@@ -117,7 +120,7 @@ class TargetWarehouse(Target):
 
     @override
     def process_endofpipe(self) -> None:
-        self.loader.finish()
+        self.loader.finish(stopped=bool(self._reader.stopped))
         if self._reader.stopped:
             sys.exit(128 + self._reader.stopped)
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,20 @@ LOAD_METADATA = (
     "_sdc_sync_started_at",
 )
 """Columns that tell of a load, not of the record: a row of which only they differ is let be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Merged:
+    """How many rows a merge changed; None where the warehouse does not tell."""
+
+    inserted: int | None
+    updated: int | None
+
+    def __add__(self, other: Merged) -> Merged:
+        return Merged(
+            _sum(self.inserted, other.inserted),
+            _sum(self.updated, other.updated),
+        )
 
 
 class WarehouseError(Exception):
@@ -56,7 +71,11 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def connect(self) -> None:
-        """Connect to `_url`, and make sure that there is a `schema`: the wanted one if any."""
+        """Connect to `_url`."""
+
+    @abc.abstractmethod
+    def use_schema(self) -> None:
+        """Set `schema` to the wanted one, made if it is missing, or else to the database's own."""
 
     @abc.abstractmethod
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
@@ -71,7 +90,7 @@ class Adapter(abc.ABC):
         """Put rows where `merge` finds them. `columns` are those of `table` that they fill."""
 
     @abc.abstractmethod
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         """Bring the staged rows into `table`: insert new keys, update rows that differ."""
 
     @abc.abstractmethod
@@ -156,6 +175,13 @@ class Adapter(abc.ABC):
     def key(self, table: str, keys: Sequence[str]) -> None:
         """Make `keys` the key of a table that is there, where the warehouse has such a thing."""
 
+    def holds(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - some cannot all
+        """Tell whether its decimals show these numbers, sent as texts, to the digit.
+
+        If not, their column becomes text. `decimal_digits` is looked at besides.
+        """
+        return True
+
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
         """Tell whether a column does not hold everything that is wanted of it."""
         return existing.kind is not wanted.kind or existing.scale < wanted.scale
@@ -168,6 +194,11 @@ class Adapter(abc.ABC):
     def is_empty(self, table: str) -> bool:
         """Tell whether a table has no rows."""
         return not self.execute(f"SELECT 1 FROM {self.path(table)} LIMIT 1")
+
+    def count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        ((rows,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
+        return int(rows)
 
     def replace(self, table: str, source: str) -> None:
         """Put the rows of `source` in the place of those of `table`, and drop `source`.
@@ -197,6 +228,10 @@ class Adapter(abc.ABC):
     def path(self, table: str) -> str:
         """Return a table's quoted name with its schema."""
         return f"{quoted(self.schema)}.{quoted(table)}"
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 def quoted(name: str) -> str:

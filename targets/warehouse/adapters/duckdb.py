@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 from typing_extensions import override
 
-from targets.warehouse.adapters.base import Adapter, listed, literal, quoted
+from targets.warehouse.adapters.base import Adapter, Merged, listed, literal, quoted
 from targets.warehouse.columns import Column, Kind
 
 _STAGE = "staged_rows"
@@ -37,7 +37,7 @@ class DuckDBAdapter(Adapter):
 
     types = _TYPES
     name_limit = 255
-    batch_bytes = 64 << 20
+    batch_bytes = 32 << 20
     decimal_digits = _DIGITS
     errors = (duckdb.Error,)
     data_errors = (duckdb.DataError, duckdb.IntegrityError)
@@ -50,6 +50,9 @@ class DuckDBAdapter(Adapter):
         self._connection = duckdb.connect(unquote(parts.path)[1:], config=settings)
         self.execute("SET TimeZone = 'UTC'")
         self._connection.begin()
+
+    @override
+    def use_schema(self) -> None:
         if self._wanted_schema:
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._wanted_schema)}")
         self.schema = self._wanted_schema or self.execute("SELECT current_schema()")[0][0]
@@ -96,20 +99,23 @@ class DuckDBAdapter(Adapter):
         self._connection.register(_STAGE, rows)
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         names = list(map(quoted, columns))
         same = " AND ".join(f"old.{key} = new.{key}" for key in map(quoted, keys))
         differs = " OR ".join(
             f"old.{quoted(name)} IS DISTINCT FROM new.{quoted(name)}"
             for name in self.compared(columns, keys)
         )
-        self.execute(
+        before = self.count(table)
+        ((changed,),) = self.execute(
             f"MERGE INTO {self.path(table)} AS old USING {_STAGE} AS new ON {same} "
             f"WHEN MATCHED AND ({differs or False}) "
             f"THEN UPDATE SET {', '.join(f'{name} = new.{name}' for name in names)} "
             f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
             f"VALUES ({', '.join(f'new.{name}' for name in names)})"
         )
+        inserted = self.count(table) - before
+        return Merged(inserted, changed - inserted)
 
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:

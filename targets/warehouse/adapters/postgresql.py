@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pyarrow import csv
 from typing_extensions import override
 
-from targets.warehouse.adapters.base import Adapter, WarehouseError, listed, literal, quoted
+from targets.warehouse.adapters.base import Adapter, Merged, WarehouseError, listed, literal, quoted
 from targets.warehouse.columns import Column, Kind
 
 _STAGE = "staged_rows"
@@ -92,21 +92,20 @@ class PostgreSQLAdapter(Adapter):
     def connect(self) -> None:
         given = conninfo_to_dict(self._url)
         self._connection = psycopg.connect(self._url, **(_CONNECTION | given))  # type: ignore[arg-type] # all of libpq's
+        self._connection.autocommit = True  # what is set in a transaction may be undone with it
         self.execute("SET TIME ZONE 'UTC'")
+        self._connection.autocommit = False
+
+    @override
+    def use_schema(self) -> None:
         schema = self._wanted_schema
         if schema and not self.execute(
             f"SELECT FROM pg_namespace WHERE nspname = {literal(schema)}"
         ):  # even IF NOT EXISTS needs the right to create one
-            try:
-                self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-            except psycopg.Error as error:
-                if not _is_made_by_another(error):
-                    raise
-        self.commit()
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         self.schema = schema or self.execute("SELECT current_schema()")[0][0]
         if self.schema is None:
             raise WarehouseError("the database has no default schema: set default_target_schema")
-        self.commit()
 
     @override
     def is_transient(self, error: Exception) -> bool:
@@ -122,7 +121,7 @@ class PostgreSQLAdapter(Adapter):
 
     @override
     def marker(self) -> str | None:
-        rows = self.execute("SELECT pg_current_xact_id()::text") if self._tells_commits else []
+        rows = self.execute("SELECT pg_current_xact_id()::text") if self._is_postgresql else []
         return rows[0][0] if rows else None
 
     @override
@@ -182,7 +181,7 @@ class PostgreSQLAdapter(Adapter):
         self._copy(f"pg_temp.{_STAGE}", rows)
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         names = listed(columns)
         compared = [
             # json has no equality
@@ -192,15 +191,23 @@ class PostgreSQLAdapter(Adapter):
         old = ", ".join(f"old.{name}" for name in compared)
         new = ", ".join(f"excluded.{name}" for name in compared)
         update = ", ".join(f"{name} = excluded.{name}" for name in map(quoted, columns))
-        self.execute(
+        merge = (
             f"INSERT INTO {self.path(table)} AS old ({names}) "
             f"SELECT {names} FROM pg_temp.{_STAGE} ON CONFLICT ({listed(keys)}) "
-            + (
-                f"DO UPDATE SET {update} WHERE ROW({old}) IS DISTINCT FROM ROW({new})"
-                if compared
-                else "DO NOTHING"
-            )
+        ) + (
+            f"DO UPDATE SET {update} WHERE ROW({old}) IS DISTINCT FROM ROW({new})"
+            if compared
+            else "DO NOTHING"
         )
+        if not self._is_postgresql:
+            self.execute(merge)
+            return Merged(None, None)
+        # A row that was only inserted has never been locked or deleted: its xmax is 0.
+        ((inserted, changed),) = self.execute(
+            f"WITH merged AS ({merge} RETURNING old.xmax = 0 AS is_new) "
+            "SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged"
+        )
+        return Merged(inserted, changed - inserted)
 
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
@@ -219,10 +226,12 @@ class PostgreSQLAdapter(Adapter):
         self._connection.close()
 
     @cached_property
-    def _tells_commits(self) -> bool:
-        functions = "'pg_current_xact_id', 'pg_xact_status'"
-        rows = self.execute(f"SELECT DISTINCT proname FROM pg_proc WHERE proname IN ({functions})")
-        return len(rows) == functions.count(",") + 1
+    def _is_postgresql(self) -> bool:
+        """Whether this is PostgreSQL 13 or newer itself, and not only its protocol."""
+        functions = {"pg_current_xact_id", "pg_xact_status"}
+        names = ", ".join(map(literal, functions))
+        rows = self.execute(f"SELECT DISTINCT proname FROM pg_proc WHERE proname IN ({names})")
+        return len(rows) == len(functions)
 
     def _copy(self, path: str, rows: pa.Table) -> None:
         copy = f"COPY {path} ({listed(rows.column_names)}) FROM STDIN"
