@@ -46,7 +46,6 @@ def object_store() -> Iterator[dict[str, str]]:
             "MELTANO_STATE_BACKEND_S3_ENDPOINT_URL": url,
             "MELTANO_STATE_BACKEND_S3_AWS_ACCESS_KEY_ID": "tests",
             "MELTANO_STATE_BACKEND_S3_AWS_SECRET_ACCESS_KEY": "tests",
-            "AWS_DEFAULT_REGION": "us-east-1",
         }
     finally:
         server.stop()
