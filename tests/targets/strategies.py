@@ -235,7 +235,7 @@ TYPES += [
     Type({"type": "integer"}, st.one_of(small, huge, numbers).map(plain)),
     Type(
         {"type": "number"},
-        numbers.map(plain),  # BUG2
+        st.one_of(numbers, uncommon_numbers).map(plain),
     ),
     Type(_string("date"), st.one_of(dates.map(_day), date_times())),
 ]
@@ -353,8 +353,8 @@ def _records(draw: st.DrawFn, schema: Schema) -> Record:
     if draw(st.integers(0, 9)) == 0:
         values.setdefault(
             draw(st.sampled_from(["extra", "Extra"])),
-            draw(nested.filter(lambda v: v is not None).map(plain)),
-        )  # BUG3
+            draw(nested.map(plain)),
+        )
 
     if schema.keys and draw(st.integers(0, 15)) == 0:
         values[schema.keys[-1]] = NULL
