@@ -56,7 +56,9 @@ def expected(case: Case) -> dict[str, Table]:
             for table in tables.values():
                 table.rows.clear()
         for message in run:
-            tables.setdefault(message.stream, Table()).take(message, upsert=method != "append-only")
+            table = tables.setdefault(message.stream, Table())
+            for _ in range(message.times):
+                table.take(message, upsert=method != "append-only")
     return tables
 
 
