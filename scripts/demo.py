@@ -35,7 +35,7 @@ def main() -> None:
         # the demo has schemas and states of its own; whatever else is in the warehouse stays
         for tap in (*TAPS, MODEL):
             query(f"DROP SCHEMA IF EXISTS {schema(tap)} CASCADE")
-        meltano("Installing the plugins", settings, "install")
+        meltano("Installing the plugins", settings, "install", *TAPS, MODEL, "target-warehouse")
         for tap in TAPS:
             run("First run", tap, settings, "--full-refresh")
         before = orders()

@@ -13,6 +13,7 @@ from typing import Any
 
 from singer_sdk import Stream
 
+from plugins import plugin_class
 from taps.settings import common
 from targets.warehouse import adapters
 from targets.warehouse.columns import Kind
@@ -51,13 +52,6 @@ def section(found: re.Match[str]) -> str:
     }
     rows = tables[found["table"]](found["plugin"])
     return found[1] + "".join(f"| {' | '.join(row)} |\n" for row in rows) + found[4]
-
-
-def plugin_class(name: str) -> Any:
-    """Return the class behind a console script."""
-    (script,) = entry_points(group="console_scripts", name=name)
-    module, _, attribute = script.value.partition(":")
-    return getattr(__import__(module, fromlist=["_"]), attribute.partition(".")[0])
 
 
 def settings(name: str) -> Iterator[Sequence[str]]:

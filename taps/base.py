@@ -12,17 +12,17 @@ from typing import Any, ClassVar, TypeVar
 
 import click
 from singer_sdk import Stream, Tap, metrics
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, MappingError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.helpers.types import Context
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import SameRecordTransform, StreamMap
 from singer_sdk.schema.source import SchemaDirectory
 from singer_sdk.singerlib import RecordMessage, SchemaMessage
 from typing_extensions import override
 
 from taps import redaction, settings
 from taps.command import TapCommand
-from taps.errors import InvalidSettingsError, UnitError
+from taps.errors import InvalidSettingsError, TapError, UnitError
 from taps.http import Client
 from taps.privacy import Mask
 from taps.retriever import Retriever
@@ -110,9 +110,19 @@ class VendorStream(Stream):
             self.tap.writer.write_record(self._prefix, record)
             return
         for stream_map in self.stream_maps:
-            mapped = stream_map.transform(record)
+            mapped = self._mapped(stream_map, record)
             if mapped is not None:
                 self.tap.write_message(RecordMessage(stream_map.stream_alias, mapped))
+
+    def _mapped(self, stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return stream_map.transform(record)
+        except Exception as error:  # noqa: BLE001 - expressions may raise anything
+            what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
+            # a cause's own words may repeat personal data
+            cause = type(error.__cause__ or error).__name__
+            where = f"setting 'stream_maps.{self.name}'"
+            raise TapError(f"{where}: {what.rstrip('.')} ({cause})") from None
 
     def write_schema(self) -> None:
         """Write the SCHEMA messages ahead of records that leave before this stream's own turn."""
@@ -203,12 +213,21 @@ class VendorTap(Tap):
             invalid = list(self.faults()) if validate_config else []
         except ConfigValidationError as error:
             invalid = list(self.faults()) or error.errors
+        except MappingError as error:
+            invalid = [f"setting 'stream_maps': {error}"]
         redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, dict(self.config)))
         if invalid:
             raise InvalidSettingsError(invalid)
         if (context := click.get_current_context(silent=True)) is not None:
             context.obj = self
             end_at_signals()
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        properties = config_jsonschema["properties"]
+        properties["stream_maps"] = settings.with_valid_alternatives(properties["stream_maps"])
 
     def faults(self) -> Iterable[str]:
         """Yield one line for each setting that cannot work; taps add rules of their own."""

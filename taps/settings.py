@@ -76,6 +76,21 @@ def common(api_url: str) -> th.PropertiesList:
     )
 
 
+def with_valid_alternatives(schema: Any) -> Any:
+    """Return a JSON schema with `null` as the SDK writes it among alternatives made a schema."""
+    if isinstance(schema, dict):
+        return {
+            key: [{"type": each} if isinstance(each, str) else each for each in made]
+            if key == "anyOf"
+            else made
+            for key, value in schema.items()
+            for made in [with_valid_alternatives(value)]
+        }
+    if isinstance(schema, list):
+        return [with_valid_alternatives(each) for each in schema]
+    return schema
+
+
 def faults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
     """Yield one line for each setting that cannot work: its name and what would be right.
 

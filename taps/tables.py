@@ -13,8 +13,12 @@ import sqlalchemy
 
 from taps import json_array
 from taps.errors import TapError
+from taps.settings import DISTRIBUTION
 
 Rows = Iterator[Mapping[str, Any]]
+
+EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres"}
+"""Extras of the distribution that bring databases' drivers."""
 
 
 def rows_of_file(path: Path) -> Rows:
@@ -43,14 +47,7 @@ def rows_of_query(url: str, query: str, since: datetime) -> Rows:
     statement = sqlalchemy.text(query)
     # as text: every database casts it to what it is compared with
     bound = {"since": f"{since:%Y-%m-%d %H:%M:%S}+00:00"} if ":since" in query else {}
-    try:
-        engine = sqlalchemy.create_engine(url)
-    except sqlalchemy.exc.NoSuchModuleError as error:
-        raise TapError(f"the database's URL cannot be used: {_first_line(error)}") from None
-    except ModuleNotFoundError as error:
-        raise TapError(f"the database needs the package {error.name}, not installed") from None
-    except (sqlalchemy.exc.ArgumentError, ValueError):  # whose text may hold a part of the URL
-        raise TapError("the database's URL is none that SQLAlchemy understands") from None
+    engine = _engine(url)
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
             for row in connection.execute(statement, bound).mappings():
@@ -59,6 +56,24 @@ def rows_of_query(url: str, query: str, since: datetime) -> Rows:
         raise TapError(f"the query failed: {_first_line(error)}") from None
     finally:
         engine.dispose()
+
+
+def _engine(url: str) -> sqlalchemy.Engine:
+    scheme, colon, rest = url.partition(":")
+    if scheme in {"postgres", "postgresql"}:
+        scheme = "postgresql+psycopg"  # not SQLAlchemy's first choice, but what our extra brings
+    extra = EXTRAS.get(scheme.partition("+")[0])
+    advice = f": pip install '{DISTRIBUTION}[{extra}]'" if extra else ""
+    try:
+        return sqlalchemy.create_engine(scheme + colon + rest)
+    except sqlalchemy.exc.NoSuchModuleError as error:
+        text = f"the database's URL cannot be used: {_first_line(error)}"
+        raise TapError(text + advice) from None
+    except ModuleNotFoundError as error:
+        text = f"the database needs the package {error.name}, not installed"
+        raise TapError(text + advice) from None
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # whose text may hold a part of the URL
+        raise TapError("the database's URL is none that SQLAlchemy understands") from None
 
 
 def _first_line(error: Exception) -> str:
@@ -97,7 +112,7 @@ def _parquet(path: Path) -> Rows:
         from pyarrow import parquet  # noqa: PLC0415 - large, and needed for these files alone
     except ModuleNotFoundError:
         raise TapError(
-            f"{path}: reading it needs the extra: pip install 'attribution-elt[parquet]'"
+            f"{path}: reading it needs the extra: pip install '{DISTRIBUTION}[parquet]'"
         ) from None
     with parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=10_000):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -40,5 +43,29 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-        yield postgres_server.replace("/postgres?", f"/{name}?")
+    yield postgres_server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="session")
+def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The installer, if there is a registry for it to install from."""
+    uv = Path(sys.executable).with_name("uv")
+    folder = tmp_path_factory.mktemp("nothing")
+    probe = (uv, "pip", "install", "--dry-run", "--no-deps", "--refresh", "--target", folder)
+    done = subprocess.run((*probe, "hatchling"), capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no registry of packages can be reached: {done.stderr}")
+    return uv
+
+
+@pytest.fixture(scope="session")
+def wheel(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The distribution, built as it would be published."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = (uv, "build", "--quiet", "--wheel", "--out-dir", folder, Path(__file__).parent.parent)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.whl")
+    return built

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from sandbox import Sandbox
 from tests.docs import pages
 from tests.docs.pages import PROJECT, Block
-from tests.docs.reader import ENVIRONMENT, Reader
-from tests.pipeline.meltano import settings
+from tests.docs.reader import Reader
+from tests.pipeline.landings import Postgres
+from tests.pipeline.meltano import environment, settings
 
+README = PROJECT / "README.md"
 PAGES = {page: list(pages.blocks(page)) for page in pages.pages()}
 BLOCKS = [block for blocks in PAGES.values() for block in blocks]
 
@@ -24,31 +24,12 @@ def name(value: Path | Block) -> str:
     return str(value.relative_to(PROJECT) if isinstance(value, Path) else value)
 
 
-def variables(sandbox: Sandbox, database: str, port: int) -> dict[str, str]:
-    """What leads to the vendors and to the database, and to them alone."""
-    parts = urlsplit(database)
-    return {
-        **{
-            f"{tap}_{name}".upper().replace("-", "_"): (
-                value if isinstance(value, str) else json.dumps(value)
-            )
-            for tap, config in settings(sandbox).items()
-            for name, value in config.items()
-        },
-        "PGHOST": parse_qs(parts.query)["host"][0],
-        "PGUSER": parts.username or "",
-        "PGDATABASE": parts.path.removeprefix("/"),
-        "PORT": str(port),
-        "PIP_NO_INDEX": "1",
-    }
-
-
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with an environment and plugins, which most pages take for granted."""
     folder = tmp_path_factory.mktemp("made") / "project"
-    first = Reader(folder, None, {}, "")
-    first.follow(Block(folder, 0, "sh", f"{ENVIRONMENT}\nmeltano install\n", None, None))
+    command = "scripts/meltano install $(basename -s .yml plugins/*/*.yml)\n"
+    Reader(folder, None, environment({}), "").follow(Block(folder, 0, "sh", command, None, None))
     return folder
 
 
@@ -71,14 +52,19 @@ def test_a_page_can_be_followed(
     unused_port: int,
     request: pytest.FixtureRequest,
 ) -> None:
-    makes = ENVIRONMENT in page.read_text()
-    made = None if makes else request.getfixturevalue("made")
+    own = page == README or any(block.file == "pyproject.toml" for block in PAGES[page])
+    made = None if own else request.getfixturevalue("made")
     with Sandbox(seed=7) as sandbox:
-        given = variables(sandbox, postgres_url, unused_port)
-        follower = Reader(tmp_path / "project", made, given, postgres_url)
+        variables = environment(
+            settings(sandbox),
+            **Postgres(postgres_url).variables,
+            PORT=str(unused_port),
+            PIP_NO_INDEX="1",
+        )
+        reader = Reader(tmp_path / "project", made, variables, postgres_url)
         for block in PAGES[page]:
             if not block.not_run:
-                follower.follow(block)
+                reader.follow(block)
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.not_run], ids=name)

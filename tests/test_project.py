@@ -24,15 +24,7 @@ SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 TAPS = sorted(name for name in SCRIPTS if name.startswith("tap-"))
 MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
 EXTRACTORS = {each["name"]: each for each in MELTANO["plugins"]["extractors"]}
-SDK_SETTINGS = {
-    "stream_maps",
-    "stream_map_config",
-    "faker_config",
-    "flattening_enabled",
-    "flattening_max_depth",
-    "flattening_max_key_length",
-    "flattening_separator",
-}
+PLUGINS = EXTRACTORS | {each["name"]: each for each in MELTANO["plugins"]["loaders"]}
 COMMON = {
     "api_url",
     "user_agent",
@@ -65,8 +57,8 @@ def folder(name: str) -> str:
 
 
 def settings_of(name: str) -> dict[str, Any]:
-    properties = tap_type(name).config_jsonschema["properties"]
-    return {key: value for key, value in properties.items() if key not in SDK_SETTINGS}
+    properties: dict[str, Any] = tap_type(name).config_jsonschema["properties"]
+    return properties
 
 
 def streams_of(name: str) -> dict[str, dict[str, Any]]:
@@ -94,21 +86,42 @@ def test_an_extractor_runs_the_console_script_of_its_name(name: str) -> None:
     assert extractor["namespace"] == name.replace("-", "_")
 
 
-@every_tap
-def test_meltano_knows_every_setting_and_no_other(name: str) -> None:
-    listed = {each["name"]: each for each in EXTRACTORS[name]["settings"]}
-    known = settings_of(name)
-    assert {each.partition(".")[0] for each in listed} == set(known)
-    sensitive = {key for key, each in listed.items() if each.get("sensitive")}
-    assert sensitive == {key for key, each in known.items() if each.get("secret")}
+@pytest.mark.parametrize("script", ["plugins", "readme"])
+def test_what_is_written_from_the_plugins_has_not_fallen_behind_them(script: str) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / f"{script}.py"), "--check"]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_meltano_knows_of_a_plugin_what_it_says_of_itself(name: str) -> None:
+    command = [str(Path(sys.executable).with_name(name)), "--about", "--format=json"]
+    about = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    declared = PLUGINS[name]
+    assert declared["capabilities"] == about["capabilities"]
+    said = about["settings"]["properties"]
+    listed = {each["name"]: each for each in declared["settings"]}
+    assert listed.keys() == said.keys() - {"faker_config"}
+    for key, each in listed.items():
+        assert each.get("description") == said[key]["description"]
+        assert each.get("sensitive", False) is said[key].get("secret", False)
+        assert [option["value"] for option in each.get("options", [])] == said[key].get("enum", [])
+        if key not in {"default_target_schema", "user_agent"}:
+            assert each.get("value") == said[key].get("default")
+    folder = "loaders" if name.startswith("target-") else "extractors"
+    definition = yaml.safe_load((ROOT / "plugins" / folder / f"{name}.yml").read_text())
+    assert definition["pip_url"].partition("[")[0] == "attribution-elt"
+    assert {key: definition[key] for key in ("capabilities", "settings", "namespace")} == {
+        key: declared[key] for key in ("capabilities", "settings", "namespace")
+    }
 
 
 @every_tap
-def test_meltano_s_defaults_are_the_tap_s(name: str) -> None:
-    known = settings_of(name)
-    for each in EXTRACTORS[name]["settings"]:
-        if "value" in each and each["name"] in known:
-            assert each["value"] == known[each["name"]].get("default")
+def test_every_vendor_has_a_job_and_a_schedule(name: str) -> None:
+    jobs = {job["name"]: job["tasks"] for job in MELTANO["jobs"]}
+    task = f"{name} target-warehouse"
+    assert jobs[name.removeprefix("tap-")] == [task]
+    assert task in jobs["all"]
+    assert name.removeprefix("tap-") in {each["job"] for each in MELTANO["schedules"]}
 
 
 @every_tap
@@ -150,9 +163,3 @@ def test_every_stream_has_extra_and_describes_its_columns(name: str) -> None:
 def test_no_column_is_called_as_the_loader_calls_its_own(name: str) -> None:
     for stream, schema in streams_of(name).items():
         assert not [key for key in schema["properties"] if key.startswith("_sdc")], stream
-
-
-def test_the_readmes_tables_are_those_of_the_plugins() -> None:
-    script = ROOT / "scripts" / "readme.py"
-    done = subprocess.run([sys.executable, str(script), "--check"], check=False)
-    assert done.returncode == 0

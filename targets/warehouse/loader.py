@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from singer_sdk.exceptions import MissingKeyPropertiesError
+from singer_sdk.exceptions import MapExpressionError, MissingKeyPropertiesError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
 from targets.warehouse import exact, names, runs
@@ -179,15 +179,15 @@ class Loader:
         """
         try:
             self.drain()
-            self._worker.run(self._remove_old_versions)
+            if not stopped:
+                self._worker.run(self._remove_old_versions)
             if self._overwrite:
                 self._worker.run(self._replace)
         except Exception:
             self.abort()
             raise
         if self._options.add_metadata:
-            run = self._run(complete=not stopped)
-            self._worker.run(lambda: transact(self._adapter, lambda: runs.keep(self._adapter, run)))
+            self._worker.run(lambda: self._keep_run(self._run(complete=not stopped)))
         self._close()
         if self._rejected:
             error = KeysMissingError if self._keyless else RecordsRejectedError
@@ -205,6 +205,13 @@ class Loader:
     def _close(self) -> None:
         self._worker.stop()
         self._adapter.close()
+
+    def _keep_run(self, run: pa.Table) -> None:
+        adapter = self._adapter
+        try:
+            transact(adapter, lambda: runs.keep(adapter, run), once=True)
+        except adapter.errors as error:  # all that was to be loaded is
+            logger.warning("this run is not in %s: %s", runs.RUNS, adapter.explain(error))
 
     def _run(self, *, complete: bool) -> pa.Table:
         return runs.tell(
@@ -313,5 +320,12 @@ def _is_plain(stream_map: StreamMap) -> bool:
 def _transformed(lines: Sequence[bytes], stream_map: StreamMap) -> Iterator[bytes | None]:
     for line in lines:
         message = exact.parse_leniently(line)
-        record = stream_map.transform(message["record"])
+        try:
+            record = stream_map.transform(message["record"])
+        except Exception as error:  # noqa: BLE001 - expressions may raise anything
+            # a cause's own words may repeat personal data
+            what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
+            cause = type(error.__cause__ or error).__name__
+            where = f"setting 'stream_maps.{stream_map.stream_alias}'"
+            raise LoadError(f"{where}: {what.rstrip('.')} ({cause})") from None
         yield None if record is None else exact.to_json(message | {"record": record})

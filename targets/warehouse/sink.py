@@ -153,15 +153,16 @@ class Sink:
 
     def _sized(self, wanted: Mapping[str, Column], rows: pa.Table) -> dict[str, Column]:
         """Give decimals the digits that their values need, where the warehouse bounds them."""
-        limit = self._adapter.decimal_digits
-        if limit is None:
-            return dict(wanted)
         return {
-            name: column.sized(*decimal_size(rows[name]), limit)
-            if column.kind is Kind.NUMBER
-            else column
+            name: self._holding(column, rows[name]) if column.kind is Kind.NUMBER else column
             for name, column in wanted.items()
         }
+
+    def _holding(self, column: Column, numbers: pa.ChunkedArray) -> Column:
+        if not self._adapter.holds(numbers):
+            return column.widened(Kind.TEXT)
+        limit = self._adapter.decimal_digits
+        return column if limit is None else column.sized(*decimal_size(numbers), limit)
 
     def _prepare(self, kinds: Mapping[str, Kind]) -> None:
         self._columns = self._adapter.columns(self.table)

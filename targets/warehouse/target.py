@@ -47,15 +47,16 @@ class TargetWarehouse(Target):
             secret=True,
             default="duckdb:///warehouse.duckdb",
             title="URL",
-            description="Where to: duckdb:///file.duckdb, or postgresql://user:password@host/db "
-            "as libpq reads it.",
+            description="Where to: duckdb:///file.duckdb, sqlite:///file.db, or "
+            "postgresql://user:password@host/db as libpq reads it.",
         ),
         th.Property(
             "default_target_schema",
             th.StringType,
             title="Schema",
             description="Schema of the tables, created if it is missing; by default the "
-            "database's own.",
+            "database's own. SQLite has none: there it stands before a table's name, with two "
+            "underscores.",
         ),
         th.Property(
             "load_method",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import backoff
 
-from targets.warehouse.adapters import Adapter
+if TYPE_CHECKING:
+    from targets.warehouse.adapters import Adapter
 
 _PATIENCE = 60  # seconds for which a warehouse may be away: a restart or a failover
 _LONGEST_WAIT = 5

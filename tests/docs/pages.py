@@ -11,8 +11,8 @@ PROJECT = Path(__file__).parent.parent.parent
 EXECUTED = {"sh", "sql", "yaml"}
 FILES = {"csv", "json", "jsonl", "python", "toml"}
 """Languages of blocks that are files, which the line before names."""
-SHOWN = {"", "text"}
-"""Languages of blocks that nobody types: output, names, values."""
+SHOWN = {"", "cron", "text"}
+"""Languages of blocks that are only to be read."""
 
 _FENCE = re.compile(r" *(`{3,})(\w*)")
 _NOT_RUN = re.compile(r"<!-- not run: (.+) -->")

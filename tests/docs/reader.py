@@ -28,8 +28,6 @@ from tests.docs.pages import PROJECT, Block
 SCHEMA = json.loads(
     (importlib.resources.files("meltano.schemas") / "meltano.schema.json").read_text()
 )
-ENVIRONMENT = "scripts/environment"
-"""Makes a reader's own environment; pages that do not speak of it take it for made."""
 TIME_LIMIT = 180  # seconds for one block
 
 _EXIT_CODE = re.compile(r"# exit code (\d+)$", re.MULTILINE)
@@ -46,8 +44,8 @@ class Reader:
 
     Args:
         folder: of the reader's project, which is made here.
-        made: a project with an environment and plugins, to be used by pages that do not make one.
-        variables: of the environment, over those of this process.
+        made: a project whose environment and plugins are to be used, instead of making them.
+        variables: of the environment.
         database: URL of the PostgreSQL that `variables` lead to.
     """
 
@@ -66,13 +64,8 @@ class Reader:
         if made is not None:
             (folder / ".venv").symlink_to(made / ".venv")
             shutil.copytree(made / ".meltano", folder / ".meltano", symlinks=True)
-        programs = (folder / ".venv" / "bin", tools, Path(sys.base_prefix) / "bin", os.defpath)
-        self._variables = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TAP_")},
-            **variables,
-            "PATH": os.pathsep.join(map(str, programs)),
-            "NO_COLOR": "1",
-        }
+        programs = (tools, Path(sys.base_prefix) / "bin", os.defpath)
+        self._variables = {**variables, "PATH": os.pathsep.join(map(str, programs))}
 
     def follow(self, block: Block) -> None:
         """Do what a block says; AssertionError if it does not work."""
@@ -120,10 +113,11 @@ class Reader:
 
     def _ask(self, block: Block) -> None:
         """Ask the warehouses that the page has filled: one of them has to know the answer."""
+        warehouses: list[Path | str] = [*sorted(self._folder.glob("*.duckdb")), self._database]
         said = []
-        for warehouse in (*sorted(self._folder.glob("*.duckdb")), self._database):
+        for warehouse in warehouses:
             try:
-                if _answers(warehouse, block.text):
+                if _rows(warehouse, block.text):
                     return
                 said.append("no rows")
             except (duckdb.Error, psycopg.Error) as error:
@@ -133,7 +127,6 @@ class Reader:
     # files
 
     def _configure(self, block: Block) -> None:
-        """Put a part of meltano.yml into it, in the place of what there is of the same name."""
         assert block.file in {None, "meltano.yml"}, f"{block}: not of meltano.yml"
         path = self._folder / "meltano.yml"
         document = self._yaml.load(path)
@@ -152,14 +145,12 @@ class Reader:
         path.write_text(block.text)
 
 
-def _answers(warehouse: Path | str, sql: str) -> bool:
-    """Whether a query has rows; a statement that asks nothing has only to succeed."""
+def _rows(warehouse: Path | str, sql: str) -> list[Any]:
     if isinstance(warehouse, Path):
         with duckdb.connect(str(warehouse)) as connection:
-            return bool(connection.execute(sql).fetchall())
+            return connection.execute(sql).fetchall()
     with psycopg.connect(warehouse) as session:
-        found = session.execute(sql.encode())
-        return found.description is None or bool(found.fetchall())
+        return session.execute(sql.encode()).fetchall()
 
 
 def _insert(path: Path, text: str) -> None:
@@ -172,9 +163,12 @@ def _insert(path: Path, text: str) -> None:
 
 
 def _merge(held: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Put a part of meltano.yml into it: what has a name stands beside others, so do tasks."""
     for name, value in given.items():
         if isinstance(value, dict):
             _merge(held.setdefault(name, {}), value)
+        elif name == "tasks":
+            held[name] = [*held.get(name, ()), *value]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             entries = {entry["name"]: entry for entry in held.setdefault(name, [])}
             for entry in value:

@@ -205,6 +205,29 @@ def test_stream_maps_rename_and_filter(small: Sandbox, tmp_path: Path) -> None:
     assert output.records(LINES)
 
 
+@pytest.mark.parametrize(
+    ("maps", "said"),
+    [
+        ({"x": "nope"}, "setting 'stream_maps.attributed_orders'"),
+        ({"x": "int(customer_email or customer_phone)"}, "setting 'stream_maps.attributed_orders'"),
+        ({"x": "order_value_converted * 1.2"}, "setting 'stream_maps.attributed_orders'"),
+        ({"x": "nonsense("}, "setting 'stream_maps'"),
+        ({"website_id": None}, "setting 'stream_maps'"),
+        ({"__else__": "everything"}, "setting 'stream_maps.attributed_orders'"),
+    ],
+    ids=lambda given: str(given)[:24],
+)
+def test_a_stream_map_that_cannot_work_is_one_line_and_tells_nothing_of_anyone(
+    maps: dict[str, Any], said: str, small: Sandbox, tmp_path: Path
+) -> None:
+    output = run(tmp_path, settings(small, stream_maps={ORDERS: maps}))
+    (error,) = output.errors
+    assert said in error
+    assert output.code == 1
+    assert "Traceback" not in output.stderr
+    assert "@example.com" not in output.stderr
+
+
 def test_records_come_after_their_schema(small: Sandbox, tmp_path: Path) -> None:
     config = settings(small)
     output = run(tmp_path, config, catalog=catalog(config, ORDERS))

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.targets.warehouses import DuckDB, PostgreSQL, Warehouse
+from tests.targets.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
+@pytest.fixture(params=["duckdb", "postgresql", "sqlite"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     if request.param == "duckdb":
         return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    if request.param == "sqlite":
+        return SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
     return PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
 
 

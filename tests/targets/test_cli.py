@@ -94,7 +94,7 @@ def test_messages_from_a_file(tmp_path: Path) -> None:
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
 
 
-KNOWN = "it must begin with one of duckdb://, postgres://, postgresql://"
+KNOWN = "it must begin with one of duckdb://, postgres://, postgresql://, sqlite://"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,10 @@ KNOWN = "it must begin with one of duckdb://, postgres://, postgresql://"
         ({"url": 12345678}, "*** is not of type"),
         ({"url": "duckdb:////no/such/folder/file.duckdb"}, "Cannot open file"),
         ({"url": "postgresql://localhost:1/db"}, "connection failed"),
+        (
+            {"url": "sqlite:////no/such/folder/file.db"},
+            "Error: /no/such/folder/file.db: unable to open database file",
+        ),
     ],
 )
 def test_a_setting_that_is_wrong(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
@@ -128,7 +132,10 @@ def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("scheme", "module"), [("duckdb", "duckdb"), ("postgres", "psycopg")])
+@pytest.mark.parametrize(
+    ("scheme", "module"),
+    [("duckdb", "duckdb"), ("postgres", "psycopg"), ("sqlite", "pyarrow")],
+)
 def test_an_extra_that_is_not_installed(tmp_path: Path, scheme: str, module: str) -> None:
     (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError(name='{module}')")
     config = configured(tmp_path, {"url": f"{scheme}://x"})

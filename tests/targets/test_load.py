@@ -213,8 +213,9 @@ def test_tables_are_in_the_schema_that_is_set(warehouse: Warehouse) -> None:
             fails=True,
         )
 
-    assert warehouse.rows('SELECT id FROM "My shop".orders') == [(1,)]
-    assert warehouse.rows('SELECT stream FROM "My shop"._rejected') == [("orders",)] * 2
+    orders, rejected = (warehouse.path("My shop", name) for name in ("orders", "_rejected"))
+    assert warehouse.rows(f"SELECT id FROM {orders}") == [(1,)]
+    assert warehouse.rows(f"SELECT stream FROM {rejected}") == [("orders",)] * 2
 
 
 def test_a_row_that_did_not_change_is_not_written_again(warehouse: Warehouse) -> None:

@@ -112,10 +112,3 @@ def test_a_record_before_its_schema(warehouse: DuckDB) -> None:
     run = warehouse.load(ITEMS, record("items", id=1), record("others", id=1), fails=True)
     assert isinstance(run.error, RecordsWithoutSchemaException)
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
-
-
-def test_activate_version_is_let_pass(warehouse: DuckDB) -> None:
-    activate = {"type": "ACTIVATE_VERSION", "stream": "items", "version": 1}
-    run = warehouse.load(ITEMS, activate, record("items", id=1), activate, state(1))
-    assert run.states == [1]
-    assert warehouse.rows("SELECT id FROM items") == [(1,)]

@@ -134,7 +134,7 @@ def test_a_load_that_was_killed_is_taken_up_again(warehouse: Warehouse, states_b
             if number % 50 == 0:
                 yield state(number)
 
-    settings = {"batch_size_rows": 130}
+    settings: dict[str, Any] = {"batch_size_rows": 130}
     loading = Process(warehouse, **settings)
     # More than a pipe holds is needed to have it killed while it works.
     loading.send(*[line for _, line in zip(range(1_000), source(0), strict=False)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.targets.warehouses import Warehouse, raw_record, record, schema, state
+from decimal import Decimal
+
+from tests.targets.warehouses import Warehouse, exactly, raw_record, record, schema, state
 
 
 def test_stream_maps_and_flattening(warehouse: Warehouse) -> None:
@@ -31,6 +33,21 @@ def test_stream_maps_and_flattening(warehouse: Warehouse) -> None:
 
     assert run.states == [1]
     assert warehouse.tables() == {"items", "copies", "nested"}
-    assert warehouse.rows("SELECT id, price::text, label FROM items") == [(1, "1.10", "a!")]
+    [(id_, price, label)] = warehouse.rows("SELECT id, price, label FROM items")
+    assert (id_, exactly(price), label) == (1, Decimal("1.10"), "a!")
     assert warehouse.rows("SELECT id FROM copies ORDER BY id") == [(1,), (2,)]
-    assert warehouse.rows("SELECT id, place__x::text FROM nested") == [(1, "1.230")]
+    [(place,)] = warehouse.rows("SELECT place__x FROM nested")
+    assert exactly(place) == Decimal("1.230")
+
+
+def test_a_map_that_fails_is_named_and_tells_nothing_of_the_record(warehouse: Warehouse) -> None:
+    run = warehouse.execute(
+        schema("people", id="integer", email="string"),
+        record("people", id=1, email="someone@example.com"),
+        state(1),
+        stream_maps={"people": {"number": "int(email)"}},
+    )
+    assert run.code == 1
+    assert run.states == []
+    assert "setting 'stream_maps.people': an expression failed (ValueError)" in run.stderr
+    assert "someone" not in run.stderr

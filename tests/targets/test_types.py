@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.targets.warehouses import Line, Warehouse, raw_record, record, schema
+from tests.targets.warehouses import Line, Warehouse, exactly, raw_record, record, schema
 
 BIG = 123456789012345678901234567890
 
@@ -68,7 +68,7 @@ def test_numbers_are_exact(warehouse: Warehouse) -> None:
     numbers = ["0", "-0.5", "199.90", "1e-7", "1.5E+3", "0.1234567890123456789", "1234567890.01"]
     load_values(warehouse, "number", *numbers)
     rows = warehouse.rows('SELECT value FROM "values" ORDER BY id')
-    assert rows == [(Decimal(number),) for number in numbers]
+    assert [exactly(value) for (value,) in rows] == list(map(Decimal, numbers))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_decimals_grow_with_their_values(
     warehouse.load(prices, *reversed(records), batch_size_rows=batch_size_rows)
 
     rows = warehouse.rows("SELECT price FROM prices ORDER BY id")
-    assert [Decimal(price) for (price,) in rows] == [Decimal(number) for number in numbers]
+    assert [exactly(price) for (price,) in rows] == list(map(Decimal, numbers))
 
 
 def test_numbers_that_are_none(warehouse: Warehouse) -> None:
@@ -104,21 +104,23 @@ def test_numbers_that_are_none(warehouse: Warehouse) -> None:
 def test_integers_of_any_size(warehouse: Warehouse) -> None:
     numbers = [2**63 - 1, -(2**63), 2**63, BIG]
     load_values(warehouse, "integer", *map(str, numbers))
-    assert warehouse.rows('SELECT value FROM "values" ORDER BY id') == [(n,) for n in numbers]
+    rows = warehouse.rows('SELECT value FROM "values" ORDER BY id')
+    assert [exactly(value) for (value,) in rows] == numbers
 
 
 def test_an_integer_may_be_written_with_a_point(warehouse: Warehouse) -> None:
     assert load_values(warehouse, "integer", "7.0", "1e3", '"12"') == ["7", "1000", "12"]
-    assert warehouse.types("values")["value"].upper() == "BIGINT"
+    assert warehouse.types("values")["value"] == "bigint"
 
 
 def test_decimals_that_come_as_strings(warehouse: Warehouse) -> None:
     decimal = {"type": ["string", "null"], "format": "singer.decimal"}
     load_values(warehouse, decimal, '"199.90"', '"0.12345678901234567890"', "null")
-    assert warehouse.rows('SELECT value FROM "values" ORDER BY id') == [
-        (Decimal("199.90"),),
-        (Decimal("0.12345678901234567890"),),
-        (None,),
+    rows = warehouse.rows('SELECT value FROM "values" ORDER BY id')
+    assert [exactly(value) for (value,) in rows] == [
+        Decimal("199.90"),
+        Decimal("0.12345678901234567890"),
+        None,
     ]
 
 
@@ -197,9 +199,8 @@ def test_any_way_to_write_a_type(warehouse: Warehouse) -> None:
     properties = {f"value_{number}": type_ for number, (type_, _) in enumerate(cases)}
     warehouse.load(schema("values", id="integer", **properties))
 
-    aliases = {"VARCHAR": "text", "DECIMAL(38,2)": "numeric"}
     _, *types = warehouse.types("values").values()
-    assert [aliases.get(type_, type_).lower() for type_ in types] == [kind for _, kind in cases]
+    assert types == [kind for _, kind in cases]
 
 
 def test_a_union_of_integers_and_strings(warehouse: Warehouse) -> None:
@@ -316,6 +317,7 @@ def test_what_is_no_json_is_text_in_a_json_column(warehouse: Warehouse, number: 
 
 
 def test_a_null_for_a_property_that_the_schema_no_longer_names(warehouse: Warehouse) -> None:
-    warehouse.load(ITEMS, record("items", id=1, extra="old"))
-    warehouse.load(ITEMS, record("items", id=1, extra=None))
+    items = schema("items", id="integer")
+    warehouse.load(items, record("items", id=1, extra="old"))
+    warehouse.load(items, record("items", id=1, extra=None))
     assert warehouse.rows("SELECT extra FROM items") == [(None,)]

@@ -8,11 +8,16 @@ import dataclasses
 import io
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import duckdb
 import psycopg
@@ -57,6 +62,11 @@ def singer(lines: Iterable[Line]) -> str:
     return "".join(f"{text}\n" for text in texts)
 
 
+def exactly(value: Any) -> Decimal | None:
+    """A number as a database hands it out: exact, as the shortest text of a double, or as text."""
+    return None if value is None else Decimal(str(value))
+
+
 @dataclasses.dataclass
 class Run:
     """What a run of the loader left."""
@@ -69,6 +79,9 @@ class Run:
 
 class Warehouse(abc.ABC):
     """A database of the test's own."""
+
+    type_names: ClassVar[Mapping[str, str]] = {}
+    """What PostgreSQL calls the types that the database calls otherwise."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -116,12 +129,16 @@ class Warehouse(abc.ABC):
             return rows
 
     def types(self, table: str) -> dict[str, str]:
-        """The columns of a table, with the types that the database shows."""
-        rows = self.rows(
+        """The columns of a table, with PostgreSQL's names of their types."""
+        return {
+            name: self.type_names.get(type_, type_.lower()) for name, type_ in self.columns(table)
+        }
+
+    def columns(self, table: str) -> list[tuple[str, str]]:
+        return self.rows(
             "SELECT column_name, data_type FROM information_schema.columns "
             f"WHERE table_name = '{table}' ORDER BY ordinal_position"
         )
-        return dict(rows)
 
     def tables(self) -> set[str]:
         rows = self.rows(
@@ -130,12 +147,23 @@ class Warehouse(abc.ABC):
         )
         return {name for (name,) in rows}
 
+    def path(self, schema: str, table: str) -> str:
+        """The name of a table in a schema."""
+        return f'"{schema}".{table}'
+
+    def as_text(self, column: str, type_: str) -> str:
+        """SQL for the values of a column of a type, as text."""
+        del type_
+        return f"CAST({column} AS text)"
+
     @abc.abstractmethod
     def connected(self) -> contextlib.AbstractContextManager[Any]:
         """A connection whose session is in UTC."""
 
 
 class DuckDB(Warehouse):
+    type_names = MappingProxyType({"VARCHAR": "text", "DECIMAL(38,2)": "numeric"})
+
     @override
     @contextlib.contextmanager
     def connected(self) -> Iterator[Any]:
@@ -150,3 +178,58 @@ class PostgreSQL(Warehouse):
     def connected(self) -> Iterator[Any]:
         with psycopg.connect(self.url, options="-c TimeZone=UTC") as connection:
             yield connection
+
+
+class SQLite(Warehouse):
+    """Queries may be written as for the others, with casts to text and the present moment."""
+
+    type_names = MappingProxyType(
+        {"INTEGER": "bigint", "TIMESTAMP": "timestamp with time zone", "JSON TEXT": "json"}
+    )
+
+    @override
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[Any]:
+        with contextlib.closing(sqlite3.connect(self.folder / "warehouse.db")) as connection:
+            connection.create_function("shown", 1, _shown)
+            connection.create_function("ago", 1, _ago)
+            yield connection
+
+    @override
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        sql = re.sub(r"(\w+|\"\w+\")::text", r"shown(\1)", sql)
+        sql = sql.replace("now() - INTERVAL '1 minute'", "ago(60)").replace("now()", "ago(0)")
+        return super().rows(sql)
+
+    @override
+    def columns(self, table: str) -> list[tuple[str, str]]:
+        return self.rows(f"SELECT name, type FROM pragma_table_info('{table}')")
+
+    @override
+    def tables(self) -> set[str]:
+        rows = self.rows("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+        return {name for (name,) in rows}
+
+    @override
+    def path(self, schema: str, table: str) -> str:
+        return f'"{schema}__{table}"'
+
+    @override
+    def as_text(self, column: str, type_: str) -> str:
+        return (
+            f"CASE {column} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+            if type_ == "boolean"
+            else f"shown({column})"
+        )
+
+
+def _shown(value: Any) -> str | None:
+    """A value as the other databases write it: moments without the zeros at their end."""
+    text = None if value is None else str(value)
+    if text and (moment := re.fullmatch(r"(.*:\d\d)(\.\d{6})(\+00)?(:00)?", text)):
+        return f"{moment[1]}{moment[2].rstrip('0').rstrip('.')}{moment[3] or ''}"
+    return text
+
+
+def _ago(seconds: int) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(" ", "microseconds")

@@ -6,6 +6,7 @@ import importlib
 import re
 
 from targets.warehouse.adapters.base import Adapter, Merged, WarehouseError
+from targets.warehouse.transaction import transact
 
 __all__ = ["Adapter", "Merged", "WarehouseError", "connect"]
 
@@ -14,6 +15,7 @@ _ADAPTERS = {
     "duckdb": ("duckdb", "duckdb"),
     "postgres": ("postgresql", "postgres"),
     "postgresql": ("postgresql", "postgres"),
+    "sqlite": ("sqlite", "sqlite"),
 }
 _CREDENTIALS = re.compile(r"([^:@/?#%\s]|%[0-9A-Fa-f]{2})*(:([^:@/?#%\s]|%[0-9A-Fa-f]{2})*)?")
 
@@ -41,4 +43,9 @@ def connect(url: str, schema: str | None) -> Adapter:
             f"pip install 'attribution-elt[{extra}]'"
         ) from error
     connected: Adapter = adapter(url.replace(match[2] or "", "", 1), schema)
+    try:
+        transact(connected, connected.use_schema)
+    except Exception:
+        connected.close()
+        raise
     return connected

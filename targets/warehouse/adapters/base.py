@@ -71,7 +71,11 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def connect(self) -> None:
-        """Connect to `_url`, and make sure that there is a `schema`: the wanted one if any."""
+        """Connect to `_url`."""
+
+    @abc.abstractmethod
+    def use_schema(self) -> None:
+        """Set `schema` to the wanted one, made if it is missing, or else to the database's own."""
 
     @abc.abstractmethod
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
@@ -171,6 +175,13 @@ class Adapter(abc.ABC):
     def key(self, table: str, keys: Sequence[str]) -> None:
         """Make `keys` the key of a table that is there, where the warehouse has such a thing."""
 
+    def holds(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - some cannot all
+        """Tell whether its decimals show these numbers, sent as texts, to the digit.
+
+        If not, their column becomes text. `decimal_digits` is looked at besides.
+        """
+        return True
+
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
         """Tell whether a column does not hold everything that is wanted of it."""
         return existing.kind is not wanted.kind or existing.scale < wanted.scale
@@ -183,6 +194,11 @@ class Adapter(abc.ABC):
     def is_empty(self, table: str) -> bool:
         """Tell whether a table has no rows."""
         return not self.execute(f"SELECT 1 FROM {self.path(table)} LIMIT 1")
+
+    def count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        ((rows,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
+        return int(rows)
 
     def replace(self, table: str, source: str) -> None:
         """Put the rows of `source` in the place of those of `table`, and drop `source`.

@@ -50,6 +50,9 @@ class DuckDBAdapter(Adapter):
         self._connection = duckdb.connect(unquote(parts.path)[1:], config=settings)
         self.execute("SET TimeZone = 'UTC'")
         self._connection.begin()
+
+    @override
+    def use_schema(self) -> None:
         if self._wanted_schema:
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._wanted_schema)}")
         self.schema = self._wanted_schema or self.execute("SELECT current_schema()")[0][0]
@@ -103,7 +106,7 @@ class DuckDBAdapter(Adapter):
             f"old.{quoted(name)} IS DISTINCT FROM new.{quoted(name)}"
             for name in self.compared(columns, keys)
         )
-        before = self._count(table)
+        before = self.count(table)
         ((changed,),) = self.execute(
             f"MERGE INTO {self.path(table)} AS old USING {_STAGE} AS new ON {same} "
             f"WHEN MATCHED AND ({differs or False}) "
@@ -111,7 +114,7 @@ class DuckDBAdapter(Adapter):
             f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
             f"VALUES ({', '.join(f'new.{name}' for name in names)})"
         )
-        inserted = self._count(table) - before
+        inserted = self.count(table) - before
         return Merged(inserted, changed - inserted)
 
     @override
@@ -119,10 +122,6 @@ class DuckDBAdapter(Adapter):
         self.stage(table, rows, columns)
         names = listed(columns)
         self.execute(f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}")
-
-    def _count(self, table: str) -> int:
-        ((count,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
-        return int(count)
 
     @override
     def commit(self) -> None:

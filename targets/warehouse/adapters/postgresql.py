@@ -92,21 +92,20 @@ class PostgreSQLAdapter(Adapter):
     def connect(self) -> None:
         given = conninfo_to_dict(self._url)
         self._connection = psycopg.connect(self._url, **(_CONNECTION | given))  # type: ignore[arg-type] # all of libpq's
+        self._connection.autocommit = True  # what is set in a transaction may be undone with it
         self.execute("SET TIME ZONE 'UTC'")
+        self._connection.autocommit = False
+
+    @override
+    def use_schema(self) -> None:
         schema = self._wanted_schema
         if schema and not self.execute(
             f"SELECT FROM pg_namespace WHERE nspname = {literal(schema)}"
         ):  # even IF NOT EXISTS needs the right to create one
-            try:
-                self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-            except psycopg.Error as error:
-                if not _is_made_by_another(error):
-                    raise
-        self.commit()
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         self.schema = schema or self.execute("SELECT current_schema()")[0][0]
         if self.schema is None:
             raise WarehouseError("the database has no default schema: set default_target_schema")
-        self.commit()
 
     @override
     def is_transient(self, error: Exception) -> bool:

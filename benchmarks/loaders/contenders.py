@@ -1,0 +1,155 @@
+"""What is measured: the loaders, their versions and settings, and how they are called."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ENVIRONMENTS = HERE.parent / ".venvs"
+TARGET_POSTGRES = (
+    "meltanolabs-target-postgres==0.8.1",
+    "singer-sdk==0.54.9",
+    "sqlalchemy==2.1.9",
+    "psycopg[binary]==3.3.6",
+)
+TARGET_DUCKDB = ("target-duckdb==0.8.0", "duckdb==2.0.0")
+DLT = (
+    "dlt[duckdb,parquet,postgres]==1.31.0",
+    "adbc-driver-postgresql==1.13.0",
+    "duckdb==2.0.0",
+    "pyarrow==26.0.1",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a load goes and what it may use.
+
+    Attributes:
+        url: the database's, or the DuckDB file's path.
+        data: path of the data, without the suffix that tells the format.
+        folder: kept from a first load to its reload.
+    """
+
+    url: str
+    data: Path
+    folder: Path
+
+    def config(self, **settings: Any) -> str:
+        """Write a configuration; return its path."""
+        path = self.folder / "config.json"
+        path.write_text(json.dumps(settings))
+        return str(path)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A loader.
+
+    Attributes:
+        table: where it puts the records.
+        requirements: what its own environment needs; without any it runs in ours.
+    """
+
+    name: str
+    table: str
+    command: Callable[[Run], list[str]]
+    requirements: tuple[str, ...] = ()
+
+    def prepare(self) -> None:
+        """Make its environment, unless it is there as wanted."""
+        if not self.requirements:
+            return
+        folder = environment(self.requirements)
+        wanted = folder / "requirements.txt"
+        if wanted.exists() and wanted.read_text() == "\n".join(self.requirements):
+            return
+        print(f"Making {folder} ...", file=sys.stderr)
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(folder)],
+            [f"{folder}/bin/pip", "install", "--quiet", *self.requirements],
+        ):
+            subprocess.run(command, check=True)  # noqa: S603 - our own command line
+        wanted.write_text("\n".join(self.requirements))
+
+
+def environment(requirements: tuple[str, ...]) -> Path:
+    """Return the folder of an environment."""
+    return ENVIRONMENTS / requirements[0].partition("==")[0].partition("[")[0]
+
+
+def floor(database: str, suffix: str) -> Callable[[Run], list[str]]:
+    """Call the database's own bulk load."""
+    return lambda run: [
+        sys.executable, f"{HERE}/floor.py", database, run.url, f"{run.data}{suffix}",
+    ]  # fmt: skip
+
+
+def target_warehouse(scheme: str = "") -> Callable[[Run], list[str]]:
+    """Call our own loader, at its defaults."""
+    executable = str(Path(sys.executable).parent / "target-warehouse")
+    return lambda run: [executable, "--config", run.config(url=f"{scheme}{run.url}")]
+
+
+def target_postgres(**settings: Any) -> Callable[[Run], list[str]]:
+    """Call MeltanoLabs' loader."""
+    executable = f"{environment(TARGET_POSTGRES)}/bin/target-postgres"
+    return lambda run: [
+        executable,
+        "--config",
+        run.config(
+            sqlalchemy_url=run.url.replace("postgresql:", "postgresql+psycopg:"), **settings
+        ),
+    ]
+
+
+def target_duckdb() -> Callable[[Run], list[str]]:
+    """Call the loader of that name, at its defaults."""
+    executable = f"{environment(TARGET_DUCKDB)}/bin/target-duckdb"
+    return lambda run: [
+        executable, "--config", run.config(path=run.url, default_target_schema="shop"),
+    ]  # fmt: skip
+
+
+def dlt(destination: str, form: str) -> Callable[[Run], list[str]]:
+    """Call dlt; its settings stand in `dlt_singer.py`."""
+    python = f"{environment(DLT)}/bin/python"
+    # It insists on a host; libpq prefers the socket at the end of the URL.
+    return lambda run: [
+        python,
+        f"{HERE}/dlt_singer.py",
+        destination,
+        run.url.replace("@/", "@localhost/"),
+        str(run.folder),
+        form,
+    ]
+
+
+CONTENDERS = {
+    "PostgreSQL": (
+        Contender("raw COPY", "public.products", floor("postgresql", ".csv")),
+        Contender("target-warehouse", "public.products", target_warehouse()),
+        Contender("dlt, Arrow in", "shop.products", dlt("postgres", "arrow"), DLT),
+        Contender("dlt, dictionaries in", "shop.products", dlt("postgres", "dictionaries"), DLT),
+        Contender(
+            "target-postgres, at its best",
+            "melty.products",
+            target_postgres(use_copy=True, validate_records=False),
+            TARGET_POSTGRES,
+        ),
+        Contender("target-postgres", "melty.products", target_postgres(), TARGET_POSTGRES),
+    ),
+    "DuckDB": (
+        Contender("raw read_json", "main.products", floor("duckdb", ".ndjson")),
+        Contender("target-warehouse", "main.products", target_warehouse("duckdb:///")),
+        Contender("dlt, Arrow in", "shop.products", dlt("duckdb", "arrow"), DLT),
+        Contender("target-duckdb", "shop.products", target_duckdb(), TARGET_DUCKDB),
+    ),
+}
+"""By database, the floor first."""

@@ -1,0 +1,143 @@
+"""Speed, memory and correctness of loading products: target-warehouse beside its peers.
+
+    python benchmarks/loading.py [--records 200000] [--rounds 3] [--only target-warehouse ...]
+
+In each round every loader loads the same Singer messages from a file on stdin into a fresh
+database; then those of a day later, when a fifth of the records has changed, into the table that is
+there by then; and 2,000 records into a fresh database, which shows its start-up. What has landed is
+compared with what was sent, value by value. The floor is the database's own bulk load of a file
+made ready for it, into an empty table without a key. Peers get environments in `benchmarks/.venvs`.
+Printed are medians; ratios to the floor are those within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from loaders.contenders import CONTENDERS, Contender, Run
+from loaders.databases import DuckDB, PostgreSQL
+from loaders.measure import Cost, measure
+from loaders.products import LOADS, Checksum, write
+
+FEW = 2_000
+ALL = "all of it"
+HEADINGS = (
+    "into", "loader", "first load, s", "x floor", "reload, s", "x floor", "records/s",
+    "CPU s/M", "peak MB", f"{FEW:,} records, s", "what landed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a contender took in a round, and what was not as sent, if anything."""
+
+    first: Cost
+    reload: Cost
+    few: Cost
+    landed: str
+
+    def __str__(self) -> str:
+        seconds = ", ".join(f"{each.seconds:.1f}" for each in (self.first, self.reload, self.few))
+        return f"{seconds} s; {self.landed or ALL}"
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    names = {each.name for _, *others in CONTENDERS.values() for each in others}
+    parser.add_argument(
+        "--only", nargs="+", metavar="LOADER", default=names, choices=names, help="and the floor"
+    )
+    arguments = parser.parse_args()
+    contenders = [
+        (database, each)
+        for database, (floor, *others) in CONTENDERS.items()
+        for each in (floor, *(other for other in others if other.name in arguments.only))
+    ]
+    for _, contender in contenders:
+        contender.prepare()
+    results: dict[tuple[str, str], list[Result]] = {}
+    # A socket's path has to be short, and so is this prefix.
+    with (
+        tempfile.TemporaryDirectory(prefix="loading-") as name,
+        PostgreSQL(Path(name) / "server") as postgresql,
+    ):
+        folder = Path(name)
+        databases: dict[str, PostgreSQL | DuckDB] = {
+            "PostgreSQL": postgresql,
+            "DuckDB": DuckDB(folder),
+        }
+        sent = write(folder, arguments.records)
+        write(folder / "few", FEW)
+        print(_about(databases, arguments.records, folder))
+        for number in range(arguments.rounds):
+            for database, contender in contenders:
+                result = _compete(contender, databases[database], folder, sent)
+                results.setdefault((database, contender.name), []).append(result)
+                print(f"{number + 1}: {database}, {contender.name}: {result}", file=sys.stderr)
+    _print_table(results, arguments.records)
+
+
+def _about(databases: dict[str, PostgreSQL | DuckDB], records: int, folder: Path) -> str:
+    size = (folder / "first.singer").stat().st_size / 1e6
+    versions = ", ".join(database.about for database in databases.values())
+    return f"{records:,} records, {size:,.0f} MB; Python {platform.python_version()}, {versions}\n"
+
+
+def _compete(
+    contender: Contender, database: PostgreSQL | DuckDB, folder: Path, sent: dict[str, Checksum]
+) -> Result:
+    costs, faults = [], []
+    with database.fresh() as url, tempfile.TemporaryDirectory(dir=folder) as own:
+        for load in LOADS:
+            run = Run(url, folder / load, Path(own))
+            cost = measure(contender.command(run), run.data.with_suffix(".singer"))
+            costs.append(cost)
+            fault = cost.failure or sent[load].differences(
+                Checksum.of(database.rows(url, contender.table))
+            )
+            faults += [f"{load}: {fault}"] if fault else []
+    with database.fresh() as url, tempfile.TemporaryDirectory(dir=folder) as own:
+        run = Run(url, folder / "few" / LOADS[0], Path(own))
+        costs.append(measure(contender.command(run), run.data.with_suffix(".singer")))
+    first, reload, few = costs
+    return Result(first, reload, few, "; ".join(faults))
+
+
+def _print_table(results: dict[tuple[str, str], list[Result]], records: int) -> None:
+    print("|", " | ".join(HEADINGS), "|")
+    print("| --- | --- |" + " ---: |" * (len(HEADINGS) - 3) + " --- |")
+    for (database, name), own in results.items():
+        floor = results[database, CONTENDERS[database][0].name]
+        first = statistics.median(each.first.seconds for each in own)
+        cells = [
+            database,
+            name,
+            f"{first:.1f}",
+            f"{_ratio([r.first for r in own], [r.first for r in floor]):.2f}",
+            f"{statistics.median(each.reload.seconds for each in own):.1f}",
+            f"{_ratio([r.reload for r in own], [r.reload for r in floor]):.2f}",
+            f"{records / first:,.0f}",
+            f"{statistics.median(each.first.cpu for each in own) / records * 1e6:.0f}",
+            f"{max(cost.megabytes for each in own for cost in (each.first, each.reload)):,.0f}",
+            f"{statistics.median(each.few.seconds for each in own):.1f}",
+            " / ".join(sorted({each.landed or ALL for each in own})),
+        ]
+        print("|", " | ".join(cells), "|")
+
+
+def _ratio(costs: list[Cost], floor: list[Cost]) -> float:
+    pairs = zip(costs, floor, strict=True)
+    return statistics.median(cost.seconds / least.seconds for cost, least in pairs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+"""Singer streams of any kind, and what each value in them means."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+Scalar = bool | Decimal | str | datetime | date | time | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """A value as it is sent, and as it is meant: a number as Decimal, an instant in UTC."""
+
+    json: str
+    meaning: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Type:
+    """A property's JSON schema, with values of it."""
+
+    schema: Any
+    values: st.SearchStrategy[Value]
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """A SCHEMA message."""
+
+    stream: str
+    keys: Sequence[str]
+    types: Mapping[str, Type]
+
+    def line(self) -> str:
+        properties = {name: type_.schema for name, type_ in self.types.items()}
+        described = {"type": "object", "properties": properties}
+        message = {"type": "SCHEMA", "stream": self.stream, "schema": described}
+        return json.dumps({**message, "key_properties": list(self.keys)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A RECORD message."""
+
+    stream: str
+    values: Mapping[str, Value]
+
+    def line(self) -> str:
+        return f'{{"type": "RECORD", "stream": {json.dumps(self.stream)}, "record": {self.text}}}'
+
+    @property
+    def text(self) -> str:
+        members = [f"{json.dumps(name)}: {value.json}" for name, value in self.values.items()]
+        return f"{{{', '.join(members)}}}"
+
+
+Message = Schema | Record
+Run = Sequence[Message]
+
+
+def written(value: Any) -> str:
+    """A value as JSON, decimals with all their digits."""
+    match value:
+        case Decimal():
+            return str(value)
+        case list():
+            return f"[{', '.join(map(written, value))}]"
+        case dict():
+            members = [f"{written(name)}: {written(item)}" for name, item in value.items()]
+            return f"{{{', '.join(members)}}}"
+        case str() if _is_text(value):
+            return json.dumps(value, ensure_ascii=len(value) % 2 == 0)
+        case _:
+            return json.dumps(value)
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written in UTF-8: a lone surrogate cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def plain(value: Any) -> Value:
+    """A value that means what it says."""
+    return Value(written(value), value)
+
+
+NULL = plain(None)
+SPECIAL = [
+    "",
+    " ",
+    "null",
+    "NULL",
+    "\\N",
+    "\\.",
+    '"',
+    "'",
+    "a\tb",
+    "a\r\nb",
+    "\n\\.\n",
+    "007",
+    "1e5",
+]
+SPECIAL += [
+    "a\0b",
+    "\ud83d",
+    "\ude00x",
+    "🙂",
+    "e\u0301",
+    "true",
+    "2024-02-29",
+    "{}",
+    "[1]",
+    "%s",
+    ",",
+]
+
+texts = st.one_of(st.sampled_from(SPECIAL), st.text(max_size=20))
+storable_texts = texts.filter(lambda text: _is_text(text) and "\0" not in text)
+booleans = st.booleans()
+small = st.integers(-(2**31), 2**31).map(Decimal)
+long = st.integers(-(2**63), 2**63 - 1).map(Decimal)
+huge = st.integers(-(10**45), 10**45).map(Decimal)
+money = st.decimals(-(10**9), 10**9, places=2)
+numbers = st.one_of(
+    small,
+    money,
+    huge,
+    st.builds(
+        lambda digits, exponent: Decimal(digits).scaleb(exponent),
+        st.integers(-(10**20), 10**20),
+        st.integers(-40, 40),
+    ),
+)
+uncommon_numbers = st.sampled_from([Decimal("NaN"), Decimal("Infinity"), Decimal("-Infinity")])
+nested = st.recursive(
+    st.one_of(st.none(), booleans, numbers, texts),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(storable_texts, inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+objects = st.dictionaries(storable_texts, nested, max_size=3)
+arrays = st.lists(nested, max_size=3)
+
+dates = st.dates(date(2, 1, 1), date(9998, 12, 31))
+moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants bounds without
+offsets = st.integers(-14 * 4, 14 * 4).map(
+    lambda quarters: timezone(timedelta(minutes=15 * quarters))
+)
+
+
+@st.composite
+def date_times(draw: st.DrawFn) -> Value:
+    """Instants, in all the ways they are written."""
+    instant = draw(st.one_of(moments, moments.map(lambda moment: moment.replace(microsecond=0))))
+    local = instant.astimezone(draw(st.one_of(st.just(UTC), offsets)))
+    text = local.isoformat(draw(st.sampled_from("TTTt ")))
+    if local.utcoffset() == timedelta(0):
+        text = text.removesuffix("+00:00") + draw(st.sampled_from(["Z", "z", "+00:00", ""]))
+    return Value(written(text), instant)
+
+
+@st.composite
+def clocks(draw: st.DrawFn) -> Value:
+    """Times of day, some of them with an offset."""
+    moment = draw(st.datetimes(datetime(2000, 1, 1), datetime(2000, 12, 31)))  # noqa: DTZ001
+    zone = draw(st.one_of(st.none(), offsets))
+    utc = moment if zone is None else moment.replace(tzinfo=zone).astimezone(UTC)
+    return Value(written(moment.time().replace(tzinfo=zone).isoformat()), utc.time())
+
+
+def _string(format_: str | None = None) -> dict[str, Any]:
+    return {"type": ["string", "null"]} | ({"format": format_} if format_ else {})
+
+
+def _day(value: date) -> Value:
+    return Value(written(value.isoformat()), value)
+
+
+def _decimal_text(value: Decimal) -> Value:
+    return Value(written(str(value)), value)
+
+
+DAY = Type(_string("date"), dates.map(_day))
+INSTANT = Type(_string("date-time"), date_times())
+CLOCK = Type(_string("time"), clocks())
+TEXT = Type(_string(), texts.map(plain))
+STRICT_TEXT = Type({"type": "string"}, texts.map(plain))
+BOOLEAN = Type({"type": ["null", "boolean"]}, booleans.map(plain))
+INTEGER = Type({"type": ["integer", "null"]}, long.map(plain))
+NUMBER = Type({"type": ["number", "null"]}, numbers.map(plain))
+DECIMAL = Type(_string("singer.decimal"), numbers.map(_decimal_text))
+OBJECT = Type({"type": ["object", "null"], "properties": {"a": {}}}, objects.map(plain))
+ARRAY = Type({"type": ["array", "null"], "items": {"type": "string"}}, arrays.map(plain))
+ANY = Type({}, nested.map(plain))
+
+TYPES = [
+    DAY,
+    INSTANT,
+    CLOCK,
+    TEXT,
+    STRICT_TEXT,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    DECIMAL,
+    OBJECT,
+    ARRAY,
+    ANY,
+]
+TYPES += [
+    Type(True, nested.map(plain)),
+    Type({"type": ["integer", "string"]}, st.one_of(small, texts).map(plain)),
+    Type({"type": ["boolean", "number", "null"]}, st.one_of(booleans, numbers).map(plain)),
+    Type({"type": ["string", "object"]}, st.one_of(texts, objects).map(plain)),
+    Type({"type": ["array", "integer"]}, st.one_of(arrays, huge).map(plain)),
+    Type({"anyOf": [_string("date-time"), {"type": "null"}]}, date_times()),
+    Type({"anyOf": [_string("date-time"), _string()]}, texts.map(plain)),
+    Type(
+        {"anyOf": [_string("date"), _string("date-time")]}, st.one_of(dates.map(_day), date_times())
+    ),
+    Type({"oneOf": [{"type": "integer"}, {"type": "number"}]}, numbers.map(plain)),
+    Type({"oneOf": [{"type": "object"}, {"type": "string"}]}, st.one_of(objects, texts).map(plain)),
+    Type({"allOf": [{"type": "string"}]}, texts.map(plain)),
+    Type({"enum": ["a", "b", None]}, st.sampled_from(["a", "b"]).map(plain)),
+    Type({"const": 7}, st.just(plain(Decimal(7)))),
+    # Values that say more than the schema does.
+    Type({"type": "integer"}, st.one_of(small, huge, numbers).map(plain)),
+    Type(
+        {"type": "number"},
+        numbers.map(plain),  # BUG2
+    ),
+    Type(_string("date"), st.one_of(dates.map(_day), date_times())),
+]
+
+KEYS = [
+    Type({"type": "integer"}, st.integers(0, 5).map(Decimal).map(plain)),
+    Type({"type": "integer"}, st.one_of(st.integers(0, 3), st.just(2**70)).map(Decimal).map(plain)),
+    Type({"type": "string"}, st.sampled_from(SPECIAL[:16]).map(plain)),
+    Type(
+        {"type": ["integer", "string"]},
+        st.sampled_from([plain(Decimal(1)), plain("1"), plain("a")]),
+    ),
+    Type({}, st.sampled_from([plain(Decimal(1)), plain("a"), plain("b")])),
+    Type({"type": "boolean"}, booleans.map(plain)),
+    Type(
+        {"type": "number"},
+        st.sampled_from(
+            [Value(text, Decimal(text)) for text in ("1", "1.0", "1e0", "1.5", "-0", "0")]
+        ),
+    ),
+    Type(
+        _string("date-time"),
+        st.sampled_from(
+            [
+                Value(f'"{text}"', datetime.fromisoformat(text).astimezone(UTC))
+                for text in (
+                    "2024-02-29T12:00:00+00:00",
+                    "2024-02-29T13:00:00+01:00",
+                    "2024-02-29T12:00:00.5Z",
+                )
+            ]
+        ),
+    ),
+    Type(_string("date"), st.dates(date(2024, 2, 28), date(2024, 3, 1)).map(_day)),
+    Type(
+        _string("time"),
+        st.sampled_from([time(1), time(2, 30)]).map(
+            lambda moment: Value(f'"{moment.isoformat()}"', moment)
+        ),
+    ),
+]
+"""Types of keys, with so few values that some of them come again."""
+
+AWKWARD = [
+    "select",
+    "Group",
+    "group",
+    "GROUP",
+    'quo"te',
+    "it's",
+    "spa ce",
+    "a.b",
+    "per%cent",
+    "å",
+    "Å",
+]
+AWKWARD += [
+    "x" * 62,
+    "x" * 63,
+    "x" * 64,
+    "x" * 63 + "y",
+    "å" * 32,
+    "å" * 40,
+    "\\",
+    "tab\t",
+    "$1",
+    "id",
+]
+names = st.one_of(
+    st.sampled_from(AWKWARD),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
+).filter(lambda name: not name.casefold().startswith("_"))
+
+
+@st.composite
+def streams(draw: st.DrawFn, stream: str, runs: int) -> list[list[Message]]:
+    """The messages of one stream, a list a run."""
+    labels = draw(st.lists(names, min_size=1, max_size=4, unique=True))
+    keys = labels[: draw(st.integers(0, min(2, len(labels))))]
+    key_types = {key: draw(st.sampled_from(KEYS)) for key in keys}
+    result: list[list[Message]] = []
+    schema = draw(_schemas(stream, labels, key_types))
+    for number in range(runs):
+        if number and draw(booleans):
+            schema = draw(_schemas(stream, labels, key_types))
+        messages: list[Message] = [schema]
+        for _ in range(draw(st.integers(0, 5))):
+            if draw(st.integers(0, 5)) == 0:
+                schema = draw(_schemas(stream, labels, key_types))
+                messages.append(schema)
+            messages.append(draw(_records(schema)))
+        result.append(messages)
+    return result
+
+
+@st.composite
+def _schemas(
+    draw: st.DrawFn, stream: str, labels: Iterable[str], keys: Mapping[str, Type]
+) -> Schema:
+    types = dict(keys)
+    for label in labels:
+        if label not in keys and draw(st.integers(0, 4)):
+            types[label] = draw(st.sampled_from(TYPES))
+    return Schema(stream, list(keys), types)
+
+
+@st.composite
+def _records(draw: st.DrawFn, schema: Schema) -> Record:
+    values = {}
+    for name, type_ in schema.types.items():
+        if name in schema.keys:
+            values[name] = draw(type_.values)
+        elif draw(st.integers(0, 5)):
+            values[name] = draw(st.one_of(type_.values, type_.values, st.just(NULL)))
+    if draw(st.integers(0, 9)) == 0:
+        values.setdefault(
+            draw(st.sampled_from(["extra", "Extra"])),
+            draw(nested.filter(lambda v: v is not None).map(plain)),
+        )  # BUG3
+
+    if schema.keys and draw(st.integers(0, 15)) == 0:
+        values[schema.keys[-1]] = NULL
+    return Record(schema.stream, values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Some runs of the loader, with its settings."""
+
+    runs: Sequence[Run]
+    settings: Mapping[str, Any]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Several streams that take turns, in several runs."""
+    runs = draw(st.integers(1, 2))
+    labels = draw(st.lists(names, min_size=1, max_size=2, unique=True))
+    by_stream = [draw(streams(label, runs)) for label in labels]
+    settings = {
+        "load_method": draw(st.sampled_from(["upsert", "upsert", "append-only", "overwrite"])),
+        "add_record_metadata": draw(booleans),
+        "batch_size_rows": draw(st.integers(1, 9)),
+        "batch_max_bytes": draw(st.sampled_from([1, 500, 10_000_000])),
+    }
+    return Case(
+        [draw(_shuffled([each[run] for each in by_stream])) for run in range(runs)], settings
+    )
+
+
+@st.composite
+def _shuffled(draw: st.DrawFn, parts: Sequence[Sequence[Message]]) -> list[Message]:
+    """All messages, those of each stream in their order."""
+    turns = draw(st.permutations([n for n, part in enumerate(parts) for _ in part]))
+    left = [iter(part) for part in parts]
+    return [next(left[turn]) for turn in turns]
