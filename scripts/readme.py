@@ -1,10 +1,13 @@
-"""Writes the README's tables of settings and streams from the plugins; `--check` only compares."""
+"""Writes the tables of README.md and docs/ from what they tell of; `--check` only compares."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,11 @@ from singer_sdk import Stream
 
 from plugins import plugin_class
 from taps.settings import common
+from targets.warehouse import adapters
+from targets.warehouse.columns import Kind
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SECTION = re.compile(r"(<!-- (?P<plugin>[\w-]+): (?P<table>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COMMON = tuple(common("").wrapped)
 INHERITED = ("stream_map", "flattening_", "faker_config", "validate_records")
@@ -21,33 +27,44 @@ INHERITED = ("stream_map", "flattening_", "faker_config", "validate_records")
 
 
 def main() -> None:
-    """Rewrite the README, or say that it has fallen behind."""
-    text = README.read_text(encoding="utf-8")
-    written = SECTION.sub(section, text)
-    if "--check" not in sys.argv[1:]:
-        README.write_text(written, encoding="utf-8")
-    elif written != text:
-        sys.exit("README.md has fallen behind the plugins: run `python scripts/readme.py`")
+    """Rewrite the pages, or say which of them have fallen behind."""
+    behind = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        written = SECTION.sub(section, text)
+        if written != text:
+            behind.append(str(page.relative_to(ROOT)))
+            if "--check" not in sys.argv[1:]:
+                page.write_text(written, encoding="utf-8")
+    if behind and "--check" in sys.argv[1:]:
+        sys.exit(f"{', '.join(behind)}: fallen behind, run `python scripts/readme.py`")
 
 
 def section(found: re.Match[str]) -> str:
     """Return a marked section with its table as it should be."""
-    plugin = plugin_class(found["plugin"])
-    tables = {"settings": settings, "streams": streams, "common": common_settings}
-    rows = tables[found["table"]](plugin)
+    tables = {
+        "common": common_settings,
+        "personal": personal_data,
+        "settings": settings,
+        "streams": streams,
+        "taps": taps,
+        "types": types,
+    }
+    rows = tables[found["table"]](found["plugin"])
     return found[1] + "".join(f"| {' | '.join(row)} |\n" for row in rows) + found[4]
 
 
-def settings(plugin: Any) -> Iterator[Sequence[str]]:
+def settings(name: str) -> Iterator[Sequence[str]]:
     """Yield the rows of the table of a plugin's own settings."""
-    shared = [name for name in COMMON if name != "api_url"]
-    names = [name for name in plugin.config_jsonschema["properties"] if name not in shared]
-    return rows_of(plugin, [name for name in names if not name.startswith(INHERITED)])
+    plugin = plugin_class(name)
+    shared = [each for each in COMMON if each != "api_url"]
+    names = [each for each in plugin.config_jsonschema["properties"] if each not in shared]
+    return rows_of(plugin, [each for each in names if not each.startswith(INHERITED)])
 
 
-def common_settings(plugin: Any) -> Iterator[Sequence[str]]:
+def common_settings(name: str) -> Iterator[Sequence[str]]:
     """Yield the rows of the table of settings that every tap has."""
-    return rows_of(plugin, [name for name in COMMON if name != "api_url"])
+    return rows_of(plugin_class(name), [each for each in COMMON if each != "api_url"])
 
 
 def rows_of(plugin: Any, names: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -73,16 +90,62 @@ def rows_of(plugin: Any, names: Sequence[str]) -> Iterator[Sequence[str]]:
         )
 
 
-def streams(plugin: Any) -> Iterator[Sequence[str]]:
+def streams(name: str) -> Iterator[Sequence[str]]:
     """Yield the rows of the table of streams."""
     yield "stream", "one row is", "primary key", "replication key"
     yield "---", "---", "---", "---"
-    for stream in plugin.stream_types:
-        keys = ", ".join(f"`{key}`" for key in stream.primary_keys)
+    for stream in plugin_class(name).stream_types:
         inherited = stream.replication_key is Stream.replication_key
         replication = "" if inherited else f"`{stream.replication_key}`"
         about = stream.__doc__.splitlines()[0].rstrip(".")
-        yield f"`{stream.name}`", about[0].lower() + about[1:], keys, replication
+        row = about[0].lower() + about[1:]
+        yield f"`{stream.name}`", row, code(stream.primary_keys), replication
+
+
+def personal_data(name: str) -> Iterator[Sequence[str]]:
+    """Yield the rows of the table of what is marked as personal data."""
+    yield "stream", "personal data"
+    yield "---", "---"
+    tap = plugin_class(name)
+    for stream in tap.stream_types:
+        properties = tap.schemas.get_schema(stream.name)["properties"]
+        marked = [key for key, each in properties.items() if each.get("x-pii")]
+        if marked:
+            yield f"`{stream.name}`", code(marked)
+
+
+def taps(_project: str) -> Iterator[Sequence[str]]:
+    """Yield the rows of the table of taps."""
+    yield "tap", "what it brings", "streams"
+    yield "---", "---", "---"
+    scripts = entry_points(group="console_scripts")
+    for name in sorted(each for each in scripts.names if each.startswith("tap-")):
+        tap = plugin_class(name)
+        page = f"docs/{name.removeprefix('tap-')}.md"
+        about = " ".join(tap.__doc__.split()).rstrip(".")
+        yield f"[`{name}`]({page})", about, code(each.name for each in tap.stream_types)
+
+
+def types(_target: str) -> Iterator[Sequence[str]]:
+    """Yield the rows of the table of types, a column for each adapter."""
+    modules = (
+        importlib.import_module(f"{adapters.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(adapters.__path__)
+    )
+    found = {
+        module.ADAPTER.__name__.removesuffix("Adapter"): module.ADAPTER.types
+        for module in modules
+        if hasattr(module, "ADAPTER")
+    }
+    yield "kind", *found
+    yield tuple("---" for _ in range(len(found) + 1))
+    for kind in Kind:
+        yield kind.value, *(f"`{each[kind].format(scale='s')}`" for each in found.values())
+
+
+def code(names: Iterable[str]) -> str:
+    """Return names as code, with commas."""
+    return ", ".join(f"`{name}`" for name in names)
 
 
 if __name__ == "__main__":

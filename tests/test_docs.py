@@ -1,0 +1,98 @@
+"""What the documentation shows works: each of its commands, settings and queries is executed."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox
+from tests.docs import pages
+from tests.docs.pages import PROJECT, Block
+from tests.docs.reader import Reader
+from tests.pipeline.landings import Postgres
+from tests.pipeline.meltano import environment, settings
+
+README = PROJECT / "README.md"
+PAGES = {page: list(pages.blocks(page)) for page in pages.pages()}
+BLOCKS = [block for blocks in PAGES.values() for block in blocks]
+
+
+def name(value: Path | Block) -> str:
+    return str(value.relative_to(PROJECT) if isinstance(value, Path) else value)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with an environment and plugins, which most pages take for granted."""
+    folder = tmp_path_factory.mktemp("made") / "project"
+    command = "scripts/meltano install $(basename -s .yml plugins/*/*.yml)\n"
+    Reader(folder, None, environment({}), "").follow(Block(folder, 0, "sh", command, None, None))
+    return folder
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page, blocks in PAGES.items() if any(not block.not_run for block in blocks)],
+    ids=name,
+)
+def test_a_page_can_be_followed(
+    page: Path,
+    tmp_path: Path,
+    postgres_url: str,
+    unused_port: int,
+    request: pytest.FixtureRequest,
+) -> None:
+    own = page == README or any(block.file == "pyproject.toml" for block in PAGES[page])
+    made = None if own else request.getfixturevalue("made")
+    with Sandbox(seed=7) as sandbox:
+        variables = environment(
+            settings(sandbox),
+            **Postgres(postgres_url).variables,
+            PORT=str(unused_port),
+            PIP_NO_INDEX="1",
+        )
+        reader = Reader(tmp_path / "project", made, variables, postgres_url)
+        for block in PAGES[page]:
+            if not block.not_run:
+                reader.follow(block)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.not_run], ids=name)
+def test_what_cannot_be_executed_says_why(block: Block) -> None:
+    """Listed here, so that none is left out without notice."""
+    assert block.language in pages.EXECUTED
+    pytest.skip(str(block.not_run))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_is_of_a_language_that_is_known(page: Path) -> None:
+    for block in PAGES[page]:
+        known = block.language in pages.EXECUTED | pages.FILES | pages.SHOWN
+        assert known, f"{block}: {block.language} is none of those that are executed"
+        assert block.file or block.language not in pages.FILES, f"{block}: which file is it?"
+    said = page.read_text().count("<!-- not run:")
+    assert said == sum(1 for block in PAGES[page] if block.not_run), "a comment without a block"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    links = re.findall(r'\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)|src="([^"]+)"', text)
+    targets = [target for pair in links for target in pair if target]
+    assert [each for each in targets if not (page.parent / each).exists()] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = PROJECT / "docs" / "README.md"
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", index.read_text()))
+    assert linked == {page.name for page in PAGES if page.parent.name == "docs"} - {index.name}
