@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.targets.processes import assert_one_clear_line
+import pytest
+
+from tests.targets.processes import (
+    Loading,
+    Source,
+    assert_complete,
+    assert_covered,
+    assert_one_clear_line,
+)
 from tests.targets.warehouses import (
+    DuckDB,
     Line,
     PostgreSQL,
+    SQLite,
     Warehouse,
     raw_record,
     record,
@@ -134,3 +145,23 @@ def test_many_streams_of_few_records(warehouse: Warehouse) -> None:
         for name in names
     )
     assert set(warehouse.rows(batches)) == {(20, 1)}
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="there is no way to limit a process")
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [(DuckDB, "duckdb:///{}/warehouse.duckdb"), (SQLite, "sqlite:///{}/warehouse.db")],
+)
+def test_a_disk_that_is_full(tmp_path: Path, kind: type[Warehouse], url: str) -> None:
+    source = Source(records=10_000)
+    warehouse = kind(url.format(tmp_path), tmp_path)
+    loading = Loading(warehouse, source.lines(), batch_size_rows=500)
+    resource.prlimit(loading.process.pid, resource.RLIMIT_FSIZE, (2 * MB, 2 * MB))
+    run = loading.end()
+
+    assert_one_clear_line(run, "stream '")
+    assert run.states
+    assert_covered(warehouse, source, run.states[-1])
+    again = Loading(warehouse, source.lines(run.states[-1]), batch_size_rows=500).end()
+    assert again.code == 0
+    assert_complete(warehouse, source)
