@@ -287,6 +287,7 @@ class Loader:
                 existing=adapter.tables(),
                 reserved=[REJECTED, runs.RUNS, *self._tables.values()],
                 folded=adapter.folded,
+                spelled=adapter.spelled,
             )
             self._tables |= fitted
         return self._tables[name]
