@@ -76,7 +76,12 @@ def with_own_words(text: str, plugin: Any) -> str:
         "      settings:",
         *(f"        - {in_a_line(each)}" for each in settings(plugin)),
     ]
-    return entry.sub(lambda found: found[1] + "\n".join(lines) + "\n", text)
+    written, times = entry.subn(lambda found: found[1] + "\n".join(lines) + "\n", text)
+    if not times:
+        sys.exit(
+            f"{PROJECT.name}: {plugin.name} needs the lines `capabilities: []` and `settings:`"
+        )
+    return written
 
 
 def in_a_line(setting: dict[str, Any]) -> str:
@@ -120,7 +125,7 @@ def definitions(project: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """Yield the definition of each of our plugins that the project runs, and where it stands."""
     for type_, plugins in project["plugins"].items():
         for entry in plugins:
-            if not entry["pip_url"].startswith("-e ."):
+            if not entry.get("pip_url", "").startswith("-e ."):
                 continue
             plugin = plugin_class(entry["name"])
             extras = re.search(r"\[.*\]", entry["pip_url"])

@@ -160,18 +160,18 @@ class Decoder:
             records.append(record)
             self.repaired |= repaired
         known = self.kinds.copy(), self._mixed.copy()
-        while True:
-            try:
-                table, rejects = self._convert(records, start)
-            except exact.TooNarrow:  # by now the column is wider
-                continue
-            if (self.kinds, self._mixed) != known:
-                self._typed = self._typed_decoder()
-            return table, rejects
+        converted = self._convert(records, start)
+        while converted is None:
+            converted = self._convert(records, start)
+        if (self.kinds, self._mixed) != known:
+            self._typed = self._typed_decoder()
+        return converted
 
     def _convert(
         self, records: Sequence[exact.Record], start: int
-    ) -> tuple[pa.Table, list[Reject]]:
+    ) -> tuple[pa.Table, list[Reject]] | None:
+        """Convert records; nothing if some need columns that were too narrow, and now are not."""
+        is_wide_enough = True
         kinds = self.kinds | {
             EXTRACTED: Kind.TIMESTAMP,
             VERSION: Kind.INTEGER,
@@ -180,15 +180,21 @@ class Decoder:
         columns: dict[str, list[Any]] = {name: [] for name in kinds}
         rejects = []
         for line, message in enumerate(records, start):
+            row: dict[str, Any] = {VERSION: message.version, LINE: line}
             try:
-                row = {name: self._value(name, raw) for name, raw in message.record.items()}
                 row[EXTRACTED] = self._extracted(message)
+                for name, raw in message.record.items():
+                    try:
+                        row[name] = self._value(name, raw)
+                    except exact.TooNarrow:
+                        is_wide_enough = False
             except ValueError as error:
                 rejects.append(Reject(line, str(error)))
                 continue
-            row |= {VERSION: message.version, LINE: line}
             for name, values in columns.items():
                 values.append(row.get(name))
+        if not is_wide_enough:
+            return None
         arrays = [pa.array(columns[name], _ARROW_TYPES[kind]) for name, kind in kinds.items()]
         return pa.table(arrays, names=list(kinds)), rejects
 

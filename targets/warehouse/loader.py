@@ -179,10 +179,10 @@ class Loader:
         """
         try:
             self.drain()
-            if not stopped:
+            if not stopped:  # else what has come is not all, and what is there had better stay
                 self._worker.run(self._remove_old_versions)
-            if self._overwrite:
-                self._worker.run(self._replace)
+                if self._overwrite:
+                    self._worker.run(self._replace)
         except Exception:
             self.abort()
             raise
@@ -234,13 +234,17 @@ class Loader:
 
     def _replace(self) -> None:
         """Put what was loaded in the place of what the tables held, all in one transaction."""
+        stream = ""
 
         def replace() -> None:
-            for name, sink in self._sinks.items():
-                with self._explained(name):
-                    sink.replace(self._table(name))
+            nonlocal stream
+            for stream, sink in self._sinks.items():
+                sink.replace(self._table(stream))
 
-        transact(self._adapter, replace)
+        try:
+            transact(self._adapter, replace)
+        except self._adapter.errors as error:
+            raise LoadError(f"stream {stream!r}: {self._adapter.explain(error)}") from error
         self._states.committed(self)
 
     def _summary(self) -> str:

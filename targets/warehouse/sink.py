@@ -95,7 +95,8 @@ class Sink:
 
     def load(self, batch: Batch) -> list[Reject]:
         """Load a batch and commit it. What is refused of it goes to the table of rejects."""
-        table = pa.concat_tables([conformed(part, batch.kinds) for part in batch.tables])
+        parts = [conformed(part, batch.kinds) for part in batch.tables]
+        table = pa.concat_tables(parts, promote_options="default")  # columns in any order
         wanted = self._wanted(batch.kinds)
         rows, keyless = self._with_keys(self._renamed(table, batch))
         rows = conformed(rows, {name: column.kind for name, column in wanted.items()})
@@ -213,8 +214,10 @@ class Sink:
         if any(self._columns[name].kind is Kind.NUMBER for name in names):
             last = _last_by_value(rows, names, self._columns)
         else:
-            groups = rows.group_by(names, use_threads=False)
-            last = groups.aggregate([(LINE, "max")])[f"{LINE}_max"]
+            # Some names would be taken for paths.
+            keys = {f"key{index}": rows[name] for index, name in enumerate(names)}
+            groups = pa.table(keys | {"line": rows[LINE]}).group_by(list(keys), use_threads=False)
+            last = groups.aggregate([("line", "max")])["line_max"]
         if len(last) == len(rows):
             return rows
         return rows.filter(pc.is_in(rows[LINE], last))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from sandbox import Sandbox
 from sandbox.ihc.journeys import invalid_journeys, journeys
@@ -85,7 +85,7 @@ def project(
     document = yaml.safe_load((PROJECT / "meltano.yml").read_text())
     plugins = document["plugins"]
     for plugin in plugins["extractors"] + plugins["loaders"]:
-        if plugin["pip_url"].startswith("-e ."):
+        if plugin.get("pip_url", "").startswith("-e ."):
             del plugin["pip_url"]
         plugin.setdefault("config", {}).update((config or {}).get(plugin["name"], {}))
     plugins["extractors"] += extractors

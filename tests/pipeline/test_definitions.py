@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from sandbox import Sandbox
 from tests.pipeline.meltano import PROJECT, environment, meltano, settings

@@ -56,7 +56,9 @@ def expected(case: Case) -> dict[str, Table]:
             for table in tables.values():
                 table.rows.clear()
         for message in run:
-            tables.setdefault(message.stream, Table()).take(message, upsert=method != "append-only")
+            table = tables.setdefault(message.stream, Table())
+            for _ in range(message.times):
+                table.take(message, upsert=method != "append-only")
     return tables
 
 
@@ -121,9 +123,9 @@ def _taken(row: Row, found: list[Cells], types: Mapping[str, str]) -> bool:
 
 def cells(warehouse: Warehouse, table: str, types: Mapping[str, str]) -> list[Cells]:
     """The rows of a table as the database writes them."""
-    texts = ", ".join(warehouse.as_text(quoted(name), type_) for name, type_ in types.items())
-    rows = warehouse.rows(f"SELECT {texts} FROM {quoted(table)}")
-    return [dict(zip(types, row, strict=True)) for row in rows]
+    texts = [warehouse.as_text(quoted(name), type_) for name, type_ in types.items()]
+    rows = warehouse.rows(f"SELECT {', '.join([*texts, 'NULL'])} FROM {quoted(table)}")
+    return [dict(zip(types, row[:-1], strict=True)) for row in rows]
 
 
 def quoted(name: str) -> str:

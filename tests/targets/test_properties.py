@@ -42,10 +42,10 @@ def test_what_goes_in_comes_out_equal(warehouse: Warehouse, case: Case) -> None:
         run = case.runs[number]
         seen = Case(case.runs[: number + 1], case.settings)
         rejected = sum(len(table.rejected) for table in expected(seen).values())
-        lines = [message.line() for message in run]
-        for line in lines:
-            note(line)
+        for message in run:
+            note(f"{message.times} x {message.line()}")
         note("----")
+        lines = [message.line() for message in run for _ in range(message.times)]
         done = warehouse.load(*lines, state(number), fails=rejected > before, **case.settings)
         assert done.states == [number]
         before = rejected

@@ -167,6 +167,18 @@ def test_a_load_that_is_told_to_end_loads_what_it_has(
     assert warehouse.rows("SELECT count(*) FROM orders") == [(3,)]
 
 
+def test_an_overwrite_that_is_told_to_end_leaves_the_table(warehouse: Warehouse) -> None:
+    warehouse.load(ORDERS, record("orders", id=1), record("orders", id=2))
+    loading = Process(warehouse, load_method="overwrite", batch_size_rows=1)
+    loading.send(ORDERS, record("orders", id=3, extra="tells that this has been read"), state(3))
+    assert loading.process.stderr
+    while b"'extra'" not in loading.process.stderr.readline():
+        pass
+
+    assert loading.end(by=signal.SIGTERM) == (128 + signal.SIGTERM, [])
+    assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
+
+
 def test_nothing_of_a_batch_that_fails_is_left(warehouse: Warehouse) -> None:
     orders = [record("orders", id=number) for number in range(6)]
     run = warehouse.load(

@@ -150,8 +150,14 @@ class Adapter(abc.ABC):
                     f"ALTER TABLE {self.path(table)} "
                     f"ADD COLUMN {quoted(name)} {self.type_of(column)}"
                 )
-            elif self.is_narrower(existing[name], column):
-                self.alter(table, name, column)
+                continue
+            held = existing[name]
+            # another load may have widened it since ours looked
+            wanted = dataclasses.replace(
+                held.widened(column.kind), scale=max(held.scale, column.scale)
+            )
+            if self.is_narrower(held, wanted):
+                self.alter(table, name, wanted)
         self.key(table, keys)
         return self.columns(table)
 

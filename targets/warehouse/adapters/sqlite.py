@@ -136,13 +136,7 @@ class SQLiteAdapter(Adapter):
         self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
     ) -> dict[str, Column]:
         self._begin()
-        held = self.columns(table)
-        wanted = {
-            # another load may have widened it since ours looked
-            name: held[name].widened(column.kind) if name in held else column
-            for name, column in columns.items()
-        }
-        return super().ensure(table, wanted, keys)
+        return super().ensure(table, columns, keys)
 
     @override
     def alter(self, table: str, name: str, column: Column) -> None:
