@@ -17,6 +17,15 @@ import pytest
 pytest_plugins = ["sandbox.pytest_plugin"]
 
 _numbers = itertools.count()
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares something costly, when tests run on several processors."""
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        group = "pipeline" if place.parts[0] == "pipeline" else str(place)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

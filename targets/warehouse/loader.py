@@ -82,6 +82,8 @@ class Loader:
         self._max_bytes = batch_max_bytes or adapter.batch_bytes
         self._streams: dict[str, _Stream] = {}
         self._sinks: dict[str, Sink] = {}
+        self._tables: dict[str, str] = {}
+        """Of streams, and of those that are loaded aside: no two have the same."""
         self._batches: dict[Sink, Batch] = {}
         self._size = 0  # of all batches, in bytes
         self._states = Checkpoints()
@@ -197,6 +199,7 @@ class Loader:
         """End the run, when the batch at hand is loaded; what is not committed is undone."""
         self._worker.stop()
         with contextlib.suppress(Exception):  # what went wrong before is what counts
+            self._adapter.rollback()
             if self._options.add_metadata:
                 runs.keep(self._adapter, self._run(complete=False))
                 self._adapter.commit()
@@ -277,10 +280,16 @@ class Loader:
 
     def _table(self, name: str) -> str:
         adapter = self._adapter
-        existing = adapter.tables()
-        return names.fit(
-            [name], adapter.name_limit, existing=existing, reserved=[REJECTED, runs.RUNS]
-        )[name]
+        if name not in self._tables:
+            fitted = names.fit(
+                [name],
+                adapter.name_limit,
+                existing=adapter.tables(),
+                reserved=[REJECTED, runs.RUNS, *self._tables.values()],
+                folded=adapter.folded,
+            )
+            self._tables |= fitted
+        return self._tables[name]
 
     def _aside(self, name: str) -> str:
         """Make an empty table to load into, with the columns that the one to be replaced has."""

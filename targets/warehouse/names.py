@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 _SUFFIX = 8
 
@@ -14,24 +14,31 @@ def fit(
     *,
     existing: Collection[str] = (),
     reserved: Collection[str] = (),
+    folded: Callable[[str], str] = str,
 ) -> dict[str, str]:
     """Map names to identifiers of at most `limit` bytes that differ in more than case.
 
     A name that had to be changed, for its length or a collision, ends in a hash of itself, so that
     it comes out the same in every run. `existing` are the identifiers that the warehouse has
-    already: a name keeps the one it is equal to. `reserved` ones are given to no name.
+    already: a name keeps the one it is equal to. `reserved` ones are given to no name. `folded`
+    says under which name the warehouse looks for one.
     """
     fitted = {name: name for name in names if name in existing and name not in reserved}
     taken = {name.casefold() for name in [*existing, *reserved]}
-    for name in names:
+    given = set(fitted)
+    # Whichever of `Id` and `id` comes first, it is `id` that keeps its name.
+    for name in sorted(names, key=lambda name: folded(name) != name):
         if name in fitted:
             continue
-        identifier = _shortened(name, limit)
-        if identifier in reserved or (
-            identifier not in existing and identifier.casefold() in taken
+        identifier = folded(_shortened(name, limit))
+        if (
+            identifier in reserved
+            or identifier in given
+            or (identifier not in existing and identifier.casefold() in taken)
         ):
-            identifier = _suffixed(name, limit)
+            identifier = folded(_suffixed(name, limit))
         fitted[name] = identifier
+        given.add(identifier)
         taken.add(identifier.casefold())
     return fitted
 

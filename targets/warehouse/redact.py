@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from typing_extensions import override
 
-_SECRET_PARAMETERS = ("password", "token", "secret", "key")
+_SECRET_PARAMETERS = ("pass", "token", "secret", "key")
 
 
 class Redactor(logging.Filter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -129,12 +129,7 @@ class Sink:
 
     def _wanted(self, kinds: Mapping[str, Kind]) -> dict[str, Column]:
         """Return the columns that hold properties of these kinds and what they hold already."""
-        self._identifiers = names.fit(
-            list(kinds),
-            self._adapter.name_limit,
-            existing=self._columns,
-            reserved=self._metadata,
-        )
+        self._identifiers = self._fitted(kinds)
         columns = {self._identifiers[name]: kind for name, kind in kinds.items()}
         return {
             name: self._columns[name].widened(kind) if name in self._columns else self._new(kind)
@@ -143,10 +138,18 @@ class Sink:
 
     def _hint(self, name: str) -> Kind | None:
         """Return the kind of the column that a property without a schema has already."""
-        limit = self._adapter.name_limit
-        fitted = names.fit([name], limit, existing=self._columns, reserved=self._metadata)
-        column = self._columns.get(fitted[name])
+        column = self._columns.get(self._fitted([name])[name])
         return column.kind if column else None
+
+    def _fitted(self, properties: Collection[str]) -> dict[str, str]:
+        """Map properties to the names of their columns."""
+        return names.fit(
+            properties,
+            self._adapter.name_limit,
+            existing=self._columns,
+            reserved=self._metadata,
+            folded=self._adapter.folded,
+        )
 
     def _new(self, kind: Kind) -> Column:
         bounded = kind is Kind.NUMBER and self._adapter.decimal_digits
@@ -259,7 +262,8 @@ class Sink:
         self.tally.newest = max(self.tally.newest or extracted, extracted)
 
     def _keep(self, rejects: Sequence[Reject], batch: Batch) -> None:
-        records = [exact.raw_record(batch.line(reject.line)) for reject in rejects]
+        limit = self._adapter.text_limit
+        records = [exact.raw_record(batch.line(reject.line))[:limit] for reject in rejects]
         rows = {
             "stream": pa.repeat(self.stream, len(rejects)),
             "record": pa.array(records, pa.string()),

@@ -47,8 +47,9 @@ class TargetWarehouse(Target):
             secret=True,
             default="duckdb:///warehouse.duckdb",
             title="URL",
-            description="Where to: duckdb:///file.duckdb, sqlite:///file.db, or "
-            "postgresql://user:password@host/db as libpq reads it.",
+            description="Where to: duckdb:///file.duckdb, sqlite:///file.db, "
+            "postgresql://user:password@host/db as libpq reads it, or "
+            "snowflake://user:password@account/db?warehouse=name.",
         ),
         th.Property(
             "default_target_schema",

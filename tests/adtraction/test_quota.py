@@ -14,6 +14,8 @@ from sandbox.adtraction import Adtraction
 from tests.adtraction.helpers import asked, run_here, settings
 from tests.tap_process import Output
 
+pytestmark = pytest.mark.alone
+
 LIMIT = 10
 
 

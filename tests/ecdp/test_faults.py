@@ -63,6 +63,7 @@ def test_an_answer_that_is_slow_but_steady_is_no_fault(small: Sandbox) -> None:
     assert len(small.ecdp.requests) == 6
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
 @pytest.mark.parametrize("skew", [0, 300, -300])
 def test_retry_after_is_obeyed(small: Sandbox, skew: float, *, as_date: bool) -> None:

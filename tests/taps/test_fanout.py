@@ -69,6 +69,7 @@ def test_units_are_taken_no_further_ahead_than_needed() -> None:
             break
 
 
+@pytest.mark.alone
 def test_many_slow_units_take_a_fraction_of_the_time() -> None:
     started = time.monotonic()
     walk(8, Vendor(seconds=0.02), count=80)

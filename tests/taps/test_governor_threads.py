@@ -15,6 +15,8 @@ from taps.fanout import fan_out
 from taps.http import Client, Request
 from tests.taps.quota import Clock, Vendor
 
+pytestmark = pytest.mark.alone
+
 WINDOW = 0.4
 
 

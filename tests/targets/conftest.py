@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.targets.stand_in import Snowflake, says_enough_of, serving
 from tests.targets.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
 
+_numbers = itertools.count()
 
-@pytest.fixture(params=["duckdb", "postgresql", "sqlite"])
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "warehouse" in metafunc.fixturenames:
+        names = ["duckdb", "postgresql", "sqlite"]
+        if says_enough_of(metafunc):
+            names.append("snowflake")
+        metafunc.parametrize("warehouse", names, indirect=True)
+
+
+@pytest.fixture
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     if request.param == "duckdb":
         return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     if request.param == "sqlite":
         return SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
+    if request.param == "snowflake":
+        stand_in: Snowflake = request.getfixturevalue("snowflake")
+        return stand_in
     return PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
+
+
+@pytest.fixture(scope="session")
+def snowflake_port() -> Iterator[int]:
+    with serving() as port:
+        yield port
+
+
+@pytest.fixture
+def snowflake(snowflake_port: int, tmp_path: Path) -> Snowflake:
+    """A stand-in for Snowflake, with a fresh database."""
+    return Snowflake(snowflake_port, f"test_{next(_numbers)}", tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -71,6 +71,8 @@ def _canonical_key(value: Any) -> Any:
             return f"{value.normalize():f}" if value else "0"
         case str():
             return storable(value)
+        case date() if not isinstance(value, datetime):
+            return datetime.combine(value, time(), UTC)
         case _:
             return value
 

@@ -68,7 +68,7 @@ def test_about() -> None:
 def test_about_does_not_wait_for_drivers() -> None:
     code = (
         "import sys, targets.warehouse.target\n"
-        "print({'duckdb', 'psycopg', 'pyarrow'} & sys.modules.keys())"
+        "print({'duckdb', 'psycopg', 'pyarrow', 'snowflake'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
@@ -94,7 +94,7 @@ def test_messages_from_a_file(tmp_path: Path) -> None:
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
 
 
-KNOWN = "it must begin with one of duckdb://, postgres://, postgresql://, sqlite://"
+KNOWN = "it must begin with one of duckdb://, postgres://, postgresql://, snowflake://, sqlite://"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,12 @@ def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("scheme", "module"),
-    [("duckdb", "duckdb"), ("postgres", "psycopg"), ("sqlite", "pyarrow")],
+    [
+        ("duckdb", "duckdb"),
+        ("postgres", "psycopg"),
+        ("snowflake", "snowflake"),
+        ("sqlite", "pyarrow"),
+    ],
 )
 def test_an_extra_that_is_not_installed(tmp_path: Path, scheme: str, module: str) -> None:
     (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError(name='{module}')")
@@ -158,6 +163,7 @@ def test_an_extra_that_is_not_installed(tmp_path: Path, scheme: str, module: str
         "postgresql://user:ss:w %zz@localhost:1/db",
         f"postgresql://localhost:1/db?user=u&password={quote(PASSWORD)}",
         f"duckdb:///no/folder/x.duckdb?motherduck_token={quote(PASSWORD)}",
+        f"snowflake://user@account/db?passcode={quote(PASSWORD)}&port={quote(PASSWORD)}",
         f"unknown://user:{quote(PASSWORD)}@localhost/db",
         PASSWORD,
     ],

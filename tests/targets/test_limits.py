@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.targets.processes import assert_one_clear_line
+import pytest
+
+from tests.targets.processes import (
+    Loading,
+    Source,
+    assert_complete,
+    assert_covered,
+    assert_one_clear_line,
+)
 from tests.targets.warehouses import (
+    DuckDB,
     Line,
     PostgreSQL,
+    SQLite,
     Warehouse,
     raw_record,
     record,
@@ -92,8 +103,9 @@ def test_more_columns_than_a_table_may_have(postgres_url: str, tmp_path: Path) -
     assert_one_clear_line(run, "stream 'wide'", "1600 columns")
     assert run.states == []
 
-    growing = [record("growing", id=number, **{f"p{number}": 1}) for number in range(1_700)]
-    run = warehouse.execute(schema("growing", id="integer"), *growing, state(1))
+    nearly = schema("growing", id="integer", **columns(1_580, "integer"))
+    records = [record("growing", id=number, **{f"late_{number}": 1}) for number in range(30)]
+    run = warehouse.execute(nearly, *records, state(1))
     assert_one_clear_line(run, "stream 'growing'", "1600 columns")
     assert run.states == []
 
@@ -133,3 +145,23 @@ def test_many_streams_of_few_records(warehouse: Warehouse) -> None:
         for name in names
     )
     assert set(warehouse.rows(batches)) == {(20, 1)}
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="there is no way to limit a process")
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [(DuckDB, "duckdb:///{}/warehouse.duckdb"), (SQLite, "sqlite:///{}/warehouse.db")],
+)
+def test_a_disk_that_is_full(tmp_path: Path, kind: type[Warehouse], url: str) -> None:
+    source = Source(records=10_000)
+    warehouse = kind(url.format(tmp_path), tmp_path)
+    loading = Loading(warehouse, source.lines(), batch_size_rows=500)
+    resource.prlimit(loading.process.pid, resource.RLIMIT_FSIZE, (2 * MB, 2 * MB))
+    run = loading.end()
+
+    assert_one_clear_line(run, "stream '")
+    assert run.states
+    assert_covered(warehouse, source, run.states[-1])
+    again = Loading(warehouse, source.lines(run.states[-1]), batch_size_rows=500).end()
+    assert again.code == 0
+    assert_complete(warehouse, source)

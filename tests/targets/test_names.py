@@ -44,6 +44,15 @@ def test_reserved_names_are_not_given() -> None:
     assert "_sdc_sequence" not in {name.casefold() for name in fitted.values()}
 
 
+def test_names_that_the_warehouse_takes_for_one() -> None:
+    fitted = fit(["ID", "id", "NAME"], 63, folded=str.lower)
+
+    assert fitted["id"] == "id"
+    assert fitted["NAME"] == "name"
+    assert fitted["ID"].startswith("id_")
+    assert fit(["id", "ID", "NAME"], 63, existing=fitted.values(), folded=str.lower) == fitted
+
+
 @pytest.mark.parametrize("name", ["", "\0", "\ud800"])
 def test_a_name_of_nothing_is_one(name: str) -> None:
     assert fit([name], 63)[name].startswith("_")

@@ -15,6 +15,7 @@ _ADAPTERS = {
     "duckdb": ("duckdb", "duckdb"),
     "postgres": ("postgresql", "postgres"),
     "postgresql": ("postgresql", "postgres"),
+    "snowflake": ("snowflake", "snowflake"),
     "sqlite": ("sqlite", "sqlite"),
 }
 _CREDENTIALS = re.compile(r"([^:@/?#%\s]|%[0-9A-Fa-f]{2})*(:([^:@/?#%\s]|%[0-9A-Fa-f]{2})*)?")

@@ -55,6 +55,8 @@ class Adapter(abc.ABC):
     """Size of a batch, in bytes of input, that suits the warehouse."""
     decimal_digits: ClassVar[int | None] = None
     """Digits of its decimals, where they are bounded; then a column has a `scale`."""
+    text_limit: ClassVar[int | None] = None
+    """Characters that a text may have in any case, where they are bounded."""
     enforces_keys: ClassVar[bool] = False
     """Whether an append of a key that is there already fails."""
     errors: ClassVar[tuple[type[Exception], ...]]
@@ -148,7 +150,7 @@ class Adapter(abc.ABC):
             if name not in existing:
                 self.execute(
                     f"ALTER TABLE {self.path(table)} "
-                    f"ADD COLUMN {quoted(name)} {self.type_of(column)}"
+                    f"ADD COLUMN {self.identifier(name)} {self.type_of(column)}"
                 )
                 continue
             held = existing[name]
@@ -163,7 +165,9 @@ class Adapter(abc.ABC):
 
     def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
         """Create a table."""
-        parts = [f"{quoted(name)} {self.type_of(column)}" for name, column in columns.items()]
+        parts = [
+            f"{self.identifier(name)} {self.type_of(column)}" for name, column in columns.items()
+        ]
         if keys and self.enforces_keys:
             parts.append(f"PRIMARY KEY ({listed(keys)})")
         self.execute(f"CREATE TABLE {self.path(table)} ({', '.join(parts)})")
@@ -220,7 +224,7 @@ class Adapter(abc.ABC):
 
     def remove(self, table: str, column: str, least: int) -> None:
         """Remove the rows whose `column` is less than `least` or null."""
-        name = quoted(column)
+        name = self.identifier(column)
         self.execute(f"DELETE FROM {self.path(table)} WHERE {name} IS NULL OR {name} < {least}")
 
     def drop(self, table: str) -> None:
@@ -233,7 +237,15 @@ class Adapter(abc.ABC):
 
     def path(self, table: str) -> str:
         """Return a table's quoted name with its schema."""
-        return f"{quoted(self.schema)}.{quoted(table)}"
+        return f"{self.identifier(self.schema)}.{self.identifier(table)}"
+
+    def identifier(self, name: str) -> str:
+        """Return a name as SQL."""
+        return quoted(name)
+
+    def folded(self, name: str) -> str:
+        """Return the name that this one is the same as, where the warehouse looks past case."""
+        return name
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
