@@ -44,6 +44,7 @@ def section(found: re.Match[str]) -> str:
     """Return a marked section with its table as it should be."""
     tables = {
         "common": common_settings,
+        "limits": limits,
         "personal": personal_data,
         "settings": settings,
         "streams": streams,
@@ -127,20 +128,31 @@ def taps(_project: str) -> Iterator[Sequence[str]]:
 
 
 def types(_target: str) -> Iterator[Sequence[str]]:
-    """Yield the rows of the table of types, a column for each adapter."""
+    """Yield the rows of the table of types, a column for each warehouse."""
+    found = warehouses()
+    yield "kind", *found
+    yield tuple("---" for _ in range(len(found) + 1))
+    for kind in Kind:
+        types = (each.types[kind].format(scale="s") for each in found.values())
+        yield kind.value, *(f"`{type_}`" for type_ in types)
+
+
+def limits(_target: str) -> Iterator[Sequence[str]]:
+    """Yield the rows of the table of what suits each warehouse."""
+    yield "warehouse", "bytes of a name, at most", "`batch_max_bytes`"
+    yield "---", "---", "---"
+    for name, adapter in warehouses().items():
+        yield name, str(adapter.name_limit), f"{adapter.batch_bytes >> 20} MiB"
+
+
+def warehouses() -> dict[str, Any]:
+    """Return the adapters by the warehouses' names."""
     modules = (
         importlib.import_module(f"{adapters.__name__}.{module.name}")
         for module in pkgutil.iter_modules(adapters.__path__)
     )
-    found = {
-        module.ADAPTER.__name__.removesuffix("Adapter"): module.ADAPTER.types
-        for module in modules
-        if hasattr(module, "ADAPTER")
-    }
-    yield "kind", *found
-    yield tuple("---" for _ in range(len(found) + 1))
-    for kind in Kind:
-        yield kind.value, *(f"`{each[kind].format(scale='s')}`" for each in found.values())
+    found = [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
+    return {each.__name__.removesuffix("Adapter"): each for each in found}
 
 
 def code(names: Iterable[str]) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sandbox import Sandbox
@@ -33,7 +37,46 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def followed(
+    made: Path,
+    postgres_server: str,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[Path, Future[None]]]:
+    """The pages of this session, as many of them being followed at once as there are cores."""
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    asked = [each for each in tests if each.originalname == test_a_page_can_be_followed.__name__]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = {}
+        for number, test in enumerate(asked):
+            page = test.callspec.params["page"]
+            assert isinstance(page, Path)
+            database = fresh_database(postgres_server, f"docs_{number}")
+            folder = tmp_path_factory.mktemp("page") / "project"
+            futures[page] = pool.submit(follow, page, folder, made, database)
+        yield futures
+        pool.shutdown(cancel_futures=True)
+
+
+def fresh_database(server: str, name: str) -> str:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def follow(page: Path, folder: Path, made: Path, database: str) -> None:
+    """Do what a page says, with its own vendors, project and database."""
+    own = page == README or any(block.file == "pyproject.toml" for block in PAGES[page])
+    with Sandbox(seed=7) as sandbox:
+        more = {"PORT": str(unused_port()), "PIP_NO_INDEX": "1"}
+        variables = environment(settings(sandbox), **Postgres(database).variables, **more)
+        reader = Reader(folder, None if own else made, variables, database)
+        for block in PAGES[page]:
+            if not block.not_run:
+                reader.follow(block)
+
+
 def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
@@ -45,26 +88,8 @@ def unused_port() -> int:
     [page for page, blocks in PAGES.items() if any(not block.not_run for block in blocks)],
     ids=name,
 )
-def test_a_page_can_be_followed(
-    page: Path,
-    tmp_path: Path,
-    postgres_url: str,
-    unused_port: int,
-    request: pytest.FixtureRequest,
-) -> None:
-    own = page == README or any(block.file == "pyproject.toml" for block in PAGES[page])
-    made = None if own else request.getfixturevalue("made")
-    with Sandbox(seed=7) as sandbox:
-        variables = environment(
-            settings(sandbox),
-            **Postgres(postgres_url).variables,
-            PORT=str(unused_port),
-            PIP_NO_INDEX="1",
-        )
-        reader = Reader(tmp_path / "project", made, variables, postgres_url)
-        for block in PAGES[page]:
-            if not block.not_run:
-                reader.follow(block)
+def test_a_page_can_be_followed(page: Path, followed: dict[Path, Future[None]]) -> None:
+    followed[page].result()
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.not_run], ids=name)

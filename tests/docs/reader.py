@@ -57,6 +57,7 @@ class Reader:
         self._database = database
         self._yaml = YAML()  # keeps what it does not touch as it stands
         self._yaml.indent(mapping=2, sequence=4, offset=2)
+        self._yaml.preserve_quotes = True
         self._yaml.width = 1000
         self._shell = folder.parent / "shell"  # what a terminal keeps from command to command
         tools = folder.parent / "tools"
