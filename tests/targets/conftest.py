@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.targets.stand_in import Snowflake, says_enough_of, serving
+from tests.targets.stand_in import Snowflake, says_enough_of, serving, watch
 from tests.targets.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
 
 _numbers = itertools.count()
@@ -45,6 +45,14 @@ def snowflake_port() -> Iterator[int]:
 def snowflake(snowflake_port: int, tmp_path: Path) -> Snowflake:
     """A stand-in for Snowflake, with a fresh database."""
     return Snowflake(snowflake_port, f"test_{next(_numbers)}", tmp_path)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the loader has Snowflake do."""
+    seen: list[str] = []
+    watch(monkeypatch, seen.append)
+    return seen
 
 
 @pytest.fixture(autouse=True)
