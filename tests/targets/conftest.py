@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.targets import through_dlt as dlt
-from tests.targets.stand_in import Snowflake, says_enough_of, serving
+from tests.targets.stand_in import Snowflake, says_enough_of, serving, watch
 from tests.targets.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
 
 _numbers = itertools.count()
@@ -59,6 +59,14 @@ def through_dlt(request: pytest.FixtureRequest, tmp_path: Path) -> dlt.ThroughDl
         fixed: dlt.ThroughDlt = request.getfixturevalue("duckdb_through_dlt")
         return fixed
     return dlt.PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the loader has Snowflake do."""
+    seen: list[str] = []
+    watch(monkeypatch, seen.append)
+    return seen
 
 
 @pytest.fixture(autouse=True)
