@@ -139,12 +139,13 @@ class Watch:
     def _told(pipeline: Pipeline, kind: str, message: str, record: Mapping[str, Any]) -> Event:
         fields = {
             name: record[name]
-            for name in ("streams", "units_done", "units_total", "until", "stream", "status")
+            for name in ("streams", "units_done", "until", "stream", "status")
             if name in record
         }
         match kind:
             case "progress":
                 pipeline.walk(record)
+                fields["units_total"] = record.get("units_total")  # Meltano leaves out what is null
             case "stream_loaded":
                 fields = {name: record.get(name) for name in (*COUNTS, "newest")}
                 pipeline.streams[record["stream"]] = fields

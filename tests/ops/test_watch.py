@@ -185,6 +185,16 @@ def test_people_get_a_line_that_moves_and_a_table(
     ]
 
 
+def test_units_of_which_nobody_knows_how_many_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unknown = json.loads(PROGRESS)
+    del unknown["units_total"]
+    _, (event,) = taken(json.dumps(unknown))
+    Terminal().show(event)
+    assert "tap-ecdp: 3 units, 420 records, " in capsys.readouterr().out
+
+
 def test_a_line_that_moves_is_cut_to_the_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
