@@ -18,12 +18,20 @@ pytest_plugins = ["sandbox.pytest_plugin"]
 
 _numbers = itertools.count()
 TESTS = Path(__file__).parent
+LONG = {
+    *("ops/test_accounts.py", "ops/test_alerts.py", "ops/test_backfill.py", "ops/test_run.py"),
+    *("ops/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
+    *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
+}
+"""Files whose tests run Meltano many times."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares something costly, when tests run on several processors."""
+    """Mark what takes long, and keep together what shares something costly."""
     for item in items:
         place = item.path.relative_to(TESTS)
+        if str(place) in LONG:
+            item.add_marker(pytest.mark.long)
         group = "pipeline" if place.parts[0] == "pipeline" else str(place)
         item.add_marker(pytest.mark.xdist_group(group))
 

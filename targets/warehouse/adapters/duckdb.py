@@ -37,7 +37,7 @@ class DuckDBAdapter(Adapter):
 
     types = _TYPES
     name_limit = 255
-    batch_bytes = 32 << 20
+    batch_bytes = 16 << 20
     decimal_digits = _DIGITS
     errors = (duckdb.Error,)
     data_errors = (duckdb.DataError, duckdb.IntegrityError)
