@@ -22,8 +22,10 @@ LONG = {
     *("ops/test_accounts.py", "ops/test_alerts.py", "ops/test_backfill.py", "ops/test_run.py"),
     *("ops/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
     *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
+    *("targets/test_dlt_runs.py", "targets/test_third_party_taps.py", "targets/test_limits.py"),
+    "targets/test_lost_connections.py",
 }
-"""Files whose tests run Meltano many times."""
+"""Files whose tests run Meltano many times, or much else."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
