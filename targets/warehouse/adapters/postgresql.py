@@ -79,7 +79,7 @@ class PostgreSQLAdapter(Adapter):
 
     types = _TYPES
     name_limit = 63
-    batch_bytes = 32 << 20
+    batch_bytes = 24 << 20
     enforces_keys = True
     errors = (psycopg.Error,)
     data_errors = (
