@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
-    names = {each.name for _, *others in CONTENDERS.values() for each in others}
+    names = sorted({each.name for _, *others in CONTENDERS.values() for each in others})
     parser.add_argument(
         "--only", nargs="+", metavar="LOADER", default=names, choices=names, help="and the floor"
     )

@@ -123,8 +123,8 @@ def kind(schema: dict[str, Any]) -> str:
 
 def definitions(project: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """Yield the definition of each of our plugins that the project runs, and where it stands."""
-    for type_, plugins in project["plugins"].items():
-        for entry in plugins:
+    for type_ in ("extractors", "loaders"):  # the utility has no settings of a schema
+        for entry in project["plugins"][type_]:
             if not entry.get("pip_url", "").startswith("-e ."):
                 continue
             plugin = plugin_class(entry["name"])

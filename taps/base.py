@@ -6,7 +6,7 @@ import signal
 import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from types import FrameType
 from typing import Any, ClassVar, TypeVar
 
@@ -23,10 +23,12 @@ from typing_extensions import override
 from taps import redaction, settings
 from taps.command import TapCommand
 from taps.errors import InvalidSettingsError, TapError, UnitError
+from taps.events import event
 from taps.http import Client
 from taps.privacy import Mask
 from taps.retriever import Retriever
 from taps.shaping import Shaper
+from taps.windows import Reach
 from taps.writer import LineWriter
 
 R = TypeVar("R", bound=Retriever[Any, Any])
@@ -137,7 +139,8 @@ class VendorStream(Stream):
 
     @cached_property
     def _shape(self) -> Shaper:
-        return Shaper(self.schema, tuple(self.primary_keys), self.tap.mask, self.logger.warning)
+        warn = partial(self.logger.warning, extra=event("drift", stream=self.name))
+        return Shaper(self.schema, tuple(self.primary_keys), self.tap.mask, warn)
 
     def count(self) -> None:
         """Bring the SDK's metric up to what has been emitted."""
@@ -197,6 +200,12 @@ class VendorTap(Tap):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+    credentials: ClassVar[Sequence[str]]
+    """The settings of which any opens an account."""
+    no_backfill: ClassVar[str]
+    """Why no range of past days can be asked for; "" if `start_date` and `end_date` do that."""
+    forgets: ClassVar[bool] = False
+    """Whether the vendor can only be asked about the last days: `reaches` says how many."""
     stream_types: ClassVar[Sequence[type[VendorStream]]]
     schemas: ClassVar[SchemaDirectory]
 
@@ -218,7 +227,8 @@ class VendorTap(Tap):
         redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, dict(self.config)))
         if invalid:
             raise InvalidSettingsError(invalid)
-        if (context := click.get_current_context(silent=True)) is not None:
+        context = click.get_current_context(silent=True)
+        if context is not None and isinstance(context.command, TapCommand):
             context.obj = self
             end_at_signals()
 
@@ -258,11 +268,23 @@ class VendorTap(Tap):
         """Write the state as it stands: every record that it covers has been written."""
         self.state_writer.write_state(self.state)
 
-    def warn_once(self, text: str) -> None:
-        """Log a warning, unless this run has said the same before."""
+    def warn_once(self, text: str, *, kind: str = "warning") -> None:
+        """Log a warning, of an event's kind, unless this run has said the same before."""
         if text not in self._warned:
             self._warned.add(text)
-            self.logger.warning(text)
+            self.logger.warning(text, extra=event(kind))
+
+    def count_requests(self) -> int:
+        """Return how many requests a run takes, if all goes well; for taps that know beforehand."""
+        retrievers = [self.retriever(kind.retriever) for kind in self.stream_types]
+        return sum(
+            each.requests_each * sum(map(each.counts, each.units()))
+            for each in dict.fromkeys(retrievers)
+        )
+
+    def reaches(self) -> Iterable[Reach]:
+        """Yield how far back each account's next run has to reach, where the vendor `forgets`."""
+        return ()
 
     @abstractmethod
     def make_clients(self) -> dict[str, Client]:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from taps import redaction
 from taps.errors import InvalidSettingsError, TapError
+from taps.events import event
 
 GARBAGE_THRESHOLD = 100_000
 """Objects made before the collector looks for cycles among them."""
@@ -29,15 +30,18 @@ class TapCommand(SingerCommand):
             return super().main(*args, **kwargs)
         except InvalidSettingsError as error:
             for fault in error.faults:
-                self.logger.error(fault)  # noqa: TRY400 - one line, no traceback
+                self._fail(fault)
         except TapError as error:
-            self.logger.error(error)  # noqa: TRY400
+            self._fail(str(error))
         except (OSError, ValueError) as error:
-            self.logger.error("%s: %s", type(error).__name__, error)  # noqa: TRY400
+            self._fail(f"{type(error).__name__}: {error}")
         except Exception as error:
-            self.logger.error("unexpected %s: %s", type(error).__name__, error)  # noqa: TRY400
+            self._fail(f"unexpected {type(error).__name__}: {error}")
             self.logger.debug("where it happened", exc_info=True)
         sys.exit(1)
+
+    def _fail(self, reason: str) -> None:
+        self.logger.error(reason, extra=event("run_failed"))
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
@@ -46,7 +50,11 @@ class TapCommand(SingerCommand):
         finally:
             failures = ctx.obj.failures if ctx.obj is not None else []
             for failure in failures:
-                self.logger.error("failed, the next run tries again: %s", failure)
+                self.logger.error(
+                    "failed, the next run tries again: %s",
+                    failure,
+                    extra=event("unit_failed", streams=failure.streams, status=failure.status),
+                )
         if failures:
             ctx.exit(1)
         return result

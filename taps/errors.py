@@ -18,12 +18,14 @@ class InvalidSettingsError(TapError):
 class UnitError(TapError):
     """One unit (a window, a website, a feed, a customer) failed for good; the others go on.
 
-    `status` is the vendor's last HTTP status, None where no answer came.
+    `status` is the vendor's last HTTP status, None where no answer came; `streams` are those
+    that lack it.
     """
 
     def __init__(self, reason: str, *, status: int | None = None) -> None:
         super().__init__(reason)
         self.status = status
+        self.streams: tuple[str, ...] = ()
 
     @property
     def outage(self) -> bool:

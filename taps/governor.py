@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
+
+from taps.events import event
+from taps.headers import http_date, number, reset_time
 
 MARGIN = 0.02
 """Seconds added to each wait: a timer may fire, and a server's window may turn, a bit off."""
@@ -71,7 +73,13 @@ class Governor:
             return None
         wait = self._until_reset()
         if wait > 1:
-            logging.getLogger(__name__).info("%s: waiting %.0f s for the quota", self._name, wait)
+            until = datetime.fromtimestamp(time.time() + wait, UTC)
+            logging.getLogger(__name__).info(
+                "%s: waiting %.0f s for the quota",
+                self._name,
+                wait,
+                extra=event("waiting", until=until.isoformat(timespec="seconds")),
+            )
         self._blocked_until = time.monotonic() + wait
         self._remaining = None
         self._probing = False
@@ -95,7 +103,7 @@ class Governor:
         with self._changed:
             self._in_flight -= 1
             self._probing = False
-            date = _http_date(headers.get("Date"))
+            date = http_date(headers.get("Date"))
             if date is not None:
                 self._clock.saw_date(date, sent, received)
             self._learn_quota(sent, received, status, headers)
@@ -105,14 +113,14 @@ class Governor:
     def _learn_quota(
         self, sent: float, received: float, status: int | None, headers: Mapping[str, str]
     ) -> None:
-        remaining = _number(headers.get("X-RateLimit-Remaining"))
+        remaining = number(headers.get("X-RateLimit-Remaining"))
         if remaining is None:
             if status is not None and status != 429 and not self._governed:  # noqa: PLR2004
                 self._governed = False
             return
         self._governed = True
         left = 0 if status == 429 else max(int(remaining), 0)  # noqa: PLR2004
-        reset = _reset_time(headers.get("X-RateLimit-Reset"), received)
+        reset = reset_time(headers.get("X-RateLimit-Reset"), received)
         before = self._reset
         if reset is None or before is None or reset > before + SAME_WINDOW:
             if reset is not None:
@@ -136,8 +144,8 @@ class Governor:
                 self._foreign = True
 
     def _learn_pause(self, status: int | None, retry_after: str | None, vendor_now: float) -> None:
-        seconds = _number(retry_after)
-        if seconds is None and (moment := _http_date(retry_after)) is not None:
+        seconds = number(retry_after)
+        if seconds is None and (moment := http_date(retry_after)) is not None:
             seconds = moment - vendor_now
         if seconds is None and status == 429 and self._remaining is None:  # noqa: PLR2004
             seconds = self._window
@@ -185,28 +193,3 @@ def _narrow(known: tuple[float, float], low: float, high: float) -> tuple[float,
     narrowed = (max(known[0], low), min(known[1], high))
     # a contradiction means that a clock was set: believe the newest
     return narrowed if narrowed[0] <= narrowed[1] else (low, high)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text) if text else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _http_date(text: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except ValueError:
-        return None
-
-
-def _reset_time(text: str | None, received: float) -> float | None:
-    """Epoch seconds of a reset given in epoch milliseconds, epoch seconds or seconds from now."""
-    value = _number(text)
-    if value is None:
-        return None
-    if value > 1e11:  # noqa: PLR2004 - milliseconds: Adtraction's, though documented as seconds
-        return value / 1000
-    return value if value > 1e8 else received + value  # noqa: PLR2004

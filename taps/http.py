@@ -6,7 +6,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any, ClassVar
 
@@ -24,6 +24,7 @@ from taps.errors import (
     UnreachableError,
 )
 from taps.governor import Governor
+from taps.headers import Head
 from taps.redaction import redactor
 
 LARGE = 8 << 20
@@ -165,6 +166,10 @@ class Client:
     """Seconds of the vendor's documented quota window."""
     quotes_vendor: ClassVar[bool] = True
     """Whether the vendor's own error message is told; not where it may hold personal data."""
+    probe_statuses: ClassVar[Collection[int]] = ()
+    """Refusals of `probe` that only valid credentials are answered with."""
+    head: Head | None = None
+    """Of the last answer."""
 
     def __init__(self, config: Mapping[str, Any], *, account: str = "") -> None:
         self.url = config["api_url"].rstrip("/")
@@ -192,6 +197,10 @@ class Client:
     def auth_params(self) -> dict[str, str]:
         """Query parameters that prove who asks."""
         return {}
+
+    def probe(self) -> Request | None:
+        """Return the cheapest request that tells whether the credentials hold; None: all cost."""
+        return None
 
     def check(self, body: Body, request: Request) -> None:
         """Look for what is wrong with an answer of status 200; none by default.
@@ -267,6 +276,7 @@ class Client:
         try:
             with self._send(request) as response:
                 status, head = response.status_code, response.headers
+                self.head = Head(head, sent, time.time())
                 if status in {401, 403}:
                     self._refuse(self.refusal(request, f"answered {status}", status=status))
                 governor.observe(sent, status, head)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from taps.errors import CredentialsError, TapError, UnitError, UnreachableError
+from taps.events import Progress
 from taps.fanout import LOOKAHEAD, fan_out
 
 if TYPE_CHECKING:
@@ -28,14 +29,20 @@ class Retriever(ABC, Generic[Unit, Answer]):
     Args:
         tap: the tap that this walk is for.
         streams: its selected streams that this retriever feeds, by name.
+
+    Attributes:
+        total: how many units there are, once `units` knows.
     """
 
     lookahead: ClassVar[int] = LOOKAHEAD
     """Units asked for per worker while an earlier one is emitted; 1 asks for one after another."""
+    requests_each: int = 1
+    """Requests that a unit takes, if all goes well."""
 
     def __init__(self, tap: VendorTap, streams: Sequence[VendorStream]) -> None:
         self.tap = tap
         self.streams = {stream.name: stream for stream in streams}
+        self.total: int | None = None
 
     @property
     def testing(self) -> bool:
@@ -71,9 +78,15 @@ class Retriever(ABC, Generic[Unit, Answer]):
     def complete(self, unit: Unit) -> None:
         """Move bookmarks: every record of the unit, and of all before it, has been written."""
 
+    def counts(self, unit: Unit) -> bool:
+        """Tell whether a unit is one of the `total`: one that the vendor is asked for."""
+        del unit
+        return True
+
     def failed(self, unit: Unit, error: UnitError) -> None:
         """Take note that a unit failed for good."""
         del unit
+        error.streams = tuple(dict.fromkeys((*error.streams, *self.streams)))
         if error not in self.tap.failures:
             self.tap.failures.append(error)
 
@@ -93,7 +106,10 @@ class Retriever(ABC, Generic[Unit, Answer]):
             TapError: so many units failed in a row that the vendor counts as down.
         """
         in_a_row = 0
+        progress = Progress(self.tap, list(self.streams.values()))
         for unit, future in fan_out(self.units(), self.fetch, self.width, self.lookahead):
+            if self.counts(unit):
+                progress.step(self.total)
             try:
                 answer = future.result()
             except UnitError as error:
@@ -117,4 +133,5 @@ class Retriever(ABC, Generic[Unit, Answer]):
                 continue
             self.complete(unit)
             self.tap.write_state()
+        progress.tell(self.total)
         self.tap.writer.flush()

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """The first day of which an account's next run wants what happened, and can get it."""
+
+    account: str
+    wanted: date
+    earliest: date
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """The days from `first` to `last`, both included."""
 

@@ -11,6 +11,9 @@ from typing_extensions import override
 from taps.errors import RetryableError, UnitError
 from taps.http import Body, Client, Request, quoted
 
+PROGRAMS = "partner/programs/"
+CHANNELS = "client/channels/"
+
 
 class AdtractionClient(Client):
     """One token of Adtraction's; each endpoint has a quota of its own, by the minute."""
@@ -24,6 +27,7 @@ class AdtractionClient(Client):
         super().__init__(config)
         self._token: str = config[credential]
         self._in_query = config["auth_location"] == "query"
+        self._markets: list[str] = config.get("markets") or []
 
     @override
     def auth_headers(self) -> dict[str, str]:
@@ -32,6 +36,15 @@ class AdtractionClient(Client):
     @override
     def auth_params(self) -> dict[str, str]:
         return {"token": self._token} if self._in_query else {}
+
+    @override
+    def probe(self) -> Request:
+        """Ask for a program or a channel that there is none of: ids have eight digits and more."""
+        if self.credential == "client_token":
+            body: dict[str, Any] = {"channelId": 1}
+            return Request(CHANNELS, "credentials", method="POST", body=body, quota="channels")
+        body = {"market": self._markets[0], "programId": 1}
+        return Request(PROGRAMS, "credentials", method="POST", body=body, quota="programs")
 
     @override
     def check(self, body: Body, request: Request) -> None:

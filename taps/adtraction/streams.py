@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from typing import Any
 
 from typing_extensions import override
 
-from taps.adtraction.client import pages
+from taps.adtraction.client import CHANNELS, PROGRAMS, pages
 from taps.base import VendorStream, VendorTap
 from taps.errors import UnitError
 from taps.http import Body, Request
@@ -75,10 +76,11 @@ class Programs(Retriever[ProgramList, list[Body]]):
 
     @override
     def units(self) -> Iterator[ProgramList]:
-        channel_ids = self.tap.config.get("channel_ids") or [0]
-        for market in dict.fromkeys(self.tap.config["markets"]):
-            for channel_id in dict.fromkeys(channel_ids):
-                yield ProgramList(market, channel_id)
+        channel_ids = dict.fromkeys(self.tap.config.get("channel_ids") or [0])
+        markets = dict.fromkeys(self.tap.config["markets"])
+        self.total = len(markets) * len(channel_ids)
+        for market, channel_id in product(markets, channel_ids):
+            yield ProgramList(market, channel_id)
 
     @override
     def fetch(self, unit: ProgramList) -> list[Body]:
@@ -90,7 +92,7 @@ class Programs(Retriever[ProgramList, list[Body]]):
         if len(self._ids) == 1:
             body["programId"] = next(iter(self._ids))
         request = Request(
-            "partner/programs/",
+            PROGRAMS,
             f"programs of market {unit.market}, channel {unit.channel_id}",
             method="POST",
             body=body,
@@ -166,14 +168,15 @@ class ProductFeeds(Retriever[ProductFeed, list[Body]]):
         if programs.whole and not self.testing:
             for gone in bookmarks.keys() - programs.feeds.keys():
                 del bookmarks[gone]
-        for feed in programs.feeds.values():
-            bookmark = bookmarks.get(feed.name)
-            if (
-                not bookmark
-                or not feed.last_updated
-                or instant(feed.last_updated) > instant(bookmark)
-            ):
-                yield feed
+        feeds = [
+            feed
+            for feed in programs.feeds.values()
+            if not (bookmark := bookmarks.get(feed.name))
+            or not feed.last_updated
+            or instant(feed.last_updated) > instant(bookmark)
+        ]
+        self.total = len(feeds)
+        yield from feeds
 
     @override
     def fetch(self, unit: ProductFeed) -> list[Body]:
@@ -264,11 +267,12 @@ class Channels(Retriever[None, list[Body]]):
 
     @override
     def units(self) -> Iterator[None]:
+        self.total = 1
         yield None
 
     @override
     def fetch(self, unit: None) -> list[Body]:
-        request = Request("client/channels/", "channels", method="POST", body={}, quota="channels")
+        request = Request(CHANNELS, "channels", method="POST", body={}, quota="channels")
         return list(pages(self._client, request))
 
     @override

@@ -30,6 +30,8 @@ class TapAdtraction(VendorTap):
     """Affiliate programs, commissions, product feeds and channels of Adtraction (API v3)."""
 
     name = "tap-adtraction"
+    credentials = ("partner_token", "client_token")
+    no_backfill = "the vendor tells what there is now, and nothing of the past"
     stream_types = (*PARTNER_STREAMS, *CLIENT_STREAMS)
     schemas = SchemaDirectory(importlib.resources.files(schemas.adtraction))
     config_jsonschema = th.PropertiesList(

@@ -22,6 +22,7 @@ class AttributionClient(Client):
     lists = tuple(
         f"customer.{name}" for name in ("events", "pageviews", "touchpoints", "identities")
     )
+    probe_statuses = (404,)
     quotes_vendor = False  # its message may repeat the client id, which may be an address
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -32,6 +33,11 @@ class AttributionClient(Client):
     @override
     def auth_params(self) -> dict[str, str]:
         return {"secret": self._secret}
+
+    @override
+    def probe(self) -> Request:
+        """Ask for a customer that there is none of: 404 to whom the project is open, else 401."""
+        return Request(self.path("no-such-customer"), "credentials")
 
     def path(self, client_id: str) -> str:
         """Return the path of a customer, whose id may hold any character."""

@@ -75,6 +75,11 @@ class CustomerList:
     def __len__(self) -> int:
         return int(self._database.execute("SELECT count(*) FROM ids").fetchone()[0])
 
+    def count_after(self, place: str) -> int:
+        """Return how many stand behind a place."""
+        query = "SELECT count(*) FROM ids WHERE place > ?"
+        return int(self._database.execute(query, (place,)).fetchone()[0])
+
     def after(self, place: str) -> Iterator[tuple[str, str]]:
         """Yield place and id of those that stand behind a place."""
         yield from self._database.execute(

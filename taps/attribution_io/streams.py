@@ -85,10 +85,15 @@ class Customers(Retriever[Customer, Body | None]):
         self.tap.logger.info(
             "%d customers%s", len(customers), ", going on where it was" if self._resumes else ""
         )
+        self.total = customers.count_after(self._after)
         known = customers.after(self._after)
         for place, client_id in islice(known, MOST_TESTED if self.testing else None):
             yield Customer(place, client_id)
         yield Customer()
+
+    @override
+    def counts(self, unit: Customer) -> bool:
+        return bool(unit.client_id)
 
     @override
     def fetch(self, unit: Customer) -> Body | None:

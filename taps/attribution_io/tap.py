@@ -34,6 +34,8 @@ class TapAttributionIo(VendorTap):
     """Customers of Attribution.io with their events, touchpoints and attribution results."""
 
     name = "tap-attribution-io"
+    credentials = ("public_key", "secret")
+    no_backfill = "every answer holds a customer's whole past: run it with --full-refresh instead"
     stream_types = (
         CustomerStream,
         CustomerAttributions,

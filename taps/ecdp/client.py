@@ -11,6 +11,7 @@ from taps.errors import RetryableError
 from taps.http import Body, Client, Request
 
 ACCOUNT = "business unit"
+PATH = "reports/attribution/orders"
 
 
 class EcdpClient(Client):
@@ -27,6 +28,11 @@ class EcdpClient(Client):
     @override
     def auth_headers(self) -> dict[str, str]:
         return {"x-api-key": self._api_key}
+
+    @override
+    def probe(self) -> Request:
+        days = {"startDate": "2000-01-01", "endDate": "2000-01-02"}  # 204: there was no ECDP yet
+        return Request(PATH, "credentials", params=days)
 
     @override
     def check(self, body: Body, request: Request) -> None:

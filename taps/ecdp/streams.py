@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from itertools import product
+from math import ceil
 from typing import Any
 
 from typing_extensions import override
 
 from taps.base import VendorStream, VendorTap
-from taps.ecdp.client import ACCOUNT
+from taps.ecdp.client import ACCOUNT, PATH
 from taps.errors import OverloadedError, UnitError
 from taps.http import Body, Request
 from taps.retriever import Retriever
 from taps.settings import day_of
 from taps.windows import Window, bookmark_day, windows
-
-PATH = "reports/attribution/orders"
 
 
 class OrderReport(Retriever[Window, list[Body]]):
@@ -37,6 +36,7 @@ class OrderReport(Retriever[Window, list[Body]]):
                 config.get("website_ids") or [None], config.get("message_types") or [None]
             )
         ]
+        self.requests_each = len(self._filters)
 
     @override
     def units(self) -> Iterator[Window]:
@@ -49,7 +49,9 @@ class OrderReport(Retriever[Window, list[Body]]):
             # a bookmark in the future, of a clock that was wrong, must not hide the days until then
             reached = min(today, *(bookmark_day(stream) for stream in self.streams.values()))
             first = max(first, reached - min(lookback, reached - date.min))
-        return windows(first, last, config["window_days"])
+        days = config["window_days"]
+        self.total = ceil(max((last - first).days + 1, 0) / days)
+        return windows(first, last, days)
 
     @override
     def fetch(self, unit: Window) -> list[Body]:

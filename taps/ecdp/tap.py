@@ -22,6 +22,8 @@ class TapEcdp(VendorTap):
     """Orders that ECDP (ExpertSender CDP) attributed to messages, and their product lines."""
 
     name = "tap-ecdp"
+    credentials = ("api_key",)
+    no_backfill = ""
     stream_types = (AttributedOrders, AttributedOrderLines)
     schemas = SchemaDirectory(importlib.resources.files(schemas.ecdp))
     config_jsonschema = th.PropertiesList(

@@ -63,30 +63,36 @@ class LookBack(Retriever[Look, Body | None]):
 
     def since(self, website: str) -> date:
         """Return the first day of a website's window, as far back as the vendor can look."""
+        known = all(stream.units.get(website) for stream in self.windowed)
+        return self.reachable(self.wanted(website), website if known else "any website")
+
+    def wanted(self, website: str) -> date:
+        """Return the first day that a website's bookmarks ask for, whether it can be had or not."""
         config = self.tap.config
         start = config.get("start_date")
         first = day_of(start) if start else self.today - timedelta(days=FIRST_DAYS)
+        again = timedelta(days=config["lookback_days"])
         bookmarks = [stream.units.get(website) for stream in self.windowed]
-        wanted = [
-            day_of(bookmark) - timedelta(days=config["lookback_days"]) if bookmark else first
-            for bookmark in bookmarks
-        ]
-        return self.reachable(
-            min(wanted, default=first), website if all(bookmarks) else "any website"
-        )
+        return min((day_of(each) - again if each else first for each in bookmarks), default=first)
+
+    @property
+    def earliest(self) -> date:
+        """The first day that the vendor can look back to."""
+        return self.today - timedelta(days=LONGEST_DAYS)
 
     def reachable(self, since: date, whose: str) -> date:
         """Return the day, or the earliest that the vendor can look back to; tell what is lost."""
-        earliest = self.today - timedelta(days=LONGEST_DAYS)
-        if self.dated and since < earliest:
+        if self.dated and since < self.earliest:
             self.tap.warn_once(
-                f"the days {since}..{earliest - timedelta(days=1)} of {whose} can no longer be "
-                f"had: the vendor looks back {LONGEST_DAYS} days"
+                f"the days {since}..{self.earliest - timedelta(days=1)} of {whose} can no longer "
+                f"be had: the vendor looks back {LONGEST_DAYS} days",
+                kind="days_lost",
             )
-        return min(max(since, earliest), self.today)
+        return min(max(since, self.earliest), self.today)
 
     @override
     def units(self) -> Iterator[Look]:
+        self.total = len(self.tap.clients) * self.looks_each
         for website in self.tap.clients:
             since = self.since(website)
             yield from self.looks(website, since)
@@ -96,6 +102,15 @@ class LookBack(Retriever[Look, Body | None]):
         """Yield a website's requests."""
         for algorithm in self.algorithms if self.hashed else (None,):
             yield Look(website, since, self.path, algorithm)
+
+    @property
+    def looks_each(self) -> int:
+        """How many requests `looks` makes."""
+        return len(self.algorithms) if self.hashed else 1
+
+    @override
+    def counts(self, unit: Look) -> bool:
+        return bool(unit.path)
 
     @property
     def algorithms(self) -> list[str]:
@@ -208,11 +223,15 @@ class Details(LookBack):
     @override
     def units(self) -> Iterator[Look]:
         self._listed = self.tap.retrieve(self.listing).ids
+        lacking_ids = {website: self._lacking(website) for website in self._listed}
+        ids = {
+            name: dict.fromkeys((*ids, *lacking_ids[name])) for name, ids in self._listed.items()
+        }
+        self.total = sum(map(len, ids.values())) * self.looks_each
         # a website whose list could not be read keeps its bookmark, and is asked for nothing more
-        for website, ids in self._listed.items():
-            lacking = self._lacking(website)
+        for website, lacking in lacking_ids.items():
             first = self.since(website)
-            for id_ in dict.fromkeys((*ids, *lacking)):
+            for id_ in ids[website]:
                 since = min(first, lacking.get(id_, date.max))
                 for look in self.looks(website, since):
                     yield replace(look, path=f"{self.path}/{id_}", id=id_)

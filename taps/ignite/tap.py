@@ -15,6 +15,7 @@ from taps import settings
 from taps.base import VendorTap
 from taps.http import Client
 from taps.ignite.client import IgniteClient
+from taps.ignite.lookback import LookBack
 from taps.ignite.streams import (
     AudienceGroupMembers,
     AudienceGroups,
@@ -27,12 +28,19 @@ from taps.ignite.streams import (
     Sales,
     Visitors,
 )
+from taps.windows import Reach
 
 
 class TapIgnite(VendorTap):
     """Visitors, locations, audiences, inventory and sales of websites on Ignite."""
 
     name = "tap-ignite"
+    credentials = ("websites",)
+    no_backfill = (
+        "the vendor tells what was seen since a day, never until one; a run from an older "
+        "bookmark, or a first one from an earlier start_date, brings up to 59 days by itself"
+    )
+    forgets = True
     stream_types = (
         Visitors,
         Products,
@@ -92,6 +100,19 @@ class TapIgnite(VendorTap):
             name = website.get("name") or f"website_{number}"
             clients[name] = IgniteClient(self.config, name, website["token"], website["secret"])
         return clients
+
+    @override
+    def reaches(self) -> Iterable[Reach]:
+        kinds = {
+            stream.retriever for stream in self.stream_types if self.streams[stream.name].selected
+        }
+        looks = [
+            self.retriever(kind) for kind in kinds if issubclass(kind, LookBack) and kind.dated
+        ]
+        for website in self.clients:
+            if looks:
+                wanted = min(look.wanted(website) for look in looks)
+                yield Reach(website, wanted, looks[0].earliest)
 
     @override
     def faults(self) -> Iterable[str]:

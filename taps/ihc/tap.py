@@ -48,6 +48,8 @@ class TapIhc(VendorTap):
     """Sends customer journeys to the IHC model of Haensel AMS and brings the credits back."""
 
     name = "tap-ihc"
+    credentials = ("api_key",)
+    no_backfill = "which journeys it sends is for journeys_query or journeys_file to say"
     stream_types = (Attributions, Failures)
     schemas = SchemaDirectory(importlib.resources.files(schemas.ihc))
     config_jsonschema = th.PropertiesList(

@@ -36,12 +36,21 @@ class Column:
         """Return the column that holds what it held and values of `kind` too."""
         return dataclasses.replace(self, kind=widen(self.kind, kind))
 
-    def sized(self, whole: int, fraction: int, limit: int) -> Column:
+    def widest(self, other: Column) -> Column:
+        """Return the column that holds what either holds."""
+        wider = self.widened(other.kind)
+        return dataclasses.replace(wider, scale=max(self.scale, other.scale))
+
+    def sized(self, whole: int, fraction: int, limit: int, step: int) -> Column:
         """Return the decimal that has so many digits before and after the point, of `limit`.
 
-        Text if there is none.
+        Digits after the point come `step` at a time, while they fit. Text if there is no such
+        decimal.
         """
-        scale = max(self.scale, fraction)
+        scale = self.scale
+        if fraction > scale:
+            rounded = -(-fraction // step) * step
+            scale = rounded if whole + rounded <= limit else fraction
         if whole + scale > limit:
             return dataclasses.replace(self, kind=Kind.TEXT)
         return dataclasses.replace(self, scale=scale)

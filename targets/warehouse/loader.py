@@ -199,7 +199,6 @@ class Loader:
         """End the run, when the batch at hand is loaded; what is not committed is undone."""
         self._worker.stop()
         with contextlib.suppress(Exception):  # what went wrong before is what counts
-            self._adapter.rollback()
             if self._options.add_metadata:
                 runs.keep(self._adapter, self._run(complete=False))
                 self._adapter.commit()
@@ -287,6 +286,7 @@ class Loader:
                 existing=adapter.tables(),
                 reserved=[REJECTED, runs.RUNS, *self._tables.values()],
                 folded=adapter.folded,
+                spelled=adapter.spelled,
             )
             self._tables |= fitted
         return self._tables[name]

@@ -15,13 +15,15 @@ def fit(
     existing: Collection[str] = (),
     reserved: Collection[str] = (),
     folded: Callable[[str], str] = str,
+    spelled: Callable[[str], str] = str,
 ) -> dict[str, str]:
     """Map names to identifiers of at most `limit` bytes that differ in more than case.
 
-    A name that had to be changed, for its length or a collision, ends in a hash of itself, so that
-    it comes out the same in every run. `existing` are the identifiers that the warehouse has
-    already: a name keeps the one it is equal to. `reserved` ones are given to no name. `folded`
-    says under which name the warehouse looks for one.
+    A name that had to be changed, for its length, its characters or a collision, ends in a hash of
+    itself, so that it comes out the same in every run. `existing` are the identifiers that the
+    warehouse has already: a name keeps the one it is equal to. `reserved` ones are given to no
+    name. `folded` says under which name the warehouse looks for one, and `spelled` puts a name into
+    the characters that identifiers may have.
     """
     fitted = {name: name for name in names if name in existing and name not in reserved}
     taken = {name.casefold() for name in [*existing, *reserved]}
@@ -30,29 +32,29 @@ def fit(
     for name in sorted(names, key=lambda name: folded(name) != name):
         if name in fitted:
             continue
-        identifier = folded(_shortened(name, limit))
+        identifier = folded(_shortened(name, limit, spelled))
         if (
             identifier in reserved
             or identifier in given
             or (identifier not in existing and identifier.casefold() in taken)
         ):
-            identifier = folded(_suffixed(name, limit))
+            identifier = folded(_suffixed(name, limit, spelled))
         fitted[name] = identifier
         given.add(identifier)
         taken.add(identifier.casefold())
     return fitted
 
 
-def _shortened(name: str, limit: int) -> str:
-    clean = _storable(name)
+def _shortened(name: str, limit: int, spelled: Callable[[str], str]) -> str:
+    clean = spelled(_storable(name))
     if clean and clean == name and len(clean.encode()) <= limit:
         return clean
-    return _suffixed(name, limit)
+    return _suffixed(name, limit, spelled)
 
 
-def _suffixed(name: str, limit: int) -> str:
+def _suffixed(name: str, limit: int, spelled: Callable[[str], str]) -> str:
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_SUFFIX]
-    head = _storable(name).encode()[: limit - _SUFFIX - 1].decode(errors="ignore")
+    head = spelled(_storable(name)).encode()[: limit - _SUFFIX - 1].decode(errors="ignore")
     return f"{head}_{digest}"
 
 

@@ -94,7 +94,7 @@ def tell(
                 row[name]
                 for name in ("stream", "records", "inserted", "updated", "unchanged", "rejected")
             ),
-            extra={"event": "stream_loaded", **row},
+            extra={"elt_event": _EVENT, **row},  # `event` is what Meltano calls the message
         )
     schema = pa.schema([(name, _TYPES[kind]) for name, kind in _KINDS.items()])
     return pa.Table.from_pylist(rows, schema)

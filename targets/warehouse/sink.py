@@ -149,11 +149,14 @@ class Sink:
             existing=self._columns,
             reserved=self._metadata,
             folded=self._adapter.folded,
+            spelled=self._adapter.spelled,
         )
 
     def _new(self, kind: Kind) -> Column:
-        bounded = kind is Kind.NUMBER and self._adapter.decimal_digits
-        return Column(kind, scale=_MONEY_SCALE if bounded else 0)
+        limit = self._adapter.decimal_digits
+        if kind is not Kind.NUMBER or limit is None:
+            return Column(kind)
+        return Column(kind).sized(0, _MONEY_SCALE, limit, self._adapter.decimal_step)
 
     def _sized(self, wanted: Mapping[str, Column], rows: pa.Table) -> dict[str, Column]:
         """Give decimals the digits that their values need, where the warehouse bounds them."""
@@ -166,7 +169,11 @@ class Sink:
         if not self._adapter.holds(numbers):
             return column.widened(Kind.TEXT)
         limit = self._adapter.decimal_digits
-        return column if limit is None else column.sized(*decimal_size(numbers), limit)
+        return (
+            column
+            if limit is None
+            else column.sized(*decimal_size(numbers), limit, self._adapter.decimal_step)
+        )
 
     def _prepare(self, kinds: Mapping[str, Kind]) -> None:
         self._columns = self._adapter.columns(self.table)

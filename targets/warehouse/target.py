@@ -49,7 +49,8 @@ class TargetWarehouse(Target):
             title="URL",
             description="Where to: duckdb:///file.duckdb, sqlite:///file.db, "
             "postgresql://user:password@host/db as libpq reads it, or "
-            "snowflake://user:password@account/db?warehouse=name.",
+            "snowflake://user:password@account/db?warehouse=name. BigQuery, Redshift, Databricks, "
+            "SQL Server, MySQL and others are reached through dlt: docs/other-warehouses.md.",
         ),
         th.Property(
             "default_target_schema",

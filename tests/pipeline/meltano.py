@@ -84,7 +84,7 @@ def project(
     folder.mkdir(exist_ok=True)
     document = yaml.safe_load((PROJECT / "meltano.yml").read_text())
     plugins = document["plugins"]
-    for plugin in plugins["extractors"] + plugins["loaders"]:
+    for plugin in plugins["extractors"] + plugins["loaders"] + plugins["utilities"]:
         if plugin.get("pip_url", "").startswith("-e ."):
             del plugin["pip_url"]
         plugin.setdefault("config", {}).update((config or {}).get(plugin["name"], {}))

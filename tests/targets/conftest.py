@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.targets.stand_in import Snowflake, says_enough_of, serving
+from tests.targets import through_dlt as dlt
+from tests.targets.stand_in import Snowflake, says_enough_of, serving, watch
 from tests.targets.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
 
 _numbers = itertools.count()
@@ -45,6 +46,27 @@ def snowflake_port() -> Iterator[int]:
 def snowflake(snowflake_port: int, tmp_path: Path) -> Snowflake:
     """A stand-in for Snowflake, with a fresh database."""
     return Snowflake(snowflake_port, f"test_{next(_numbers)}", tmp_path)
+
+
+@pytest.fixture
+def duckdb_through_dlt(tmp_path: Path) -> dlt.ThroughDlt:
+    return dlt.DuckDB(f"dlt+duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def through_dlt(request: pytest.FixtureRequest, tmp_path: Path) -> dlt.ThroughDlt:
+    if request.param == "duckdb":
+        fixed: dlt.ThroughDlt = request.getfixturevalue("duckdb_through_dlt")
+        return fixed
+    return dlt.PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the loader has Snowflake do."""
+    seen: list[str] = []
+    watch(monkeypatch, seen.append)
+    return seen
 
 
 @pytest.fixture(autouse=True)

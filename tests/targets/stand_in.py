@@ -6,14 +6,13 @@ import contextlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import snowflake.connector
 from typing_extensions import override
 
 from tests.targets.warehouses import Warehouse
@@ -66,6 +65,20 @@ def serving() -> Iterator[int]:
         server.stdin.close()
 
 
+def watch(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
+    """Have something done before each statement of the loader's, such as raising an error."""
+    # Not at the top: the driver takes seconds, for which the tests of others need not wait.
+    from targets.warehouse.adapters.snowflake import SnowflakeAdapter  # noqa: PLC0415
+
+    execute = SnowflakeAdapter.execute
+
+    def watched(self: SnowflakeAdapter, sql: str, *file: Any) -> list[tuple[Any, ...]]:
+        before(sql)
+        return execute(self, sql, *file)
+
+    monkeypatch.setattr(SnowflakeAdapter, "execute", watched)
+
+
 class Snowflake(Warehouse):
     """Queries may be written as for the others, with names in lower case."""
 
@@ -88,7 +101,9 @@ class Snowflake(Warehouse):
     @override
     @contextlib.contextmanager
     def connected(self) -> Iterator[Any]:
-        with snowflake.connector.connect(
+        from snowflake.connector import connect  # noqa: PLC0415 - as above
+
+        with connect(
             account="stand-in",
             user="tester",
             password="secret",
@@ -100,8 +115,11 @@ class Snowflake(Warehouse):
 
     @override
     def columns(self, table: str) -> list[tuple[str, str]]:
-        rows = self.rows(f'DESCRIBE TABLE "{table}"')
-        return [(in_lower_case(name), type_) for name, type_, *_ in rows]
+        return [(in_lower_case(name), type_) for name, type_ in self.own_columns(table).items()]
+
+    def own_columns(self, table: str) -> dict[str, str]:
+        """The columns as Snowflake shows them."""
+        return {name: type_ for name, type_, *_ in self.rows(f'DESCRIBE TABLE "{table}"')}
 
     @override
     def tables(self) -> set[str]:

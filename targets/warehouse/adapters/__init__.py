@@ -18,16 +18,34 @@ _ADAPTERS = {
     "snowflake": ("snowflake", "snowflake"),
     "sqlite": ("sqlite", "sqlite"),
 }
+_THROUGH_DLT = {
+    # scheme: what brings its driver
+    "athena": "dlt[athena]",
+    "bigquery": "dlt[bigquery]",
+    "clickhouse": "dlt[clickhouse]",
+    "databricks": "dlt[databricks]",
+    "duckdb": "dlt[duckdb]",
+    "mariadb": "dlt[sqlalchemy]' 'pymysql",
+    "mssql": "dlt[mssql]",
+    "mysql": "dlt[sqlalchemy]' 'pymysql",
+    "oracle": "dlt[sqlalchemy,oracle]",
+    "postgresql": "dlt[postgres]",
+    "redshift": "dlt[redshift]",
+    "snowflake": "dlt[snowflake]",
+    "synapse": "dlt[synapse]",
+}
 _CREDENTIALS = re.compile(r"([^:@/?#%\s]|%[0-9A-Fa-f]{2})*(:([^:@/?#%\s]|%[0-9A-Fa-f]{2})*)?")
 
 
 def connect(url: str, schema: str | None) -> Adapter:
     """Connect to the warehouse at `url`; tables are in `schema`, or the database's own."""
-    match = re.match(r"([a-z][a-z0-9]*)(\+[a-z0-9]+)?://", url)
-    if not match or match[1] not in _ADAPTERS:
-        found = f"has the scheme {match[1]!r}" if match else "has no scheme"
-        known = ", ".join(f"{scheme}://" for scheme in sorted(_ADAPTERS))
+    match = re.match(r"(dlt\+)?([a-z][a-z0-9]*)(\+[a-z0-9]+)?://", url)
+    through_dlt = match and (match[1] or match[2] not in _ADAPTERS)
+    if not match or match[2] not in (_THROUGH_DLT if through_dlt else _ADAPTERS):
+        found = f"has the scheme {match[2]!r}" if match else "has no scheme"
+        known = ", ".join(f"{scheme}://" for scheme in sorted({*_ADAPTERS, *_THROUGH_DLT}))
         raise WarehouseError(f"the setting url {found}; it must begin with one of {known}")
+    scheme = match[2]
     location = url[match.end() :]
     credentials = location.rpartition("@")[0]
     if not location.startswith("/") and not _CREDENTIALS.fullmatch(credentials):
@@ -35,15 +53,22 @@ def connect(url: str, schema: str | None) -> Adapter:
         raise WarehouseError(
             "the user and password in the setting url must be percent-encoded: %40 for @, %2F for /"
         )
-    module, extra = _ADAPTERS[match[1]]
+    if through_dlt:
+        url = url.removeprefix("dlt+")
+        module = "through_dlt.adapter"
+        needed = f"'attribution-elt[dlt]' '{_THROUGH_DLT[scheme]}'"
+    else:
+        url = url.replace(match[3] or "", "", 1)
+        module, extra = _ADAPTERS[scheme]
+        needed = f"'attribution-elt[{extra}]'"
     try:
         adapter = importlib.import_module(f"targets.warehouse.adapters.{module}").ADAPTER
+        connected: Adapter = adapter(url, schema)
     except ModuleNotFoundError as error:
         raise WarehouseError(
-            f"a url that begins with {match[1]}:// needs the Python module {error.name}: "
-            f"pip install 'attribution-elt[{extra}]'"
+            f"a url that begins with {match[1] or ''}{scheme}:// needs the Python module "
+            f"{error.name}: pip install {needed}"
         ) from error
-    connected: Adapter = adapter(url.replace(match[2] or "", "", 1), schema)
     try:
         transact(connected, connected.use_schema)
     except Exception:

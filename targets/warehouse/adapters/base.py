@@ -57,6 +57,8 @@ class Adapter(abc.ABC):
     """Digits of its decimals, where they are bounded; then a column has a `scale`."""
     text_limit: ClassVar[int | None] = None
     """Characters that a text may have in any case, where they are bounded."""
+    decimal_step: ClassVar[int] = 1
+    """Digits by which a `scale` grows: more than one where types are hard to change."""
     enforces_keys: ClassVar[bool] = False
     """Whether an append of a key that is there already fails."""
     errors: ClassVar[tuple[type[Exception], ...]]
@@ -130,6 +132,10 @@ class Adapter(abc.ABC):
         """Return the driver's message in one line, without the row at fault where it tells."""
         return " ".join(str(error).split())
 
+    def spelled(self, name: str) -> str:
+        """Put a name into the characters that identifiers may have; the same where it has them."""
+        return name
+
     def tables(self) -> list[str]:
         """Return the names of the schema's tables."""
         rows = self.execute(
@@ -155,9 +161,7 @@ class Adapter(abc.ABC):
                 continue
             held = existing[name]
             # another load may have widened it since ours looked
-            wanted = dataclasses.replace(
-                held.widened(column.kind), scale=max(held.scale, column.scale)
-            )
+            wanted = held.widest(column)
             if self.is_narrower(held, wanted):
                 self.alter(table, name, wanted)
         self.key(table, keys)

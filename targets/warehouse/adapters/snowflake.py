@@ -81,7 +81,7 @@ class SnowflakeAdapter(Adapter):
 
     types = _TYPES
     name_limit = 255 - len(_NEW)
-    batch_bytes = 128 << 20
+    batch_bytes = 64 << 20
     decimal_digits = _DIGITS
     text_limit = _LONG_TEXT // 4
     errors = (Error, RowError)
@@ -253,7 +253,8 @@ class SnowflakeAdapter(Adapter):
         with io.BytesIO() as file:
             parquet.write_table(texts, file, compression="zstd")
             file.seek(0)
-            self.execute(f"PUT 'file://{name}' @{self._staged} AUTO_COMPRESS = FALSE", file)
+            options = "AUTO_COMPRESS = FALSE OVERWRITE = TRUE"  # there is nothing to look for first
+            self.execute(f"PUT 'file://{name}' @{self._staged} {options}", file)
         values = ", ".join(f"$1:{own}::VARCHAR" for own in texts.column_names)
         copied = self.execute(
             f"COPY INTO {self._staged} ({', '.join(texts.column_names)}) "

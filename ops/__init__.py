@@ -1,0 +1,1 @@
+"""Operating the pipeline: the console script `attribution-elt`."""

@@ -1,0 +1,28 @@
+"""`attribution-elt run`: `meltano run`, with its progress and a summary."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ops import alerts, history
+from ops.display import display
+from ops.execution import execute
+from ops.project import Project
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("blocks", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def run(project: Project, blocks: tuple[str, ...]) -> None:
+    """Run jobs, or taps into loaders: BLOCKS, and options, are those of `meltano run`.
+
+    At a terminal it shows how far it is, and a summary at the end; elsewhere it prints the same as
+    JSON objects, one a line. The exit code is Meltano's.
+    """
+    shown = display()
+    outcome = execute(project.asked_for, blocks, shown)
+    history.complete(project, outcome, shown)
+    alerts.tell(project, outcome, shown)
+    sys.exit(outcome.exit_code)

@@ -1,0 +1,133 @@
+"""Whether the warehouse is there, and lets the loader work."""
+
+# ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ops.findings import Finding
+from ops.project import Loader
+from taps.redaction import redactor, secrets_of
+from targets.warehouse.adapters import Adapter, WarehouseError, connect
+from targets.warehouse.adapters.base import literal, quoted
+
+SKEW = 60
+"""Seconds by which the warehouse's clock may differ from ours before somebody should set one."""
+TIME_ZONES = {
+    "postgres": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
+    "postgresql": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
+}
+"""By scheme: in which time zone others see what is stored as instants."""
+SECRET = {"properties": {"url": {"secret": True}}}
+
+
+def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
+    """Look whether tables can be made and written in these schemas; nothing is left behind."""
+    redactor.add(secrets_of(SECRET, {"url": loader.url}))
+    found = Finding(loader.name)
+    file = _file(loader.url)
+    if file is not None and not file.exists():
+        _judge_folder(found, file)
+        return found
+    with _connected(found, loader.url) as adapter:
+        if adapter is not None:
+            names = [schema or adapter.schema for schema in schemas] if adapter.schema else [""]
+            _judge_rights(found, adapter, names)
+            if file is None:  # on a machine of its own
+                _judge_clock(found, adapter, urlsplit(loader.url).scheme)
+    return found
+
+
+def _file(url: str) -> Path | None:
+    """Return the file that a warehouse is in, if it is one."""
+    parts = urlsplit(url)
+    name = unquote(parts.path)[1:]
+    is_file = parts.scheme in {"duckdb", "sqlite"} and not name.startswith((":", "md:"))
+    return Path(name) if is_file and name else None
+
+
+def _judge_folder(found: Finding, file: Path) -> None:
+    folder = file.resolve().parent
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        found.facts.append(f"{file} will be made by the first run")
+    else:
+        found.problems.append(f"{folder}, where {file.name} should be, is no folder to write in")
+
+
+@contextlib.contextmanager
+def _connected(found: Finding, url: str) -> Iterator[Adapter | None]:
+    try:
+        adapter = connect(url, None)
+    except Exception as error:  # noqa: BLE001 - each driver has its own
+        told = error if isinstance(error, WarehouseError) else " ".join(str(error).split())
+        found.problems.append(f"it cannot be reached: {told}")
+        yield None
+        return
+    try:
+        yield adapter
+    finally:
+        adapter.close()
+
+
+def _judge_rights(found: Finding, adapter: Adapter, schemas: Sequence[str]) -> None:
+    """Make tables and write to them, in transactions that are rolled back."""
+    for schema in schemas:
+        try:
+            fault = _fault(adapter, schema)
+        finally:
+            adapter.rollback()
+        if fault:
+            found.problems.append(fault)
+    if found.ok:
+        found.facts.append(f"may create and write in {', '.join(schemas)}".removesuffix(" in "))
+
+
+def _fault(adapter: Adapter, schema: str) -> str | None:
+    for step, statement in _trial(adapter, schema):
+        try:
+            adapter.execute(statement)
+        except adapter.errors as error:
+            return f"it is not allowed to {step}: {adapter.explain(error)}"
+    return None
+
+
+def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str]]:
+    """Yield what a load does, in words and in SQL; where nothing is rolled back, nothing is left.
+
+    A warehouse without schemas has an empty one.
+    """
+    table, where, is_new = quoted(f"_preflight_{uuid.uuid4().hex}"), "", False
+    if schema:
+        table, where = f"{quoted(schema)}.{table}", f" in the schema {schema}"
+        has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
+        is_new = not adapter.execute(has + literal(schema))
+    if is_new:
+        yield f"make the schema {schema}", f"CREATE SCHEMA {quoted(schema)}"
+    yield f"make a table{where}", f"CREATE TABLE {table} (moment TIMESTAMP)"
+    yield f"write to a table{where}", f"INSERT INTO {table} VALUES (CURRENT_TIMESTAMP)"
+    yield f"drop a table{where}", f"DROP TABLE {table}"
+    if is_new:
+        yield f"drop the schema {schema}", f"DROP SCHEMA {quoted(schema)}"
+
+
+def _judge_clock(found: Finding, adapter: Adapter, scheme: str) -> None:
+    now: datetime = adapter.execute("SELECT CURRENT_TIMESTAMP")[0][0]
+    ahead = now.astimezone(UTC).timestamp() - time.time()
+    if abs(ahead) > SKEW:
+        side = "ahead of" if ahead > 0 else "behind"
+        found.problems.append(f"its clock is {abs(ahead):.0f} s {side} this machine's")
+    else:
+        found.facts.append("clocks agree")
+    if scheme in TIME_ZONES:
+        found.facts.append(
+            f"its days begin in the time zone {adapter.execute(TIME_ZONES[scheme])[0][0]}"
+        )
+    adapter.rollback()

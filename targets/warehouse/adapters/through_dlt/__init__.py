@@ -1,0 +1,1 @@
+"""Every other warehouse, through dlt."""
