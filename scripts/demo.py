@@ -96,7 +96,8 @@ def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
     environment = {**os.environ, **settings, "MELTANO_PROJECT_ROOT": str(PROJECT), "NO_COLOR": "1"}
     with LOG.open("a") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command line
-            [Path(sys.executable).parent / "meltano", *arguments],
+            # what stands in .env is for other vendors than these
+            [Path(sys.executable).parent / "meltano", f"--env-file={os.devnull}", *arguments],
             cwd=PROJECT,
             env=environment,
             stdout=log,
