@@ -20,7 +20,7 @@ from tests.pipeline.meltano import (
 )
 
 
-def test_what_lands_is_what_the_taps_emit_on_the_first_run_and_days_later(
+def test_what_lands_in_every_loader_is_what_the_taps_emit_and_so_it_stays_days_later(
     landing: Landing, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     folder = project(tmp_path / "project", loaders=(JSONL,))
@@ -28,7 +28,8 @@ def test_what_lands_is_what_the_taps_emit_on_the_first_run_and_days_later(
     env = environment(every, **landing.variables)
     blocks = [block for tap in TAPS for block in (tap, landing.loader)]
     expected = Expected(tmp_path)
-    for days in (0, DAYS):
+    ours = landing.loader == "target-warehouse"  # what others do to rows that change is theirs
+    for days in (0, DAYS) if ours else (0,):
         sandbox.advance(days)
         expected.take_in(every)
         meltano(folder, f"--environment={landing.environment}", "run", *blocks, env=env)
