@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 from ops.findings import Finding
 from ops.project import Loader
 from taps.redaction import redactor, secrets_of
-from targets.warehouse.adapters import Adapter, WarehouseError, connect
-from targets.warehouse.adapters.base import literal, quoted
+from targets.warehouse.adapters import Adapter, WarehouseError, connect, is_through_dlt
+from targets.warehouse.adapters.base import literal
 
 SKEW = 60
 """Seconds by which the warehouse's clock may differ from ours before somebody should set one."""
@@ -38,7 +38,9 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
         _judge_folder(found, file)
         return found
     with _connected(found, loader.url) as adapter:
-        if adapter is not None:
+        if adapter is not None and is_through_dlt(loader.url):
+            found.facts.append("can be reached; what may be done there has not been tried")
+        elif adapter is not None:
             names = [schema or adapter.schema for schema in schemas] if adapter.schema else [""]
             _judge_rights(found, adapter, names)
             if file is None:  # on a machine of its own
@@ -104,18 +106,19 @@ def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str]]:
 
     A warehouse without schemas has an empty one.
     """
-    table, where, is_new = quoted(f"_preflight_{uuid.uuid4().hex}"), "", False
+    table, where, is_new = adapter.identifier(f"_preflight_{uuid.uuid4().hex}"), "", False
+    place = adapter.identifier(schema)
     if schema:
-        table, where = f"{quoted(schema)}.{table}", f" in the schema {schema}"
+        table, where = f"{place}.{table}", f" in the schema {schema}"
         has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
-        is_new = not adapter.execute(has + literal(schema))
+        is_new = not adapter.execute(has + literal(place[1:-1].replace('""', '"')))
     if is_new:
-        yield f"make the schema {schema}", f"CREATE SCHEMA {quoted(schema)}"
+        yield f"make the schema {schema}", f"CREATE SCHEMA {place}"
     yield f"make a table{where}", f"CREATE TABLE {table} (moment TIMESTAMP)"
     yield f"write to a table{where}", f"INSERT INTO {table} VALUES (CURRENT_TIMESTAMP)"
     yield f"drop a table{where}", f"DROP TABLE {table}"
     if is_new:
-        yield f"drop the schema {schema}", f"DROP SCHEMA {quoted(schema)}"
+        yield f"drop the schema {schema}", f"DROP SCHEMA {place}"
 
 
 def _judge_clock(found: Finding, adapter: Adapter, scheme: str) -> None:

@@ -48,6 +48,24 @@ def test_nothing_is_left_behind(postgres_url: str, tmp_path: Path) -> None:
         assert opened_lite.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
+@pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")  # dlt calls it
+def test_what_is_reached_through_dlt_is_only_reached(tmp_path: Path) -> None:
+    file = tmp_path / "there.duckdb"
+    found = finding(loader(f"dlt+duckdb:///{file}"), ["tap_ecdp"])
+    assert (found.problems, found.facts) == (
+        [],
+        ["can be reached; what may be done there has not been tried"],
+    )
+    with duckdb.connect(str(file)) as opened:
+        assert opened.execute("SELECT * FROM information_schema.tables").fetchall() == []
+        schemata = opened.execute("SELECT DISTINCT schema_name FROM duckdb_schemas()").fetchall()
+        assert sorted(schemata) == [("information_schema",), ("main",), ("pg_catalog",)]
+
+    (problem,) = finding(loader("redshift://me:geheimnis@127.0.0.1:9/db"), ["tap_ecdp"]).problems
+    assert problem.startswith("it cannot be reached: connection to server at")
+    assert "geheimnis" not in problem
+
+
 def test_a_file_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
     file = tmp_path / "new.duckdb"
     assert finding(loader(f"duckdb:///{file}"), [None]).facts == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseTransientException
 
 from targets.warehouse.adapters import WarehouseError, connect
 from targets.warehouse.adapters.through_dlt import sql
@@ -49,7 +51,10 @@ def test_a_record_that_does_not_fit_is_put_aside(through_dlt: ThroughDlt) -> Non
 
 
 @pytest.mark.parametrize("load_method", ["upsert", "append-only"])
-def test_what_only_the_database_refuses_is_found(through_dlt: ThroughDlt, load_method: str) -> None:
+def test_what_only_the_database_refuses_is_found(
+    through_dlt: ThroughDlt, load_method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__RAISE_ON_FAILED_JOBS", "false")  # has no say
     with through_dlt.connected() as connection:
         connection.execute(
             "CREATE TABLE orders (id bigint, amount numeric(38, 9) CHECK (amount > 0))"
@@ -234,6 +239,17 @@ def test_no_secret_is_printed(tmp_path: Path, host: str) -> None:
     assert "Traceback" not in done.stderr
     for secret in (PASSWORD, quote(PASSWORD, safe=""), "wörd"):
         assert secret not in done.stdout + done.stderr
+
+
+def test_what_others_want_to_know_of_the_adapter(through_dlt: ThroughDlt) -> None:
+    through_dlt.load(ORDERS, record("orders", id=1, note="a"))
+    adapter = connect(through_dlt.url, SCHEMA)
+    with contextlib.closing(adapter):
+        assert adapter.path("orders").endswith('"shop"."orders"')
+        assert adapter.execute(f"SELECT id, note FROM {adapter.path('orders')}") == [(1, "a")]
+        assert adapter.count("orders") == 1
+        assert adapter.is_transient(DatabaseTransientException(Exception("gone for now")))
+        assert not adapter.is_transient(DatabaseTerminalException(Exception("gone for good")))
 
 
 def test_a_schema_is_needed(duckdb_through_dlt: ThroughDlt) -> None:

@@ -8,7 +8,7 @@ import re
 from targets.warehouse.adapters.base import Adapter, Merged, WarehouseError
 from targets.warehouse.transaction import transact
 
-__all__ = ["Adapter", "Merged", "WarehouseError", "connect"]
+__all__ = ["Adapter", "Merged", "WarehouseError", "connect", "is_through_dlt"]
 
 _ADAPTERS = {
     # scheme: module of the adapter, extra of the distribution that brings its driver
@@ -37,10 +37,15 @@ _THROUGH_DLT = {
 _CREDENTIALS = re.compile(r"([^:@/?#%\s]|%[0-9A-Fa-f]{2})*(:([^:@/?#%\s]|%[0-9A-Fa-f]{2})*)?")
 
 
+def is_through_dlt(url: str) -> bool:
+    """Tell whether the warehouse at `url` has no adapter of its own, or that is not wanted."""
+    return url.startswith("dlt+") or re.split(r"[+:]", url)[0] not in _ADAPTERS
+
+
 def connect(url: str, schema: str | None) -> Adapter:
     """Connect to the warehouse at `url`; tables are in `schema`, or the database's own."""
     match = re.match(r"(dlt\+)?([a-z][a-z0-9]*)(\+[a-z0-9]+)?://", url)
-    through_dlt = match and (match[1] or match[2] not in _ADAPTERS)
+    through_dlt = is_through_dlt(url)
     if not match or match[2] not in (_THROUGH_DLT if through_dlt else _ADAPTERS):
         found = f"has the scheme {match[2]!r}" if match else "has no scheme"
         known = ", ".join(f"{scheme}://" for scheme in sorted({*_ADAPTERS, *_THROUGH_DLT}))

@@ -19,6 +19,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.common.destination.exceptions import DestinationTransientException
 from dlt.common.exceptions import DltException, MissingDependencyException
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -61,9 +62,7 @@ class DltAdapter(Adapter):
 
     @override
     def connect(self) -> None:
-        if not self._wanted_schema:
-            raise WarehouseError("this url needs default_target_schema too: a dataset, as dlt says")
-        self.schema = self._wanted_schema
+        self.schema = self._wanted_schema or ""
         self._staged = pa.table({})
         self._described: dict[str, dlt.Schema] = {}
         with contextlib.ExitStack() as stack:
@@ -72,21 +71,27 @@ class DltAdapter(Adapter):
             )
             # Not in the current folder: whose `.dlt` that is, nobody knows.
             os.environ |= {**_SETTINGS, "DLT_PROJECT_DIR": self._folder}
-            self._open_destination()
+            with self._told():
+                self._destination, self._bucket = destination(self._url)
+                self._destination.client_class  # noqa: B018 - imports the driver, before all else
+                self._begin()
+                with self._client() as client:
+                    self._capabilities = client.capabilities
             self._open = stack.pop_all()
 
     @override
     def use_schema(self) -> None:
-        """Do nothing: dlt has made its dataset."""
-
-    def _open_destination(self) -> None:
-        try:
-            self._destination, self._bucket = destination(self._url)
-            self._destination.client_class  # noqa: B018 - imports the driver, before all else
-            self._begin()
-            with self._client() as client:
+        with self._told(), self._client() as client:
+            if self.schema:
                 client.initialize_storage()
-                self._capabilities = client.capabilities
+            else:
+                client.is_storage_initialized()  # something to ask of the warehouse
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in a line for the user why the warehouse cannot be used."""
+        try:
+            yield
         except MissingDependencyException as error:
             needed = " ".join(f"'{name}'" for name in error.dependencies)
             message = f"the setting url needs more of dlt: pip install {needed}"
@@ -95,6 +100,10 @@ class DltAdapter(Adapter):
             raise  # it says itself what is missing
         except Exception as error:
             raise WarehouseError(self.explain(error)) from error
+
+    @override
+    def is_transient(self, error: Exception) -> bool:
+        return isinstance(error, DestinationTransientException)  # loads dlt has tried again itself
 
     @override
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
@@ -113,7 +122,15 @@ class DltAdapter(Adapter):
         return dlt_columns.plain(name, folded=self._capabilities.casefold_identifier is not str)
 
     @override
+    def path(self, table: str) -> str:
+        with self._client() as client:
+            path: str = client.sql_client.make_qualified_table_name(table)
+            return path
+
+    @override
     def tables(self) -> list[str]:
+        if not self.schema:
+            raise WarehouseError("this url needs default_target_schema too: a dataset, as dlt says")
         with self._client() as client, contextlib.suppress(DatabaseUndefinedRelation):
             sql = client.sql_client
             name = sql.escape_column_name("schema_name")
@@ -247,7 +264,7 @@ class DltAdapter(Adapter):
             pipelines_dir=tempfile.mkdtemp(dir=self._folder),
             destination=self._destination,
             staging=self._bucket,
-            dataset_name=self.schema,
+            dataset_name=self.schema or None,  # type: ignore[arg-type]  # None is dlt's default
         )
         pipeline.config.restore_from_destination = False
         pipeline.config.enable_runtime_trace = False
