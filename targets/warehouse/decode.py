@@ -41,6 +41,7 @@ _ARROW_TYPES: dict[Kind, pa.DataType] = {
     Kind.JSON: pa.string(),
 }
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+_NULL = msgspec.Raw(b"null")
 _text = msgspec.json.Decoder(str)
 
 
@@ -102,7 +103,10 @@ class Decoder:
         try:
             record = msgspec.defstruct(
                 "Record",
-                [(field, types[name], None) for field, name in fields.items()],
+                [
+                    (field, types[name], _NULL if types[name] is msgspec.Raw else None)
+                    for field, name in fields.items()
+                ],
                 rename=fields,
                 forbid_unknown_fields=True,
                 gc=False,
@@ -251,13 +255,10 @@ def conformed(table: pa.Table, kinds: Mapping[str, Kind]) -> pa.Table:
 
 def _array(kind: Kind, values: Iterable[Any]) -> pa.Array:
     match kind:
-        case Kind.NUMBER | Kind.JSON:
-            raw = [None if value is None else bytes(value) for value in values]
-            array = pa.array(raw, pa.binary()).cast(pa.string())
-            nulls = pc.equal(array, "null")
-            if pc.any(nulls).as_py():
-                array = pc.if_else(nulls, None, array)
-            return _numbers(array) if kind is Kind.NUMBER else array
+        case Kind.NUMBER:
+            return _numbers(_raw_texts(values))
+        case Kind.JSON:
+            return _raw_texts(values)
         case Kind.DATE:
             return pa.array(values, pa.string()).cast(pa.date32())
         case Kind.TIMESTAMP:
@@ -267,6 +268,18 @@ def _array(kind: Kind, values: Iterable[Any]) -> pa.Array:
             return moments.cast(pa.timestamp("us")).cast(_ARROW_TYPES[kind])
         case _:
             return pa.array(values, _ARROW_TYPES[kind])
+
+
+def _raw_texts(values: Iterable[msgspec.Raw]) -> pa.Array:
+    """Return JSON values as they were sent, null as null."""
+    # No value has a line end, for it was in a line: joined and split they are turned quickest.
+    texts = b"\n".join(values).split(b"\n")
+    array = pa.array(texts, pa.binary()).cast(pa.string())
+    present = pc.not_equal(array, "null")
+    if pc.all(present).as_py():
+        return array
+    _, *buffers = array.buffers()
+    return pa.Array.from_buffers(pa.string(), len(array), [present.buffers()[1], *buffers])
 
 
 def _numbers(values: pa.Array) -> pa.Array:
@@ -280,11 +293,11 @@ def _numbers(values: pa.Array) -> pa.Array:
     return values
 
 
-def _mixed_texts(values: Iterable[msgspec.Raw | None]) -> pa.Array:
+def _mixed_texts(values: Iterable[msgspec.Raw]) -> pa.Array:
     """Return the text of strings, and other values as sent."""
     texts = []
     for value in values:
-        raw = b"null" if value is None else bytes(value)
+        raw = bytes(value)
         texts.append(
             None if raw == b"null" else _text.decode(raw) if raw.startswith(b'"') else raw.decode()
         )
