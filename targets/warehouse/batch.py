@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from targets.warehouse.columns import Kind
-from targets.warehouse.decode import Decoder, Reject
+from targets.warehouse.decode import Decoder, Place, Reject
 
 _SLICE = 500  # records decoded at once: the interpreter is held so long, and the memory is small
 
@@ -31,14 +31,14 @@ class Batch:
         """Of the properties, when all is decoded."""
         self._decoder = decoder
         self._lines: list[bytes] = []
-        self._numbers: list[int] = []
+        self._places: list[Place] = []
         self._starts: list[int] = []
         self._texts: list[bytes] = []
 
-    def add(self, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
-        """Take in RECORD lines, with their numbers in the input."""
+    def add(self, lines: Sequence[bytes], places: Sequence[Place]) -> None:
+        """Take in RECORD lines, with their places in the input."""
         self._lines += lines
-        self._numbers += numbers
+        self._places += places
         self.rows += len(lines)
         self.size += sum(map(len, lines))
         while len(self._lines) >= _SLICE:
@@ -57,10 +57,10 @@ class Batch:
 
     def _decode(self) -> None:
         lines, self._lines = self._lines[:_SLICE], self._lines[_SLICE:]
-        numbers, self._numbers = self._numbers[:_SLICE], self._numbers[_SLICE:]
+        places, self._places = self._places[:_SLICE], self._places[_SLICE:]
         text = b"\n".join(lines)
         start = self.rows - len(lines) - len(self._lines)
-        table, rejects = self._decoder.decode(text, numbers, start)
+        table, rejects = self._decoder.decode(text, places, start)
         self.tables.append(table)
         self.rejects += rejects
         self._starts.append(start)

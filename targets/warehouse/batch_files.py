@@ -20,8 +20,8 @@ class BatchFileError(Exception):
 
 def record_lines(
     files: Sequence[str], format_: str, compression: str | None
-) -> Iterator[list[bytes]]:
-    """Yield what `files` hold as RECORD lines, some thousand at once.
+) -> Iterator[tuple[list[bytes], list[str]]]:
+    """Yield what `files` hold as RECORD lines and where each stands, some thousand at once.
 
     `files` are paths or URLs that fsspec opens; `format_` is jsonl or parquet.
     """
@@ -31,15 +31,17 @@ def record_lines(
         packed = _COMPRESSIONS[compression] if format_ == "jsonl" else None
         try:
             with fsspec.open(file, "rb", compression=packed) as opened:
-                yield from _FORMATS[format_](opened)
+                number = 0
+                for lines in _FORMATS[format_](opened):
+                    yield lines, [f"{number + n} of {file}" for n in range(1, len(lines) + 1)]
+                    number += len(lines)
         except (OSError, EOFError, ValueError, ImportError) as error:
             reason = " ".join(str(error).split())
             raise BatchFileError(f"the batch file {file} cannot be read: {reason}") from error
 
 
 def _of_jsonl(file: IO[bytes]) -> Iterator[list[bytes]]:
-    texts = (line.strip() for line in file)
-    lines = (b'{"record": %s}' % text for text in texts if text)
+    lines = (b'{"record": %s}' % text for line in file if (text := line.strip()))
     while some := list(itertools.islice(lines, _AT_ONCE)):
         yield some
 

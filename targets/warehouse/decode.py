@@ -45,6 +45,10 @@ _NULL = msgspec.Raw(b"null")
 _text = msgspec.json.Decoder(str)
 
 
+Place = int | str
+"""Where a line stands in the input: its number, or that in a batch file and the file."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Reject:
     """A record that was refused; `line` is its place in the batch."""
@@ -84,17 +88,17 @@ class Decoder:
         self._typed = self._typed_decoder()
 
     def decode(
-        self, text: bytes, numbers: Sequence[int], start: int
+        self, text: bytes, places: Sequence[Place], start: int
     ) -> tuple[pa.Table, list[Reject]]:
         """Decode lines; rejected records are not in the table.
 
-        `start` is the place of the first one in its batch, `numbers` are the lines' numbers in the
-        input, for the message of an InvalidInputLine.
+        `start` is the place of the first one in its batch; the message of an InvalidInputLine names
+        one of `places`, those of the lines in the input.
         """
         try:
-            return self._decode_typed(text, len(numbers), start), []
+            return self._decode_typed(text, len(places), start), []
         except (msgspec.MsgspecError, ValueError, OverflowError):
-            return self._decode_exactly(text.split(b"\n"), numbers, start)
+            return self._decode_exactly(text.split(b"\n"), places, start)
 
     def _typed_decoder(self) -> msgspec.json.Decoder[Any] | None:
         types = {name: _JSON_TYPES[kind] for name, kind in self.kinds.items()}
@@ -152,14 +156,14 @@ class Decoder:
         return pa.table(columns)
 
     def _decode_exactly(
-        self, lines: Sequence[bytes], numbers: Sequence[int], start: int
+        self, lines: Sequence[bytes], places: Sequence[Place], start: int
     ) -> tuple[pa.Table, list[Reject]]:
         records = []
-        for number, line in zip(numbers, lines, strict=True):
+        for place, line in zip(places, lines, strict=True):
             try:
                 record, repaired = exact.parse_record(line)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                message = f"line {number} is not a RECORD message: {error}"
+                message = f"line {place} is not a RECORD message: {error}"
                 raise InvalidInputLine(message) from error
             records.append(record)
             self.repaired |= repaired

@@ -19,6 +19,7 @@ from targets.warehouse import exact, names, runs
 from targets.warehouse.adapters import Adapter
 from targets.warehouse.batch import Batch
 from targets.warehouse.columns import Kind, kinds_of
+from targets.warehouse.decode import Place
 from targets.warehouse.sink import REJECTED, Options, Sink
 from targets.warehouse.state import Checkpoints
 from targets.warehouse.transaction import transact
@@ -109,20 +110,20 @@ class Loader:
             self._streams[name].version = known.version
             self._streams[name].has_records = known.has_records
 
-    def records(self, name: str, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
-        """Take in RECORD lines of a stream, with their numbers in the input."""
+    def records(self, name: str, lines: Sequence[bytes], places: Sequence[Place]) -> None:
+        """Take in RECORD lines of a stream, with their places in the input."""
         stream = self._streams[name]
         stream.has_records, stream.is_whole = True, False
         for stream_map, sink in stream.routes:
             if stream_map is None:
-                self._take(sink, lines, numbers)
+                self._take(sink, lines, places)
                 continue
             mapped = [
-                (line, number)
-                for number, line in zip(numbers, _transformed(lines, stream_map), strict=True)
+                (line, place)
+                for place, line in zip(places, _transformed(lines, stream_map), strict=True)
                 if line is not None
             ]
-            self._take(sink, [line for line, _ in mapped], [number for _, number in mapped])
+            self._take(sink, [line for line, _ in mapped], [place for _, place in mapped])
 
     def activate(self, name: str, version: int) -> None:
         """Take in that a version is the one that counts.
@@ -134,7 +135,7 @@ class Loader:
         stream = self._streams[name]
         stream.version, stream.is_whole = version, stream.has_records
 
-    def _take(self, sink: Sink, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
+    def _take(self, sink: Sink, lines: Sequence[bytes], places: Sequence[Place]) -> None:
         while lines:
             batch = self._batches.get(sink)
             if batch is None:
@@ -142,9 +143,9 @@ class Loader:
                 self._states.opened(batch)
             room = self._max_rows - batch.rows
             before = batch.size
-            batch.add(lines[:room], numbers[:room])
+            batch.add(lines[:room], places[:room])
             self._size += batch.size - before
-            lines, numbers = lines[room:], numbers[room:]
+            lines, places = lines[room:], places[room:]
             if batch.rows >= self._max_rows:
                 self._load(sink)
             while self._size >= self._max_bytes:

@@ -226,10 +226,10 @@ class MessageReader(GenericSingerReader[bytes]):
         self._known(message.stream, "a batch")
         encoding = message.encoding
         try:
-            for lines in record_lines(
+            for lines, places in record_lines(
                 message.manifest, encoding.get("format") or "", encoding.get("compression")
             ):
-                self._loader.records(message.stream, lines, [self._number] * len(lines))
+                self._loader.records(message.stream, lines, places)
         except BatchFileError as error:
             raise InvalidInputLine(f"line {self._number}: {error}") from error
 

@@ -178,9 +178,10 @@ def test_a_file_that_is_missing_as_a_user_sees_it(warehouse: Warehouse, tmp_path
 
 
 def test_a_file_with_a_line_that_is_no_record(warehouse: Warehouse, tmp_path: Path) -> None:
-    file = packed(tmp_path / "part.gz", "{no record}")
+    file = packed(tmp_path / "part.gz", json.dumps(ROWS[0]), "{no record}")
     run = warehouse.load(ITEMS, batch(file), state(1), fails=True)
     assert isinstance(run.error, InvalidInputLine)
+    assert str(run.error).startswith(f"line 2 of {file} is not a RECORD message")
     assert run.states == []
 
 
