@@ -132,7 +132,8 @@ def restatements(warehouse: Warehouse, since: date) -> Section:
         "restated",
         "Restatements",
         "How far a day's revenue has moved since it was first seen as a whole: orders are "
-        "returned, cancelled, credited late or to another channel.",
+        "returned, cancelled, credited late or to another channel. A colour for how long after the "
+        "day that was found.",
     )
     for found in warehouse.revenues:
         notes = [each for each in found.notes if each.key.day >= since]
@@ -175,7 +176,7 @@ def _sums(movements: Sequence[Movement], currency: str | None) -> str:
     down = sum((min(each.moved, Decimal()) for each in movements), Decimal())
     shifted = sum((each.shifted for each in movements), Decimal())
     return (
-        f"{money(up, currency, signed=True)}, {money(down, currency, signed=True)}, and "
+        f"{money(up, currency)} up, {money(-down, currency)} down, and "
         f"{money(shifted, currency)} from one channel to another."
     )
 

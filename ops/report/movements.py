@@ -46,14 +46,16 @@ def restated(notes: Iterable[Note]) -> Iterator[Restated]:
     """Yield each day that is over, of notes in one currency and in the order of time.
 
     What is noted while a day goes on is not restated: it is first seen as a whole by the first
-    notes, of whichever days, that were taken after it.
+    notes, of whichever days, that were taken after it. Nor is a day that is loaded late.
     """
     ordered = list(notes)
     moments = sorted({each.noted_at for each in ordered})
     by_day = sorted(ordered, key=lambda each: each.key.day)  # stable: still in the order of time
-    for day, of_day in groupby(by_day, key=lambda each: each.key.day):
+    for day, group in groupby(by_day, key=lambda each: each.key.day):
+        of_day = list(group)
         over = datetime.combine(day + timedelta(days=1), time(), UTC)
-        first_seen = next((each for each in moments if each >= over), None)
+        since = max(over, of_day[0].noted_at)
+        first_seen = next((each for each in moments if each >= since), None)
         if first_seen is not None:
             yield _restated(day, first_seen, of_day)
 

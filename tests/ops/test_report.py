@@ -117,7 +117,7 @@ def test_what_was_restated_is_shown_with_its_time(warehouse: Warehouse) -> None:
         "_revenue_history",
     )
     text = shown(warehouse, ECDP)
-    assert f"1 of 1 day has moved: 0 EUR, {LESS}60 EUR, and 100 EUR from one channel" in text
+    assert "1 of 1 day has moved: 0 EUR up, 60 EUR down, and 100 EUR from one channel" in text
     assert f"2026-03-01, within 7 days: {LESS}60 EUR" in text
     assert f"2026-03-06 05:00 | 1 | {LESS}60 | 100" in text
     assert "2026-03-01 | 300 | 240 | -20.0 %" in text

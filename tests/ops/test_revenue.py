@@ -154,3 +154,9 @@ def test_the_first_look_after_a_day_counts_even_if_only_another_day_had_changed(
     assert [each.movements for each in restated(notes) if each.day == DAY] == [
         [Movement(DAY, at(6), Decimal(5), Decimal(0))]
     ]
+
+
+def test_a_day_that_is_loaded_late_is_first_seen_then() -> None:
+    notes = [seen(at(2), 1, day=2), seen(at(9), 70), seen(at(10), 60)]
+    (day, _) = restated(notes)
+    assert day == Restated(DAY, Decimal(70), [Movement(DAY, at(10), Decimal(-10), Decimal(0))])
