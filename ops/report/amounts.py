@@ -231,6 +231,7 @@ def credits_of(warehouse: Warehouse) -> Section:
 
 def _compared(comparison: Comparison) -> Card:
     series = ("IHC", comparison.vendor)
+    of_all = f"{comparison.shared:,} of the {counted(comparison.credited, 'conversion')}"
     ranked = sorted(comparison.channels.items(), key=lambda each: max(each[1]), reverse=True)
     values = [
         {
@@ -248,7 +249,7 @@ def _compared(comparison: Comparison) -> Card:
     ]
     return Card(
         _title(comparison, comparison.currency),
-        [f"Conversion type {comparison.conv_type}."],
+        [f"{of_all} that IHC has credited, by the type {comparison.conv_type}."],
         plots.pairs(values, series, comparison.currency or "revenue"),
         list(zip(CHANNELS, series, strict=False)),
         [Table("Channels", ("channel", *series, "difference"), rows)],

@@ -25,6 +25,8 @@ class Comparison:
         vendor: whose conversions they are.
         tap: which of its accounts.
         currency: of the amounts; None if it is not told.
+        shared: how many conversions that is.
+        credited: how many the model has credited, the vendor's or not.
         channels: what the model, and then the vendor, credits each with.
     """
 
@@ -32,6 +34,8 @@ class Comparison:
     vendor: str
     tap: str
     currency: str | None
+    shared: int
+    credited: int
     channels: dict[str | None, tuple[Decimal, Decimal]]
 
 
@@ -46,7 +50,13 @@ def comparisons(
     """Yield, for each vendor whose conversions the model knows by their ids, what both say."""
     if not is_there(adapter):
         return
+    known = "SELECT conv_type_id, COUNT(DISTINCT conversion_id) FROM "
+    totals = dict(adapter.execute(f"{known}{adapter.path(STREAM)} GROUP BY conv_type_id"))
     for source, tap, own in credited:
+        shared = {
+            (conv_type, currency): int(count)
+            for conv_type, currency, count in adapter.execute(_shared(adapter, source.select(own)))
+        }
         model = _by_channel(adapter, _model(adapter, source.select(own)))
         vendor = _by_channel(adapter, _vendor(adapter, source.select(own)))
         for conv_type, currency in sorted(model, key=str):
@@ -55,7 +65,8 @@ def comparisons(
                 name: (ours.get(name, Decimal()), theirs.get(name, Decimal()))
                 for name in {**ours, **theirs}
             }
-            yield Comparison(conv_type, source.vendor, tap, currency, channels)
+            counts = shared[conv_type, currency], int(totals[conv_type])
+            yield Comparison(conv_type, source.vendor, tap, currency, *counts, channels)
 
 
 def _by_channel(
@@ -65,6 +76,15 @@ def _by_channel(
     for conv_type, currency, channel, amount in adapter.execute(sql):
         found.setdefault((conv_type, currency), {})[channel] = Decimal(str(amount or 0))
     return found
+
+
+def _shared(adapter: Adapter, credits_: str) -> str:
+    """Return the SELECT of how many conversions the model and the vendor both know."""
+    return (
+        "SELECT conv_type_id, currency, COUNT(DISTINCT conversion_id) "
+        f"FROM {adapter.path(STREAM)} AS model JOIN ({credits_}) AS credit "
+        "ON conversion = conversion_id GROUP BY conv_type_id, currency"
+    )
 
 
 def _model(adapter: Adapter, credits_: str) -> str:

@@ -145,6 +145,7 @@ def test_the_models_credits_stand_beside_the_vendors_own(warehouse: Warehouse) -
         session("unknown", "c", "Paid", 1),
     )
     text = shown(warehouse, ECDP, IO, IHC)
+    assert "1 of the 2 conversions that IHC has credited, by the type purchases." in text
     assert "channel | IHC | Attribution.io | difference" in text
     assert "Direct | 150 | 0 | +150" in text
     assert f"Paid | 50 | 200 | {LESS}150" in text
