@@ -12,7 +12,7 @@ from typing import Any
 import click
 from typing_extensions import override
 
-from ops import alerts, history
+from ops import alerts, history, revenue
 from ops.display import display
 from ops.errors import OpsError
 from ops.execution import execute
@@ -100,6 +100,7 @@ def backfill(
             variables=_variables(extractor, each),
         )
         history.complete(project, outcome, shown)
+        revenue.note_run(project, outcome, shown)
         alerts.tell(project, outcome, shown)
         if outcome.exit_code:
             shown.say("stopped; the same command goes on where this one was")

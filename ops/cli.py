@@ -16,6 +16,7 @@ from ops.backfill import backfill
 from ops.errors import OpsError
 from ops.preflight import preflight
 from ops.project import Project, enter_root
+from ops.report.command import report
 from ops.run import run
 from taps import redaction, settings
 from taps.errors import TapError
@@ -56,5 +57,5 @@ def cli(context: click.Context, environment: str | None) -> None:
     context.obj = Project(environment)
 
 
-for command in (alert, backfill, preflight, run):
+for command in (alert, backfill, preflight, report, run):
     cli.add_command(command)

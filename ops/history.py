@@ -8,6 +8,7 @@ The loader cannot know what became of the tap: which units failed, and whether i
 from __future__ import annotations
 
 from ops.display import Display
+from ops.errors import in_a_line
 from ops.execution import Outcome
 from ops.project import Project
 from ops.watch import Pipeline
@@ -27,8 +28,7 @@ def complete(project: Project, outcome: Outcome, display: Display) -> None:
         try:
             _note(project, outcome.run_id, pipeline)
         except Exception as error:  # noqa: BLE001 - each driver has its own
-            reason = " ".join(str(error).split())
-            display.say(f"what failed could not be noted in {TABLE}: {reason}")
+            display.say(f"what failed could not be noted in {TABLE}: {in_a_line(error)}")
 
 
 def _note(project: Project, run_id: str, pipeline: Pipeline) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ops import alerts, history
+from ops import alerts, history, revenue
 from ops.display import display
 from ops.execution import execute
 from ops.project import Project
@@ -24,5 +24,6 @@ def run(project: Project, blocks: tuple[str, ...]) -> None:
     shown = display()
     outcome = execute(project.asked_for, blocks, shown)
     history.complete(project, outcome, shown)
+    revenue.note_run(project, outcome, shown)
     alerts.tell(project, outcome, shown)
     sys.exit(outcome.exit_code)

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ops.errors import in_a_line
 from ops.findings import Finding
 from ops.project import Loader
 from taps.redaction import redactor, secrets_of
-from targets.warehouse.adapters import Adapter, WarehouseError, connect, is_through_dlt
+from targets.warehouse.adapters import Adapter, connect, is_through_dlt
 from targets.warehouse.adapters.base import literal
 
 SKEW = 60
@@ -33,7 +34,7 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
     """Look whether tables can be made and written in these schemas; nothing is left behind."""
     redactor.add(secrets_of(SECRET, {"url": loader.url}))
     found = Finding(loader.name)
-    file = _file(loader.url)
+    file = file_of(loader.url)
     if file is not None and not file.exists():
         _judge_folder(found, file)
         return found
@@ -48,12 +49,19 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
     return found
 
 
-def _file(url: str) -> Path | None:
+def file_of(url: str) -> Path | None:
     """Return the file that a warehouse is in, if it is one."""
     parts = urlsplit(url)
     name = unquote(parts.path)[1:]
     is_file = parts.scheme in {"duckdb", "sqlite"} and not name.startswith((":", "md:"))
     return Path(name) if is_file and name else None
+
+
+def has_schema(adapter: Adapter, schema: str) -> bool:
+    """Tell whether a warehouse that has schemas has this one."""
+    name = adapter.identifier(schema)[1:-1].replace('""', '"')  # as the warehouse spells it
+    has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
+    return bool(adapter.execute(has + literal(name)))
 
 
 def _judge_folder(found: Finding, file: Path) -> None:
@@ -69,8 +77,7 @@ def _connected(found: Finding, url: str) -> Iterator[Adapter | None]:
     try:
         adapter = connect(url, None)
     except Exception as error:  # noqa: BLE001 - each driver has its own
-        told = error if isinstance(error, WarehouseError) else " ".join(str(error).split())
-        found.problems.append(f"it cannot be reached: {told}")
+        found.problems.append(f"it cannot be reached: {in_a_line(error)}")
         yield None
         return
     try:
@@ -110,8 +117,7 @@ def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str]]:
     place = adapter.identifier(schema)
     if schema:
         table, where = f"{place}.{table}", f" in the schema {schema}"
-        has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
-        is_new = not adapter.execute(has + literal(place[1:-1].replace('""', '"')))
+        is_new = not has_schema(adapter, schema)
     if is_new:
         yield f"make the schema {schema}", f"CREATE SCHEMA {place}"
     yield f"make a table{where}", f"CREATE TABLE {table} (moment TIMESTAMP)"

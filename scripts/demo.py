@@ -19,6 +19,7 @@ from sandbox import Sandbox
 PROJECT = Path(__file__).parent.parent
 WAREHOUSE = PROJECT / "warehouse.duckdb"
 LOG = PROJECT / "output" / "demo.log"
+PAGE = PROJECT / "output" / "report.html"
 DAYS = 5
 TAPS = ("tap-ecdp", "tap-adtraction", "tap-ignite", "tap-attribution-io")
 MODEL = "tap-ihc"
@@ -39,11 +40,13 @@ def main() -> None:
         for tap in TAPS:
             run("First run", tap, settings, "--full-refresh")
         before = orders()
+        page("Noting revenue, of which some will move", settings)
         sandbox.advance(DAYS)
         for tap in TAPS:
             run(f"Second run, {DAYS} days later", tap, settings)
         query(f"USE {schema('tap-attribution-io')}; {JOURNEYS.read_text()}")
         run("Journeys to the model, credits back", MODEL, settings, "--full-refresh")
+        page("Making the report", settings)
     report(before, orders())
 
 
@@ -54,6 +57,7 @@ def settings_of(sandbox: Sandbox, today: date) -> dict[str, str]:
         for website in sandbox.ignite.websites
     ]
     return {
+        **{f"{tap.upper().replace('-', '_')}__LOAD_SCHEMA": schema(tap) for tap in (*TAPS, MODEL)},
         "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE.name}",
         "TAP_ECDP_API_URL": sandbox.ecdp.url,
         "TAP_ECDP_API_KEY": sandbox.ecdp.api_key,
@@ -85,19 +89,27 @@ def schema(tap: str) -> str:
 
 def run(title: str, tap: str, settings: dict[str, str], *options: str) -> None:
     """Move one vendor's data into the warehouse."""
-    target = {"TARGET_WAREHOUSE_DEFAULT_TARGET_SCHEMA": schema(tap)}
     command = ("run", "--state-id-suffix=demo", *options, tap, "target-warehouse")
-    meltano(f"{title}: {tap}", {**settings, **target}, *command)
+    meltano(f"{title}: {tap}", settings, *command)
+
+
+def page(title: str, settings: dict[str, str]) -> None:
+    """Make the report; what it finds to have changed, it notes."""
+    follow(title, settings, "attribution-elt", "report", f"--output={PAGE}")
 
 
 def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
-    """Run a Meltano command, telling how long it has been at it; its output goes to the log."""
+    """Run a Meltano command; what stands in .env is for other vendors than these."""
+    follow(title, settings, "meltano", f"--env-file={os.devnull}", *arguments)
+
+
+def follow(title: str, settings: dict[str, str], program: str, *arguments: str) -> None:
+    """Run a command, telling how long it has been at it; its output goes to the log."""
     started = time.monotonic()
     environment = {**os.environ, **settings, "MELTANO_PROJECT_ROOT": str(PROJECT), "NO_COLOR": "1"}
     with LOG.open("a") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command line
-            # what stands in .env is for other vendors than these
-            [Path(sys.executable).parent / "meltano", f"--env-file={os.devnull}", *arguments],
+            [Path(sys.executable).parent / program, *arguments],
             cwd=PROJECT,
             env=environment,
             stdout=log,
@@ -111,7 +123,7 @@ def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
     print(f"\r{title} ... " + (took if process.returncode == 0 else "failed"), flush=True)
     if process.returncode:
         print(*LOG.read_text().splitlines()[-20:], sep="\n")
-        sys.exit(f"meltano {arguments[0]} failed; its whole output is in {LOG}")
+        sys.exit(f"{program} failed; its whole output is in {LOG}")
 
 
 def query(sql: str) -> list[tuple[Any, ...]]:
@@ -175,6 +187,7 @@ def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
         credits_,
     )
     print(f"\nLook around: duckdb {WAREHOUSE.name}; the schemas are demo_ecdp, demo_ignite …")
+    print(f"The same and more as a page: {PAGE}")
 
 
 def count_changed(

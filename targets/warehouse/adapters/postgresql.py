@@ -100,7 +100,7 @@ class PostgreSQLAdapter(Adapter):
     def use_schema(self) -> None:
         schema = self._wanted_schema
         if schema and not self.execute(
-            f"SELECT FROM pg_namespace WHERE nspname = {literal(schema)}"
+            f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(schema)}"
         ):  # even IF NOT EXISTS needs the right to create one
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         self.schema = schema or self.execute("SELECT current_schema()")[0][0]
