@@ -20,10 +20,20 @@ KEPT = "attribution-elt-alerts"
 """What Meltano calls the state in which the drift is kept that was told before."""
 
 
-def tell(project: Project, outcome: Outcome, display: Display) -> None:
-    """Send what went wrong in a run, if anything did; a webhook that fails is only a warning."""
+def tell(
+    project: Project, outcome: Outcome, display: Display, *, failure_alert: bool = True
+) -> None:
+    """Send what went wrong in a run, if anything did; a webhook that fails is only a warning.
+
+    Args:
+        project: whose webhook it is.
+        outcome: of the run.
+        display: where the warning goes.
+        failure_alert: whether to tell that it failed; what was lost or is new is told anyway.
+    """
     drift = [f"{p.tap}, {each}" for p in outcome.watch.pipelines.values() for each in p.drift]
-    lines = list(_failures(outcome))
+    lines = list(_failures(outcome)) if failure_alert else []
+    lines += [f"{p.tap}: {each}" for p in outcome.watch.pipelines.values() for each in p.days_lost]
     try:
         url = project.webhook if lines or drift else None
         if url is None:
@@ -49,8 +59,6 @@ def _kept(project: Project) -> str:
 def _failures(outcome: Outcome) -> Iterator[str]:
     if outcome.exit_code:
         yield from outcome.watch.complaints or [f"exit code {outcome.exit_code}"]
-    for pipeline in outcome.watch.pipelines.values():
-        yield from (f"{pipeline.tap}: {lost}" for lost in pipeline.days_lost)
 
 
 def send(url: str, title: str, lines: Sequence[str]) -> None:

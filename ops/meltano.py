@@ -29,7 +29,7 @@ class Meltano:
         chosen = [f"--environment={self.environment}"] if self.environment else []
         # not as a logging.yaml of the project says, for we could not read that
         log = [f"--log-config={os.devnull}", "--log-format=json"]
-        return [_executable(), *log, *chosen, *arguments]
+        return [executable("meltano"), *log, *chosen, *arguments]
 
     def ask(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
         """Return what a command prints.
@@ -61,11 +61,15 @@ class Meltano:
             raise OpsError(f"meltano {arguments[0]} printed no JSON") from None
 
 
-def _executable() -> str:
-    """Return Meltano's path: as the shell finds it, or beside this Python."""
-    found = shutil.which("meltano") or shutil.which("meltano", path=Path(sys.executable).parent)
+def executable(name: str) -> str:
+    """Return the path of a command: as the shell finds it, or beside this Python.
+
+    Raises:
+        OpsError: it is in neither place.
+    """
+    found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
     if found is None:
-        raise OpsError("there is no `meltano` on the PATH: pip install meltano")
+        raise OpsError(f"there is no `{name}` on the PATH: pip install {name}")
     return found
 
 

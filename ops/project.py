@@ -15,6 +15,7 @@ from typing import Any
 
 from ops.errors import OpsError
 from ops.meltano import Meltano
+from ops.schedules import Job, Schedule
 from taps.base import VendorTap
 from taps.settings import DISTRIBUTION
 
@@ -159,6 +160,21 @@ class Project:
     def loader(self) -> Loader:
         """The loader to be used where none is named: the first."""
         return next(iter(self.loaders.values()))
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs of `meltano.yml`."""
+        extractors = self._plugins("extractors")
+        return [Job.of(each, extractors) for each in self._manifest.get("jobs", ())]
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """The schedules of `meltano.yml`.
+
+        Raises:
+            OpsError: one names no job.
+        """
+        return [Schedule.of(each) for each in self._manifest.get("schedules", ())]
 
     @property
     def webhook(self) -> str | None:

@@ -14,8 +14,13 @@ from ops.project import Project
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("blocks", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--no-failure-alert",
+    is_flag=True,
+    help="Whoever started it tries again, and tells the webhook of a failure itself.",
+)
 @click.pass_obj
-def run(project: Project, blocks: tuple[str, ...]) -> None:
+def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) -> None:
     """Run jobs, or taps into loaders: BLOCKS, and options, are those of `meltano run`.
 
     At a terminal it shows how far it is, and a summary at the end; elsewhere it prints the same as
@@ -25,5 +30,5 @@ def run(project: Project, blocks: tuple[str, ...]) -> None:
     outcome = execute(project.asked_for, blocks, shown)
     history.complete(project, outcome, shown)
     revenue.note_run(project, outcome, shown)
-    alerts.tell(project, outcome, shown)
+    alerts.tell(project, outcome, shown, failure_alert=not no_failure_alert)
     sys.exit(outcome.exit_code)

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from taps.redaction import redactor
+from tests.webhook import Receiver, listening
 
 pytest_plugins = ["sandbox.pytest_plugin"]
 
@@ -23,6 +24,7 @@ TESTS = Path(__file__).parent
 LONG = {
     *("ops/test_accounts.py", "ops/test_alerts.py", "ops/test_backfill.py", "ops/test_run.py"),
     *("ops/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
+    *("orchestration/test_kubernetes.py", "orchestration/test_runs.py"),
     *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
     *("targets/test_dlt_runs.py", "targets/test_third_party_taps.py", "targets/test_limits.py"),
     *("ops/test_report_runs.py", "targets/test_lost_connections.py"),
@@ -73,6 +75,13 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     yield postgres_server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Somebody's webhook."""
+    with listening() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ PACKAGES = Path(get_path("purelib"))
 SCRIPT = """#!{python}
 import sys
 from {module} import {root}
-sys.exit({attribute}())
+if __name__ == "__main__":  # a child process may load it as well
+    sys.exit({attribute}())
 """
 
 

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,40 +18,7 @@ from sandbox.faults import Fault
 from tests.ops.helpers import attribution_elt, variables
 from tests.ops.test_watch import line
 from tests.pipeline.meltano import project
-
-
-class Receiver:
-    """What somebody's webhook gets."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.status = 200
-        received = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                received.texts.append(json.loads(body)["text"])
-                self.send_response(received.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/services/T0/geheimnis"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    started = Receiver()
-    thread = threading.Thread(target=started.server.serve_forever, args=(0.02,))
-    thread.start()
-    yield started
-    started.server.shutdown()
-    started.server.server_close()
-    thread.join()
+from tests.webhook import Receiver
 
 
 class FakeProject(Project):
@@ -113,6 +76,19 @@ def test_what_failed_and_what_was_lost_is_sent(receiver: Receiver) -> None:
         "• tap-ecdp: 2 records were rejected (orders 2)",
         "• tap-ecdp: the days a..b of shop can no longer be had",
     ]
+
+
+def test_a_failure_that_somebody_else_tells_is_not_sent_but_what_was_lost_is(
+    receiver: Receiver,
+) -> None:
+    failed = line("failed, the next run tries again: a", elt_event="unit_failed", streams=[])
+    told = outcome(failed, exit_code=1)
+    alerts.tell(FakeProject(receiver.url), told, Lines(), failure_alert=False)
+    assert receiver.texts == []
+    told = outcome(failed, LOST, exit_code=1)
+    alerts.tell(FakeProject(receiver.url), told, Lines(), failure_alert=False)
+    (text,) = receiver.texts
+    assert text.splitlines()[1:] == ["• tap-ecdp: the days a..b of shop can no longer be had"]
 
 
 def test_drift_is_sent_once(receiver: Receiver) -> None:

@@ -1,0 +1,1 @@
+"""The schedules of `meltano.yml`, run by Dagster: docs/orchestrator.md."""

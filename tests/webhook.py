@@ -1,0 +1,46 @@
+"""Somebody's webhook."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Receiver:
+    """What the webhook gets."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.status = 200
+        received = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received.texts.append(json.loads(body)["text"])
+                self.send_response(received.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/services/T0/geheimnis"
+
+
+@contextmanager
+def listening() -> Iterator[Receiver]:
+    started = Receiver()
+    thread = threading.Thread(target=started.server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield started
+    finally:
+        started.server.shutdown()
+        started.server.server_close()
+        thread.join()
