@@ -103,9 +103,12 @@ class Outcome:
     committed: set[tuple[str, tuple[Any, ...]]] = field(default_factory=set)
     """Streams and keys of the records that came before the last state that the target told."""
 
+    cut_off: bool = False
+    """Whether the target did not get all that the tap has written."""
+
     @property
     def complete(self) -> bool:
-        return self.codes == (0, 0) and bool(self.states)
+        return self.codes == (0, 0) and bool(self.states) and not self.cut_off
 
 
 class Run:
@@ -128,6 +131,7 @@ class Run:
         self._states: list[dict[str, Any]] = []
         self._passed: list[tuple[str, tuple[Any, ...]] | dict[str, Any]] = []
         self._ready = threading.Event()
+        self._cut_off = True
         self._folder = folder
         self._warm = warm
         self._state = state
@@ -148,6 +152,7 @@ class Run:
             codes=codes,
             said=said,
             committed=self._committed(),
+            cut_off=self._cut_off,
         )
 
     def _follow(self, url: str) -> tuple[int, int]:
@@ -212,6 +217,7 @@ class Run:
                     return
                 target.write(line)
                 self._note(line)
+            self._cut_off = False
 
     @property
     def _loses_the_rest(self) -> bool:
