@@ -17,6 +17,7 @@ from typing import Any
 from sandbox import Fault
 from sandbox.messages import Request
 from sandbox.vendor import Vendor
+from tests import leaks
 from tests.reliability.database import Database
 from tests.reliability.truth import Account
 from tests.reliability.warm import Warm
@@ -145,6 +146,7 @@ class Run:
             finally:
                 self._database.make_room()
         said = "".join((self._folder / name).read_text() for name in ("tap.log", "target.log"))
+        leaks.guard(said, json.dumps(self._states), settings=self._account.settings)
         return Outcome(
             struck=self._trigger.struck,
             seen=self._trigger.seen,
