@@ -29,8 +29,8 @@ _WRAPPED = 1 << 20
 
 
 @cache
-def spellings(secret: str) -> frozenset[str]:
-    """A secret as it may be hidden in a text."""
+def spellings(secret: str, *, hashed: bool = True) -> frozenset[str]:
+    """A secret as it may be hidden in a text; one of a person may be there as a hash."""
     raw = secret.encode()
     plain = {
         *(secret, repr(secret)[1:-1], repr(raw)[2:-1], html.escape(secret)),
@@ -40,7 +40,8 @@ def spellings(secret: str) -> frozenset[str]:
     }
     plain |= {re.sub("%..", lambda found: found[0].lower(), each) for each in plain}
     plain |= {change(secret) for change in (str.lower, str.upper)}
-    return frozenset({*plain, *_in_base64(raw), *_in_hex(raw)})
+    hexadecimal = [raw.hex(), *(hashlib.new(name, raw).hexdigest() for name in HASHES if hashed)]
+    return frozenset({*plain, *_in_base64(raw), *hexadecimal, *map(str.upper, hexadecimal)})
 
 
 def _in_base64(raw: bytes) -> Iterator[str]:
@@ -53,13 +54,8 @@ def _in_base64(raw: bytes) -> Iterator[str]:
             yield encoded[-(-before * 8 // 6) : whole]
 
 
-def _in_hex(raw: bytes) -> Iterator[str]:
-    for text in (raw.hex(), *(hashlib.new(name, raw).hexdigest() for name in HASHES)):
-        yield from (text, text.upper())
-
-
 @cache
-def _names() -> frozenset[str]:
+def secret_settings() -> frozenset[str]:
     """Names of the settings that are secret, of all taps and the loader."""
     found: set[str] = set()
 
@@ -88,7 +84,7 @@ def of_settings(settings: Any) -> Iterator[str]:
     """The secrets in settings of any of the taps, or of the loader, at any depth."""
     if isinstance(settings, Mapping):
         for name, value in settings.items():
-            if name in _names() and isinstance(value, str):
+            if name in secret_settings() and isinstance(value, str):
                 yield from _of_value(value)
             else:
                 yield from of_settings(value)
@@ -110,23 +106,23 @@ def _of_value(value: str) -> Iterator[str]:
         yield from (password, unquote(password))
 
 
-def found(output: bytes | str, secrets: Iterable[str]) -> list[str]:
+def found(output: bytes | str, secrets: Iterable[str], *, hashed: bool = True) -> list[str]:
     """The spellings of secrets that an output shows."""
+    needles = _needles(frozenset(secrets), hashed=hashed)
     text = output.encode(errors="surrogateescape") if isinstance(output, str) else output
-    shown = [each for each in _among(text, _needles(frozenset(secrets))) if each in text]
+    shown = [each for each in _among(text, needles) if each in text]
     if not shown and len(text) < _WRAPPED:  # something may have wrapped its lines
         whole = _SPACE.sub(b"", text)
-        needles = _needles(frozenset(secrets))
         shown = [each for each in _among(whole, needles) if _SPACE.sub(b"", each) in whole]
     return [each.decode() for each in shown]
 
 
 @cache
-def _needles(secrets: frozenset[str]) -> dict[bytes, list[bytes]]:
+def _needles(secrets: frozenset[str], *, hashed: bool) -> dict[bytes, list[bytes]]:
     """What to look for, by how it begins: most outputs hold none of the beginnings."""
     needles: dict[bytes, list[bytes]] = {}
     for secret in secrets:
-        for each in spellings(secret) if len(secret) >= SHORTEST else ():
+        for each in spellings(secret, hashed=hashed) if len(secret) >= SHORTEST else ():
             if len(each) >= SHORTEST:
                 needles.setdefault(_SPACE.split(each.encode())[0][:4], []).append(each.encode())
     return needles

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Self
@@ -62,6 +62,7 @@ class Warm:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.reliability.warm", str(theirs.fileno())],
                 cwd=PROJECT,
+                env={**os.environ, "LOGLEVEL": "DEBUG"},  # there is the more to be searched
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -72,13 +73,11 @@ class Warm:
         self._orders.close()
         self._process.wait(10)
 
-    def start(
-        self, command: Sequence[str], *streams: int, variables: Mapping[str, str] | None = None
-    ) -> Child:
+    def start(self, command: Sequence[str], *streams: int) -> Child:
         """Start an executable by its name; `streams` are its stdin, stdout and stderr."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            order = json.dumps([list(command), dict(variables or {})]).encode()
+            order = json.dumps(list(command)).encode()
             socket.send_fds(self._orders, [order], [*streams, theirs.fileno()])
             return Child(ours)
 
@@ -101,7 +100,7 @@ def serve(orders: socket.socket) -> Callable[[], object]:
         order, descriptors, _, _ = socket.recv_fds(orders, 1 << 20, 4)
         if not order:
             return lambda: None
-        command, variables = json.loads(order)
+        command = json.loads(order)
         news = socket.socket(fileno=descriptors.pop())
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         if pid := os.fork():
@@ -116,7 +115,6 @@ def serve(orders: socket.socket) -> Callable[[], object]:
         for each in (orders, news, *running.values()):
             each.close()
         _take_over(descriptors)
-        os.environ.update(variables)
         sys.argv = command
         return executables[command[0]]
 
