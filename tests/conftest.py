@@ -23,6 +23,7 @@ LONG = {
     *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
     *("targets/test_dlt_runs.py", "targets/test_third_party_taps.py", "targets/test_limits.py"),
     *("targets/test_lost_connections.py", "reliability/test_many_kills.py"),
+    "reliability/test_secrets_of_operations.py",
 }
 """Files whose tests run Meltano many times, or much else."""
 

@@ -21,10 +21,10 @@ import psycopg
 import pytest
 
 from sandbox import Fault
-from sandbox.ignite import Ignite
 from tests import leaks
+from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
 from tests.reliability.database import Database
-from tests.reliability.truth import Account, world
+from tests.reliability.truth import Account
 from tests.reliability.warm import Warm
 from tests.targets.processes import PATIENCE
 from tests.targets.proxy import Proxy
@@ -32,11 +32,6 @@ from tests.targets.warehouses import record, schema, singer, state
 
 TAPS = ("tap-adtraction", "tap-attribution-io", "tap-ecdp", "tap-ignite", "tap-ihc")
 STATUSES = (200, 302, 400, 401, 403, 404, 429, 500)
-
-
-def canary(name: str) -> str:
-    """A secret that is spelt otherwise wherever anything is quoted."""
-    return f"c4n4ry-{name}+/=&%?#\"\\'<z y>"
 
 
 @dataclass(frozen=True)
@@ -82,32 +77,8 @@ def execute(warm: Warm, tmp_path: Path) -> Callable[..., Said]:
 
 @pytest.fixture
 def accounts(tmp_path: Path) -> Iterator[dict[str, Account]]:
-    """An account at each vendor, opened by canaries."""
-    with world(tmp_path, 1) as found:
-        for account in found:
-            if isinstance(account.vendor, Ignite):
-                for site, given in zip(
-                    account.vendor.websites, account.settings["websites"], strict=True
-                ):
-                    for name in ("token", "secret"):
-                        given[name] = canary(f"{site.name}-{name}")
-                        setattr(site, name, given[name])
-            else:
-                for name in account.vendor.credentials:
-                    account.settings[name] = canary(name)
-                    setattr(account.vendor, name, account.settings[name])
-            account.settings |= {"max_retries": 1, "pii_key": canary("pii_key")}
-        yield {account.tap: account for account in found}
-
-
-def secrets_of(account: Account) -> set[str]:
-    return {canary("pii_key"), *account.vendor.credentials.values()}
-
-
-def echo(account: Account) -> str:
-    """What a vendor says that repeats all that it knows."""
-    texts = [text for secret in secrets_of(account) for text in leaks.spellings(secret)]
-    return json.dumps({"message": " ".join(texts), "status": 500, "detail": texts})
+    with opened_by_canaries(tmp_path) as found:
+        yield found
 
 
 @pytest.mark.parametrize("tap", TAPS)
