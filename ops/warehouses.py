@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from ops.errors import in_a_line
 from ops.findings import Finding
 from ops.project import Loader
-from taps.redaction import redactor, secrets_of
+from taps.redaction import passwords_of, redactor, secrets_of
 from targets.warehouse.adapters import Adapter, connect, is_through_dlt
 from targets.warehouse.adapters.base import literal
 
@@ -32,7 +32,7 @@ SECRET = {"properties": {"url": {"secret": True}}}
 
 def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
     """Look whether tables can be made and written in these schemas; nothing is left behind."""
-    redactor.add(secrets_of(SECRET, {"url": loader.url}))
+    redactor.add([*secrets_of(SECRET, {"url": loader.url}), *passwords_of(loader.url)])
     found = Finding(loader.name)
     file = file_of(loader.url)
     if file is not None and not file.exists():

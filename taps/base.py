@@ -224,7 +224,9 @@ class VendorTap(Tap):
             invalid = list(self.faults()) or error.errors
         except MappingError as error:
             invalid = [f"setting 'stream_maps': {error}"]
-        redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, dict(self.config)))
+        given = dict(self.config)
+        redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, given))
+        redaction.redactor.add(redaction.passwords_of(given))
         if invalid:
             raise InvalidSettingsError(invalid)
         context = click.get_current_context(silent=True)

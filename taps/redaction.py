@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import html
 import io
 import json
 import logging
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -17,6 +20,9 @@ from typing_extensions import override
 MASK = "***"
 SHORT = 8
 """Characters below which a secret is only removed where it stands alone: `k` is in many words."""
+_DIGESTS = ("md5", "sha1", "sha256")
+_PASSWORD = re.compile(r"(?:.*//|)[^:/@\s]*:(?P<all>(?P<first>[^@]+).*)@", re.DOTALL)
+"""In the text of a URL, sound or not; one that holds an `@` ends at the last."""
 _PERCENT = re.compile("%..")
 
 
@@ -47,18 +53,30 @@ class Redactor:
 
 
 def _encodings(secret: str) -> Iterator[str]:
-    yield secret
-    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
-        yield quoted
-        yield _PERCENT.sub(lambda found: found[0].lower(), quoted)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield repr(secret)[1:-1]
     raw = secret.encode()
-    yield repr(raw)[2:-1]
-    for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
-        yield encoded.decode()
-        yield encoded.decode().rstrip("=")
+    plain = {secret, html.escape(secret), repr(secret)[1:-1], repr(raw)[2:-1]}
+    plain |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    plain |= {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    yield from plain
+    yield from (_PERCENT.sub(lambda found: found[0].lower(), each) for each in plain)
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(raw).decode()
+        yield encode(raw).decode().rstrip("=")
+    if len(raw) >= SHORT:
+        yield from _far_encodings(secret, raw)
+
+
+def _far_encodings(secret: str, raw: bytes) -> Iterator[str]:
+    """What only somebody who looks for the secret would make of it."""
+    yield from (secret.lower(), secret.upper())
+    texts = ["".join(f"%{byte:02X}" for byte in raw), raw.hex()]
+    texts += [hashlib.new(name, raw).hexdigest() for name in _DIGESTS]
+    yield from texts
+    yield from (each.swapcase() for each in texts)
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for before in range(3):  # bytes of a longer text, such as `user:`, modulo 3
+            start, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+            yield encode(bytes(before) + raw).decode()[start:end]
 
 
 def secrets_of(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
@@ -73,7 +91,21 @@ def secrets_of(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
     elif schema.get("secret") and value is not None:
         text = str(value)
         yield text
-        if "://" in text and (password := urlsplit(text).password):
+        with suppress(ValueError):  # of what only looks like a URL
+            if "://" in text and (password := urlsplit(text).password):
+                yield password
+                yield unquote(password)
+
+
+def passwords_of(value: Any) -> Iterator[str]:
+    """Yield the passwords of URLs, as they stand there and decoded, in settings of any kind."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from passwords_of(each)
+    elif isinstance(value, str) and (found := _PASSWORD.match(value)):
+        for password in found.groups():
             yield password
             yield unquote(password)
 

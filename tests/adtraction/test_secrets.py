@@ -12,7 +12,8 @@ import pytest
 from sandbox import Fault, Sandbox
 from sandbox.adtraction import Adtraction
 from tests.adtraction.helpers import all_bookmarks, feed_requests, run, run_here, settings
-from tests.tap_process import Output, spellings
+from tests.leaks import spellings
+from tests.tap_process import Output
 
 PARTNER = "p4rtner+tok en/with=all&of%it?"
 CLIENT = "cl1ent#tok;en:with\"all\\of'it"

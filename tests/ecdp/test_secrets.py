@@ -10,7 +10,8 @@ import pytest
 
 from sandbox import Fault, Sandbox
 from tests.ecdp.helpers import run, settings
-from tests.tap_process import Output, spellings
+from tests.leaks import spellings
+from tests.tap_process import Output
 
 KEY = "s3cr3t+key/with=all&of%it"
 HASH_KEY = "h4sh key"

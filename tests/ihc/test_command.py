@@ -24,7 +24,7 @@ from tests.ihc.helpers import (
     settings,
     short,
 )
-from tests.tap_process import spellings
+from tests.leaks import spellings
 
 PHASE = {
     "direction": "any_session",

@@ -18,6 +18,7 @@ from taps.base import VendorTap
 from taps.ecdp.tap import TapEcdp
 from taps.ignite.tap import TapIgnite
 from taps.ihc.tap import TapIhc
+from tests import leaks
 from tests.pipeline.meltano import SCRIPTS, environment, settings
 
 TAP_TYPES: tuple[type[VendorTap], ...] = (
@@ -39,7 +40,7 @@ def attribution_elt(
     folder: Path, variables: Mapping[str, str], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the console script to its end."""
-    return subprocess.run(
+    done = subprocess.run(
         [str(SCRIPTS / "attribution-elt"), *arguments],
         cwd=folder,
         env=variables,
@@ -48,6 +49,8 @@ def attribution_elt(
         timeout=300,
         check=False,
     )
+    leaks.guard(done.stdout, done.stderr)
+    return done
 
 
 def at_a_terminal(

@@ -25,8 +25,12 @@ class Stream:
     rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)
 
     def upsert(self, record: Mapping[str, Any]) -> None:
-        row = {name: self._typed(name, value) for name, value in record.items()}
+        row = self.typed(record)
         self.rows[tuple(row[key] for key in self.keys)] = row
+
+    def typed(self, record: Mapping[str, Any]) -> Row:
+        """A record with its instants and days as such."""
+        return {name: self._typed(name, value) for name, value in record.items()}
 
     def _typed(self, name: str, value: Any) -> Any:
         if value is None:

@@ -14,6 +14,7 @@ import yaml
 
 from sandbox import Sandbox
 from sandbox.ihc.journeys import invalid_journeys, journeys
+from tests import leaks
 
 PROJECT = Path(__file__).parent.parent.parent
 SCRIPTS = Path(sys.executable).parent
@@ -120,5 +121,6 @@ def meltano(
         timeout=300,
         check=False,
     )
+    leaks.guard(done.stdout, done.stderr)
     assert not check or done.returncode == 0, done.stderr[-5000:]
     return done

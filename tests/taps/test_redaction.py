@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import html
 import io
 import json
 import logging
@@ -9,7 +11,13 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from taps.redaction import Redactor, _RedactingFormatter, _RedactingStream, secrets_of
+from taps.redaction import (
+    Redactor,
+    _RedactingFormatter,
+    _RedactingStream,
+    passwords_of,
+    secrets_of,
+)
 
 SECRETS = ["s3cr3t-key", "p@ss w/rd+&=%", 'quo"te\\back', "zażółć", "x" * 40, "sk_live.Ab-9~"]
 
@@ -27,6 +35,13 @@ def spellings(secret: str) -> dict[str, str]:
         "in JSON in UTF-8": json.dumps({"key": secret}, ensure_ascii=False),
         "in base64": base64.b64encode(raw).decode(),
         "in base64 for URLs": base64.urlsafe_b64encode(raw).decode(),
+        "in base64 behind a user": base64.b64encode(f"user:{secret}:more".encode()).decode(),
+        "in hexadecimal": raw.hex(),
+        "in hexadecimal in upper case": raw.hex().upper(),
+        "in percent signs alone": "".join(f"%{byte:02x}" for byte in raw),
+        "in HTML": html.escape(secret),
+        "in upper case": secret.upper(),
+        "as a hash": hashlib.sha256(raw).hexdigest(),
         "as Python shows it": repr({"key": secret}),
         "as bytes": repr(raw),
     }
@@ -127,3 +142,24 @@ def test_standard_error_is_without_secrets() -> None:
     stream = _RedactingStream(out, redact)
     print("Traceback: s3cr3t-key", {"k": "s3cr3t-key"}, file=stream)
     assert "s3cr3t-key" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("https://user:pa%20ss@host/v1", {"pa%20ss", "pa ss"}),
+        ("user:word@host", {"word"}),
+        ("https://user:w@rd@host", {"w@rd", "w"}),
+        ("https://user:word@[::1", {"word"}),
+        ("https://host:8080/v1", set()),
+        ("somebody@example.com", set()),
+        ("a text: mail to me@example.com", set()),
+    ],
+)
+def test_passwords_are_found_in_urls_sound_or_not(url: str, password: set[str]) -> None:
+    assert set(passwords_of({"api_url": url, "more": [{"inner": url}], "number": 1})) == password
+
+
+def test_what_is_no_url_has_no_password_and_is_a_secret_all_the_same() -> None:
+    schema = {"properties": {"url": {"secret": True}}}
+    assert list(secrets_of(schema, {"url": "db://user:word@[::1"})) == ["db://user:word@[::1"]

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tests import leaks
 from tests.targets.oracle import quoted
 from tests.targets.warehouses import Line, Run, Warehouse, record, schema, singer, state
 
@@ -34,6 +35,7 @@ class Loading:
         self._heard = threading.Condition()
         self._silent = False
         self._errors = b""
+        self._settings = {"url": warehouse.url}
         self.process = subprocess.Popen(
             warehouse.command(**settings),
             stdin=subprocess.PIPE,
@@ -92,6 +94,7 @@ class Loading:
             self.process.kill()
         for thread in self._listeners:
             thread.join(PATIENCE)
+        leaks.guard(self._errors, settings=self._settings)
         return Run(self.states, code=self.process.returncode, stderr=self._errors.decode())
 
 

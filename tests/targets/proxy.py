@@ -32,6 +32,8 @@ class Proxy:
         """After how many bytes to cut, and for how many seconds."""
         self.commits: dict[int, bool] = {}
         """Which COMMIT to cut off, and whether the server hears of it."""
+        self.watch: Callable[[bytes, bool], object] = lambda _data, _sent: None
+        """Is shown what goes to the server: before it is sent, and when it is."""
         self._committed = 0
         self._down = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -84,6 +86,7 @@ class Proxy:
         if source is server:
             client.sendall(data)
             return True
+        self.watch(data, False)
         self.sent += len(data)
         for limit in [limit for limit in self.cuts if limit <= self.sent]:
             seconds = self.cuts.pop(limit)
@@ -96,6 +99,7 @@ class Proxy:
             cut = self.commits.pop(self._committed, None)
         if cut is not False:
             server.sendall(data)
+            self.watch(data, True)
         if cut:
             server.recv(_SIZE)  # it is done, and the client is not told
         return cut is None

@@ -24,6 +24,7 @@ import psycopg
 from typing_extensions import override
 
 from targets.warehouse.target import TargetWarehouse
+from tests import leaks
 
 EXECUTABLE = Path(sysconfig.get_path("scripts")) / "target-warehouse"
 
@@ -114,6 +115,7 @@ class Warehouse(abc.ABC):
             check=False,
             env={**os.environ, **(environment or {})},
         )
+        leaks.guard(done.stdout, done.stderr, settings={"url": self.url, **settings})
         states = list(map(json.loads, done.stdout.splitlines()))
         return Run(states, code=done.returncode, stderr=done.stderr)
 

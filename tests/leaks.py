@@ -1,0 +1,141 @@
+"""Looks for secrets, however they are spelt, in whatever comes out of a process.
+
+Every helper of the tests that runs one of our executables has its output searched here, for the
+secrets of that run and for what opens the sandbox: a leak fails the test, whatever it is about.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from sandbox import Sandbox
+
+SHORTEST = 6
+"""Characters of a secret that is looked for: shorter ones are in many words."""
+HASHES = ("md5", "sha1", "sha256")
+_SPACE = re.compile(rb"\s+")
+_WRAPPED = 1 << 20
+"""Bytes of an output up to which it is searched once more without any line breaks."""
+
+
+@cache
+def spellings(secret: str, *, hashed: bool = True) -> frozenset[str]:
+    """A secret as it may be hidden in a text; one of a person may be there as a hash."""
+    raw = secret.encode()
+    plain = {
+        *(secret, repr(secret)[1:-1], repr(raw)[2:-1], html.escape(secret)),
+        *(json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]),
+        *(quote(secret), quote(secret, safe=""), quote_plus(secret)),
+        "".join(f"%{byte:02X}" for byte in raw),
+    }
+    plain |= {re.sub("%..", lambda found: found[0].lower(), each) for each in plain}
+    plain |= {change(secret) for change in (str.lower, str.upper)}
+    hexadecimal = [raw.hex(), *(hashlib.new(name, raw).hexdigest() for name in HASHES if hashed)]
+    return frozenset({*plain, *_in_base64(raw), *hexadecimal, *map(str.upper, hexadecimal)})
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """What it makes of the secret wherever that begins in a longer text, and where it ends one."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(raw).decode().rstrip("=")
+        for before in range(3):
+            encoded = encode(bytes(before) + raw).decode()
+            whole = (before + len(raw)) * 8 // 6  # of the characters that nothing else is in
+            yield encoded[-(-before * 8 // 6) : whole]
+
+
+@cache
+def secret_settings() -> frozenset[str]:
+    """Names of the settings that are secret, of all taps and the loader."""
+    found: set[str] = set()
+
+    def collect(schema: Mapping[str, Any]) -> None:
+        for name, inner in schema.get("properties", {}).items():
+            if inner.get("secret"):
+                found.add(name)
+            collect(inner.get("items", {}))
+            collect(inner)
+
+    for script in entry_points(group="console_scripts"):
+        if script.module.startswith(("taps.", "targets.")):
+            plugin = getattr(import_module(script.module), script.attr.removesuffix(".cli"))
+            collect(plugin.config_jsonschema)
+    return frozenset(found)
+
+
+@cache
+def of_sandbox() -> frozenset[str]:
+    """What opens the sandbox, unless a test changes it."""
+    vendors = Sandbox().vendors.values()
+    return frozenset(each for vendor in vendors for each in vendor.credentials.values())
+
+
+def of_settings(settings: Any) -> Iterator[str]:
+    """The secrets in settings of any of the taps, or of the loader, at any depth."""
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            if name in secret_settings() and isinstance(value, str):
+                yield from _of_value(value)
+            else:
+                yield from of_settings(value)
+    elif isinstance(settings, list):
+        for value in settings:
+            yield from of_settings(value)
+
+
+def _of_value(value: str) -> Iterator[str]:
+    """A secret; of a URL, the password: where it leads to may be told."""
+    try:
+        parts = urlsplit(value)
+        password = parts.password if parts.scheme else None
+    except ValueError:
+        parts, password = None, None
+    if not (parts and parts.scheme):
+        yield value
+    elif password:
+        yield from (password, unquote(password))
+
+
+def found(output: bytes | str, secrets: Iterable[str], *, hashed: bool = True) -> list[str]:
+    """The spellings of secrets that an output shows."""
+    needles = _needles(frozenset(secrets), hashed=hashed)
+    text = output.encode(errors="surrogateescape") if isinstance(output, str) else output
+    shown = [each for each in _among(text, needles) if each in text]
+    if not shown and len(text) < _WRAPPED:  # something may have wrapped its lines
+        whole = _SPACE.sub(b"", text)
+        shown = [each for each in _among(whole, needles) if _SPACE.sub(b"", each) in whole]
+    return [each.decode() for each in shown]
+
+
+@cache
+def _needles(secrets: frozenset[str], *, hashed: bool) -> dict[bytes, list[bytes]]:
+    """What to look for, by how it begins: most outputs hold none of the beginnings."""
+    needles: dict[bytes, list[bytes]] = {}
+    for secret in secrets:
+        for each in spellings(secret, hashed=hashed) if len(secret) >= SHORTEST else ():
+            if len(each) >= SHORTEST:
+                needles.setdefault(_SPACE.split(each.encode())[0][:4], []).append(each.encode())
+    return needles
+
+
+def _among(text: bytes, needles: Mapping[bytes, list[bytes]]) -> Iterator[bytes]:
+    for beginning, group in needles.items():
+        if beginning[:1] in text and beginning in text:
+            yield from group
+
+
+def guard(*outputs: bytes | str, settings: Any = None) -> None:
+    """Fail if an output shows a secret of the settings that it came from, or of the sandbox."""
+    secrets = {*of_sandbox(), *of_settings(settings)}
+    for output in outputs:
+        assert found(output, secrets) == [], "a secret leaks"

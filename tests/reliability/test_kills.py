@@ -1,0 +1,59 @@
+"""Nothing is lost and nothing is there twice, wherever a pipeline is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.reliability.database import Database
+from tests.reliability.kills import Campaign
+from tests.reliability.truth import Account, world
+from tests.reliability.warm import Warm
+
+SEED = 1
+KILLS = 20
+
+
+@pytest.fixture
+def campaign(warm: Warm, server: Database, tmp_path: Path) -> Campaign:
+    return Campaign(warm, server, tmp_path, SEED)
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> Iterator[list[Account]]:
+    with world(tmp_path, SEED) as vendors:
+        yield vendors
+
+
+def test_each_vendor_is_read_to_its_end_whatever_is_killed(
+    campaign: Campaign, accounts: list[Account]
+) -> None:
+    figures = campaign.go_on(accounts, KILLS)
+    assert figures.faults == [], str(figures)
+    assert set(figures.by_tap) == {account.tap for account in accounts}
+    assert figures.kills.total() == KILLS
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("DELETE FROM {} WHERE order_id = (SELECT min(order_id) FROM {})", ["lost", "ahead"]),
+        ("UPDATE {} SET channel = 'other'", ["lost", "duplicated", "ahead"]),
+        ("INSERT INTO {} (website_id, order_id) VALUES (1, 'nobody')", ["duplicated"]),
+    ],
+)
+def test_what_is_wrong_would_be_seen(
+    campaign: Campaign, accounts: list[Account], server: Database, change: str, found: list[str]
+) -> None:
+    (account,) = [each for each in accounts if each.tap == "tap-ecdp"]
+    server.forget("tap_ecdp")
+    outcome = campaign.outcome(account, {}, None)
+    with psycopg.connect(server.url) as connection:
+        connection.execute(change.replace("{}", "tap_ecdp.attributed_orders").encode())
+    campaign.check(account, outcome.states[-1], outcome, {})
+    campaign.compare(account)
+    faults = {name for name in ("lost", "duplicated", "ahead") if getattr(campaign.figures, name)}
+    assert faults == set(found)

@@ -1,0 +1,283 @@
+"""A canary in each secret setting is in no byte that comes out, however a run ends.
+
+Everything is run at the level of logging that says most, by vendors that repeat what they were
+sent in each spelling there is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from sandbox import Fault
+from tests import leaks
+from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
+from tests.reliability.database import Database
+from tests.reliability.truth import Account
+from tests.reliability.warm import Warm
+from tests.targets.processes import PATIENCE
+from tests.targets.proxy import Proxy
+from tests.targets.warehouses import record, schema, singer, state
+
+TAPS = ("tap-adtraction", "tap-attribution-io", "tap-ecdp", "tap-ignite", "tap-ihc")
+STATUSES = (200, 302, 400, 401, 403, 404, 429, 500)
+
+
+@dataclass(frozen=True)
+class Said:
+    """All that came out of a run."""
+
+    stdout: bytes
+    stderr: bytes
+    code: int
+
+    def keeps(self, secrets: Iterable[str]) -> bool:
+        """Whether it shows no secret, and no traceback."""
+        secrets = set(secrets)
+        assert leaks.found(self.stdout, secrets) == []
+        assert leaks.found(self.stderr, secrets) == [], self.stderr.decode()
+        assert b"Traceback" not in self.stderr, self.stderr.decode()
+        return True
+
+
+@pytest.fixture
+def execute(warm: Warm, tmp_path: Path) -> Callable[..., Said]:
+    """Run an executable with settings, or with a text in their place."""
+
+    def run(name: str, settings: Mapping[str, Any] | str, given: str = "", *arguments: str) -> Said:
+        text = settings if isinstance(settings, str) else json.dumps(settings)
+        paths = [tmp_path / each for each in ("config.json", "given", "stdout", "stderr")]
+        paths[0].write_text(text)
+        paths[1].write_text(given)
+        descriptors = [
+            os.open(path, os.O_RDWR | os.O_CREAT | (0 if path == paths[1] else os.O_TRUNC))
+            for path in paths[1:]
+        ]
+        command = [name, "--config", str(paths[0]), *arguments]
+        child = warm.start(command, *descriptors)
+        for each in descriptors:
+            os.close(each)
+        code = child.wait(PATIENCE)
+        assert code is not None
+        return Said(paths[2].read_bytes(), paths[3].read_bytes(), code)
+
+    return run
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> Iterator[dict[str, Account]]:
+    with opened_by_canaries(tmp_path) as found:
+        yield found
+
+
+@pytest.mark.parametrize("tap", TAPS)
+def test_a_run_that_succeeds(
+    tap: str, accounts: dict[str, Account], execute: Callable[..., Said]
+) -> None:
+    account = accounts[tap]
+    for more in ({"pii": "hash"}, {"auth_location": "query"} if tap == "tap-adtraction" else {}):
+        done = execute(tap, {**account.settings, **more})
+        assert done.code == 0, done.stderr.decode()
+        assert b"answered 200" in done.stderr
+        assert done.keeps(secrets_of(account))
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("tap", TAPS)
+def test_a_vendor_that_repeats_what_it_is_sent(
+    tap: str, status: int, accounts: dict[str, Account], execute: Callable[..., Said]
+) -> None:
+    account = accounts[tap]
+    fault = Fault("status", status=status, times=None, body=echo(account), retry_after=0.1)
+    account.vendor.faults.add(fault)
+    done = execute(tap, account.settings)
+    assert done.keeps(secrets_of(account))
+
+
+WRONG_URLS = (
+    "http://user:{}@127.0.0.1:1",
+    "http://user:{}@[::1",
+    "http://127.0.0.1:1/{}",
+    "htp://user:{}@127.0.0.1",
+    "user:{}@127.0.0.1",
+)
+
+
+@pytest.mark.parametrize("url", WRONG_URLS)
+@pytest.mark.parametrize("tap", TAPS)
+def test_an_address_that_is_wrong_and_holds_a_password(
+    tap: str, url: str, accounts: dict[str, Account], execute: Callable[..., Said]
+) -> None:
+    account = accounts[tap]
+    secret = canary("password")
+    settings = {**account.settings, "api_url": url.format(quote(secret, safe=""))}
+    done = execute(tap, settings)
+    assert done.code == 1
+    assert done.keeps({secret, *secrets_of(account)})
+
+
+@pytest.mark.parametrize("tap", TAPS)
+def test_settings_that_cannot_be(
+    tap: str, accounts: dict[str, Account], execute: Callable[..., Said]
+) -> None:
+    account = accounts[tap]
+    names = [name for name in account.settings if name in leaks.secret_settings()]
+    for name in names:
+        secret = canary("misplaced")
+        for value in ([secret], {"value": secret}, {"token": [secret]}, [[secret]], 17):
+            done = execute(tap, {**account.settings, name: value})
+            assert done.code == 1
+            assert done.keeps({secret, *secrets_of(account)})
+    text = json.dumps(account.settings)
+    for broken in (text[:-1], text + text, f"[{text}]", text.replace(":", "=")):
+        done = execute(tap, broken)
+        assert done.code != 0
+        assert done.keeps(secrets_of(account))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:{}@127.0.0.1:1/db",
+        "postgresql://user:{}@127.0.0.1:port/db",
+        "postgresql://user:{}@[::1/db",
+        "postgresql://127.0.0.1:1/db?password={}",
+        "nosuch://user:{}@127.0.0.1/db",
+        "duckdb:////nowhere/x.duckdb?motherduck_token={}",
+        "user:{}@127.0.0.1",
+        "sqlite:////nowhere/db?password={}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("tap", "setting"), [("tap-ihc", "journeys"), ("tap-attribution-io", "customer_ids")]
+)
+def test_a_database_that_a_tap_cannot_read(
+    tap: str, setting: str, url: str, accounts: dict[str, Account], execute: Callable[..., Said]
+) -> None:
+    account = accounts[tap]
+    secret = canary("password")
+    settings = {**account.settings, f"{setting}_query": "SELECT 1"}
+    settings |= {f"{setting}_url": url.format(quote(secret, safe=""))}
+    for name in ("journeys_file", "customer_ids"):
+        settings.pop(name, None)
+    done = execute(tap, settings)
+    assert done.code == 1
+    assert done.keeps({secret, *secrets_of(account)})
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """What takes a password as PostgreSQL does, and repeats it as it refuses; its port."""
+
+    def refuse(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(1 << 16)
+            client.sendall(b"R\0\0\0\x08\0\0\0\x03")  # the password, please
+            password = client.recv(1 << 16)[5:-1]
+            text = b"SFATAL\0C28P01\0Mpassword %b authentication failed\0\0" % password
+            client.sendall(b"E" + (len(text) + 4).to_bytes(4, "big") + text)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                refuse(listener.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(PATIENCE)
+
+
+MESSAGES = singer(
+    [
+        schema("orders", id="integer", amount="integer"),
+        record("orders", id=1, amount=1),
+        record("orders", id=2, amount="much"),
+        state({"orders": 2}),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:{}@127.0.0.1:1/db",
+        "postgresql://user:{}@127.0.0.1:port/db",
+        "postgresql://user:{}@[::1/db",
+        "postgresql://127.0.0.1:1/db?password={}",
+        "postgresql://127.0.0.1:1/db?passwort={}",
+        "postgres//user:{}@127.0.0.1:1/db",
+        "nosuch://user:{}@127.0.0.1/db",
+        "dlt+nosuch://user:{}@127.0.0.1/db",
+        "duckdb:////nowhere/x.duckdb?motherduck_token={}",
+        "sqlite:////nowhere/db?password={}",
+        "snowflake://user:{}@127.0.0.1:1/db",
+        "user:{}@127.0.0.1",
+        "{}",
+        "postgresql://postgres:{}@127.0.0.1:{port}/warehouse",
+    ],
+)
+def test_a_warehouse_that_cannot_be_reached(url: str, execute: Callable[..., Said]) -> None:
+    secret = canary("password")
+    with refusing() as port:
+        given = url.replace("{port}", str(port)).replace("{}", quote(secret, safe=""))
+        done = execute("target-warehouse", {"url": given}, MESSAGES)
+    assert done.code == 1
+    assert done.keeps({secret})
+
+
+def test_a_load_that_succeeds_and_one_that_does_not(
+    server: Database, execute: Callable[..., Said]
+) -> None:
+    secret = canary("password")
+    with Proxy(server.url) as proxy:
+        url = proxy.url.replace("postgres:@", f"postgres:{quote(secret, safe='')}@")
+        settings = {"url": url, "default_target_schema": "canaries"}
+        for given in (MESSAGES, f"{MESSAGES}{{", f'{MESSAGES}{{"type": "RECORD"}}'):
+            done = execute("target-warehouse", settings, given)
+            assert done.code == 1  # a record is rejected, at least
+            assert done.keeps({secret})
+        for wrong in ({"batch_size_rows": secret}, {"load_method": secret}, {"url": [secret]}):
+            assert execute("target-warehouse", {**settings, **wrong}, MESSAGES).code == 1
+        with psycopg.connect(server.url) as connection:
+            for table in ("_runs", "_rejected"):
+                rows = connection.execute(f"SELECT * FROM canaries.{table}".encode()).fetchall()
+                assert rows
+                assert leaks.found(repr(rows), {secret}) == []
+
+
+@pytest.mark.parametrize("pii", ["hash", "drop"])
+@pytest.mark.parametrize("tap", [tap for tap in TAPS if tap != "tap-ihc"])  # which knows nobody
+def test_personal_data_that_is_masked(
+    tap: str, pii: str, accounts: dict[str, Account], execute: Callable[..., Said]
+) -> None:
+    account = accounts[tap]
+    people = set(map(str, personal(account)))
+    assert people
+    for fault in (None, Fault("truncate"), Fault("status", status=500, body=json.dumps([*people]))):
+        if fault:
+            account.vendor.faults.add(fault)
+        done = execute(tap, {**account.settings, "max_retries": 3, "pii": pii})
+        assert done.keeps(secrets_of(account))
+        assert leaks.found(done.stdout + done.stderr, people, hashed=False) == []
+
+
+def personal(account: Account) -> Iterator[str]:
+    """Values that the schemas call personal, and that nothing else is called."""
+    for name, stream in account.streams.items():
+        marked = [each for each, schema in stream.properties.items() if schema.get("x-pii")]
+        for row in account.truth[name].values():
+            yield from (row[each] for each in marked if isinstance(row.get(each), str))

@@ -1,0 +1,122 @@
+"""The same where Meltano runs, and `attribution-elt`: nor is a canary in what they leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from sandbox import Fault
+from tests import leaks
+from tests.ops.helpers import attribution_elt
+from tests.ops.test_alerts import Receiver
+from tests.pipeline.meltano import environment, meltano, project
+from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
+from tests.reliability.database import Database
+from tests.reliability.truth import Account
+from tests.targets.proxy import Proxy
+
+LONG_AGO = datetime.now(UTC).date() - timedelta(days=50)
+PASSWORD, WEBHOOK = canary("password"), canary("webhook")
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    with opened_by_canaries(tmp_path) as accounts:
+        yield accounts["tap-ecdp"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    started = Receiver()
+    thread = Thread(target=started.server.serve_forever, args=(0.02,))
+    thread.start()
+    yield started
+    started.server.shutdown()
+    started.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def variables(account: Account, server: Database, receiver: Receiver) -> Iterator[dict[str, str]]:
+    """The environment of somebody whose every secret is a canary."""
+    with Proxy(server.url) as proxy:
+        url = proxy.url.replace("postgres:@", f"postgres:{quote(PASSWORD, safe='')}@")
+        yield environment(
+            {account.tap: account.settings},
+            TARGET_WAREHOUSE_URL=url,
+            ATTRIBUTION_ELT_WEBHOOK_URL=f"{receiver.url}/{quote(WEBHOOK, safe='')}",
+            MELTANO_ENVIRONMENT="prod",
+        )
+
+
+def assert_silent(folder: Path, account: Account, *said: str) -> None:
+    """Assert that neither what was printed nor any file of the project holds a secret."""
+    secrets = {PASSWORD, WEBHOOK, *secrets_of(account)}
+    for each in said:
+        assert leaks.found(each, secrets) == [], each
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert leaks.found(path.read_bytes(), secrets) == [], path
+
+
+@pytest.mark.parametrize("status", [None, 400, 401, 500])
+def test_a_run_of_meltano(
+    status: int | None, account: Account, variables: Mapping[str, str], tmp_path: Path
+) -> None:
+    folder = project(tmp_path / "project")
+    if status:
+        fault = Fault("status", status=status, times=None, body=echo(account))
+        account.vendor.faults.add(fault)
+    run = ("--log-level=debug", "run", account.tap, "target-warehouse")
+    done = meltano(folder, *run, env=variables, check=False)
+    assert (done.returncode == 0) is (status is None), done.stderr
+    assert "answered" in done.stderr
+    assert_silent(folder, account, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("status", [None, 401, 500])
+def test_what_operates_it(
+    status: int | None,
+    account: Account,
+    variables: Mapping[str, str],
+    receiver: Receiver,
+    tmp_path: Path,
+) -> None:
+    folder = project(tmp_path / "project")
+    if status:
+        fault = Fault("status", status=status, times=None, body=echo(account))
+        account.vendor.faults.add(fault)
+    backfill = ("backfill", account.tap, f"--from={LONG_AGO}", f"--to={LONG_AGO}", "--slice=5d")
+    given = {**variables, "LOGLEVEL": "DEBUG"}
+    for command in (
+        ("preflight",),
+        ("run", account.tap, "target-warehouse"),
+        backfill,
+        ("alert", "--late", "26h"),
+    ):
+        done = attribution_elt(folder, given, *command)
+        assert (done.returncode == 0) is (status is None), (command, done.stdout, done.stderr)
+        assert_silent(folder, account, done.stdout, done.stderr, *receiver.texts)
+    assert bool(receiver.texts) is bool(status)
+    with psycopg.connect(variables["TARGET_WAREHOUSE_URL"]) as connection:
+        rows = connection.execute("SELECT * FROM tap_ecdp._runs").fetchall()
+    assert_silent(folder, account, repr(rows))
+
+
+@pytest.mark.parametrize("port", ["1", "port"])
+def test_a_warehouse_that_is_not_there(
+    port: str, account: Account, variables: Mapping[str, str], tmp_path: Path
+) -> None:
+    folder = project(tmp_path / "project")
+    url = f"postgresql://user:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/db"
+    given = {**variables, "TARGET_WAREHOUSE_URL": url, "LOGLEVEL": "DEBUG"}
+    for command in (("preflight",), ("run", account.tap, "target-warehouse")):
+        done = attribution_elt(folder, given, *command)
+        assert done.returncode == 1
+        assert_silent(folder, account, done.stdout, done.stderr)
