@@ -90,7 +90,8 @@ class Retriever(ABC, Generic[Unit, Answer]):
         if error not in self.tap.failures:
             self.tap.failures.append(error)
 
-    def _keyless(self) -> Iterator[str]:
+    def keyless(self) -> Iterator[str]:
+        """Yield what is to be said of rows that could not be written, since this was asked last."""
         for stream in self.streams.values():
             if stream.keyless:
                 keys = ", ".join(stream.primary_keys)
@@ -128,7 +129,7 @@ class Retriever(ABC, Generic[Unit, Answer]):
                 stream.count()
             if self.satisfied:
                 return
-            if faults := list(self._keyless()):
+            if faults := list(self.keyless()):
                 self.failed(unit, UnitError("; ".join(faults)))
                 continue
             self.complete(unit)
