@@ -23,7 +23,7 @@ LONG = {
     *("ops/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
     *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
     *("targets/test_dlt_runs.py", "targets/test_third_party_taps.py", "targets/test_limits.py"),
-    "targets/test_lost_connections.py",
+    *("targets/test_lost_connections.py", "reliability/test_matrix.py"),
 }
 """Files whose tests run Meltano many times, or much else."""
 
