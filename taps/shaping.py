@@ -206,6 +206,7 @@ class Shaper:
             for name, each in properties.items()
             if "x-vendor-name" in each
         }
+        self._named = {target for target, _ in self._fields.values()}
 
     def __call__(self, row: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the record of a vendor's object.
@@ -247,6 +248,11 @@ class Shaper:
                 if target in self._flatten and isinstance(value, dict):
                     self._take(value, f"{target}_", record, extra)
                     continue
+                if target in self._converts:
+                    if record[target] is None and target not in extra:
+                        record[target] = self._fit(target, value, extra)
+                        continue
+                    target = _unlike(extra, name)
                 self._tell(target, "is not in the schema and goes into _extra")
                 extra[target] = value
                 continue
@@ -269,14 +275,22 @@ class Shaper:
             return None
 
     def _learn(self, name: str) -> tuple[str, Convert | None]:
-        """Decide, at its first sight, what a vendor's name stands for."""
+        """Decide, at its first sight, what a vendor's name stands for.
+
+        Names that differ in their case alone stand for one property, none of them by right: in a
+        row that has several, the first one does.
+        """
         target = snake_case(name)
-        taken = {known for known, _ in self._fields.values()}
-        if target in taken and target not in self._flatten:
-            target = _unlike(taken, name)  # two names that differ in their case alone
-            self._fields[name] = (target, None)
-        else:
+        namesakes = [each for each, (known, _) in self._fields.items() if known == target]
+        if not namesakes or target in self._flatten:
             self._fields[name] = (target, self._converts.get(target))
+        elif target in self._converts and target not in self._named:
+            self._fields |= dict.fromkeys((*namesakes, name), (target, None))
+        else:
+            self._fields[name] = (
+                _unlike({known for known, _ in self._fields.values()}, name),
+                None,
+            )
         return self._fields[name]
 
     def _tell(self, target: str, what: str) -> None:

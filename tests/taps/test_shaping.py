@@ -273,7 +273,18 @@ def test_two_vendor_names_that_are_one_in_snake_case_are_both_kept() -> None:
     assert record["product_name"] == "a"
     assert list(record["_extra"].values()) == ["b"]
     assert len(warnings) == 1
-    assert shape({"product_name": "c"})["_extra"].keys() == record["_extra"].keys()
+    reverse = shape({"product_name": "b", "productName": "a"})
+    assert (reverse["product_name"], list(reverse["_extra"].values())) == ("b", ["a"])
+    misfits = shape({"productName": [1], "product_name": [2], "PRODUCT_NAME": [3]})
+    assert misfits["product_name"] is None
+    assert sorted(misfits["_extra"].values()) == [[1], [2], [3]]
+
+
+def test_one_row_s_odd_name_takes_the_column_from_no_other_row() -> None:
+    shape = stream(product_name=TEXT)
+    names = ["PRODUCT_NAME", "productName", "product_name", "productName"]
+    records = [shape({name: "a"}) for name in names]
+    assert records == [{"product_name": "a", "_extra": None}] * 4
 
 
 def test_two_unknown_names_that_are_one_in_snake_case_are_both_kept() -> None:
