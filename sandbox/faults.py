@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
@@ -21,6 +21,7 @@ Kind = Literal[
     "slow",  # `delay` seconds before the first byte
     "drip",  # the true body in about ten pieces, `delay` seconds apart
     "stall",  # `delay` seconds of silence in the middle of the true body
+    "altered",  # the true body as `change` makes it
 ]
 Pause = Callable[[float], object]
 
@@ -46,6 +47,8 @@ class Fault:
     body: str | None = None
     retry_after: float | None = None  # seconds from now
     retry_after_date: bool = False  # say so as an HTTP date
+    headers: Callable[[float], Mapping[str, str]] = lambda _: {}  # of `status`, by its time
+    change: Callable[[bytes], bytes] = bytes  # of an altered body, where there is one
     delay: float = 0.0
     after: int | None = None  # bytes of the body before it breaks off or stalls; None: half of it
     chunked: bool | None = None  # transfer coding of the spoilt answer; None: the vendor's
@@ -69,6 +72,8 @@ class Fault:
         if self.kind == "invalid_json":
             body = b"".join(response.pieces())
             response = replace(response, body=body[: max(1, len(body) // 2)], length=None)
+        if self.kind == "altered" and (body := b"".join(response.pieces())):
+            response = replace(response, body=self.change(body), length=None)
         return response if self.chunked is None else replace(response, chunked=self.chunked)
 
     def _status(self, now: float) -> Response:
@@ -84,6 +89,7 @@ class Fault:
                 if self.retry_after_date
                 else f"{self.retry_after:g}"
             )
+        response.headers.update(self.headers(now))
         return response
 
     def spoil(self, response: Response, pause: Pause) -> Iterator[bytes]:

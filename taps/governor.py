@@ -88,7 +88,11 @@ class Governor:
     def _until_reset(self) -> float:
         if self._reset is None:
             return self._window or 1.0
-        wait = self._reset - self._clock.now(self._window) + MARGIN
+        return self._until(self._reset)
+
+    def _until(self, reset: float) -> float:
+        """Seconds until a moment by the vendor's clock."""
+        wait = reset - self._clock.now(self._window) + MARGIN
         return min(max(wait, MARGIN), (self._window or LONGEST_WAIT) + MARGIN)
 
     def observe(self, sent: float, status: int | None, headers: Mapping[str, str]) -> None:
@@ -120,7 +124,8 @@ class Governor:
             return
         self._governed = True
         left = 0 if status == 429 else max(int(remaining), 0)  # noqa: PLR2004
-        reset = reset_time(headers.get("X-RateLimit-Reset"), received)
+        vendor_now = self._clock.now(self._window)
+        reset = reset_time(headers.get("X-RateLimit-Reset"), vendor_now)
         before = self._reset
         if reset is None or before is None or reset > before + SAME_WINDOW:
             if reset is not None:
@@ -132,16 +137,22 @@ class Governor:
             self._answers = 0
         elif reset >= before - SAME_WINDOW:
             self._clock.saw_reset(None, reset, sent, received)
-            if self._remaining is None:
-                if time.monotonic() >= self._blocked_until:  # a probe that was sent too early
-                    self._remaining = self._first_remaining = left
-                    self._answers = 0
-                return
-            self._answers += 1
-            self._remaining = min(self._remaining, left)
-            ours = self._answers + self._in_flight
-            if left < self._first_remaining - ours:
-                self._foreign = True
+            self._learn_left(left)
+        elif status == 429:  # noqa: PLR2004 - refused though the window that we know has some left
+            self._pause(self._until(reset))
+
+    def _learn_left(self, left: int) -> None:
+        """Learn what is left of the window that we know."""
+        if self._remaining is None:
+            if time.monotonic() >= self._blocked_until:  # a probe that was sent too early
+                self._remaining = self._first_remaining = left
+                self._answers = 0
+            return
+        self._answers += 1
+        self._remaining = min(self._remaining, left)
+        ours = self._answers + self._in_flight
+        if left < self._first_remaining - ours:
+            self._foreign = True
 
     def _learn_pause(self, status: int | None, retry_after: str | None, vendor_now: float) -> None:
         seconds = number(retry_after)
@@ -150,8 +161,10 @@ class Governor:
         if seconds is None and status == 429 and self._remaining is None:  # noqa: PLR2004
             seconds = self._window
         if seconds is not None:
-            pause = min(max(seconds, 0) + MARGIN, LONGEST_WAIT)
-            self._blocked_until = max(self._blocked_until, time.monotonic() + pause)
+            self._pause(min(max(seconds, 0) + MARGIN, LONGEST_WAIT))
+
+    def _pause(self, seconds: float) -> None:
+        self._blocked_until = max(self._blocked_until, time.monotonic() + seconds)
 
 
 class _VendorClock:

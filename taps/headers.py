@@ -57,11 +57,14 @@ def http_date(text: str | None) -> float | None:
         return None
 
 
-def reset_time(text: str | None, received: float) -> float | None:
-    """Epoch seconds of a reset given in epoch milliseconds, epoch seconds or seconds from now."""
+def reset_time(text: str | None, now: float) -> float | None:
+    """Epoch seconds of a reset given in epoch milliseconds, epoch seconds or seconds from now.
+
+    All by the vendor's clock, which shows `now`.
+    """
     value = number(text)
     if value is None:
         return None
     if value > 1e11:  # noqa: PLR2004 - milliseconds: Adtraction's, though documented as seconds
         return value / 1000
-    return value if value > 1e8 else received + value  # noqa: PLR2004
+    return value if value > 1e8 else now + value  # noqa: PLR2004

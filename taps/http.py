@@ -346,7 +346,7 @@ class Client:
             raise RetryableError("the answer is empty", status=status)
         try:
             body = Body(file, headers, self.envelopes, self.lists)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RetryableError("the answer is not whole, valid JSON", status=status) from None
         try:
             self.check(body, request)
@@ -368,7 +368,7 @@ class Client:
             return ""
         try:
             document = json_text.decode(text.encode())
-        except ValueError:
+        except (ValueError, RecursionError):
             document = text
         if isinstance(document, dict):
             document = self.words(document)

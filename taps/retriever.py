@@ -90,12 +90,24 @@ class Retriever(ABC, Generic[Unit, Answer]):
         if error not in self.tap.failures:
             self.tap.failures.append(error)
 
-    def _keyless(self) -> Iterator[str]:
+    def keyless(self) -> Iterator[str]:
+        """Yield what is to be said of rows that could not be written, since this was asked last."""
         for stream in self.streams.values():
             if stream.keyless:
                 keys = ", ".join(stream.primary_keys)
                 yield f"{stream.name}: {stream.keyless} rows without a usable key ({keys})"
                 stream.keyless = 0
+
+    def _emitted(self, unit: Unit, answer: Answer) -> list[str]:
+        """Write the records of an answer; return what is to be said of those that could not be."""
+        faults = []
+        try:
+            self.emit(unit, answer)
+        except RecursionError:  # it could be decoded, further from the limit than this is
+            faults.append(f"{', '.join(self.streams)}: a value is nested too deeply")
+        for stream in self.streams.values():
+            stream.count()
+        return [*faults, *self.keyless()]
 
     def run(self) -> None:
         """Read every unit.
@@ -123,12 +135,10 @@ class Retriever(ABC, Generic[Unit, Answer]):
                     raise TapError(f"gave up after {in_a_row} failures in a row") from None
                 continue
             in_a_row = 0
-            self.emit(unit, answer)
-            for stream in self.streams.values():
-                stream.count()
+            faults = self._emitted(unit, answer)
             if self.satisfied:
                 return
-            if faults := list(self._keyless()):
+            if faults:
                 self.failed(unit, UnitError("; ".join(faults)))
                 continue
             self.complete(unit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -127,9 +127,25 @@ def _renaming(schema: Mapping[str, Any]) -> Convert | None:
     def rename(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {snake_case(name): member for name, member in value.items()}
+        renamed = {snake_case(name): member for name, member in value.items()}
+        return renamed if len(renamed) == len(value) else _all_renamed(value)
 
     return rename
+
+
+def _all_renamed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """As above, where two names differ in their case alone: one of them stays as it is."""
+    renamed: dict[str, Any] = {}
+    for name, member in value.items():
+        target = snake_case(name)
+        renamed[target if target not in renamed else _unlike(renamed, name)] = member
+    return renamed
+
+
+def _unlike(taken: Container[str], name: str) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 _BY_TYPE: dict[str, Convert] = {
@@ -190,6 +206,7 @@ class Shaper:
             for name, each in properties.items()
             if "x-vendor-name" in each
         }
+        self._named = {target for target, _ in self._fields.values()}
 
     def __call__(self, row: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the record of a vendor's object.
@@ -204,8 +221,11 @@ class Shaper:
         for name, value in context.items():
             known = self._context.get(name)
             if known is None or known[0] is not value:
-                known = self._context[name] = (value, self._fit(name, value, extra))
+                known = (value, self._fit(name, value, extra))
+                if name not in extra:  # else it is to be kept for every row
+                    self._context[name] = known
             if record[name] is not None and record[name] != known[1]:
+                self._tell(name, "is not what was asked for; kept in _extra")
                 extra[name] = record[name]
             record[name] = known[1]
         if extra:
@@ -228,6 +248,11 @@ class Shaper:
                 if target in self._flatten and isinstance(value, dict):
                     self._take(value, f"{target}_", record, extra)
                     continue
+                if target in self._converts:
+                    if record[target] is None and target not in extra:
+                        record[target] = self._fit(target, value, extra)
+                        continue
+                    target = _unlike(extra, name)
                 self._tell(target, "is not in the schema and goes into _extra")
                 extra[target] = value
                 continue
@@ -250,16 +275,22 @@ class Shaper:
             return None
 
     def _learn(self, name: str) -> tuple[str, Convert | None]:
-        """Decide, at its first sight, what a vendor's name stands for."""
+        """Decide, at its first sight, what a vendor's name stands for.
+
+        Names that differ in their case alone stand for one property, none of them by right: in a
+        row that has several, the first one does.
+        """
         target = snake_case(name)
-        taken = {known for known, _ in self._fields.values()}
-        if target in taken and target not in self._flatten:
-            target = text(name)  # two names of the vendor's that differ in their case alone
-            while target in taken:
-                target += "_"
-            self._fields[name] = (target, None)
-        else:
+        namesakes = [each for each, (known, _) in self._fields.items() if known == target]
+        if not namesakes or target in self._flatten:
             self._fields[name] = (target, self._converts.get(target))
+        elif target in self._converts and target not in self._named:
+            self._fields |= dict.fromkeys((*namesakes, name), (target, None))
+        else:
+            self._fields[name] = (
+                _unlike({known for known, _ in self._fields.values()}, name),
+                None,
+            )
         return self._fields[name]
 
     def _tell(self, target: str, what: str) -> None:

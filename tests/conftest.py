@@ -27,6 +27,7 @@ LONG = {
     *("targets/test_dlt_runs.py", "targets/test_third_party_taps.py", "targets/test_limits.py"),
     *("ops/test_report_runs.py", "targets/test_lost_connections.py"),
     *("reliability/test_many_kills.py", "reliability/test_secrets_of_operations.py"),
+    "reliability/test_matrix.py",
 }
 """Files whose tests run Meltano many times, or much else."""
 

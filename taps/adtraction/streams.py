@@ -20,7 +20,7 @@ from taps.base import VendorStream, VendorTap
 from taps.errors import UnitError
 from taps.http import Body, Request
 from taps.retriever import Retriever
-from taps.shaping import instant, timestamp
+from taps.shaping import instant, integer, timestamp
 
 DOCUMENTED = {"approvalStatus": (0, 1, 2), "status": (0, 3)}
 """What may be asked for; there are programs of other statuses, 3 for "not applied" among them."""
@@ -67,6 +67,7 @@ class Programs(Retriever[ProgramList, list[Body]]):
         }
         self.feeds: dict[str, ProductFeed] = {}
         self.whole = True
+        self._unread = 0
 
     @property
     @override
@@ -118,13 +119,16 @@ class Programs(Retriever[ProgramList, list[Body]]):
 
     def _emit(self, unit: ProgramList, program: Any) -> None:
         parts: dict[str, list[Any]] = {"commissions": [], "feeds": []}
-        key = {"channel_id": unit.channel_id, "program_id": None}
+        program_id = None
         if isinstance(program, dict):
-            key["program_id"] = program.get("programId")
+            program_id = program.get("programId")
             for name in parts:
                 if isinstance(program.get(name), list):
                     parts[name] = program.pop(name)
+        if not isinstance(program, dict) or program.get("feeds") is not None:
+            self._unread += 1
         self._write("programs", program, market=unit.market, channel_id=unit.channel_id)
+        key: dict[str, Any] = {"channel_id": unit.channel_id, "program_id": program_id}
         for name, rows in parts.items():
             for row in rows:
                 self._write(name, row, **key)
@@ -135,14 +139,29 @@ class Programs(Retriever[ProgramList, list[Body]]):
         if stream in self.streams:
             self.streams[stream].emit(row, **context)
 
-    def _note(self, row: Any, *, channel_id: int | None, program_id: int | None) -> None:
-        if isinstance(row, dict) and channel_id and program_id and row.get("feedId") is not None:
-            try:
-                updated = timestamp(row.get("lastUpdated"))
-            except ValueError:
-                updated = None
-            feed = ProductFeed(channel_id, program_id, row["feedId"], updated)
-            self.feeds[feed.name] = feed
+    def _note(self, row: Any, *, channel_id: int, program_id: Any) -> None:
+        """Take note of a feed to be downloaded: its ids are asked for as numbers."""
+        if not channel_id:
+            return
+        try:
+            ids = channel_id, integer(program_id), integer(row["feedId"])
+        except (KeyError, TypeError, ValueError):
+            self._unread += 1
+            return
+        try:
+            updated = timestamp(row.get("lastUpdated"))
+        except (ValueError, OverflowError):
+            updated = None
+        feed = ProductFeed(*ids, updated)
+        self.feeds[feed.name] = feed
+
+    @override
+    def keyless(self) -> Iterator[str]:
+        told = list(super().keyless())
+        yield from told
+        if self._unread and not told:
+            yield f"feeds: {self._unread} programs or feeds that tell no id"
+        self._unread = 0
 
     @override
     def failed(self, unit: ProgramList, error: UnitError) -> None:

@@ -107,22 +107,28 @@ class OrderReport(Retriever[Window, list[Body]]):
 
     @override
     def emit(self, unit: Window, answer: list[Body]) -> None:
-        orders = self.streams.get("attributed_orders")
-        lines = self.streams.get("attributed_order_lines")
         for body in answer:
             for order in body:
-                details = order.pop("orderDetails", None) or []
-                if orders:
-                    orders.emit(order, **self._context)
-                if lines:
-                    key = {
-                        "website_id": order.get("websiteId"),
-                        "order_id": order.get("orderId"),
-                        "order_date_time": order.get("orderDateTime"),
-                    }
-                    for number, line in enumerate(details, 1):
-                        lines.emit(line, line_number=number, **key)
+                if isinstance(order, dict):
+                    self._emit(order)
+                else:
+                    for stream in self.streams.values():
+                        stream.emit(order)
             body.close()
+
+    def _emit(self, order: dict[str, Any]) -> None:
+        details = order.pop("orderDetails", None)
+        if "attributed_orders" in self.streams:
+            self.streams["attributed_orders"].emit(order, **self._context)
+        if "attributed_order_lines" in self.streams and details is not None:
+            key = {
+                "website_id": order.get("websiteId"),
+                "order_id": order.get("orderId"),
+                "order_date_time": order.get("orderDateTime"),
+            }
+            lines = details if isinstance(details, list) else [details]
+            for number, line in enumerate(lines, 1):
+                self.streams["attributed_order_lines"].emit(line, line_number=number, **key)
 
     @override
     def failed(self, unit: Window, error: UnitError) -> None:

@@ -179,6 +179,7 @@ class Listing(LookBack):
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
         self.ids: dict[str, list[str]] = {}
+        self._without_id = 0
 
     @property
     @override
@@ -196,6 +197,14 @@ class Listing(LookBack):
         super().write(unit, body)
         rows = (row for row in body if isinstance(row, dict) and row.get("id") is not None)
         self.ids[unit.website] = [quote(str(row["id"]), safe="") for row in rows]
+        self._without_id += body.count - len(self.ids[unit.website])
+
+    @override
+    def keyless(self) -> Iterator[str]:
+        yield from super().keyless()
+        if self._without_id and not self.streams:  # else they are told as rows
+            yield f"{self.path}: {self._without_id} entries without an id"
+        self._without_id = 0
 
 
 class Details(LookBack):
@@ -222,7 +231,9 @@ class Details(LookBack):
 
     @override
     def units(self) -> Iterator[Look]:
-        self._listed = self.tap.retrieve(self.listing).ids
+        listing = self.tap.retrieve(self.listing)
+        self._listed = listing.ids
+        self.broken |= listing.broken  # what such a list lacks is for the next run
         lacking_ids = {website: self._lacking(website) for website in self._listed}
         ids = {
             name: dict.fromkeys((*ids, *lacking_ids[name])) for name, ids in self._listed.items()

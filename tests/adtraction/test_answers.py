@@ -7,6 +7,7 @@ import pytest
 
 from sandbox import Fault
 from sandbox.adtraction import Adtraction
+from sandbox.exact_json import decode, encode
 from tests.adtraction.helpers import (
     all_bookmarks,
     answering,
@@ -14,6 +15,7 @@ from tests.adtraction.helpers import (
     bookmarks,
     complete,
     expected,
+    only,
     run_here,
     settings,
 )
@@ -252,3 +254,70 @@ def test_a_market_or_channel_given_twice_is_read_once(vendor: Adtraction) -> Non
     rows = [row for row in expected(vendor)["products"] if row["market"] == "SE"]
     wanted = [row for row in rows if row["channel_id"] == channel]
     assert len(output.records("products")) == len(wanted)
+
+
+@pytest.mark.parametrize("kind", [str, lambda number: f" {number}"])
+def test_ids_that_come_as_texts_are_asked_for_as_numbers(vendor: Adtraction, kind: Any) -> None:
+    clean = run_here(settings(vendor))
+
+    def change(body: bytes) -> bytes:
+        programs = decode(body)
+        for program in programs:
+            program["programId"] = kind(program["programId"])
+            for feed in program["feeds"]:
+                feed["feedId"] = kind(feed["feedId"])
+        return encode(programs).encode()
+
+    vendor.faults.add(Fault("altered", change=change, match="/programs/", times=None))
+    changed = run_here(settings(vendor))
+    assert (changed.code, changed.rows("products")) == (0, clean.rows("products"))
+    assert all(type(request.json()["feedId"]) is int for request in asked(vendor, "feed"))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "text",
+        {"feeds": {"items": []}},
+        {"feeds": [{"name": "a"}]},
+        {"feeds": ["text"]},
+        {"programId": "x", "feeds": [{"feedId": 1}]},
+    ],
+)
+@pytest.mark.parametrize("streams", [["products"], ["programs", "feeds", "products"]])
+def test_feeds_that_cannot_be_told_fail_their_list_and_keep_their_bookmarks(
+    vendor: Adtraction, streams: list[str], broken: Any
+) -> None:
+    config = settings(vendor)
+    catalog = only(config, *streams)
+    state = run_here(config, catalog=catalog).states[-1]
+
+    def change(body: bytes) -> bytes:
+        programs = decode(body)
+        first = programs[0]
+        programs[0] = {**first, **broken} if isinstance(broken, dict) else broken
+        return encode(programs).encode()
+
+    fault = Fault("altered", change=change, match=lambda request: b'"SE"' in request.body)
+    vendor.faults.add(fault)
+    output = run_here(config, catalog=catalog, state=state)
+    (line,) = output.stderr.splitlines()
+    assert output.code == 1
+    assert "feeds" in line or "programs" in line
+    assert bookmarks(output.states[-1]) == bookmarks(state)
+
+
+def test_a_feed_of_the_edge_of_time_is_downloaded(vendor: Adtraction) -> None:
+    clean = run_here(settings(vendor))
+
+    def change(body: bytes) -> bytes:
+        programs = decode(body)
+        for program in programs:
+            for feed in program["feeds"]:
+                feed["lastUpdated"] = "0001-01-01T00:00:00+14:00"
+        return encode(programs).encode()
+
+    vendor.faults.add(Fault("altered", change=change, match="/programs/", times=None))
+    output = run_here(settings(vendor))
+    assert output.code == 0
+    assert output.rows("products").keys() == clean.rows("products").keys()

@@ -141,6 +141,19 @@ def test_each_retry_is_told_without_the_url_or_the_key(
     assert "http" not in "".join(said)
 
 
+@pytest.mark.parametrize("depth", [800, 850, 900, 925, 950, 975, 1000, 5000])
+def test_what_is_nested_too_deeply_fails_its_window_and_ends_no_run(
+    small: Sandbox, depth: int
+) -> None:
+    body = '{"data":[{"websiteId":1,"orderId":"1","deep":' + "[" * depth + "]" * depth + "}]}"
+    small.ecdp.faults.add(Fault("status", status=200, body=body, times=3, match="2026-03-05"))
+    output = run_here(settings(small, start_date="2026-03-05", max_retries=3))
+    assert len(output.rows(ORDERS)) > 50
+    kept = [row for row in output.records(ORDERS) if row["order_id"] == "1"]
+    assert (len(kept), len(output.stderr.splitlines())) in {(1, 0), (0, 1)}
+    assert output.code == len(output.stderr.splitlines())
+
+
 def test_a_connection_test_takes_a_record_of_each_stream(small: Sandbox) -> None:
     tap = TapEcdp(config=settings(small))
     assert tap.run_connection_test()

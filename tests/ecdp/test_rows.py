@@ -176,6 +176,26 @@ def test_a_row_without_its_key_fails_its_window_and_no_other_row(small: Sandbox)
     assert reached(output) == {None}
 
 
+@pytest.mark.parametrize("entry", ["text", 7, None, ["list"]])
+def test_an_entry_that_is_no_order_fails_its_window_and_no_other_row(
+    sandbox: Sandbox, entry: Any
+) -> None:
+    answer(sandbox, entry, {"websiteId": 1, "orderId": "1"})
+    output = run_here(one_day(sandbox))
+    assert [row["order_id"] for row in output.records(ORDERS)] == ["1"]
+    assert output.code == 1
+    assert "attributed_orders: 1 rows without a usable key" in output.stderr
+
+
+@pytest.mark.parametrize(
+    ("details", "extra"), [("text", {"value": "text"}), ({"sku": "a"}, {"sku": "a"}), ([], None)]
+)
+def test_details_that_are_no_list_are_one_line(sandbox: Sandbox, details: Any, extra: Any) -> None:
+    answer(sandbox, {"websiteId": 1, "orderId": "1", "orderDetails": details})
+    lines = run_here(one_day(sandbox)).records(LINES)
+    assert [row["_extra"] for row in lines] == ([extra] if extra else [])
+
+
 def test_what_is_null_or_missing_does_no_harm(sandbox: Sandbox) -> None:
     keys = {"orderId": "1", "websiteId": 1}
     answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,28 @@ def test_a_list_that_fails_keeps_its_websites_bookmark(sandbox: Sandbox, path: s
     rows = expected(sandbox.ignite.websites[0], days_ago(sandbox, 30))
     for name in set(touched) & rows.keys():
         assert rows[name].items() <= again.rows(name).items()
+
+
+@pytest.mark.parametrize("streams", [KEYS, [MEMBERS]], ids=["all", "members alone"])
+def test_an_entry_without_an_id_leaves_its_details_for_the_next_run(
+    sandbox: Sandbox, streams: Iterable[str]
+) -> None:
+    site = sandbox.ignite.websites[1]
+    config = settings(sandbox, websites=[site], lookback_days=0)
+    catalog = only(config, *streams)
+    rows = [{"brand": "a"}, "text", *site.audiences()[3:]]
+    body = json.dumps(rows)
+    sandbox.ignite.faults.add(Fault("status", status=200, body=body, match="/audiences?"))
+    output = run_here(config, catalog=catalog)
+    assert output.code == 1
+    (line,) = output.stderr.splitlines()
+    assert "2 " in line
+    assert "without a" in line
+    assert marks(output.states[-1] if output.states else {}, MEMBERS) == {}
+    again = run_here(config, catalog=catalog, state=output.states[-1] if output.states else {})
+    assert again.code == 0
+    wanted = expected(site, days_ago(sandbox, 30))[MEMBERS]
+    assert wanted.items() <= again.rows(MEMBERS).items()
 
 
 def test_of_too_many_failures_none_is_kept_and_the_bookmark_stays(

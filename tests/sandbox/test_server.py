@@ -84,6 +84,23 @@ def test_status_faults(sandbox: Sandbox) -> None:
     assert [recorded.fault for recorded in sandbox.ecdp.requests] == ["status"] * 4 + [None]
 
 
+def test_headers_of_a_fault_go_by_the_vendors_clock(sandbox: Sandbox) -> None:
+    sandbox.ecdp.clock_skew = 3600
+    fault = Fault("status", status=429, headers=lambda now: {"X-RateLimit-Reset": f"{now:.0f}"})
+    sandbox.ecdp.faults.add(fault)
+    reset = float(get(sandbox).headers["X-RateLimit-Reset"])
+    assert abs(reset - 3600 - time.time()) < 10
+
+
+def test_altered_bodies(sandbox: Sandbox) -> None:
+    true = get(sandbox)
+    sandbox.ecdp.faults.add(Fault("altered", change=lambda body: body + b" "))
+    assert get(sandbox).content == true.content + b" "
+    sandbox.ecdp.faults.add(Fault("altered", change=bytes.upper))
+    empty = get(sandbox, REPORT.replace("2026", "1999"))
+    assert (empty.status_code, empty.content) == (204, b"")
+
+
 def test_faults_for_some_requests_only(sandbox: Sandbox) -> None:
     sandbox.ecdp.faults.add(Fault("status", times=2, match="startDate=2026"))
     sandbox.ecdp.faults.add(

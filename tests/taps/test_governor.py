@@ -160,9 +160,19 @@ def test_a_pause_is_never_longer_than_an_hour(clock: Clock) -> None:
     assert paused(clock, Governor("test"), {"Retry-After": "999999"}) < 3601
 
 
-def test_a_reset_in_seconds_from_now(clock: Clock) -> None:
-    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "20"}
+@pytest.mark.parametrize("ahead", [0, 300, -300])
+def test_a_reset_in_seconds_from_now(clock: Clock, ahead: float) -> None:
+    date = formatdate(clock.time() + ahead, usegmt=True)
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "20", "Date": date}
     assert paused(clock, Governor("test"), headers, 200) == pytest.approx(20, abs=0.1)
+
+
+def test_a_refusal_in_the_middle_of_a_window_is_waited_out(clock: Clock) -> None:
+    governor = Governor("test", window=60)
+    left = {"X-RateLimit-Remaining": "25", "X-RateLimit-Reset": f"{clock.time() + 50}"}
+    governor.observe(governor.acquire(), 200, left)
+    refused = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{clock.time() + 20}"}
+    assert paused(clock, governor, refused) == pytest.approx(20, abs=0.1)
 
 
 def test_a_429_without_any_header_waits_for_the_documented_window(clock: Clock) -> None:

@@ -250,9 +250,20 @@ def test_context_fills_what_the_vendor_does_not_send() -> None:
 
 
 def test_what_the_vendor_sends_for_a_property_of_the_context_is_not_lost() -> None:
-    shape = stream(market=TEXT)
-    assert shape({"market": "se"}, market="SE") == {"market": "SE", "_extra": {"market": "se"}}
+    warnings: list[str] = []
+    shape = stream(warnings, market=TEXT)
     assert shape({"market": "SE"}, market="SE") == {"market": "SE", "_extra": None}
+    assert warnings == []
+    for _ in range(2):
+        assert shape({"market": "se"}, market="SE") == {"market": "SE", "_extra": {"market": "se"}}
+    assert len(warnings) == 1
+
+
+def test_a_misfit_of_the_context_is_kept_in_every_row() -> None:
+    shape = stream(day={**TEXT, "format": "date"})
+    misfit = "2021-11-31"
+    kept = {"day": None, "_extra": {"day": misfit}}
+    assert [shape({}, day=misfit) for _ in range(2)] == [kept, kept]
 
 
 def test_two_vendor_names_that_are_one_in_snake_case_are_both_kept() -> None:
@@ -262,7 +273,18 @@ def test_two_vendor_names_that_are_one_in_snake_case_are_both_kept() -> None:
     assert record["product_name"] == "a"
     assert list(record["_extra"].values()) == ["b"]
     assert len(warnings) == 1
-    assert shape({"product_name": "c"})["_extra"].keys() == record["_extra"].keys()
+    reverse = shape({"product_name": "b", "productName": "a"})
+    assert (reverse["product_name"], list(reverse["_extra"].values())) == ("b", ["a"])
+    misfits = shape({"productName": [1], "product_name": [2], "PRODUCT_NAME": [3]})
+    assert misfits["product_name"] is None
+    assert sorted(misfits["_extra"].values()) == [[1], [2], [3]]
+
+
+def test_one_row_s_odd_name_takes_the_column_from_no_other_row() -> None:
+    shape = stream(product_name=TEXT)
+    names = ["PRODUCT_NAME", "productName", "product_name", "productName"]
+    records = [shape({name: "a"}) for name in names]
+    assert records == [{"product_name": "a", "_extra": None}] * 4
 
 
 def test_two_unknown_names_that_are_one_in_snake_case_are_both_kept() -> None:
@@ -297,3 +319,14 @@ def test_objects_in_arrays_are_renamed() -> None:
     assert record["all"] == [{"widget_id": "a"}, None]
     assert record["names"] == [{"keepMe": 1}, "a"]
     assert shape({"all": {}})["_extra"] == {"all": {}}
+
+
+def test_nested_names_that_are_one_in_snake_case_are_both_kept() -> None:
+    item = {"type": ["object", "null"], "properties": {"widget_id": TEXT}}
+    shape = stream(one=item, all={"type": ["array", "null"], "items": item})
+    row = {"widgetId": "a", "widget_id": "b", "WidgetId": "c", "newThing": "d"}
+    renamed = {"widget_id": "a", "WidgetId": "c", "new_thing": "d"}
+    kept = shape({"one": row, "all": [row]})
+    assert sorted(kept["one"].values()) == ["a", "b", "c", "d"]
+    assert renamed.items() <= kept["one"].items()
+    assert kept["all"] == [kept["one"]]

@@ -1,0 +1,47 @@
+"""Waiting that costs no time, for taps, the sandbox and its quotas alike."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from typing_extensions import override
+
+from sandbox import Sandbox
+from taps import governor, http
+from tests.taps.quota import Clock
+
+
+class SharedClock(Clock):
+    """The real clock, ahead by all that has been waited; the vendors' clocks go with it.
+
+    One request at a time: nobody else may be there to be waited for.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__()
+        self._vendors = sandbox.vendors.values()
+        sandbox.adtraction.quota.clock = self.monotonic
+
+    @override
+    def time(self) -> float:
+        return time.time() + self.elapsed
+
+    @override
+    def monotonic(self) -> float:
+        return time.monotonic() + self.elapsed
+
+    @override
+    def wait(self, seconds: float | None) -> None:
+        super().wait(seconds)
+        for vendor in self._vendors:
+            vendor.clock_skew += seconds or 0
+
+
+def share_clock(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> SharedClock:
+    """Put it where the taps and the vendors look at the time; tries follow without a pause."""
+    clock = SharedClock(sandbox)
+    monkeypatch.setattr(governor, "time", clock)
+    monkeypatch.setattr(governor, "threading", clock)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.0)
+    return clock

@@ -1,0 +1,251 @@
+"""The fault matrix: runs a cell and judges it, and prints them all as a table."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from typing_extensions import override
+
+from sandbox import Fault, Request
+from taps.shaping import snake_case
+from tests.reliability.faults_benches import Bench, Endpoint
+from tests.reliability.faults_clock import SharedClock
+from tests.reliability.faults_table import KINDS, Kind, Rule
+from tests.tap_process import Output, Row, Rows, lists_in
+
+POSITIONS = ("once", "first", "middle", "last", "always")
+"""The first try of the middle unit; each try of one unit; every request."""
+FAILING = {Rule.PASSES, Rule.FAILS, Rule.ENDS, Rule.STOPS}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fault at one endpoint at one position."""
+
+    bench: Bench
+    endpoint: Endpoint
+    kind: Kind
+    position: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.place}, {self.kind.name}, {self.position}"
+
+    @property
+    def place(self) -> str:
+        return f"{self.bench.name} {self.endpoint.name}"
+
+    @property
+    def hit(self) -> Request:
+        """The unit that is hit, as a clean run asks for it."""
+        asked = self.bench.asked[self.endpoint.name]
+        places = {"first": 0, "last": -1}
+        return asked[places.get(self.position, len(asked) // 2)]
+
+    def is_hit(self, request: Request) -> bool:
+        """Whether the fault is meant for a request."""
+        if not self.endpoint.answers(request):
+            return False
+        return self.position == "always" or self.bench.same_unit(self.hit, request)
+
+    @property
+    def fault(self) -> Fault:
+        made = Fault(**(self.kind.make(self.endpoint) or {}))
+        return replace(made, times=1 if self.position == "once" else None, match=self.is_hit)
+
+    @property
+    def rule(self) -> Rule:
+        """What must come of it; a fault that passes and happens once leaves no trace."""
+        rule = self.kind.at(self.bench, self.endpoint)
+        return Rule.STAYS if rule is Rule.PASSES and self.position == "once" else rule
+
+    def may_lack(self, stream: str, row: Row) -> bool:
+        """Whether a row may be missing until the next run."""
+        bench, endpoint = self.bench, self.endpoint
+        match self.rule:
+            case Rule.STAYS:
+                return False
+            case Rule.STOPS:
+                return True
+            case Rule.ENDS:
+                hits = bench.asked[endpoint.name] if self.position == "always" else [self.hit]
+                return any(bench.account(bench, each, stream, row) for each in hits)
+        if stream not in endpoint.streams:
+            return False
+        return self.position == "always" or endpoint.concerns(bench, self.hit, stream, row)
+
+
+def cells(benches: Iterable[Bench], kinds: Iterable[Kind] = KINDS) -> Iterator[Cell]:
+    """Every cell that is not another one by another name."""
+    for bench in benches:
+        for endpoint in bench.endpoints:
+            units = len(bench.asked[endpoint.name])
+            for kind in kinds:
+                if kind.make(endpoint) is None or not kind.applies(bench):
+                    continue
+                for position in POSITIONS:
+                    alone = units == 1 and position in {"first", "last"}
+                    if not alone and (position == "always" or not kind.anywhere):
+                        yield Cell(bench, endpoint, kind, position)
+
+
+class _Ear(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[logging.LogRecord] = []
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record)
+
+
+@contextmanager
+def listening() -> Iterator[list[logging.LogRecord]]:
+    """What is logged meanwhile, from INFO on."""
+    root, ear = logging.getLogger(), _Ear()
+    level = root.level
+    root.addHandler(ear)
+    root.setLevel(logging.INFO)
+    try:
+        yield ear.heard
+    finally:
+        root.removeHandler(ear)
+        root.setLevel(level)
+
+
+def judge(cell: Cell, clock: SharedClock) -> list[str]:
+    """Run a tap into a fault and once more without it; say what is wrong, if anything is."""
+    bench, kind = cell.bench, cell.kind
+    vendor = bench.vendor
+    vendor.clock_skew = clock.elapsed  # as right as ours
+    started = clock.elapsed
+    with listening() as heard:
+        try:
+            with kind.around(bench):
+                vendor.faults.add(cell.fault)
+                spoilt = bench.run(request_timeout=kind.timeout)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is none that a tap may raise
+            return [f"{type(error).__name__}: {error}"]
+        finally:
+            vendor.faults.clear()
+        waited = clock.elapsed - started
+        after = bench.run(spoilt.states[-1] if spoilt.states else {})
+    return [
+        *_about_end(cell, spoilt),
+        *_about_words(cell, spoilt, [record.getMessage() for record in heard]),
+        *_about_rows(cell, spoilt),
+        *_about_state(spoilt),
+        *_about_waiting(cell, waited),
+        *_about_next_run(cell, spoilt, after),
+    ]
+
+
+def _about_end(cell: Cell, run: Output) -> Iterator[str]:
+    code = 1 if cell.rule in FAILING else 0
+    if run.code != code:
+        yield f"exit code {run.code} where it should be {code}: {run.stderr.strip()}"
+    lines = run.stderr.splitlines()
+    one = cell.rule in {Rule.ENDS, Rule.STOPS} or cell.position != "always"
+    accounts = len(cell.bench.config.get("websites", "1"))
+    if code and one and not 1 <= len(lines) <= (accounts if cell.position == "always" else 1):
+        yield f"{len(lines)} lines where there should be one: {lines}"
+
+
+def _about_words(cell: Cell, run: Output, logged: Iterable[str]) -> Iterator[str]:
+    lines = run.stderr.splitlines()
+    if cell.rule is Rule.ENDS and not all(cell.bench.setting in line for line in lines):
+        yield f"the setting is not named: {lines}"
+    for line in (*lines, *logged):
+        if any(secret in line for secret in cell.bench.secrets):
+            yield f"a secret in {line!r}"
+        if "Traceback" in line or "\n" in line.strip():
+            yield f"more than a line: {line!r}"
+
+
+def _about_rows(cell: Cell, run: Output) -> Iterator[str]:
+    bench = cell.bench
+    found = bench.rows(run)
+    yield from _differences(cell, found, invented_only=True)
+    for stream, rows in bench.truth.items():
+        lacking = [key for key in rows if key not in found.get(stream, {})]
+        wrongly = [key for key in lacking if not cell.may_lack(stream, rows[key])]
+        if wrongly:
+            yield f"{stream} lacks {len(wrongly)} rows that it could have, such as {wrongly[0]}"
+
+
+def _about_state(run: Output) -> Iterator[str]:
+    for state in run.states:
+        if lists_in(state):
+            yield f"a list in the state {state}"
+
+
+def _about_waiting(cell: Cell, waited: float) -> Iterator[str]:
+    if cell.kind.waits and cell.position == "once":
+        least, most = cell.kind.waits
+        if not least <= waited <= most:
+            yield f"waited {waited:.1f} s where it should be {least} to {most}"
+
+
+def _about_next_run(cell: Cell, spoilt: Output, after: Output) -> Iterator[str]:
+    if after.code or after.stderr:
+        yield f"the next run: {after.stderr.strip()}"
+    held = cell.bench.rows(spoilt, after)
+    yield from (f"after the next run: {each}" for each in _differences(cell, held))
+
+
+def _differences(
+    cell: Cell, held: dict[str, Rows], *, invented_only: bool = False
+) -> Iterator[str]:
+    """How rows differ from the true ones, but for what the fault has changed in them."""
+    own = {"_extra", snake_case(cell.endpoint.plain)} if cell.kind.alters else set()
+    for stream, truth in cell.bench.truth.items():
+        if stream == "failures":  # of IHC: what a run could not have computed, told in rows
+            continue
+        rows = held.get(stream, {})
+        if invented := [key for key in rows if key not in truth]:
+            yield f"{stream}: {len(invented)} rows that there are not, such as {invented[0]}"
+        for key, row in truth.items():
+            if key in rows and _without(rows[key], own) != _without(row, own):
+                yield f"{stream} {key}: {_without(rows[key], own)} instead of {row}"
+                break
+        missing = [key for key in truth if key not in rows]
+        if missing and not invented_only:
+            yield f"{stream}: {len(missing)} rows are missing, such as {missing[0]}"
+
+
+def _without(row: Row, names: set[str]) -> Row:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def table(verdicts: Iterable[tuple[Cell, list[str]]]) -> str:
+    """What was judged, an endpoint a row and a fault a column; what is wrong is told beneath."""
+    results: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
+    reasons = []
+    for cell, wrong in verdicts:
+        results[cell.place, cell.kind.name].append(not wrong)
+        reasons += [f"{cell.name}: {each}" for each in wrong]
+    kinds = [each.name for each in KINDS if any(kind == each.name for _, kind in results)]
+    places = list(dict.fromkeys(place for place, _ in results))
+    width = max(map(len, places))
+    numbers = "".join(f"{number:3}" for number in range(1, len(kinds) + 1))
+    lines = [f"{'':{width}}{numbers}"]
+    for place in places:
+        marks = (_mark(results.get((place, kind))) for kind in kinds)
+        lines.append(f"{place:{width}}{''.join(f'{mark:>3}' for mark in marks)}")
+    lines += [f"{number:3} {kind}" for number, kind in enumerate(kinds, 1)]
+    judged = sum(map(len, results.values()))
+    red = sum(not good for all_ in results.values() for good in all_)
+    return "\n".join([*lines, f"{judged} cells, {red} red", *reasons])
+
+
+def _mark(results: list[bool] | None) -> Any:
+    """✓ if all positions are right, else how many are not."""
+    if results is None:
+        return ""
+    wrong = results.count(False)
+    return wrong or "✓"

@@ -1,0 +1,52 @@
+"""A part of the fault matrix in which each fault, endpoint and position occurs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.reliability.faults_benches import Bench
+from tests.reliability.faults_clock import SharedClock
+from tests.reliability.faults_table import KINDS
+from tests.reliability.faults_vendors import at_the_sandbox
+from tests.reliability.matrix import POSITIONS, Cell, cells, judge
+
+Place = tuple[list[Bench], SharedClock]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with at_the_sandbox(tmp_path_factory.mktemp("benches")) as place:
+        yield place
+
+
+def some(every: list[Cell]) -> list[Cell]:
+    """Cells in which each fault, each rule at each vendor, and each position everywhere occurs."""
+    random.Random(1).shuffle(every)
+    chosen: list[Cell] = []
+    covered: set[tuple[str, ...]] = set()
+    for cell in every:
+        rule = (cell.bench.name, cell.kind.rule.name)
+        new = {(cell.kind.name,), rule, (cell.place, cell.position)} - covered
+        if new:
+            covered |= new
+            chosen.append(cell)
+    return chosen
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_fault_costs_what_its_rule_says(place: Place, kind: object) -> None:
+    benches, clock = place
+    chosen = [cell for cell in some(list(cells(benches))) if cell.kind is kind]
+    assert chosen
+    assert {cell.name: wrong for cell in chosen if (wrong := judge(cell, clock))} == {}
+
+
+def test_every_endpoint_is_hit_at_every_position(place: Place) -> None:
+    chosen = some(list(cells(place[0])))
+    for bench in place[0]:
+        for endpoint in bench.endpoints:
+            hit = {cell.position for cell in chosen if cell.endpoint is endpoint}
+            assert hit == set(POSITIONS) or len(bench.asked[endpoint.name]) == 1

@@ -1,0 +1,28 @@
+"""Every fault at every endpoint, and every drift at every vendor; prints the table of faults."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.reliability import drift
+from tests.reliability.drift_changes import DRIFTS, Drift
+from tests.reliability.faults_vendors import at_the_sandbox
+from tests.reliability.matrix import cells, judge, table
+
+
+def test_every_cell_is_as_its_rule_says(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with at_the_sandbox(tmp_path) as (benches, clock):
+        verdicts = [(cell, judge(cell, clock)) for cell in cells(benches)]
+    with capfd.disabled():
+        sys.stdout.write(f"\n{table(verdicts)}\n")
+    assert [cell.name for cell, wrong in verdicts if wrong] == []
+
+
+@pytest.mark.parametrize("change", DRIFTS, ids=str)
+def test_no_drift_loses_a_value(tmp_path: Path, change: Drift) -> None:
+    with at_the_sandbox(tmp_path) as (benches, _):
+        verdicts = {bench.name: drift.judge(bench, change, tmp_path) for bench in benches}
+    assert {name: wrong for name, wrong in verdicts.items() if wrong} == {}
