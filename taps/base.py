@@ -46,7 +46,9 @@ class VendorStream(Stream):
         self.tap = tap
         super().__init__(tap)
         # the SDK announces an exception that the command line then tells in full
-        logging.getLogger(self.logger.name).addFilter(lambda record: "unhandled error" not in str(record.msg))
+        logging.getLogger(self.logger.name).addFilter(
+            lambda record: "unhandled error" not in str(record.msg)
+        )
         self.emitted = 0
         self.keyless = 0
         self._counted = 0

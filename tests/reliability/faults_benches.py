@@ -10,7 +10,8 @@ from typing import Any
 from sandbox import Fault, Request
 from sandbox.vendor import Vendor
 from taps.base import VendorTap
-from tests.tap_process import Output, Row, Rows, run_here, spellings
+from tests.leaks import spellings
+from tests.tap_process import Output, Row, Rows, run_here
 
 Concerns = Callable[["Bench", Request, str, Row], bool]
 """Whether a row of a stream comes from a request, or cannot be had without it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 from urllib.parse import quote
 
 import psycopg
@@ -14,12 +13,12 @@ import pytest
 from sandbox import Fault
 from tests import leaks
 from tests.ops.helpers import attribution_elt
-from tests.ops.test_alerts import Receiver
 from tests.pipeline.meltano import environment, meltano, project
 from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
 from tests.reliability.database import Database
 from tests.reliability.truth import Account
 from tests.targets.proxy import Proxy
+from tests.webhook import Receiver
 
 LONG_AGO = datetime.now(UTC).date() - timedelta(days=50)
 PASSWORD, WEBHOOK = canary("password"), canary("webhook")
@@ -29,17 +28,6 @@ PASSWORD, WEBHOOK = canary("password"), canary("webhook")
 def account(tmp_path: Path) -> Iterator[Account]:
     with opened_by_canaries(tmp_path) as accounts:
         yield accounts["tap-ecdp"]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    started = Receiver()
-    thread = Thread(target=started.server.serve_forever, args=(0.02,))
-    thread.start()
-    yield started
-    started.server.shutdown()
-    started.server.server_close()
-    thread.join()
 
 
 @pytest.fixture
