@@ -123,7 +123,7 @@ def _plot(
     first, last = (datetime.combine(day, time(), UTC) for day in days)
     start = min([first, *(bar.start for bar in bars)])
     drawn = [bar for bar in bars if bar.low != bar.high]
-    return plots.stacks(drawn, start, last + timedelta(days=1), currency or "revenue")
+    return plots.stacks(drawn, start, last + timedelta(days=1))
 
 
 def restatements(warehouse: Warehouse, since: date) -> Section:

@@ -112,12 +112,12 @@ def lanes(streams: Sequence[Lane], start: datetime, end: datetime) -> Markup:
     return _drawn(spec)
 
 
-def stacks(bars: Sequence[Bar], start: datetime, end: datetime, unit: str) -> Markup:
+def stacks(bars: Sequence[Bar], start: datetime, end: datetime) -> Markup:
     """Draw amounts over time, one upon the other; what is less than nothing, below."""
     y = {
         "field": "low",
         "type": "quantitative",
-        "axis": {**_AMOUNT, "title": unit, "tickCount": 5},
+        "axis": {**_AMOUNT, "title": None, "tickCount": 5},
     }
     zero = {
         "data": {"values": [{"zero": 0}]},
