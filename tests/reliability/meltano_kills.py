@@ -83,6 +83,10 @@ class MeltanoCampaign(Campaign):
         found = json.loads(kept or "{}").get("singer_state")
         return Outcome(trigger.struck, trigger.seen, [found] if found else [], (code, 0))
 
+    @override
+    def was_ended(self, outcome: Outcome) -> bool:
+        return outcome.codes[0] != 0  # of those that it has started it tells nothing else
+
 
 def _strike(kill: Kill | None, processes: list[psutil.Process], database: Database) -> None:
     assert kill
