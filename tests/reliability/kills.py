@@ -50,7 +50,9 @@ WHERE: dict[str, tuple[str, ...]] = {
     "crash database": ("line", "state", *INSIDE),
     "fill disk": ("line", "state", *INSIDE),
 }
-CODES = {0, 1, 128 + 15, -9, -15}
+ENDED = {128 + 15, -9, -15}
+"""Exit codes of what a signal has ended."""
+CODES = {0, 1, *ENDED}
 """How a process may end; a pipe that breaks as Python closes would be 120, a crash -11."""
 
 
@@ -156,8 +158,9 @@ class Campaign:
             before = self._computed(account, state)
             outcome = self._run(account, state, kill)
             if outcome.struck and kill:
-                self._count(account, kill, whole=not state)
                 in_a_row += 1
+                if not kill.kind.startswith("SIG") or self.was_ended(outcome):
+                    self._count(account, kill, whole=not state)
             if outcome.states:
                 state = self._handed_on(state, outcome.states)
             self.check(account, state, outcome, before)
@@ -193,6 +196,10 @@ class Campaign:
         """Run a pipeline once."""
         run = Run(self._warm, account, self._database, self._folder, state=state, kill=kill)
         return run.run()
+
+    def was_ended(self, outcome: Outcome) -> bool:
+        """Whether a signal has ended something: what was done by then has not been killed."""
+        return bool(ENDED & set(outcome.codes))
 
     def _choose(self, account: Account, in_a_row: int, *, whole: bool) -> Kill:
         rng = self._rng

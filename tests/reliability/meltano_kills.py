@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
@@ -83,17 +83,23 @@ class MeltanoCampaign(Campaign):
         found = json.loads(kept or "{}").get("singer_state")
         return Outcome(trigger.struck, trigger.seen, [found] if found else [], (code, 0))
 
+    @override
+    def was_ended(self, outcome: Outcome) -> bool:
+        return outcome.codes[0] != 0  # of those that it has started it tells nothing else
+
 
 def _strike(kill: Kill | None, processes: list[psutil.Process], database: Database) -> None:
     assert kill
-    processes += processes[0].children(recursive=True)
+    with suppress(psutil.NoSuchProcess):
+        processes += processes[0].children(recursive=True)
     if kill.kind == "crash database":
         database.crash()
         return
     name, victim = kill.kind.split()
     for process in processes:
-        if victim == "all" or _is(process, victim):
-            os.kill(process.pid, signal.Signals[name])
+        with suppress(psutil.NoSuchProcess):  # it ends at this very moment
+            if victim == "all" or _is(process, victim):
+                process.send_signal(signal.Signals[name])
 
 
 def _is(process: psutil.Process, name: str) -> bool:

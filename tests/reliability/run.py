@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -25,6 +26,8 @@ from tests.targets.processes import PATIENCE
 from tests.targets.proxy import Proxy
 
 STATEMENTS = ("CREATE", "COPY", "INSERT", "COMMIT")
+SHORT = 4096
+"""Bytes that wait on the way from the tap: it is to be at work when a line of its own passes."""
 PLACES = (
     "line",  # before the nth line that the tap has written reaches the target
     "torn line",  # likewise, when half of that line has
@@ -96,6 +99,7 @@ class Outcome:
     """What a run left."""
 
     struck: bool
+    """Whether it was not over before what was to happen."""
     seen: Counter[str]
     states: list[dict[str, Any]]
     codes: tuple[int, int]
@@ -167,6 +171,7 @@ class Run:
         from_tap, tap_out = os.pipe()
         target_in, to_target = os.pipe()
         from_target, target_out = os.pipe()
+        fcntl.fcntl(tap_out, fcntl.F_SETPIPE_SZ, SHORT)
         self._target = self._start(
             "target-warehouse", "target.log", target_in, target_out, config=target_config
         )
@@ -208,7 +213,7 @@ class Run:
     def _relay(self, source: int, sink: int) -> None:
         with (
             suppress(BrokenPipeError),
-            open(source, "rb") as tap,
+            open(source, "rb", buffering=SHORT) as tap,
             open(sink, "wb", buffering=0) as target,
         ):
             for line in tap:
@@ -218,7 +223,8 @@ class Run:
                 if self._trigger.reach("line") and self._loses_the_rest:
                     return
                 target.write(line)
-                self._note(line)
+                if line.endswith(b"\n"):  # a kill may cut the last one off
+                    self._note(line)
             self._cut_off = False
 
     @property

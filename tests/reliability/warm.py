@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Self
@@ -40,7 +41,8 @@ class Child:
     def send(self, signal_: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, signal_)
+            with suppress(ProcessLookupError):  # it ends at this very moment
+                os.kill(self.pid, signal_)
 
     def poll(self) -> int | None:
         return self.wait(0)
