@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -14,6 +15,9 @@ from jsonschema.exceptions import ValidationError
 from singer_sdk import typing as th
 
 DISTRIBUTION = "attribution-elt"
+
+MOST_DAYS = 36_500
+"""Days that a setting may span: a century."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _formats = FormatChecker(())
@@ -31,14 +35,14 @@ def common(api_url: str) -> th.PropertiesList:
         ),
         th.Property(
             "user_agent",
-            th.StringType,
+            th.StringType(pattern="^(?! )[ -~]*$"),
             default=f"{DISTRIBUTION}/{version(DISTRIBUTION)}",
             title="User agent",
             description="How the tap introduces itself to the vendor",
         ),
         th.Property(
             "request_timeout",
-            th.NumberType(exclusive_minimum=0),
+            th.NumberType(exclusive_minimum=0, maximum=86_400),
             default=300,
             title="Request timeout",
             description="Seconds without a byte before a request counts as failed",
@@ -99,6 +103,8 @@ def faults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str
     validator = Draft202012Validator(dict(schema), format_checker=_formats)
     for error in sorted(validator.iter_errors(dict(config)), key=lambda e: e.json_path):
         yield _sentence(error)
+    if str(config.get("request_timeout")).lower() == "nan":  # which is in every range
+        yield "setting 'request_timeout': NaN must be a number of seconds"
     if config.get("pii") == "hash" and not config.get("pii_key"):
         yield "setting 'pii_key' is missing: 'pii' is 'hash', which needs a secret key"
 
@@ -138,6 +144,14 @@ def _sentence(error: ValidationError) -> str:
 
 def _listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
+
+
+def is_file(path: str) -> bool:
+    """Tell whether a setting names a file that is there."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # it is too long to be a name, or holds what no name does
+        return False
 
 
 @_formats.checks("date", raises=ValueError)

@@ -109,8 +109,9 @@ class TapAttributionIo(VendorTap):
             )
         if bool(config.get("customer_ids_url")) != bool(config.get("customer_ids_query")):
             yield "settings 'customer_ids_url' and 'customer_ids_query' need each other"
-        if file := config.get("customer_ids_file"):
-            if not Path(file).is_file():
+        file = config.get("customer_ids_file")
+        if file and isinstance(file, str):
+            if not settings.is_file(file):
                 yield f"setting 'customer_ids_file': there is no file {file!r}"
             elif Path(file).suffix.lower() not in FILES:
                 yield f"setting 'customer_ids_file': {file!r} must end in one of {', '.join(FILES)}"

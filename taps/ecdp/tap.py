@@ -15,7 +15,7 @@ from taps.base import VendorTap
 from taps.ecdp.client import ACCOUNT, EcdpClient
 from taps.ecdp.streams import AttributedOrderLines, AttributedOrders
 from taps.http import Client
-from taps.settings import day_of
+from taps.settings import MOST_DAYS, day_of
 
 
 class TapEcdp(VendorTap):
@@ -50,7 +50,7 @@ class TapEcdp(VendorTap):
         ),
         th.Property(
             "lookback_days",
-            th.IntegerType(minimum=0),
+            th.IntegerType(minimum=0, maximum=MOST_DAYS),
             default=30,
             title="Look-back",
             description="Days before the bookmark that are read again: orders are re-attributed, "
@@ -58,7 +58,7 @@ class TapEcdp(VendorTap):
         ),
         th.Property(
             "window_days",
-            th.IntegerType(minimum=1),
+            th.IntegerType(minimum=1, maximum=MOST_DAYS),
             default=7,
             title="Window",
             description="Days per request; halved when the vendor times out or answers 5xx, "

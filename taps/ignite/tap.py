@@ -28,6 +28,7 @@ from taps.ignite.streams import (
     Sales,
     Visitors,
 )
+from taps.settings import MOST_DAYS
 from taps.windows import Reach
 
 
@@ -78,7 +79,7 @@ class TapIgnite(VendorTap):
         ),
         th.Property(
             "lookback_days",
-            th.IntegerType(minimum=0),
+            th.IntegerType(minimum=0, maximum=MOST_DAYS),
             default=1,
             title="Look-back",
             description="Days before the bookmark that are read again",

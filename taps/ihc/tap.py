@@ -152,7 +152,9 @@ class TapIhc(VendorTap):
             yield "setting 'journeys_file' or 'journeys_url' is missing: where the journeys are"
         if bool(url) != bool(self.config.get("journeys_query")):
             yield "settings 'journeys_url' and 'journeys_query' need each other"
-        if file and not Path(file).is_file():
+        if not file or not isinstance(file, str):
+            return
+        if not settings.is_file(file):
             yield f"setting 'journeys_file': there is no file {file!r}"
-        elif file and Path(file).suffix.lower() not in READERS:
+        elif Path(file).suffix.lower() not in READERS:
             yield f"setting 'journeys_file': {file!r} must end in one of {', '.join(READERS)}"

@@ -102,23 +102,28 @@ _TYPES = {"boolean": Kind.BOOLEAN, "integer": Kind.INTEGER, "number": Kind.NUMBE
 
 
 def _alternatives(schema: Any) -> list[Kind]:
+    """Return the kinds that a schema allows; what it says in no known way may be anything."""
     if not isinstance(schema, Mapping):
         return [Kind.JSON]
     types = schema.get("type")
     if types is not None:
-        names = [types] if isinstance(types, str) else types
+        names = types if isinstance(types, list) else [types]
         return [_kind_of_type(name, schema.get("format")) for name in names if name != "null"]
     for combination in ("anyOf", "oneOf", "allOf"):
         if combination in schema:
-            return [kind for part in schema[combination] for kind in _alternatives(part)]
-    values = schema.get("enum", [schema["const"]] if "const" in schema else [{}])
+            return [kind for part in _listed(schema[combination]) for kind in _alternatives(part)]
+    values = _listed(schema.get("enum", [schema["const"]] if "const" in schema else [{}]))
     return [kind_of_value(value) for value in values if value is not None]
 
 
-def _kind_of_type(name: str, format_: str | None) -> Kind:
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [{}]
+
+
+def _kind_of_type(name: Any, format_: Any) -> Kind:
     if name == "string":
-        return _FORMATS.get(format_ or "", Kind.TEXT)
-    return _TYPES.get(name, Kind.JSON)
+        return _FORMATS.get(str(format_), Kind.TEXT)
+    return _TYPES.get(str(name), Kind.JSON)
 
 
 def kind_of_value(value: Any) -> Kind:

@@ -184,14 +184,11 @@ class MessageReader(GenericSingerReader[bytes]):
             case "RECORD":
                 self._record(message, line)
             case "SCHEMA":
-                schema = self._object(message.schema, "schema")
-                if not isinstance(schema.get("properties"), dict):
-                    raise self._invalid("its schema has no properties")
-                self._loader.schema(message.stream, schema, message.key_properties or [])
+                self._schema(message)
             case "STATE":
                 if message.value is _ABSENT:
                     raise self._invalid("it has no value")
-                state = bytes(message.value).decode()
+                state = self._text(message.value)
                 if self._opened is None:
                     self._early_states.append(state)
                 else:
@@ -206,6 +203,15 @@ class MessageReader(GenericSingerReader[bytes]):
             case other:
                 raise self._invalid(f"its type {other!r} is unknown")
         return message.type
+
+    def _schema(self, message: _Message) -> None:
+        schema = self._object(message.schema, "schema")
+        if not isinstance(schema.get("properties"), dict):
+            raise self._invalid("its schema has no properties")
+        try:
+            self._loader.schema(message.stream, schema, message.key_properties or [])
+        except (AttributeError, KeyError, TypeError) as error:  # the SDK's, of an odd one
+            raise self._invalid(f"its schema cannot be read: {error}") from error
 
     def _record(self, message: _Message, line: bytes) -> None:
         if message.record is _ABSENT:
@@ -260,10 +266,16 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self._invalid(str(error)) from error
 
     def _object(self, raw: msgspec.Raw, name: str) -> dict[str, Any]:
-        value = json.loads(bytes(raw) or b"null")
+        value = json.loads(self._text(raw) or "null")
         if not isinstance(value, dict):
             raise self._invalid(f"it has no {name}")
         return value
+
+    def _text(self, raw: msgspec.Raw) -> str:
+        try:
+            return bytes(raw).decode()
+        except UnicodeDecodeError as error:
+            raise self._invalid(str(error)) from error
 
     def _invalid(self, reason: str) -> InvalidInputLine:
         return InvalidInputLine(f"line {self._number} is not a Singer message: {reason}")

@@ -116,27 +116,27 @@ def _lost(sent: Sent, landed: dict[str, list[Row]]) -> Iterator[str]:
     """Objects of which no row has all values."""
     sources = {source.stream: source for found in SOURCES.values() for source in found}
     for stream, objects in sent.items():
-        rows = [set(_values(row)) for row in landed.get(stream, ())]
+        rows = [set(canonical_values(row)) for row in landed.get(stream, ())]
         for each in objects:
             own = {name: value for name, value in each.items() if name not in sources[stream].parts}
-            wanted = set(_values(own, of_row=False)) - {""}
+            wanted = set(canonical_values(own, of_row=False)) - {""}
             if not any(wanted <= row for row in rows):
                 best = max(rows, key=lambda row: len(wanted & row), default=set[str]())
                 yield f"{stream}: lost {sorted(wanted - best)[:3]} of {str(own)[:300]}"
                 break
 
 
-def _values(value: Any, *, of_row: bool = True) -> Iterator[str]:
+def canonical_values(value: Any, *, of_row: bool = True) -> Iterator[str]:
     """The texts, numbers and instants in a value, as one would compare them.
 
     A boolean in a row may have been sent as a number.
     """
     match value:
         case dict():
-            yield from _values(list(value.values()), of_row=of_row)
+            yield from canonical_values(list(value.values()), of_row=of_row)
         case list():
             for inner in value:
-                yield from _values(inner, of_row=of_row)
+                yield from canonical_values(inner, of_row=of_row)
         case None:
             return
         case bool():
@@ -155,7 +155,7 @@ def _values(value: Any, *, of_row: bool = True) -> Iterator[str]:
 
 def _of_json(text: str) -> Iterator[str]:
     try:
-        yield from _values(json.loads(text, parse_float=Decimal))
+        yield from canonical_values(json.loads(text, parse_float=Decimal))
     except ValueError:
         return
 

@@ -45,7 +45,7 @@ class Endpoint:
         return re.fullmatch(self.path, request.path) is not None
 
 
-@dataclass
+@dataclass(repr=False)
 class Bench:
     """A vendor's tap, ready to be run against the sandbox again and again."""
 
@@ -67,6 +67,9 @@ class Bench:
     """The units of each endpoint, as requests in the order in which a clean run sends them."""
     truth: dict[str, Rows] = field(init=False)
 
+    def __repr__(self) -> str:
+        return self.name
+
     def __post_init__(self) -> None:
         sent: list[Request] = []
 
@@ -87,7 +90,11 @@ class Bench:
 
     def run(self, state: Mapping[str, Any] | None = None, **more: Any) -> Output:
         """Run the tap, one request after another."""
-        return run_here(self.tap, {**self.config, **more}, state=state)
+        return self.run_as({**self.config, **more}, state)
+
+    def run_as(self, config: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Output:
+        """Run the tap with settings of its own."""
+        return run_here(self.tap, config, state=state)
 
     def rows(self, *outputs: Output) -> dict[str, Rows]:
         """What a warehouse holds that took these outputs in, in turn, by stream."""

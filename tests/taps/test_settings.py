@@ -7,6 +7,12 @@ import pytest
 from singer_sdk import typing as th
 
 from taps import settings
+from taps.attribution_io.tap import TapAttributionIo
+from taps.base import VendorTap
+from taps.ecdp.tap import TapEcdp
+from taps.errors import InvalidSettingsError
+from taps.ignite.tap import TapIgnite
+from taps.ihc.tap import TapIhc
 
 SCHEMA = th.PropertiesList(
     th.Property(
@@ -53,6 +59,10 @@ def test_good_settings_have_no_faults() -> None:
         ({"accounts": [{"token": "a"}, {}]}, "accounts[1].token", "is missing"),
         ({"api_url": "api.example.com"}, "api_url", "https?://"),
         ({"request_timeout": 0}, "request_timeout", "more than 0"),
+        ({"request_timeout": 1e300}, "request_timeout", "at most 86400"),
+        ({"request_timeout": float("nan")}, "request_timeout", "number of seconds"),
+        ({"user_agent": "a\nb"}, "user_agent", "must match"),
+        ({"user_agent": " a"}, "user_agent", "must match"),
         ({"max_retries": 0}, "max_retries", "at least 1"),
         ({"max_retries": 2.5}, "max_retries", "integer"),
         ({"max_concurrent_requests": 65}, "max_concurrent_requests", "at most 64"),
@@ -67,6 +77,25 @@ def test_each_fault_is_one_line_with_the_setting_and_what_is_right(
     assert repr(name) in line
     assert right in line
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("tap", "names"),
+    [
+        (TapEcdp, ["window_days", "lookback_days"]),
+        (TapIgnite, ["lookback_days"]),
+        (TapAttributionIo, ["customer_ids_file"]),
+        (TapIhc, ["journeys_file"]),
+    ],
+)
+@pytest.mark.parametrize("odd", [10**30, True, ["a"], "x" * 10_000, "\0"])
+def test_odd_values_are_told_before_anything_is_done_with_them(
+    tap: type[VendorTap], names: list[str], odd: Any
+) -> None:
+    for name in names:
+        with pytest.raises(InvalidSettingsError) as error:
+            tap(config={name: odd})
+        assert any(repr(name) in fault for fault in error.value.faults)
 
 
 def test_every_fault_is_told() -> None:

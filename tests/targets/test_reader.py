@@ -100,6 +100,50 @@ def test_a_line_that_is_no_message(warehouse: DuckDB, line: str, reason: str) ->
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type": "STATE", "value": "\xff"}',
+        b'{"type": "SCHEMA", "stream": "x", "schema": {"properties": {"\xff": {}}}}',
+    ],
+)
+def test_a_state_or_a_schema_that_is_not_utf_8(warehouse: DuckDB, line: bytes) -> None:
+    text = b"\n".join([json.dumps(ITEMS).encode(), line, b""])
+    target = TargetWarehouse(config={"url": warehouse.url})
+    with pytest.raises(InvalidInputLine, match="line 2 is not a Singer message: 'utf-8' codec"):
+        target.listen(io.BytesIO(text))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": [["integer"]]},
+        {"type": 7},
+        {"type": "string", "format": ["date"]},
+        {"anyOf": "integer"},
+        {"enum": 7},
+        {"enum": {"a": 1}},
+        "integer",
+        None,
+    ],
+)
+def test_a_property_whose_schema_says_nothing_may_be_anything(warehouse: DuckDB, odd: Any) -> None:
+    items = schema("items", id="integer", odd=odd if isinstance(odd, dict) else {"x": 1})
+    items["schema"]["properties"]["odd"] = odd
+    warehouse.load(items, record("items", id=1, odd="a"), record("items", id=2, odd={"b": 1}))
+    found = warehouse.rows("SELECT id, odd::text FROM items ORDER BY id")
+    assert [value for _, value in found] in (['"a"', '{"b": 1}'], ["a", '{"b": 1}'])
+
+
+@pytest.mark.parametrize("odd", [7, None, "text", {"anyOf": [7]}])
+def test_a_schema_that_flattening_cannot_read(warehouse: DuckDB, odd: Any) -> None:
+    bare = {"type": "SCHEMA", "stream": "items", "schema": {"properties": {"id": odd}}}
+    flat = {"flattening_enabled": True, "flattening_max_depth": 1}
+    run = warehouse.load(bare, fails=True, **flat)
+    assert isinstance(run.error, InvalidInputLine)
+    assert str(run.error).startswith("line 1 is not a Singer message: its schema cannot be read")
+
+
 def test_a_last_record_that_was_cut_off(warehouse: DuckDB) -> None:
     lines = [json.dumps(line) for line in [ITEMS, record("items", id=1), record("items", id=2)]]
     target = TargetWarehouse(config={"url": warehouse.url})

@@ -1,0 +1,147 @@
+"""Whatever a vendor answers: no traceback, no hang, nothing lost, nothing dropped without a word.
+
+The suite tries the same examples each time. `FUZZ_EXAMPLES=5000 scripts/test
+tests/reliability/test_fuzz_answers.py` looks for new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pytest
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from sandbox import Fault, Request
+from sandbox.exact_json import decode, encode
+from taps.json_text import without_nul
+from tests.reliability.drift import canonical_values
+from tests.reliability.faults_benches import Bench, Endpoint
+from tests.reliability.faults_clock import SharedClock
+from tests.reliability.faults_vendors import at_the_sandbox
+from tests.reliability.fuzz import few, spoilt_bytes, spoilt_documents
+from tests.reliability.matrix import listening
+from tests.tap_process import Output
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit of an endpoint, and the true answer."""
+
+    bench: Bench
+    endpoint: Endpoint
+    request: Request
+
+    @cached_property
+    def body(self) -> bytes:
+        heard: list[bytes] = []
+
+        def overhear(body: bytes) -> bytes:
+            heard.append(body)
+            return body
+
+        self.answer(overhear)
+        self.bench.run()
+        self.bench.vendor.faults.clear()
+        return heard[0]
+
+    def answer(self, change: Any) -> None:
+        """Have the vendor answer so from now on."""
+        self.bench.vendor.faults.add(
+            Fault("altered", times=None, match=self.matches, change=change)
+        )
+
+    def matches(self, request: Request) -> bool:
+        asked = self.endpoint.answers(request)
+        return asked and self.bench.same_unit(self.request, request)
+
+
+@dataclass
+class Place:
+    """Every unit there is."""
+
+    benches: list[Bench]
+    clock: SharedClock
+    units: list[list[Unit]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.units = [
+            [Unit(bench, endpoint, request) for request in bench.asked[endpoint.name]]
+            for bench in self.benches
+            for endpoint in bench.endpoints
+        ]
+
+    def draw(self, data: st.DataObject) -> Unit:
+        """A unit, as often of one endpoint as of another."""
+        units = self.units[data.draw(st.integers(0, len(self.units) - 1))]
+        return units[data.draw(st.integers(0, len(units) - 1))]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with at_the_sandbox(tmp_path_factory.mktemp("benches")) as (benches, clock):
+        yield Place(benches, clock)
+
+
+@few(60)
+@given(data=st.data())
+def test_a_document_of_any_shape(place: Place, data: st.DataObject) -> None:
+    unit = place.draw(data)
+    document = data.draw(spoilt_documents(decode(unit.body)))
+    judge(place, unit, encode(document).encode())
+
+
+@few(40)
+@given(data=st.data())
+def test_any_bytes(place: Place, data: st.DataObject) -> None:
+    unit = place.draw(data)
+    judge(place, unit, data.draw(spoilt_bytes(unit.body)))
+
+
+def judge(place: Place, unit: Unit, body: bytes) -> None:
+    bench = unit.bench
+    note(f"{bench.name} {unit.endpoint.name}: {body!r}")
+    bench.vendor.clock_skew = place.clock.elapsed
+    with listening() as heard:
+        unit.answer(lambda _: body)
+        try:
+            spoilt = bench.run()
+        finally:
+            bench.vendor.faults.clear()
+    said = [record.getMessage() for record in heard]
+    for line in (*spoilt.stderr.splitlines(), *said):
+        assert not any(secret in line for secret in bench.secrets)
+        assert "Traceback" not in line
+    assert len(spoilt.stderr.splitlines()) <= 3, "a line for each failure"
+    warned = any(record.levelname == "WARNING" for record in heard)
+    after = bench.run(spoilt.states[-1] if spoilt.states else {})
+    assert (after.code, after.stderr) == (0, "")
+    nothing_of_others_is_lost(unit, spoilt, after)
+    if spoilt.code == 0 and not warned:
+        nothing_is_dropped(unit, body, spoilt)
+
+
+def nothing_of_others_is_lost(unit: Unit, spoilt: Output, after: Output) -> None:
+    """Every true row has come that has nothing to do with the unit; its own too, if it failed.
+
+    A spoilt row may have another's key.
+    """
+    bench, endpoint = unit.bench, unit.endpoint
+    for stream, truth in bench.truth.items():
+        came = [bench.settled(row) for run in (spoilt, after) for row in run.records(stream)]
+        for row in truth.values():
+            own = stream in endpoint.streams and endpoint.concerns(bench, unit.request, stream, row)
+            if spoilt.code or not own:
+                assert row in came, f"{stream} lacks {row}"
+
+
+def nothing_is_dropped(unit: Unit, body: bytes, spoilt: Output) -> None:
+    """Every value that the vendor does not usually send is in some row, but for NUL."""
+    document = without_nul(decode(body.decode(errors="replace")))
+    sent = set(canonical_values(document, of_row=False))
+    new = sent - set(canonical_values(decode(unit.body))) - {""}
+    emitted = [row for stream in unit.bench.truth for row in spoilt.records(stream)]
+    assert new <= set(canonical_values(emitted))
