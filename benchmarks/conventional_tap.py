@@ -5,7 +5,6 @@ Run as `conventional_tap.py VENDOR --config …`, with the configuration of the 
 
 from __future__ import annotations
 
-import importlib.resources
 import sys
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -16,13 +15,10 @@ from requests import Response
 from singer_sdk import RESTStream, Stream, Tap
 from singer_sdk import typing as th
 from singer_sdk.pagination import BaseAPIPaginator
-from singer_sdk.schema.source import SchemaDirectory, StreamSchema
 from typing_extensions import override
 
-import schemas.adtraction
-
-JSON = th.CustomType({"type": ["array", "null"], "items": {"type": ["object", "null"]}})
 OBJECT = th.ObjectType(additional_properties=True)
+LIST = th.ArrayType(OBJECT)
 
 
 def columns(**types: Any) -> dict[str, Any]:
@@ -37,6 +33,15 @@ class ConventionalStream(RESTStream[Any]):
     @override
     def url_base(self) -> str:
         return str(self.config["api_url"])
+
+    @override
+    def post_process(self, row: dict[str, Any], context: Any = None) -> dict[str, Any]:
+        return {snake_case(name): value for name, value in row.items()}
+
+
+def snake_case(name: str) -> str:
+    """Return a camelCase name in snake_case."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 class AdtractionStream(ConventionalStream):
@@ -55,8 +60,8 @@ class Programs(AdtractionStream):
 
     name = "programs"
     path = "/partner/programs/"
-    primary_keys = ("programId",)
-    schema = columns(programId=th.IntegerType, programName=th.StringType, feeds=JSON)
+    primary_keys = ("program_id",)
+    schema = columns(program_id=th.IntegerType, program_name=th.StringType, feeds=LIST)
 
     @override
     def prepare_request_payload(self, context: Any, next_page_token: Any) -> dict[str, Any]:
@@ -64,31 +69,46 @@ class Programs(AdtractionStream):
 
     @override
     def generate_child_contexts(self, record: Any, context: Any) -> Iterable[dict[str, Any]]:
-        if record["feeds"]:
-            yield {"programId": record["programId"]}
+        for feed in record["feeds"]:
+            yield {"program": record["program_id"], "feed": feed["feedId"]}
 
 
 class Products(AdtractionStream):
-    """The products in a program's feeds; there need not be a sku."""
+    """The products of a feed; there need not be a sku."""
 
     name = "products"
     path = "/partner/products/feed/"
     parent_stream_type = Programs
     primary_keys = ("product_url",)
-    schema = StreamSchema(SchemaDirectory(importlib.resources.files(schemas.adtraction)))
+    schema = columns(
+        product_name=th.StringType,
+        product_description=th.StringType,
+        product_category=th.StringType,
+        product_price=th.StringType,
+        product_url=th.StringType,
+        tracking_url=th.StringType,
+        image_url=th.StringType,
+        currency=th.StringType,
+        market=th.StringType,
+        program_id=th.IntegerType,
+        approval_status=th.IntegerType,
+        ean=th.StringType,
+        sku=th.StringType,
+        extra_info=LIST,
+        in_stock=th.BooleanType,
+        manufacturer=th.StringType,
+        manufacturer_article_number=th.StringType,
+        old_price=th.NumberType,
+        shipping=th.NumberType,
+    )
 
     @override
     def prepare_request_payload(self, context: Any, next_page_token: Any) -> dict[str, Any]:
-        return {"programId": context["programId"], "channelId": self.config["channel_ids"][0]}
-
-    @override
-    def post_process(self, row: dict[str, Any], context: Any = None) -> dict[str, Any]:
-        return {snake_case(name): value for name, value in row.items()}
-
-
-def snake_case(name: str) -> str:
-    """Return a camelCase name in snake_case."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+        return {
+            "programId": context["program"],
+            "channelId": self.config["channel_ids"][0],
+            "feedId": context["feed"],
+        }
 
 
 class Weeks(BaseAPIPaginator[date]):
@@ -109,23 +129,23 @@ class Orders(ConventionalStream):
 
     name = "orders"
     path = "/reports/attribution/orders"
-    primary_keys = ("websiteId", "orderId")
-    replication_key = "orderDateTime"
+    primary_keys = ("website_id", "order_id")
+    replication_key = "order_date_time"
     records_jsonpath = "$.data[*]"
     schema = columns(
-        orderId=th.StringType,
-        orderDateTime=th.DateTimeType,
-        websiteId=th.IntegerType,
+        order_id=th.StringType,
+        order_date_time=th.DateTimeType,
+        website_id=th.IntegerType,
         channel=th.StringType,
-        messageType=th.StringType,
-        messageId=th.IntegerType,
+        message_type=th.StringType,
+        message_id=th.IntegerType,
         customer=OBJECT,
-        orderValueConverted=th.NumberType,
-        originalTotalValue=th.NumberType,
-        originalCurrency=th.StringType,
-        productsCount=th.IntegerType,
-        orderAttributes=JSON,
-        orderDetails=JSON,
+        order_value_converted=th.NumberType,
+        original_total_value=th.NumberType,
+        original_currency=th.StringType,
+        products_count=th.IntegerType,
+        order_attributes=LIST,
+        order_details=LIST,
     )
 
     @property
@@ -237,10 +257,10 @@ class Customers(ConventionalStream):
         meta=OBJECT,
         summary=OBJECT,
         link=th.StringType,
-        events=JSON,
-        pageviews=JSON,
-        touchpoints=JSON,
-        identities=JSON,
+        events=LIST,
+        pageviews=LIST,
+        touchpoints=LIST,
+        identities=LIST,
     )
 
     @property

@@ -15,6 +15,7 @@ from loaders.contenders import DLT, TARGET_POSTGRES, environment, prepare
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 OURS = "tap | target-warehouse"
+PEERS = (DLT[0], TARGET_POSTGRES[0])
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Contender:
         form: of the tables it makes: see `landed.Table`.
         schema: where it makes them.
         requirements: what its own environment needs; without any it runs in ours.
+        slow: whether it is left out where there are very many rows.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Contender:
     form: str
     schema: str
     requirements: tuple[str, ...] = ()
+    slow: bool = False
 
     def prepare(self) -> None:
         """Make its environment, unless it is there as wanted."""
@@ -113,5 +116,7 @@ CONTENDERS = (
     Contender(OURS, ours, "own", "public"),
     Contender("dlt, tuned", dlt("tuned"), "nested", "shop", DLT),
     Contender("dlt", dlt("defaults"), "children", "shop", DLT),
-    Contender("SDK tap | target-postgres", conventional, "nested", "melty", TARGET_POSTGRES),
+    Contender(
+        "SDK tap | target-postgres", conventional, "nested", "melty", TARGET_POSTGRES, slow=True
+    ),
 )

@@ -170,7 +170,7 @@ def attribution_io(config: dict[str, Any]) -> dict[str, Any]:
     return {
         "client": {"base_url": config["api_url"], "paginator": "single_page"},
         "resources": [
-            dlt.resource(ids, name="ids", selected=False),
+            dlt.resource([ids], name="ids", selected=False),
             {
                 "name": "customers",
                 "primary_key": "client_id",

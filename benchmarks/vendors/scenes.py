@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from vendors.landed import Row, Table
 from vendors.serving import Served
 
+from sandbox.ihc.journeys import journeys
+
+LATENCY = 0.05  # seconds before every answer
 DAYS = 60  # of orders
 
 
@@ -23,32 +28,27 @@ class Scene:
         vendor: its name in the sandbox.
         settings: the sandbox's, for each size.
         streams: of the project's own tap.
-        config: makes the taps' configuration.
+        config: makes the taps' configuration; it may write files into a folder.
         tables: what is compared.
+        sent: makes what is sent to a vendor that has nothing of its own, for a size and a day.
     """
 
     name: str
     vendor: str
     settings: tuple[dict[str, Any], ...]
     streams: tuple[str, ...]
-    config: Callable[[Served], dict[str, Any]]
+    config: Callable[[Served, Any, Path], dict[str, Any]]
     tables: tuple[Table, ...]
-    latency: float = 0.05
-    """Seconds before every answer."""
-
-    @property
-    def tap(self) -> str:
-        """The project's own tap."""
-        return f"tap-{self.vendor}"
+    sent: Callable[[int, date], Any] | None = None
 
     def options(self, size: int) -> list[str]:
         """Return the sandbox's options for one of the sizes."""
-        settings = {"latency": self.latency, **self.settings[size]}
+        settings = {"latency": LATENCY, **self.settings[size]}
         owner = self.vendor.replace("-", "_")
         return [f"--set={owner}.{name}={value!r}" for name, value in settings.items()]
 
 
-def _adtraction_config(_: Served) -> dict[str, Any]:
+def _adtraction_config(*_: Any) -> dict[str, Any]:
     return {"markets": ["SE"], "channel_ids": [114000001]}
 
 
@@ -75,7 +75,7 @@ PRODUCTS = Table(
 """A feed's products need not have a sku, so peers use the page as their key."""
 
 
-def _ecdp_config(served: Served) -> dict[str, Any]:
+def _ecdp_config(served: Served, *_: Any) -> dict[str, Any]:
     return {
         "start_date": str(served.today - timedelta(DAYS)),
         "end_date": str(served.today),
@@ -119,7 +119,7 @@ ORDERS = (
 )
 
 
-def _ignite_config(served: Served) -> dict[str, Any]:
+def _ignite_config(served: Served, *_: Any) -> dict[str, Any]:
     found = served.credentials
     return {
         "websites": [
@@ -170,8 +170,8 @@ def _people(visitors: int, audiences: int) -> dict[str, Any]:
     }
 
 
-def _attribution_config(served: Served) -> dict[str, Any]:
-    return {"customer_ids": [customer["client_id"] for customer in served.truth]}
+def _attribution_config(_: Served, truth: Any, __: Path) -> dict[str, Any]:
+    return {"customer_ids": [customer["client_id"] for customer in truth]}
 
 
 def _parts(name: str, *columns: str) -> Callable[[Any], Iterator[Row]]:
@@ -209,11 +209,41 @@ CUSTOMERS = (
 )
 
 
+JOURNEYS = (180, 1_800, 18_000)
+
+
+def _journeys(size: int, today: date) -> list[dict[str, Any]]:
+    return list(journeys(JOURNEYS[size], today))
+
+
+def _ihc_config(_: Served, truth: Any, folder: Path) -> dict[str, Any]:
+    file = folder / "journeys.jsonl"
+    file.write_text("".join(f"{json.dumps(session)}\n" for session in truth))
+    return {"conv_type_id": "new_customers", "journeys_file": str(file)}
+
+
+SESSIONS = Table(
+    "attributions",
+    keys=("conversion_id", "session_id"),
+    values=("channel_label",),
+    truth=lambda truth: (
+        (each["conversion_id"], each["session_id"], each["channel_label"]) for each in truth
+    ),
+)
+
 SCENES = (
     Scene(
         "Adtraction, one feed",
         "adtraction",
         (_feeds(1, 2_000), _feeds(1, 20_000), _feeds(1, 200_000)),
+        ("programs", "products"),
+        _adtraction_config,
+        (PRODUCTS,),
+    ),
+    Scene(
+        "Adtraction, many feeds",
+        "adtraction",
+        (_feeds(130, 400),),
         ("programs", "products"),
         _adtraction_config,
         (PRODUCTS,),
@@ -244,5 +274,14 @@ SCENES = (
         ),
         _attribution_config,
         CUSTOMERS,
+    ),
+    Scene(
+        "IHC, journeys",
+        "ihc",
+        ({}, {}, {}),
+        ("attributions", "failures"),
+        _ihc_config,
+        (SESSIONS,),
+        sent=_journeys,
     ),
 )
