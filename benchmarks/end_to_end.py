@@ -16,6 +16,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -99,7 +100,8 @@ def compete(
     scene: Scene, size: int, database: PostgreSQL, rounds: int, most: int
 ) -> Iterable[Results]:
     """Let each contender read a vendor, some times; yield what each of them took."""
-    with serve(scene.vendor, scene.options(size)) as served:
+    options = scene.options(size)
+    with serve(scene.vendor, options) as served:
         truth = scene.sent(size, served.today) if scene.sent else served.truth
         rows = sum(1 for each in scene.tables for _ in each.truth(truth))
         contenders = [
@@ -110,12 +112,11 @@ def compete(
         results: dict[str, list[Result]] = {each.name: [] for each in contenders}
         for number in range(rounds):
             for each in contenders:
-                result = read(each, scene, served, truth, database)
+                with serve(scene.vendor, options) if scene.anew else nullcontext(served) as own:
+                    result = read(each, scene, own, truth, database)
                 results[each.name].append(result)
-                print(
-                    f"{number + 1}: {scene.name}, {rows:,} rows, {each.name}: {result}",
-                    file=sys.stderr,
-                )
+                told = f"{number + 1}: {scene.name}, {rows:,} rows, {each.name}: {result}"
+                print(told, file=sys.stderr)
     why = "no such API for it" if scene.sent else "not run"
     for each in CONTENDERS:
         yield Results(scene.name, rows, each.name, results.get(each.name, []), why)
@@ -134,18 +135,22 @@ def read(
         before = len(served.statuses)
         cost = measure(*commands)
         statuses = served.statuses[before:]
-        differences = cost.failure or landed(contender, scene, truth, url)
+        differences = landed(contender, scene, truth, url)
     return Result(cost, len(statuses), statuses.count(REFUSED), differences)
 
 
 def landed(contender: Contender, scene: Scene, truth: Any, url: str) -> str:
     """Say how what has landed differs from what the vendor has, if it does."""
-    with psycopg.connect(url, options=f"-c search_path={contender.schema}") as connection:
-        return ", ".join(
-            difference
-            for each in scene.tables
-            for difference in each.differences(truth, each.rows(connection, contender.form))
-        )
+    differences = []
+    with psycopg.connect(
+        url, autocommit=True, options=f"-c search_path={contender.schema}"
+    ) as connection:
+        for each in scene.tables:
+            try:
+                differences += each.differences(truth, each.rows(connection, contender.form))
+            except psycopg.errors.UndefinedTable:
+                differences.append(f"no {each.name}")
+    return ", ".join(differences)
 
 
 if __name__ == "__main__":

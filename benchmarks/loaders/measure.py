@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from typing import IO, Any
 import psutil
 
 SAMPLED = 0.05  # seconds between looks at the memory
+FAULT = re.compile(r"(Error|Exception|errors\.\w+): ")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Cost:
     megabytes: float
     """Memory at the peak, of all of them together."""
     failure: str
-    """The last line that each one wrote that failed."""
+    """The last line that each one wrote that failed, of those that name an error if any do."""
 
 
 def measure(*commands: list[str], source: Path | None = None) -> Cost:
@@ -69,7 +71,8 @@ def _wait(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
 
 def _last_line(stderr: IO[bytes]) -> str:
     stderr.seek(0)
-    return (stderr.read().decode().strip().splitlines() or ["?"])[-1]
+    lines = stderr.read().decode().strip().splitlines() or ["?"]
+    return next((line for line in reversed(lines) if FAULT.search(line)), lines[-1])
 
 
 class Memory:

@@ -14,7 +14,7 @@ from loaders.contenders import DLT, TARGET_POSTGRES, environment, prepare
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
-OURS = "tap | target-warehouse"
+OURS = "tap → target-warehouse"
 PEERS = (DLT[0], TARGET_POSTGRES[0])
 
 
@@ -117,6 +117,6 @@ CONTENDERS = (
     Contender("dlt, tuned", dlt("tuned"), "nested", "shop", DLT),
     Contender("dlt", dlt("defaults"), "children", "shop", DLT),
     Contender(
-        "SDK tap | target-postgres", conventional, "nested", "melty", TARGET_POSTGRES, slow=True
+        "SDK tap → target-postgres", conventional, "nested", "melty", TARGET_POSTGRES, slow=True
     ),
 )

@@ -165,7 +165,8 @@ def of_audience(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def attribution_io(config: dict[str, Any]) -> dict[str, Any]:
-    """Customers, with all there is of them."""
+    """Customers, with all there is of them; `meta` stays JSON, for it may hold any number."""
+    json_columns = {"columns": {"meta": {"data_type": "json"}}}
     ids = [{"path_id": quote(each, safe="")} for each in config["customer_ids"]]
     return {
         "client": {"base_url": config["api_url"], "paginator": "single_page"},
@@ -175,6 +176,8 @@ def attribution_io(config: dict[str, Any]) -> dict[str, Any]:
                 "name": "customers",
                 "primary_key": "client_id",
                 "write_disposition": "merge",
+                **json_columns,
+                "nested_hints": {"events": json_columns, "identities": json_columns},
                 "endpoint": {
                     "path": f"{config['public_key']}/customers/{{resources.ids.path_id}}",
                     "params": {"secret": config["secret"], "show_all": "true"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ HEADINGS = (
 )  # fmt: skip
 
 
+HTTP_ERROR = re.compile(r"\d{3} Client Error: [\w ]*")
+LONGEST = 160  # characters of what a contender wrote when it failed
+
+
 @dataclass(frozen=True)
 class Result:
     """What a contender took in a round.
@@ -22,7 +27,7 @@ class Result:
     Attributes:
         requests: that the vendor counted.
         refused: how many of them it refused, for its quota.
-        differences: of what landed from what the vendor has; or why it failed.
+        differences: of what landed from what the vendor has.
     """
 
     cost: Cost
@@ -33,8 +38,16 @@ class Result:
     def __str__(self) -> str:
         return (
             f"{self.cost.seconds:.1f} s, CPU {self.cost.cpu:.1f} s, {self.cost.megabytes:.0f} MB, "
-            f"{self.requests} requests, {self.refused} refused; {self.differences or 'all of it'}"
+            f"{self.requests} requests, {self.refused} refused; {self.landed}"
         )
+
+    @property
+    def landed(self) -> str:
+        """What landed, and why not more if it failed."""
+        failure = self.cost.failure.replace("|", "¦")
+        told = HTTP_ERROR.findall(failure)
+        failed = f"failed: {told[-1] if told else failure[:LONGEST]}; " if failure else ""
+        return failed + (self.differences or "all of it")
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Results:
                 f"{self.rows / self.seconds:,.0f}",
                 f"{cpu / self.rows * 1e6:,.0f}",
             ]
-        said = {each.differences[:160].replace("|", "¦") or "all of it" for each in self.rounds}
+        said = {str(each.landed) for each in self.rounds}
         return [
             *cells,
             f"{self.seconds:.1f}",
@@ -84,7 +97,7 @@ class Results:
             f"{self.megabytes:,.0f}",
             f"{requests.requests:,}",
             f"{requests.refused:,}",
-            ("failed: " if self.failed else "") + " / ".join(sorted(said)),
+            " / ".join(sorted(said)),
         ]
 
 

@@ -30,6 +30,7 @@ class Scene:
         streams: of the project's own tap.
         config: makes the taps' configuration; it may write files into a folder.
         tables: what is compared.
+        anew: whether the sandbox is served anew to each contender, for there is a quota to use up.
         sent: makes what is sent to a vendor that has nothing of its own, for a size and a day.
     """
 
@@ -39,6 +40,7 @@ class Scene:
     streams: tuple[str, ...]
     config: Callable[[Served, Any, Path], dict[str, Any]]
     tables: tuple[Table, ...]
+    anew: bool = False
     sent: Callable[[int, date], Any] | None = None
 
     def options(self, size: int) -> list[str]:
@@ -247,6 +249,7 @@ SCENES = (
         ("programs", "products"),
         _adtraction_config,
         (PRODUCTS,),
+        anew=True,
     ),
     Scene(
         "ECDP, 60 days of orders",
