@@ -99,7 +99,7 @@ def _compete(
     with database.fresh() as url, tempfile.TemporaryDirectory(dir=folder) as own:
         for load in LOADS:
             run = Run(url, folder / load, Path(own))
-            cost = measure(contender.command(run), run.data.with_suffix(".singer"))
+            cost = measure(contender.command(run), source=run.data.with_suffix(".singer"))
             costs.append(cost)
             fault = cost.failure or sent[load].differences(
                 Checksum.of(database.rows(url, contender.table))
@@ -107,7 +107,7 @@ def _compete(
             faults += [f"{load}: {fault}"] if fault else []
     with database.fresh() as url, tempfile.TemporaryDirectory(dir=folder) as own:
         run = Run(url, folder / "few" / LOADS[0], Path(own))
-        costs.append(measure(contender.command(run), run.data.with_suffix(".singer")))
+        costs.append(measure(contender.command(run), source=run.data.with_suffix(".singer")))
     first, reload, few = costs
     return Result(first, reload, few, "; ".join(faults))
 

@@ -64,19 +64,23 @@ class Contender:
 
     def prepare(self) -> None:
         """Make its environment, unless it is there as wanted."""
-        if not self.requirements:
-            return
-        folder = environment(self.requirements)
-        wanted = folder / "requirements.txt"
-        if wanted.exists() and wanted.read_text() == "\n".join(self.requirements):
-            return
-        print(f"Making {folder} ...", file=sys.stderr)
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(folder)],
-            [f"{folder}/bin/pip", "install", "--quiet", *self.requirements],
-        ):
-            subprocess.run(command, check=True)  # noqa: S603 - our own command line
-        wanted.write_text("\n".join(self.requirements))
+        if self.requirements:
+            prepare(self.requirements)
+
+
+def prepare(requirements: tuple[str, ...]) -> None:
+    """Make an environment, unless it is there as wanted."""
+    folder = environment(requirements)
+    wanted = folder / "requirements.txt"
+    if wanted.exists() and wanted.read_text() == "\n".join(requirements):
+        return
+    print(f"Making {folder} ...", file=sys.stderr)
+    for command in (
+        [sys.executable, "-m", "venv", "--clear", str(folder)],
+        [f"{folder}/bin/pip", "install", "--quiet", *requirements],
+    ):
+        subprocess.run(command, check=True)  # noqa: S603 - our own command line
+    wanted.write_text("\n".join(requirements))
 
 
 def environment(requirements: tuple[str, ...]) -> Path:

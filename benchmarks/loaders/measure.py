@@ -1,23 +1,29 @@
-"""What a process costs."""
+"""What processes cost."""
 
 from __future__ import annotations
 
 import os
+import re
+import resource
 import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import psutil
 
 SAMPLED = 0.05  # seconds between looks at the memory
+FAULT = re.compile(r"(Error|Exception|errors\.\w+): ")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process and its children took, from start to exit."""
+    """What processes and their children took, from start to exit."""
 
     seconds: float
     cpu: float
@@ -25,38 +31,55 @@ class Cost:
     megabytes: float
     """Memory at the peak, of all of them together."""
     failure: str
-    """The last line it wrote, if it failed."""
+    """The last line that each one wrote that failed, of those that name an error if any do."""
 
 
-def measure(command: list[str], source: Path) -> Cost:
-    """Run a command with a file on stdin."""
-    started = time.perf_counter()
-    with (
-        source.open("rb") as stdin,
-        tempfile.TemporaryFile() as stderr,
-        subprocess.Popen(  # noqa: S603 - our own command line
-            command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr
-        ) as process,
-    ):
-        memory = Memory(process.pid)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        stderr.seek(0)
-        lines = stderr.read().decode().strip().splitlines()
+def measure(*commands: list[str], source: Path | None = None) -> Cost:
+    """Run a command, or some that are a pipe, perhaps with a file on the first one's stdin."""
+    with ExitStack() as stack:
+        stdin: Any = stack.enter_context(source.open("rb")) if source else subprocess.DEVNULL
+        started = time.perf_counter()
+        running: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
+        for command in commands:
+            stderr = stack.enter_context(tempfile.TemporaryFile())
+            last = len(running) == len(commands) - 1
+            process = subprocess.Popen(  # noqa: S603 - our own command line
+                command,
+                stdin=stdin,
+                stdout=subprocess.DEVNULL if last else subprocess.PIPE,
+                stderr=stderr,
+            )
+            if running:  # an end that stays open here would hide that the reader has gone
+                stdin.close()
+            stdin = process.stdout
+            running.append((process, stderr))
+        memory = Memory([process.pid for process, _ in running])
+        usages = [_wait(process) for process, _ in running]
         return Cost(
-            seconds,
-            usage.ru_utime + usage.ru_stime,
+            time.perf_counter() - started,
+            sum(usage.ru_utime + usage.ru_stime for usage in usages),
             memory.peak(),  # not usage.ru_maxrss, which begins with what we ourselves hold
-            (lines or ["?"])[-1] if process.returncode else "",
+            "; ".join(_last_line(stderr) for process, stderr in running if process.returncode),
         )
 
 
-class Memory:
-    """Watches the memory of a process and its children."""
+def _wait(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+
+def _last_line(stderr: IO[bytes]) -> str:
+    stderr.seek(0)
+    lines = stderr.read().decode().strip().splitlines() or ["?"]
+    return next((line for line in reversed(lines) if FAULT.search(line)), lines[-1])
+
+
+class Memory:
+    """Watches the memory of processes and their children."""
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._pids = pids
         self._peak = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
@@ -70,13 +93,16 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._ended.wait(SAMPLED):
-            try:
-                process = psutil.Process(self._pid)
-                family = [process, *process.children(recursive=True)]
-                used = sum(_used(each, alone=len(family) == 1) for each in family)
-            except psutil.Error:  # one of them has just ended
-                continue
-            self._peak = max(self._peak, used)
+            self._peak = max(self._peak, sum(map(self._of_family, self._pids)))
+
+    def _of_family(self, pid: int) -> int:
+        try:
+            process = psutil.Process(pid)
+            family = [process, *process.children(recursive=True)]
+            alone = len(family) == len(self._pids) == 1
+            return sum(_used(each, alone=alone) for each in family)
+        except psutil.Error:  # one of them has just ended
+            return 0
 
 
 def _used(process: psutil.Process, *, alone: bool) -> int:

@@ -1,0 +1,122 @@
+"""Who reads the vendors into PostgreSQL, in which versions and with which settings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loaders.contenders import DLT, TARGET_POSTGRES, environment, prepare
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+OURS = "tap → target-warehouse"
+PEERS = (DLT[0], TARGET_POSTGRES[0])
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done.
+
+    Attributes:
+        streams: of the project's own tap.
+        url: the database's.
+        folder: has the tap's configuration in `config.json`, and room.
+    """
+
+    vendor: str
+    streams: tuple[str, ...]
+    url: str
+    folder: Path
+
+    @property
+    def config(self) -> str:
+        """The path of the tap's configuration."""
+        return str(self.folder / "config.json")
+
+    def write(self, name: str, value: Any) -> str:
+        """Write a file; return its path."""
+        path = self.folder / name
+        path.write_text(json.dumps(value))
+        return str(path)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way from a vendor into PostgreSQL.
+
+    Attributes:
+        commands: one, or two that are a pipe.
+        form: of the tables it makes: see `landed.Table`.
+        schema: where it makes them.
+        requirements: what its own environment needs; without any it runs in ours.
+        slow: whether it is left out where there are very many rows.
+    """
+
+    name: str
+    commands: Callable[[Job], list[list[str]]]
+    form: str
+    schema: str
+    requirements: tuple[str, ...] = ()
+    slow: bool = False
+
+    def prepare(self) -> None:
+        """Make its environment, unless it is there as wanted."""
+        if self.requirements:
+            prepare(self.requirements)
+
+
+def ours(job: Job) -> list[list[str]]:
+    """Pipe our own tap into our own loader, at their defaults."""
+    tap = str(BIN / f"tap-{job.vendor}")
+    found = subprocess.run(  # noqa: S603 - our own command line
+        [tap, "--config", job.config, "--discover"], capture_output=True, check=True
+    )
+    streams = [
+        each | {"metadata": [{"breadcrumb": [], "metadata": {"selected": True}}]}
+        for each in json.loads(found.stdout)["streams"]
+        if each["stream"] in job.streams
+    ]
+    catalog = job.write("catalog.json", {"streams": streams})
+    loader = job.write("loader.json", {"url": job.url})
+    return [
+        [tap, "--config", job.config, "--catalog", catalog],
+        [str(BIN / "target-warehouse"), "--config", loader],
+    ]
+
+
+def conventional(job: Job) -> list[list[str]]:
+    """Pipe a tap on the SDK's defaults into MeltanoLabs' loader at its defaults."""
+    url = job.url.replace("postgresql:", "postgresql+psycopg:")
+    loader = job.write("loader.json", {"sqlalchemy_url": url})
+    tap = [sys.executable, str(HERE.parent / "conventional_tap.py"), job.vendor]
+    return [
+        [*tap, "--config", job.config],
+        [f"{environment(TARGET_POSTGRES)}/bin/target-postgres", "--config", loader],
+    ]
+
+
+def dlt(form: str) -> Callable[[Job], list[list[str]]]:
+    """Run dlt's `rest_api`; how stands in `dlt_rest.py`."""
+    python, script = f"{environment(DLT)}/bin/python", str(HERE / "dlt_rest.py")
+    # It insists on a host; libpq prefers the socket at the end of the URL.
+    return lambda job: [
+        [
+            *(python, script, job.vendor, job.config),
+            *(job.url.replace("@/", "@localhost/"), str(job.folder), form),
+        ]
+    ]
+
+
+CONTENDERS = (
+    Contender(OURS, ours, "own", "public"),
+    Contender("dlt, tuned", dlt("tuned"), "nested", "shop", DLT),
+    Contender("dlt", dlt("defaults"), "children", "shop", DLT),
+    Contender(
+        "SDK tap → target-postgres", conventional, "nested", "melty", TARGET_POSTGRES, slow=True
+    ),
+)

@@ -1,0 +1,109 @@
+"""What was measured, as a table."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loaders.measure import Cost
+from vendors.contenders import OURS
+
+HEADINGS = (
+    "vendor", "rows", "by", "seconds", "x", "rows/s", "CPU s/M", "peak MB", "requests", "429s",
+    "what landed",
+)  # fmt: skip
+
+
+HTTP_ERROR = re.compile(r"\d{3} Client Error: [\w ]*")
+LONGEST = 160  # characters of what a contender wrote when it failed
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a contender took in a round.
+
+    Attributes:
+        requests: that the vendor counted.
+        refused: how many of them it refused, for its quota.
+        differences: of what landed from what the vendor has.
+    """
+
+    cost: Cost
+    requests: int
+    refused: int
+    differences: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cost.seconds:.1f} s, CPU {self.cost.cpu:.1f} s, {self.cost.megabytes:.0f} MB, "
+            f"{self.requests} requests, {self.refused} refused; {self.landed}"
+        )
+
+    @property
+    def landed(self) -> str:
+        """What landed, and why not more if it failed."""
+        failure = self.cost.failure.replace("|", "¦")
+        told = HTTP_ERROR.findall(failure)
+        failed = f"failed: {told[-1] if told else failure[:LONGEST]}; " if failure else ""
+        return failed + (self.differences or "all of it")
+
+
+@dataclass(frozen=True)
+class Results:
+    """A contender's results for a scene of a size, or why there are none."""
+
+    scene: str
+    rows: int
+    contender: str
+    rounds: Sequence[Result]
+    why: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether it did not come to its end, in any round."""
+        return any(each.cost.failure for each in self.rounds)
+
+    @property
+    def seconds(self) -> float:
+        """The median."""
+        return statistics.median(each.cost.seconds for each in self.rounds)
+
+    @property
+    def megabytes(self) -> float:
+        """The most."""
+        return max(each.cost.megabytes for each in self.rounds)
+
+    def cells(self, ours: float) -> list[str]:
+        """Return what stands in the table; the times are compared with ours."""
+        cells = [self.scene, f"{self.rows:,}", self.contender]
+        if not self.rounds:
+            return [*cells, *[""] * 7, self.why]
+        requests = max(self.rounds, key=lambda each: each.requests)
+        cpu = statistics.median(each.cost.cpu for each in self.rounds)
+        rates = ["", "", ""]
+        if not self.failed:
+            rates = [
+                f"{self.seconds / ours:.1f}",
+                f"{self.rows / self.seconds:,.0f}",
+                f"{cpu / self.rows * 1e6:,.0f}",
+            ]
+        said = {str(each.landed) for each in self.rounds}
+        return [
+            *cells,
+            f"{self.seconds:.1f}",
+            *rates,
+            f"{self.megabytes:,.0f}",
+            f"{requests.requests:,}",
+            f"{requests.refused:,}",
+            " / ".join(sorted(said)),
+        ]
+
+
+def table(results: Sequence[Results]) -> str:
+    """Return a table in Markdown."""
+    ours = {(each.scene, each.rows): each.seconds for each in results if each.contender == OURS}
+    lines = [HEADINGS, ("---", "---:", "---", *["---:"] * (len(HEADINGS) - 4), "---")]
+    lines += [tuple(each.cells(ours[each.scene, each.rows])) for each in results]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
