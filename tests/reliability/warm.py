@@ -90,7 +90,10 @@ def serve(orders: socket.socket) -> Callable[[], object]:
 
     def tell(*_: object) -> None:
         while running:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:  # this very handler, begun anew amid itself, had the last
+                return
             if not pid:
                 return
             with running.pop(pid) as news:

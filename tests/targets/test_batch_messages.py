@@ -158,7 +158,11 @@ def test_a_file_that_is_missing(
     assert "gone.gz" in message_of(warehouse, (tmp_path / "gone.gz").as_uri(), encoding=encoding)
 
 
-@pytest.mark.parametrize("content", [b"", b"plain text", gzip.compress(b'{"id": 1}' * 999)[:-20]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"plain text", gzip.compress(b'{"id": 1}' * 999)[:-20]],
+    ids=["empty", "no gzip", "cut off"],  # a name that holds the time would be another one each run
+)
 @pytest.mark.parametrize("encoding", [JSONL, PARQUET], ids=["jsonl", "parquet"])
 def test_a_file_that_is_damaged(
     warehouse: Warehouse, tmp_path: Path, content: bytes, encoding: Mapping[str, str]
