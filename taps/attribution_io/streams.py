@@ -186,7 +186,10 @@ def _list(owner: dict[str, Any], name: str) -> list[Any]:
 
 def _attributions(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name in [name for name in summary if _ATTRIB.fullmatch(name)]:
-        entries = (each for each in _list(summary, name) if isinstance(each, dict))
+        listed = _list(summary, name)
+        entries = [each for each in listed if isinstance(each, dict)]
+        if len(entries) < len(listed):  # what is no entry has no key: they share one
+            entries.append({"values": [each for each in listed if not isinstance(each, dict)]})
         for entry in entries:
             key = {id_: entry.get(id_) or 0 for id_ in ("medium_id", "source_id")}
             yield {**entry, **key, "event_type_id": name.removesuffix("_attrib")}

@@ -57,7 +57,7 @@ class IhcClient(Client):
         status = answer.get("statusCode", 200)
         if status in INVALID_INPUT:
             raise RefusedError(self.words(answer), status=status)
-        if status not in {200, 206} or "value" not in body.lists:
+        if status not in (200, 206) or "value" not in body.lists:
             raise RetryableError(f"answered without credits, status {status}")
 
     @override

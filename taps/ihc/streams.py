@@ -228,7 +228,8 @@ class Credits(Retriever[Batch, Body | RefusedError]):
             else:
                 self._credit(self._waiting[key[0]], session, credit)
         refused = set()
-        for error in body.document.get("partialFailureErrors") or ():
+        errors = body.document.get("partialFailureErrors") or []
+        for error in errors if isinstance(errors, list) else [errors]:
             refused |= self._explain(_object(error), missing)
         self._refusals += len(refused)
         lost = [key for key in missing if key[0] not in refused]
@@ -262,7 +263,7 @@ class Credits(Retriever[Batch, Body | RefusedError]):
         found = {
             key[0]
             for key in missing
-            if conversion in {None, key[0]} and (conversion or session == key[1])
+            if conversion in (None, key[0]) and (conversion or session == key[1])
         }
         for each in found:
             reason, status = str(error.get("reason")), error.get("statusCode")

@@ -262,3 +262,12 @@ def test_misfits_are_kept_and_cost_nothing(vendor: AttributionIo) -> None:
     }
     assert output.records("customers")[0]["_extra"] == {"is_anonymous": "perhaps"}
     assert output.code == 0
+
+
+def test_what_is_no_entry_of_an_attribution_is_kept(vendor: AttributionIo) -> None:
+    entries = [{"medium_id": 1, "source_id": 2, "total_weight": 50}, "text", 7]
+    rows = one(vendor, {"summary": {"35_attrib": entries}}).records("customer_attributions")
+    assert [(row["medium_id"], row["_extra"]) for row in rows] == [
+        (1, None),
+        (0, {"values": ["text", 7]}),
+    ]

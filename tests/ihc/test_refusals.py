@@ -344,3 +344,30 @@ def test_a_refused_request_is_not_halved_where_the_settings_say_so(
     healed = run_here(config, state=output.states[-1] if output.states else {})
     assert healed.code == 0
     assert holds(healed.rows("attributions"), expected(vendor, rows))
+
+
+@pytest.mark.parametrize("status", [[400], {"is": 200}, "200", None])
+def test_a_status_of_another_type_is_tried_again(vendor: Ihc, tmp_path: Path, status: Any) -> None:
+    rows = short(3)
+    body = json.dumps({"value": [], "partialFailureErrors": [], "statusCode": status})
+    vendor.faults.add(Fault("status", status=200, body=body))
+    output = run_here(settings(vendor, file_of(tmp_path / "j.jsonl", rows)))
+    assert output.code == 0
+    assert holds(output.rows("attributions"), expected(vendor, rows))
+
+
+@pytest.mark.parametrize(
+    "errors", [7, "text", {"reason": "x"}, [7, None], [{"trigger": {"conversion_id": ["a"]}}]]
+)
+def test_failures_of_another_shape_leave_their_journeys_for_the_next_run(
+    vendor: Ihc, tmp_path: Path, errors: Any
+) -> None:
+    rows = short(3)
+    config = settings(vendor, file_of(tmp_path / "j.jsonl", rows))
+    body = json.dumps({"value": [], "partialFailureErrors": errors, "statusCode": 206})
+    vendor.faults.add(Fault("status", status=200, body=body))
+    output = run_here(config)
+    assert (output.code, len(output.stderr.splitlines())) == (1, 1)
+    assert "unaccounted for" in output.stderr
+    again = run_here(config, state=output.states[-1] if output.states else {})
+    assert holds(again.rows("attributions"), expected(vendor, rows))

@@ -44,7 +44,7 @@ class Kind:
         timeout: seconds without a byte after which a try counts as failed.
         around: what else is different at the vendor meanwhile.
         applies: whether there is such a thing at the vendor.
-        anywhere: whether it makes no difference which request it is.
+        positions: where in a run it is tried; fewer where it makes no difference.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Kind:
     timeout: float = 5
     around: Callable[[Bench], AbstractContextManager[None]] = lambda _: nullcontext()
     applies: Callable[[Bench], bool] = lambda _: True
-    anywhere: bool = False
+    positions: tuple[str, ...] = ("once", "first", "middle", "last", "always")
 
     def at(self, bench: Bench, endpoint: Endpoint) -> Rule:
         """The rule at an endpoint."""
@@ -146,8 +146,10 @@ def skewed(seconds: float) -> Callable[[Bench], AbstractContextManager[None]]:
     @contextmanager
     def around(bench: Bench) -> Iterator[None]:
         bench.vendor.clock_skew += seconds
-        yield
-        bench.vendor.clock_skew -= seconds
+        try:
+            yield
+        finally:
+            bench.vendor.clock_skew -= seconds
 
     return around
 
@@ -164,8 +166,22 @@ def greedy(bench: Bench) -> Iterator[None]:
     bench.vendor.quota = Quota(
         limit=3, limits={}, foreign_share=2 / 3, foreign_comes="between", clock=usual.clock
     )
-    yield
-    bench.vendor.quota = usual
+    try:
+        yield
+    finally:
+        bench.vendor.quota = usual
+
+
+def told(
+    name: str,
+    status: int,
+    headers: Headers,
+    waits: tuple[float, float],
+    around: Callable[[Bench], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> Kind:
+    """A refusal with headers, which a client obeys whatever unit it asks for."""
+    made = refusal(status, headers)
+    return Kind(name, PASSES, made, waits=waits, around=around, positions=("once", "always"))
 
 
 def no_fault(_: Endpoint) -> dict[str, Any]:
@@ -174,58 +190,37 @@ def no_fault(_: Endpoint) -> dict[str, Any]:
 
 PASSES, FAILS, ENDS, STOPS, LACKS, STAYS = Rule
 NO_CUSTOMER = {"attribution-io": LACKS}
-A_MINUTE = (0, 61)
+ALWAYS = ("always",)
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
 SPENT = '{"message":"Limit Exceeded"}'
 SHORT = 0.3
 
+SOON, A_MINUTE = (0, 1), (0, 61)
+AHEAD, BEHIND = skewed(300), skewed(-300)
+
 KINDS = [
     Kind("429", PASSES, refusal(429), waits=A_MINUTE),
-    Kind("429, Retry-After: 7", PASSES, refusal(429, retry_after("7")), waits=(7, 8)),
-    Kind("429, Retry-After: 0", PASSES, refusal(429, retry_after("0")), waits=(0, 1)),
-    Kind("429, Retry-After: soon", PASSES, refusal(429, retry_after("soon")), waits=A_MINUTE),
-    Kind("429, Retry-After: a date", PASSES, refusal(429, retry_after_date(7)), waits=(6, 9)),
-    Kind(
-        "429, Retry-After: a past date", PASSES, refusal(429, retry_after_date(-90)), waits=(0, 1)
-    ),
-    Kind(
-        "429, a date, clock 5 min ahead",
-        PASSES,
-        refusal(429, retry_after_date(7)),
-        waits=(6, 9),
-        around=skewed(300),
-    ),
-    Kind(
-        "429, reset in epoch ms",
-        PASSES,
-        refusal(429, quota(lambda now: (now + 20) * 1000)),
-        waits=(19, 22),
-    ),
-    Kind(
-        "429, reset in epoch s", PASSES, refusal(429, quota(lambda now: now + 20)), waits=(19, 22)
-    ),
-    Kind(
-        "429, reset in seconds from now", PASSES, refusal(429, quota(lambda _: 20)), waits=(19, 22)
-    ),
-    Kind(
-        "429, reset, clock 5 min behind",
-        PASSES,
-        refusal(429, quota(lambda now: (now + 20) * 1000)),
-        waits=(18, 22),
-        around=skewed(-300),
-    ),
-    Kind(
-        "429, the quota is spent", PASSES, refusal(429, body=SPENT), {"ihc": STOPS}, waits=A_MINUTE
-    ),
+    told("429, Retry-After: 7", 429, retry_after("7"), (7, 8)),
+    told("429, Retry-After: 0", 429, retry_after("0"), SOON),
+    told("429, Retry-After: soon", 429, retry_after("soon"), A_MINUTE),
+    told("429, Retry-After: a date", 429, retry_after_date(7), (6, 9)),
+    told("429, Retry-After: a past date", 429, retry_after_date(-90), SOON),
+    told("429, a date, clock 5 min ahead", 429, retry_after_date(7), (6, 9), AHEAD),
+    told("429, reset in epoch ms", 429, quota(lambda now: (now + 20) * 1000), (19, 22)),
+    told("429, reset in epoch s", 429, quota(lambda now: now + 20), (19, 22)),
+    told("429, reset in seconds from now", 429, quota(lambda _: 20), (19, 22)),
+    told("429, the same, clock 5 min behind", 429, quota(lambda _: 20), (19, 22), BEHIND),
+    told("429, reset, clock 5 min behind", 429, quota(lambda now: now + 20), (18, 22), BEHIND),
+    told("503, Retry-After: 7", 503, retry_after("7"), (7, 8)),
+    Kind("429, the quota is spent", PASSES, refusal(429, body=SPENT), {"ihc": STOPS}),
     Kind(
         "quota cut by another client",
         STAYS,
         no_fault,
         around=greedy,
         applies=has_quota,
-        anywhere=True,
+        positions=ALWAYS,
     ),
-    Kind("503, Retry-After: 7", PASSES, refusal(503, retry_after("7")), waits=(7, 8)),
     Kind("500", PASSES, refusal(500)),
     Kind("500 in JSON", PASSES, refusal(500, body='{"message":"Oops","status":500}')),
     Kind("502 in HTML", PASSES, refusal(502)),
@@ -279,6 +274,6 @@ KINDS = [
         in_list(lambda rows: rows.append("text")),
         {"ihc": STAYS},
     ),
-    Kind("clock 5 min ahead", STAYS, no_fault, around=skewed(300), anywhere=True),
-    Kind("clock 5 min behind", STAYS, no_fault, around=skewed(-300), anywhere=True),
+    Kind("clock 5 min ahead", STAYS, no_fault, around=AHEAD, positions=ALWAYS),
+    Kind("clock 5 min behind", STAYS, no_fault, around=BEHIND, positions=ALWAYS),
 ]

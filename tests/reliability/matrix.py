@@ -18,14 +18,15 @@ from tests.reliability.faults_clock import SharedClock
 from tests.reliability.faults_table import KINDS, Kind, Rule
 from tests.tap_process import Output, Row, Rows, lists_in
 
-POSITIONS = ("once", "first", "middle", "last", "always")
-"""The first try of the middle unit; each try of one unit; every request."""
 FAILING = {Rule.PASSES, Rule.FAILS, Rule.ENDS, Rule.STOPS}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One fault at one endpoint at one position."""
+    """One fault at one endpoint at one position.
+
+    It hits the first try of the middle unit, each try of one unit, or every request.
+    """
 
     bench: Bench
     endpoint: Endpoint
@@ -88,9 +89,8 @@ def cells(benches: Iterable[Bench], kinds: Iterable[Kind] = KINDS) -> Iterator[C
             for kind in kinds:
                 if kind.make(endpoint) is None or not kind.applies(bench):
                     continue
-                for position in POSITIONS:
-                    alone = units == 1 and position in {"first", "last"}
-                    if not alone and (position == "always" or not kind.anywhere):
+                for position in kind.positions:
+                    if units > 1 or position not in {"first", "last"}:
                         yield Cell(bench, endpoint, kind, position)
 
 

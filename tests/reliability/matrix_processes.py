@@ -5,9 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from sandbox import Sandbox
 from tests.reliability.faults_table import Rule
-from tests.reliability.matrix import FAILING, Cell
+from tests.reliability.faults_vendors import BENCHES
+from tests.reliability.matrix import FAILING, Cell, cells
 from tests.reliability.matrix_warehouse import Landed, landed, load, pipe
+
+MIDDLE = {
+    "ecdp": "truncated chunks",
+    "adtraction": "401",
+    "ignite": "502 in HTML",
+    "attribution-io": "connection reset",
+    "ihc": "half a body as if whole",
+}
+"""A fault of each vendor's middle unit."""
+
+
+def judge_one(vendor: str, folder: Path) -> list[str]:
+    """Judge a vendor's, on the real day, which the tap's own process goes by."""
+    with Sandbox(seed=7) as sandbox:
+        bench = next(make for make in BENCHES if make.__name__ == vendor.replace("-", "_"))(
+            sandbox, folder
+        )
+        wanted = (MIDDLE[vendor], "middle")
+        cell = next(each for each in cells([bench]) if (each.kind.name, each.position) == wanted)
+        return judge(cell, folder)
 
 
 def judge(cell: Cell, folder: Path) -> list[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.reliability import matrix_processes
 from tests.reliability.faults_benches import Bench
 from tests.reliability.faults_clock import SharedClock
-from tests.reliability.faults_table import KINDS
+from tests.reliability.faults_table import KINDS, Kind
 from tests.reliability.faults_vendors import at_the_sandbox
-from tests.reliability.matrix import POSITIONS, Cell, cells, judge
+from tests.reliability.matrix import Cell, cells, judge
 
 Place = tuple[list[Bench], SharedClock]
 
@@ -49,4 +51,10 @@ def test_every_endpoint_is_hit_at_every_position(place: Place) -> None:
     for bench in place[0]:
         for endpoint in bench.endpoints:
             hit = {cell.position for cell in chosen if cell.endpoint is endpoint}
-            assert hit == set(POSITIONS) or len(bench.asked[endpoint.name]) == 1
+            assert hit == set(Kind.positions) or len(bench.asked[endpoint.name]) == 1
+
+
+@pytest.mark.parametrize("vendor", ["ecdp", "adtraction"])
+def test_a_fault_between_processes_costs_no_more(tmp_path: Path, vendor: str) -> None:
+    """The other vendors' are in test_matrix.py."""
+    assert matrix_processes.judge_one(vendor, tmp_path) == []

@@ -24,16 +24,19 @@ from tests.reliability.faults_clock import SharedClock
 from tests.reliability.faults_vendors import at_the_sandbox
 from tests.reliability.fuzz import few, spoilt_bytes, spoilt_documents
 from tests.reliability.matrix import listening
-from tests.tap_process import Output
+from tests.tap_process import Output, Row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Unit:
     """One unit of an endpoint, and the true answer."""
 
     bench: Bench
     endpoint: Endpoint
     request: Request
+
+    def __repr__(self) -> str:
+        return f"{self.bench.name} {self.request.target}"
 
     @cached_property
     def body(self) -> bytes:
@@ -58,14 +61,23 @@ class Unit:
         asked = self.endpoint.answers(request)
         return asked and self.bench.same_unit(self.request, request)
 
+    def has(self, stream: str, row: Row) -> bool:
+        """Whether a row comes from it."""
+        endpoint = self.endpoint
+        concerned = stream in endpoint.streams
+        return concerned and endpoint.concerns(self.bench, self.request, stream, row)
 
-@dataclass
+
+@dataclass(repr=False)
 class Place:
     """Every unit there is."""
 
     benches: list[Bench]
     clock: SharedClock
     units: list[list[Unit]] = field(init=False)
+
+    def __repr__(self) -> str:
+        return "the sandbox"
 
     def __post_init__(self) -> None:
         self.units = [
@@ -127,20 +139,23 @@ def judge(place: Place, unit: Unit, body: bytes) -> None:
 def nothing_of_others_is_lost(unit: Unit, spoilt: Output, after: Output) -> None:
     """Every true row has come that has nothing to do with the unit; its own too, if it failed.
 
-    A spoilt row may have another's key.
+    Of an answer that was taken, some rows may have other keys by then.
     """
-    bench, endpoint = unit.bench, unit.endpoint
+    bench = unit.bench
     for stream, truth in bench.truth.items():
         came = [bench.settled(row) for run in (spoilt, after) for row in run.records(stream)]
-        for row in truth.values():
-            own = stream in endpoint.streams and endpoint.concerns(bench, unit.request, stream, row)
-            if spoilt.code or not own:
-                assert row in came, f"{stream} lacks {row}"
+        others = [row for row in truth.values() if not unit.has(stream, row)]
+        refused = spoilt.code and len(spoilt.records(stream)) <= len(others)
+        for row in truth.values() if refused else others:
+            assert row in came, f"{stream} lacks {row}"
 
 
 def nothing_is_dropped(unit: Unit, body: bytes, spoilt: Output) -> None:
     """Every value that the vendor does not usually send is in some row, but for NUL."""
-    document = without_nul(decode(body.decode(errors="replace")))
+    try:
+        document = without_nul(decode(body))
+    except ValueError:  # characters that are none: the tap mends them
+        return
     sent = set(canonical_values(document, of_row=False))
     new = sent - set(canonical_values(decode(unit.body))) - {""}
     emitted = [row for stream in unit.bench.truth for row in spoilt.records(stream)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability import drift
+from tests.reliability import drift, matrix_processes
 from tests.reliability.drift_changes import DRIFTS, Drift
 from tests.reliability.faults_vendors import at_the_sandbox
 from tests.reliability.matrix import cells, judge, table
@@ -26,3 +26,8 @@ def test_no_drift_loses_a_value(tmp_path: Path, change: Drift) -> None:
     with at_the_sandbox(tmp_path) as (benches, _):
         verdicts = {bench.name: drift.judge(bench, change, tmp_path) for bench in benches}
     assert {name: wrong for name, wrong in verdicts.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("vendor", matrix_processes.MIDDLE)
+def test_a_fault_between_processes_costs_no_more(tmp_path: Path, vendor: str) -> None:
+    assert matrix_processes.judge_one(vendor, tmp_path) == []
