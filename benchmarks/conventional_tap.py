@@ -6,7 +6,7 @@ Run as `conventional_tap.py VENDOR --config …`, with the configuration of the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -188,7 +188,7 @@ class Visitors(IgniteStream):
 
     name = "visitors"
     path = "/visitors"
-    primary_keys = ("hashed_email",)
+    primary_keys: Sequence[str] = ("hashed_email",)
     schema = columns(hashed_email=th.StringType)
 
     @override

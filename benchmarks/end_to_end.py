@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument(
         "--most",
         type=int,
-        default=100_000,
+        default=200_000,
         help="rows that slow contenders are given (%(default)s)",
     )
     parser.add_argument("--write", action="store_true", help="into the README, and the plot")

@@ -33,7 +33,7 @@ from dlt.sources.rest_api import rest_api_source
 def main() -> None:
     """Read and load."""
     vendor, path, url, folder, form = sys.argv[1:]
-    api = VENDORS[vendor](json.loads(Path(path).read_text()))
+    api: Any = VENDORS[vendor](json.loads(Path(path).read_text()))
     tuned = form == "tuned"
     for resource in api["resources"] if tuned else ():
         if isinstance(resource, dict):
@@ -45,9 +45,8 @@ def main() -> None:
         dataset_name="shop",
         pipelines_dir=folder,
     )
-    source = rest_api_source(api)
     pipeline.run(
-        source, **({"loader_file_format": "parquet"} if tuned else {})
+        rest_api_source(api), loader_file_format="parquet" if tuned else None
     ).raise_on_failed_jobs()
 
 

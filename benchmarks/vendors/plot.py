@@ -114,7 +114,7 @@ class Panels:
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
     """Return a little less than the least and a little more than the most."""
-    return min(values) / 1.5, max(values) * 1.5
+    return min(values, default=1) / 1.5, max(values, default=1) * 1.5
 
 
 def _share(value: float, least: float, most: float) -> float:

@@ -211,7 +211,7 @@ CUSTOMERS = (
 )
 
 
-JOURNEYS = (180, 1_800, 18_000)
+JOURNEYS = (180, 1_800, 5_000)  # by size
 
 
 def _journeys(size: int, today: date) -> list[dict[str, Any]]:
@@ -254,7 +254,7 @@ SCENES = (
     Scene(
         "ECDP, 60 days of orders",
         "ecdp",
-        tuple({"history_days": DAYS, "orders_per_day": each} for each in (20, 200, 900)),
+        tuple({"history_days": DAYS, "orders_per_day": each} for each in (20, 200, 600)),
         ("attributed_orders", "attributed_order_lines"),
         _ecdp_config,
         ORDERS,
@@ -262,7 +262,7 @@ SCENES = (
     Scene(
         "Ignite, audiences",
         "ignite",
-        (_people(800, 10), _people(3_000, 100), _people(8_000, 400)),
+        (_people(800, 10), _people(3_000, 100), _people(6_000, 250)),
         ("visitors", "locations", "audiences", "audience_members"),
         _ignite_config,
         IGNITE,
@@ -270,7 +270,7 @@ SCENES = (
     Scene(
         "Attribution.io, customers",
         "attribution-io",
-        tuple({"customer_count": each} for each in (50, 250, 1_000)),
+        tuple({"customer_count": each} for each in (50, 200, 500)),
         (
             *("customers", "customer_attributions", "customer_event_counts", "events"),
             *("event_attributions", "pageviews", "touchpoints", "identities"),
