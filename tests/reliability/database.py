@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,9 @@ class Database:
         """Leave no room on the disk."""
         assert self._filler
         with self._filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(self._filler.parent).free)
+            while free := shutil.disk_usage(self._filler.parent).free:
+                with suppress(OSError):  # the server may have taken some meanwhile
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, free)
 
     def make_room(self) -> None:
         if self._filler:

@@ -50,9 +50,12 @@ class Child:
     def wait(self, seconds: float) -> int | None:
         """Its exit code, as `subprocess` has it; None if it goes on."""
         if self.code is None and select.select([self._news], [], [], seconds)[0]:
-            with self._news:
-                self.code = os.waitstatus_to_exitcode(int.from_bytes(self._news.recv(4), "big"))
+            status = self._news.recv(4, socket.MSG_PEEK)  # left there: two threads may wait for it
+            self.code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
         return self.code
+
+    def __del__(self) -> None:
+        self._news.close()
 
 
 class Warm:
