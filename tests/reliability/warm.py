@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -34,9 +35,13 @@ class Child:
     """A process that was forked; it is not ours to be waited for, so it is told how it ended."""
 
     def __init__(self, news: socket.socket) -> None:
-        self._news = news
         self.pid = int.from_bytes(news.recv(4), "big")
         self.code: int | None = None
+        self._news = news.detach()
+        self._lock = threading.Lock()
+
+    def __del__(self) -> None:
+        os.close(self._news)
 
     def send(self, signal_: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
@@ -50,12 +55,11 @@ class Child:
     def wait(self, seconds: float) -> int | None:
         """Its exit code, as `subprocess` has it; None if it goes on."""
         if self.code is None and select.select([self._news], [], [], seconds)[0]:
-            status = self._news.recv(4, socket.MSG_PEEK)  # left there: two threads may wait for it
-            self.code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
+            with self._lock:  # two threads may wait for it
+                if self.code is None:
+                    status = int.from_bytes(os.read(self._news, 4), "big")
+                    self.code = os.waitstatus_to_exitcode(status)
         return self.code
-
-    def __del__(self) -> None:
-        self._news.close()
 
 
 class Warm:
