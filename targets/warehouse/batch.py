@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from targets.warehouse.columns import Kind
-from targets.warehouse.decode import Decoder, Place, Reject
+from targets.warehouse.decode import Decoder, NoRecordError, Place, Reject
 
 _SLICE = 500  # records decoded at once: the interpreter is held so long, and the memory is small
 
@@ -29,6 +29,8 @@ class Batch:
         self.rejects: list[Reject] = []
         self.kinds: dict[str, Kind] = {}
         """Of the properties, when all is decoded."""
+        self.fault: NoRecordError | None = None
+        """A line that is no record, behind which nothing was taken in."""
         self._decoder = decoder
         self._lines: list[bytes] = []
         self._places: list[Place] = []
@@ -36,7 +38,9 @@ class Batch:
         self._texts: list[bytes] = []
 
     def add(self, lines: Sequence[bytes], places: Sequence[Place]) -> None:
-        """Take in RECORD lines, with their places in the input."""
+        """Take in RECORD lines, with their places in the input; none behind a fault."""
+        if self.fault:
+            return
         self._lines += lines
         self._places += places
         self.rows += len(lines)
@@ -60,8 +64,19 @@ class Batch:
         places, self._places = self._places[:_SLICE], self._places[_SLICE:]
         text = b"\n".join(lines)
         start = self.rows - len(lines) - len(self._lines)
-        table, rejects = self._decoder.decode(text, places, start)
+        try:
+            table, rejects = self._decoder.decode(text, places, start)
+        except NoRecordError as fault:
+            self._cut(start, lines[: fault.index], places)
+            self.fault = fault
+            return
         self.tables.append(table)
         self.rejects += rejects
         self._starts.append(start)
         self._texts.append(text)
+
+    def _cut(self, start: int, good: list[bytes], places: list[Place]) -> None:
+        """Take in what came before the line that is no record, and nothing else."""
+        self._lines, self._places, self.rows = good, places[: len(good)], start + len(good)
+        if good:
+            self._decode()

@@ -58,6 +58,14 @@ class Reject:
     keyless: bool = False
 
 
+class NoRecordError(InvalidInputLine):
+    """A line is no RECORD message; `index` is its place among those that were to be decoded."""
+
+    def __init__(self, place: Place, index: int, reason: object) -> None:
+        super().__init__(f"line {place} is not a RECORD message: {reason}")
+        self.index = index
+
+
 class Decoder:
     """Decodes the records of one stream into a table with a column a property."""
 
@@ -92,12 +100,12 @@ class Decoder:
     ) -> tuple[pa.Table, list[Reject]]:
         """Decode lines; rejected records are not in the table.
 
-        `start` is the place of the first one in its batch; the message of an InvalidInputLine names
-        one of `places`, those of the lines in the input.
+        `start` is the place of the first one in its batch; the message of a NoRecordError names one
+        of `places`, those of the lines in the input.
         """
         try:
             return self._decode_typed(text, len(places), start), []
-        except (msgspec.MsgspecError, ValueError, OverflowError):
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
             return self._decode_exactly(text.split(b"\n"), places, start)
 
     def _typed_decoder(self) -> msgspec.json.Decoder[Any] | None:
@@ -158,25 +166,29 @@ class Decoder:
     def _decode_exactly(
         self, lines: Sequence[bytes], places: Sequence[Place], start: int
     ) -> tuple[pa.Table, list[Reject]]:
-        records = []
-        for place, line in zip(places, lines, strict=True):
+        records: list[tuple[int, exact.Record]] = []
+        rejects = []
+        for index, (place, line) in enumerate(zip(places, lines, strict=True)):
             try:
                 record, repaired = exact.parse_record(line)
+            except RecursionError:
+                rejects.append(Reject(start + index, "it is nested too deeply"))
+                continue
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                message = f"line {place} is not a RECORD message: {error}"
-                raise InvalidInputLine(message) from error
-            records.append(record)
+                raise NoRecordError(place, index, error) from error
+            records.append((start + index, record))
             self.repaired |= repaired
         known = self.kinds.copy(), self._mixed.copy()
-        converted = self._convert(records, start)
+        converted = self._convert(records)
         while converted is None:
-            converted = self._convert(records, start)
+            converted = self._convert(records)
         if (self.kinds, self._mixed) != known:
             self._typed = self._typed_decoder()
-        return converted
+        table, misfits = converted
+        return table, rejects + misfits
 
     def _convert(
-        self, records: Sequence[exact.Record], start: int
+        self, records: Sequence[tuple[int, exact.Record]]
     ) -> tuple[pa.Table, list[Reject]] | None:
         """Convert records; nothing if some need columns that were too narrow, and now are not."""
         is_wide_enough = True
@@ -187,7 +199,7 @@ class Decoder:
         }
         columns: dict[str, list[Any]] = {name: [] for name in kinds}
         rejects = []
-        for line, message in enumerate(records, start):
+        for line, message in records:
             row: dict[str, Any] = {VERSION: message.version, LINE: line}
             try:
                 row[EXTRACTED] = self._extracted(message)

@@ -74,12 +74,15 @@ def raw_record(line: bytes) -> str:
     """Return the record of a RECORD line as it was sent."""
     try:
         return bytes(_raw_decoder.decode(line).record).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = line.decode(errors="replace")
     start = _RECORD_KEY.search(text)
     if start is None:
         return text
-    _, end = json.JSONDecoder().raw_decode(text, start.end())
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start.end())
+    except RecursionError:
+        return text[start.end() :]
     return text[start.end() : end]
 
 

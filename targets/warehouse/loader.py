@@ -19,7 +19,7 @@ from targets.warehouse import exact, names, runs
 from targets.warehouse.adapters import Adapter
 from targets.warehouse.batch import Batch
 from targets.warehouse.columns import Kind, kinds_of
-from targets.warehouse.decode import Place
+from targets.warehouse.decode import NoRecordError, Place
 from targets.warehouse.sink import REJECTED, Options, Sink
 from targets.warehouse.state import Checkpoints
 from targets.warehouse.transaction import transact
@@ -146,7 +146,7 @@ class Loader:
             batch.add(lines[:room], places[:room])
             self._size += batch.size - before
             lines, places = lines[room:], places[room:]
-            if batch.rows >= self._max_rows:
+            if batch.rows >= self._max_rows or batch.fault:
                 self._load(sink)
             while self._size >= self._max_bytes:
                 self._load(max(self._batches, key=lambda sink: self._batches[sink].size))
@@ -171,9 +171,15 @@ class Loader:
 
     def drain(self) -> None:
         """Load everything that came in."""
+        fault = None
         for sink in list(self._batches):
-            self._load(sink)
+            try:
+                self._load(sink)
+            except NoRecordError as error:
+                fault = error
         self._worker.run(lambda: None)
+        if fault:
+            raise fault
 
     def finish(self, *, stopped: bool) -> None:
         """Load everything that came in and end the run; an error if some was rejected.
@@ -302,7 +308,7 @@ class Loader:
         return aside
 
     def _load(self, sink: Sink | None) -> None:
-        """Have the worker load what there is for a sink."""
+        """Have the worker load what there is for a sink; raise the fault that ended it."""
         batch = self._batches.pop(sink, None) if sink else None
         if not sink or not batch:
             return
@@ -310,14 +316,17 @@ class Loader:
         batch.close()
         sink.warn()
         self._worker.submit(lambda: self._loaded(sink, batch))
+        if batch.fault:
+            raise batch.fault
 
     def _loaded(self, sink: Sink, batch: Batch) -> None:
         with self._explained(sink.stream):
-            rejects = sink.load(batch)
+            rejects = sink.load(batch) if batch.rows else []
         if rejects:
             self._rejected[sink.stream] += len(rejects)
             self._keyless |= any(reject.keyless for reject in rejects)
-        self._states.committed(batch)
+        if not batch.fault:  # a state may have come behind it
+            self._states.committed(batch)
 
     @contextlib.contextmanager
     def _explained(self, stream: str) -> Iterator[None]:

@@ -68,6 +68,17 @@ def test_the_record_is_kept_as_it_was_sent(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT record FROM _rejected") == [(text,)]
 
 
+def test_a_record_that_is_nested_too_deeply_to_be_read(warehouse: Warehouse) -> None:
+    text = "".join(('{"id": 2, "more": ', "[" * 100_000, "1", "]" * 100_000, "}"))
+    good = [record("orders", id=1), record("orders", id=3)]
+    run = warehouse.load(ORDERS, good[0], raw_record("orders", text), good[1], fails=True)
+    assert isinstance(run.error, RecordsRejectedError)
+    assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (3,)]
+    ((kept, reason),) = warehouse.rows("SELECT record, reason FROM _rejected")
+    assert kept.startswith(text)
+    assert reason == "it is nested too deeply"
+
+
 def test_rejects_of_several_streams_and_runs(warehouse: Warehouse) -> None:
     visits = schema("visits", (), paid="boolean")
     for _ in range(2):

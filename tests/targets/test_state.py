@@ -179,14 +179,18 @@ def test_an_overwrite_that_is_told_to_end_leaves_the_table(warehouse: Warehouse)
     assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
 
 
-def test_nothing_of_a_batch_that_fails_is_left(warehouse: Warehouse) -> None:
+BROKEN = '{"type": "RECORD", "stream": "orders", "record": {"id": 9 9}}'
+
+
+def test_what_came_before_a_line_that_is_no_record_is_loaded(warehouse: Warehouse) -> None:
     orders = [record("orders", id=number) for number in range(6)]
     run = warehouse.load(
         ORDERS,
         *orders[:3],
         state(3),
         *orders[3:5],
-        '{"type": "RECORD", "stream": "orders", "record": {"id": 9 9}}',
+        BROKEN,
+        orders[5],
         state(6),
         batch_size_rows=3,
         fails=True,
@@ -194,7 +198,31 @@ def test_nothing_of_a_batch_that_fails_is_left(warehouse: Warehouse) -> None:
 
     assert str(run.error).startswith("line 8 is not a RECORD message: ")
     assert run.states == [3]
-    assert warehouse.rows("SELECT max(id) FROM orders") == [(2,)]
+    assert warehouse.rows("SELECT max(id) FROM orders") == [(4,)]
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 700])
+def test_no_state_goes_out_that_may_stand_behind_a_line_that_is_no_record(
+    warehouse: Warehouse, before: int
+) -> None:
+    others = {**ORDERS, "stream": "others"}
+    run = warehouse.load(
+        ORDERS,
+        record("orders", id=0),
+        others,
+        *[record("others", id=number) for number in range(3)],
+        {**ORDERS, "schema": {**ORDERS["schema"], "title": "so that a batch begins"}},
+        *[record("orders", id=number) for number in range(1, before)],
+        BROKEN,
+        *[record("orders", id=number) for number in range(1000, 2000)],
+        state(2000),
+        fails=True,
+    )
+
+    assert "is not a RECORD message" in str(run.error)
+    assert run.states == []
+    assert warehouse.rows("SELECT count(*) FROM orders") == [(max(before, 1),)]
+    assert warehouse.rows("SELECT count(*) FROM others") == [(3,)]
 
 
 def test_a_connection_that_is_cut(postgres_url: str, tmp_path: Any) -> None:
