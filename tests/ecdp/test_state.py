@@ -52,7 +52,7 @@ def test_the_look_back_is_read_again_and_nothing_older(small: Sandbox) -> None:
     assert days_read(small) >= "2026-03-30"
 
 
-@pytest.mark.parametrize("lookback", [30, 999_999_999])
+@pytest.mark.parametrize("lookback", [30, 36_500])
 def test_nothing_before_the_start_date_is_read_again(small: Sandbox, lookback: int) -> None:
     run_here(settings(small, start_date="2026-03-05", lookback_days=lookback), state=at(EARLIER))
     assert days_read(small) == "2026-03-05"

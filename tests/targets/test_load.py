@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.targets.warehouses import Warehouse, raw_record, record, schema, state
+from tests.targets.warehouses import Warehouse, raw_record, record, schema, state, warnings_in
 
 ORDERS = schema("orders", id="integer", note="string")
 
@@ -170,7 +170,7 @@ def test_a_property_that_the_schema_does_not_name_gets_a_column(
         (2, "4", None, None),
         (3, None, "XL", None),
     ]
-    assert sorted(caplog.messages) == [
+    assert sorted(warnings_in(caplog)) == [
         f"stream 'orders': property {name!r} is not in the schema; it gets a column of kind {kind}"
         for name, kind in [("city", "text"), ("more", "json"), ("size", "text")]
     ]

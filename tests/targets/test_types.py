@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.targets.warehouses import Line, Warehouse, exactly, raw_record, record, schema
+from tests.targets.warehouses import (
+    Line,
+    Warehouse,
+    exactly,
+    raw_record,
+    record,
+    schema,
+    warnings_in,
+)
 
 BIG = 123456789012345678901234567890
 
@@ -56,7 +64,7 @@ def test_what_cannot_be_stored_is_left_out_of_text(
     values = load_values(warehouse, "string", '"a\\u0000b"', '"c\\ud800d"', '"\\ud83d\\ude42"')
 
     assert values == ["ab", "c\ufffdd", "🙂"]
-    assert caplog.messages == [
+    assert warnings_in(caplog) == [
         (
             "stream 'values': characters that cannot be stored "
             "(NUL, lone surrogates, bytes that are not UTF-8) were left out or replaced"

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import logging
 import os
 import re
 import sqlite3
@@ -21,6 +22,7 @@ from typing import Any, ClassVar
 
 import duckdb
 import psycopg
+import pytest
 from typing_extensions import override
 
 from targets.warehouse.target import TargetWarehouse
@@ -235,3 +237,8 @@ def _shown(value: Any) -> str | None:
 
 def _ago(seconds: int) -> str:
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(" ", "microseconds")
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What a user is warned of; how much else is logged depends on who has set it up before."""
+    return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
