@@ -81,7 +81,7 @@ def test_what_runs_have_restated_is_in_the_page_and_a_browser_shows_it(
             assert plots == 3  # runs, revenue, restatements
             colour = chromium.evaluate("getComputedStyle(document.body).backgroundColor")
             assert (sum(map(int, colour[4:-1].split(","))) < 300) is dark
-            seen = "getComputedStyle(document.querySelector('svg path[fill*=good]')).fill"
+            seen = "getComputedStyle(document.querySelector('svg path[fill^=var]')).fill"
             assert chromium.evaluate(seen).startswith("rgb(")
 
 
