@@ -59,7 +59,12 @@ class MeltanoCampaign(Campaign):
 
     @override
     def outcome(self, account: Account, state: Mapping[str, Any], kill: Kill | None) -> Outcome:
-        variables = {"TARGET_WAREHOUSE_URL": self._proxy.url, "NO_COLOR": "1"}
+        variables = {
+            "TARGET_WAREHOUSE_URL": self._proxy.url,
+            "NO_COLOR": "1",
+            # the project leaves a stream out
+            f"{account.tap.upper().replace('-', '_')}__SELECT": json.dumps(["*.*"]),
+        }
         env = environment({account.tap: account.settings}, **variables)
         # a run that was killed counts as going on for some minutes more
         run = (PROD, "run", "--force", f"--state-id-suffix={self._suffix}")
