@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,9 +44,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what a test before this one kept secret be a word like any other, as in a new process."""
+def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let each test begin without the secrets and the level of the log of those before it."""
     monkeypatch.setattr(redactor, "_needles", [])
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
