@@ -100,7 +100,7 @@ def refuse(other: psycopg.Connection, code: str, times: int) -> None:
     other.commit()
 
 
-@pytest.mark.parametrize("code", ["40001", "40P01"])
+@pytest.mark.parametrize("code", ["40001", "40P01", "42710"])
 def test_errors_that_pass_are_retried(
     warehouse: PostgreSQL, other: psycopg.Connection, code: str
 ) -> None:

@@ -66,6 +66,7 @@ _MADE_BY_ANOTHER = (
     psycopg.errors.DuplicateSchema,
     psycopg.errors.DuplicateTable,
     psycopg.errors.DuplicateColumn,
+    psycopg.errors.DuplicateObject,  # the type of a table's rows
     psycopg.errors.InternalError_,  # "tuple concurrently updated", of the catalog
 )
 _ROWS_AT_ONCE = 5_000
