@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.serving import serving
 
 
 class Receiver:
@@ -36,11 +37,5 @@ class Receiver:
 @contextmanager
 def listening() -> Iterator[Receiver]:
     started = Receiver()
-    thread = threading.Thread(target=started.server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with serving(started.server):
         yield started
-    finally:
-        started.server.shutdown()
-        started.server.server_close()
-        thread.join()

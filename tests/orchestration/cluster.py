@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from tests.serving import serving
+
 PATIENCE = 240  # seconds, on a machine that is busy
 
 
@@ -115,14 +117,10 @@ class Cluster:
 def running(machines: Sequence[Path], variables: Mapping[str, str]) -> Iterator[Cluster]:
     """A cluster, all of whose pods end with it."""
     cluster = Cluster(machines, variables)
-    thread = threading.Thread(target=cluster.server.serve_forever, args=(0.02,))
-    thread.start()
     try:
-        yield cluster
+        with serving(cluster.server):
+            yield cluster
     finally:
-        cluster.server.shutdown()
-        cluster.server.server_close()
-        thread.join()
         for pod in cluster.pods.values():
             pod.process.kill()
             pod.process.wait()

@@ -13,6 +13,7 @@ import pytest
 
 from taps.fanout import fan_out
 from taps.http import Client, Request
+from tests.serving import serving
 from tests.taps.quota import Clock, Vendor
 
 pytestmark = pytest.mark.alone
@@ -45,14 +46,8 @@ def serve(vendor: Vendor) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Asker(Client):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from snowflake.connector.errors import OperationalError
 
 from targets.warehouse.adapters import WarehouseError, connect
+from tests.serving import serving
 from tests.targets.stand_in import Snowflake
 from tests.targets.warehouses import record, schema, state
 
@@ -72,12 +72,9 @@ class Answers:
                 with suppress(OSError, ValueError):  # where the connection was closed above
                     super().handle()
 
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        with serving(server):
             yield f"host=127.0.0.1&port={server.server_address[1]}&protocol=http"
-            server.shutdown()
-            thread.join()
 
 
 def only_error(stderr: str) -> str:
