@@ -175,9 +175,12 @@ def _has_changed(pipeline: Pipeline, stream: str) -> bool:
     return counts is not None and counts.get("unchanged") != counts.get("records")
 
 
-def note(adapter: Adapter, loader: Loader, source: Source) -> int:
+def note(
+    adapter: Adapter, loader: Loader, source: Source, known: Mapping[Key, Figure] | None = None
+) -> int:
     """Add the figures that are not as they were noted last; return how many.
 
+    `known` are the figures of now, where they have been read already: that takes a whole table.
     Nothing is noted after a run that did not bring all: what is still to come is no restatement.
     """
     if source.missing(adapter) or not _is_whole(adapter, source):
@@ -186,7 +189,7 @@ def note(adapter: Adapter, loader: Loader, source: Source) -> int:
 
     def work() -> int:
         noted = {each.key: each.figure for each in history(adapter, source)}
-        found = figures(adapter, loader, source)
+        found = figures(adapter, loader, source) if known is None else known
         changed = [
             (key, found.get(key, NOTHING))
             for key in (*found, *(noted.keys() - found.keys()))

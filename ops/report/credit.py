@@ -48,17 +48,16 @@ def comparisons(
     adapter: Adapter, credited: Iterable[tuple[Source, str, Adapter]]
 ) -> Iterator[Comparison]:
     """Yield, for each vendor whose conversions the model knows by their ids, what both say."""
-    if not is_there(adapter):
-        return
     known = "SELECT conv_type_id, COUNT(DISTINCT conversion_id) FROM "
     totals = dict(adapter.execute(f"{known}{adapter.path(STREAM)} GROUP BY conv_type_id"))
     for source, tap, own in credited:
+        credits_ = source.select(own)
         shared = {
             (conv_type, currency): int(count)
-            for conv_type, currency, count in adapter.execute(_shared(adapter, source.select(own)))
+            for conv_type, currency, count in adapter.execute(_shared(adapter, credits_))
         }
-        model = _by_channel(adapter, _model(adapter, source.select(own)))
-        vendor = _by_channel(adapter, _vendor(adapter, source.select(own)))
+        model = _by_channel(adapter, _model(adapter, credits_))
+        vendor = _by_channel(adapter, _vendor(adapter, credits_))
         for conv_type, currency in sorted(model, key=str):
             ours, theirs = model[conv_type, currency], vendor.get((conv_type, currency), {})
             channels = {

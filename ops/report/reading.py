@@ -16,8 +16,8 @@ from ops.project import Extractor, Loader
 from ops.report import credit
 from ops.report.credit import Comparison
 from ops.revenue import SOURCES, Figure, Key, Note, Source, instant_of
-from ops.warehouses import SECRET, file_of, has_schema
-from taps.redaction import redactor, secrets_of
+from ops.warehouses import file_of, has_schema, keep_secret
+from taps.redaction import redactor
 from targets.warehouse.adapters import Adapter, connect, is_through_dlt
 from targets.warehouse.adapters.base import literal
 from targets.warehouse.runs import RUNS
@@ -124,7 +124,7 @@ def read(loader: Loader, extractors: Sequence[Extractor], since: datetime) -> Wa
 
     Revenue that has changed is noted first.
     """
-    redactor.add(secrets_of(SECRET, {"url": loader.url}))
+    keep_secret(loader.url)
     warehouse = Warehouse(loader.name, title_of(loader.url))
     file = file_of(loader.url)
     if file is not None and not file.exists():
@@ -183,8 +183,8 @@ def _fill(warehouse: Warehouse, loader: Loader) -> None:
                 if not found.missing:
                     credited.append((source, tap.name, place.adapter))
     for place in warehouse.places:
-        if place.adapter and place.tap_of(credit.STREAM):
-            warehouse.is_compared |= credit.is_there(place.adapter)
+        if place.adapter and place.tap_of(credit.STREAM) and credit.is_there(place.adapter):
+            warehouse.is_compared = True
             warehouse.comparisons += credit.comparisons(place.adapter, credited)
 
 
@@ -248,7 +248,7 @@ def _revenue(adapter: Adapter, loader: Loader, source: Source, tap: str) -> Reve
         found.missing = source.missing(adapter)
         if not found.missing:
             found.figures = revenue.figures(adapter, loader, source)
-            found.remark = _note(adapter, loader, source)
+            found.remark = _note(adapter, loader, found)
             found.notes = revenue.history(adapter, source)
     except adapter.errors as error:
         found.missing = redactor(adapter.explain(error))
@@ -256,10 +256,10 @@ def _revenue(adapter: Adapter, loader: Loader, source: Source, tap: str) -> Reve
     return found
 
 
-def _note(adapter: Adapter, loader: Loader, source: Source) -> str | None:
+def _note(adapter: Adapter, loader: Loader, found: Revenue) -> str | None:
     """Note what has changed; return why not, as where there is only the right to read."""
     try:
-        revenue.note(adapter, loader, source)
+        revenue.note(adapter, loader, found.source, found.figures)
     except adapter.errors as error:
         adapter.rollback()
         return redactor(adapter.explain(error))
