@@ -27,12 +27,12 @@ TIME_ZONES = {
     "postgresql": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
 }
 """By scheme: in which time zone others see what is stored as instants."""
-SECRET = {"properties": {"url": {"secret": True}}}
+_SECRET = {"properties": {"url": {"secret": True}}}
 
 
 def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
     """Look whether tables can be made and written in these schemas; nothing is left behind."""
-    redactor.add([*secrets_of(SECRET, {"url": loader.url}), *passwords_of(loader.url)])
+    keep_secret(loader.url)
     found = Finding(loader.name)
     file = file_of(loader.url)
     if file is not None and not file.exists():
@@ -47,6 +47,11 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
             if file is None:  # on a machine of its own
                 _judge_clock(found, adapter, urlsplit(loader.url).scheme)
     return found
+
+
+def keep_secret(url: str) -> None:
+    """Keep what is secret in a warehouse's URL, sound or not, out of all that is printed."""
+    redactor.add([*secrets_of(_SECRET, {"url": url}), *passwords_of(url)])
 
 
 def file_of(url: str) -> Path | None:

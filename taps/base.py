@@ -228,8 +228,8 @@ class VendorTap(Tap):
         except MappingError as error:
             invalid = [f"setting 'stream_maps': {error}"]
         given = dict(self.config)
-        redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, given))
-        redaction.redactor.add(redaction.passwords_of(given))
+        secrets = redaction.secrets_of(self.config_jsonschema, given)
+        redaction.redactor.add([*secrets, *redaction.passwords_of(given)])
         if invalid:
             raise InvalidSettingsError(invalid)
         context = click.get_current_context(silent=True)
