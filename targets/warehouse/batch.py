@@ -62,10 +62,9 @@ class Batch:
     def _decode(self) -> None:
         lines, self._lines = self._lines[:_SLICE], self._lines[_SLICE:]
         places, self._places = self._places[:_SLICE], self._places[_SLICE:]
-        text = b"\n".join(lines)
         start = self.rows - len(lines) - len(self._lines)
         try:
-            table, rejects = self._decoder.decode(text, places, start)
+            table, rejects = self._decoder.decode(lines, places, start)
         except NoRecordError as fault:
             self._cut(start, lines[: fault.index], places)
             self.fault = fault
@@ -73,7 +72,7 @@ class Batch:
         self.tables.append(table)
         self.rejects += rejects
         self._starts.append(start)
-        self._texts.append(text)
+        self._texts.append(b"\n".join(lines))
 
     def _cut(self, start: int, good: list[bytes], places: list[Place]) -> None:
         """Take in what came before the line that is no record, and nothing else."""

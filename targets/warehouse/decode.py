@@ -96,7 +96,7 @@ class Decoder:
         self._typed = self._typed_decoder()
 
     def decode(
-        self, text: bytes, places: Sequence[Place], start: int
+        self, lines: Sequence[bytes], places: Sequence[Place], start: int
     ) -> tuple[pa.Table, list[Reject]]:
         """Decode lines; rejected records are not in the table.
 
@@ -104,9 +104,9 @@ class Decoder:
         of `places`, those of the lines in the input.
         """
         try:
-            return self._decode_typed(text, len(places), start), []
+            return self._decode_typed(lines, start), []
         except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
-            return self._decode_exactly(text.split(b"\n"), places, start)
+            return self._decode_exactly(lines, places, start)
 
     def _typed_decoder(self) -> msgspec.json.Decoder[Any] | None:
         types = {name: _JSON_TYPES[kind] for name, kind in self.kinds.items()}
@@ -136,12 +136,11 @@ class Decoder:
         )
         return msgspec.json.Decoder(message)
 
-    def _decode_typed(self, text: bytes, count: int, start: int) -> pa.Table:
+    def _decode_typed(self, lines: Sequence[bytes], start: int) -> pa.Table:
         if self._typed is None:
             raise ValueError("there is no typed decoder for these names")
-        messages = self._typed.decode_lines(text)
-        if len(messages) != count:
-            raise ValueError("a line holds more than one message")
+        decode = self._typed.decode
+        messages = [decode(line) for line in lines]  # other threads get their turn between lines
         values = zip(
             *[msgspec.structs.astuple(message.record) for message in messages], strict=True
         )
@@ -149,18 +148,13 @@ class Decoder:
             name: _mixed_texts(column) if name in self._mixed else _array(kind, column)
             for (name, kind), column in zip(self.kinds.items(), values, strict=False)
         }
-        if b"\\u0000" in text:
-            for name, kind in self.kinds.items():
-                if kind is Kind.TEXT:
-                    clean = pc.replace_substring(columns[name], "\0", "")
-                    self.repaired |= not clean.equals(columns[name])
-                    columns[name] = clean
-        columns |= {EXTRACTED: pa.nulls(count, _INSTANT), VERSION: pa.nulls(count, pa.int64())}
-        if b'"time_extracted"' in text:
-            columns[EXTRACTED] = _array(Kind.TIMESTAMP, [m.time_extracted for m in messages])
-        if b'"version"' in text:
-            columns[VERSION] = _array(Kind.INTEGER, [m.version for m in messages])
-        columns[LINE] = _array(Kind.INTEGER, range(start, start + count))
+        for name, kind in self.kinds.items():
+            if kind is Kind.TEXT and _has_nul(columns[name]):
+                columns[name] = pc.replace_substring(columns[name], "\0", "")
+                self.repaired = True
+        columns[EXTRACTED] = _array(Kind.TIMESTAMP, [m.time_extracted for m in messages])
+        columns[VERSION] = _array(Kind.INTEGER, [m.version for m in messages])
+        columns[LINE] = _array(Kind.INTEGER, range(start, start + len(lines)))
         return pa.table(columns)
 
     def _decode_exactly(
@@ -289,13 +283,13 @@ def _array(kind: Kind, values: Iterable[Any]) -> pa.Array:
 def _raw_texts(values: Iterable[msgspec.Raw]) -> pa.Array:
     """Return JSON values as they were sent, null as null."""
     # No value has a line end, for it was in a line: joined and split they are turned quickest.
-    texts = b"\n".join(values).split(b"\n")
-    array = pa.array(texts, pa.binary()).cast(pa.string())
-    present = pc.not_equal(array, "null")
-    if pc.all(present).as_py():
-        return array
-    _, *buffers = array.buffers()
-    return pa.Array.from_buffers(pa.string(), len(array), [present.buffers()[1], *buffers])
+    texts = b"\n".join(values).decode().split("\n")
+    return pa.array([None if text == "null" else text for text in texts], pa.string())
+
+
+def _has_nul(texts: pa.Array) -> bool:
+    _, _, characters = texts.buffers()
+    return characters is not None and b"\0" in characters.to_pybytes()
 
 
 def _numbers(values: pa.Array) -> pa.Array:

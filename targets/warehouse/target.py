@@ -108,7 +108,6 @@ class TargetWarehouse(Target):
         adapter = connect(self.config["url"], self.config.get("default_target_schema"))
         # Drivers and Arrow take time to import, which nothing but a load needs.
         module = importlib.import_module("targets.warehouse.loader")
-        gc.set_threshold(100_000)  # decoding makes many tuples, and no cycles
         loader: Loader = module.Loader(
             adapter,
             self.mapper,
@@ -137,6 +136,9 @@ class TargetWarehouse(Target):
     @classmethod
     @override
     def invoke(cls, **options: Any) -> None:
+        gc.freeze()  # what was imported stays: not even at exit is it searched
+        gc.set_threshold(100_000)  # decoding makes many tuples, and no cycles
+        sys.setswitchinterval(0.0005)  # seconds: for the thread that feeds the warehouse
         for handler in logging.getLogger().handlers:
             handler.addFilter(_redactor)
         try:
