@@ -6,7 +6,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any, ClassVar
 
@@ -15,7 +15,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
-from taps import json_array, json_text
+from taps import json_text
+from taps.body import Body
 from taps.errors import (
     CredentialsError,
     OverloadedError,
@@ -23,12 +24,11 @@ from taps.errors import (
     UnitError,
     UnreachableError,
 )
+from taps.events import event
 from taps.governor import Governor
 from taps.headers import Head
 from taps.redaction import redactor
 
-LARGE = 8 << 20
-"""Bytes of a document from which on its lists are read entry by entry, slower but flat."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds between the tries of one request: doubled each time, with jitter."""
 MESSAGE_LENGTH = 200
@@ -61,92 +61,6 @@ class Request:
         return replace(self, body=body)
 
 
-class Body:
-    """A response that has arrived whole and is known to be JSON; reads as often as needed.
-
-    Attributes:
-        headers: the response's headers.
-        document: the decoded body where it is not an array, without `lists`; else the members
-            of the object that holds the array, or an empty dictionary.
-        lists: which of the lists that may be large it has; `rows` yields their entries.
-        is_array: whether there is an array; an empty body (204) is an empty one.
-    """
-
-    def __init__(
-        self,
-        file: IO[bytes],
-        headers: Mapping[str, str],
-        names: Sequence[str] = (),
-        lists: Sequence[str] = (),
-    ) -> None:
-        self.headers = headers
-        self._file = file
-        self._index = json_array.Index()
-        self._taken: dict[str, list[Any]] | None = {}
-        self.lists: set[str] = set()
-        self.document: Any = {}
-        self.is_array = True
-        if file.seek(0, 2) == 0:
-            return
-        try:
-            self._read(names, lists)
-        except ValueError:
-            mended = json_text.with_whole_characters(file)
-            if mended is None:
-                raise
-            file.close()
-            self._file = mended
-            self._read(names, lists)
-
-    def _read(self, names: Sequence[str], lists: Sequence[str]) -> None:
-        try:
-            self._index = json_array.index(self._file, names)
-            self.document = self._index.members
-        except json_array.NotAnArrayError:
-            self.is_array = False
-            if self._file.seek(0, 2) > LARGE:
-                self._taken = None
-                self.document, self.lists = json_text.outline(self._file, lists)
-                return
-            self._file.seek(0)
-            self.document = json_text.decode(self._file.read())
-            taken = {path: _taken(self.document, path) for path in lists}
-            self._taken = {path: rows for path, rows in taken.items() if rows is not None}
-            self.lists = set(self._taken)
-
-    @property
-    def count(self) -> int:
-        """How many elements the array has."""
-        return self._index.count
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield the array's elements, one at a time."""
-        return json_array.elements(self._file, self._index)
-
-    def rows(self, path: str) -> Iterator[Any]:
-        """Yield the entries of one of the document's `lists`, one at a time."""
-        if self._taken is None:
-            return json_text.entries(self._file, path)
-        return iter(self._taken.get(path, ()))
-
-    def close(self) -> None:
-        """Give the temporary file back."""
-        self._file.close()
-
-    __del__ = close  # of an answer that nobody reads, because the run ends early
-
-
-def _taken(document: Any, path: str) -> list[Any] | None:
-    """Take a list out of a document, where there is one."""
-    *owners, name = path.split(".")
-    for owner in owners:
-        document = document.get(owner) if isinstance(document, dict) else None
-    if isinstance(document, dict) and isinstance(document.get(name), list):
-        taken: list[Any] = document.pop(name)
-        return taken
-    return None
-
-
 class Client:
     """A vendor's account: where it is, how to prove who asks, what its quotas are.
 
@@ -162,6 +76,8 @@ class Client:
     """The members that may hold the rows where the vendor wraps them into an object."""
     lists: ClassVar[Sequence[str]] = ()
     """Lists inside of documents that may be large: names of members, joined by dots."""
+    members: ClassVar[Collection[str] | None] = None
+    """What stands beside the rows of an answer; whatever else does is told once. None: anything."""
     window: ClassVar[float | None] = None
     """Seconds of the vendor's documented quota window."""
     quotes_vendor: ClassVar[bool] = True
@@ -178,6 +94,7 @@ class Client:
         self._tries: int = config["max_retries"]
         self._governors: dict[str, Governor] = {}
         self._refused: CredentialsError | None = None
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         self._logger = logging.getLogger(__name__)
         self._session = requests.Session()
@@ -352,7 +269,19 @@ class Client:
             self.check(body, request)
         except CredentialsError as error:
             raise self._refuse(error) from None
+        self._tell_new(body.document)
         return body
+
+    def _tell_new(self, document: Any) -> None:
+        """Tell which members of an answer are in no stream."""
+        if self.members is None or not isinstance(document, dict):
+            return
+        with self._lock:
+            new = document.keys() - self.members - self._told
+            self._told |= new
+        for name in sorted(new):
+            text = f"{self.vendor}: property {name!r} beside the rows is in no stream"
+            self._logger.warning(text, extra=event("warning"))
 
     def _refuse(self, error: CredentialsError) -> CredentialsError:
         """Send no other request; return the first refusal, for all others tell the same."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from typing_extensions import override
 
+from taps.body import Body
 from taps.errors import RetryableError, UnitError
-from taps.http import Body, Client, Request, quoted
+from taps.http import Client, Request, quoted
 
 PROGRAMS = "partner/programs/"
 CHANNELS = "client/channels/"
@@ -20,6 +21,7 @@ class AdtractionClient(Client):
 
     vendor = "Adtraction"
     envelopes = ("data", "programs", "channels", "products", "feeds", "commissions")
+    members = ("status", "message", "count", "pageSize", "page")
     window = 60.0
 
     def __init__(self, config: Mapping[str, Any], credential: str) -> None:

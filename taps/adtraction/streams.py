@@ -17,8 +17,9 @@ from typing_extensions import override
 
 from taps.adtraction.client import CHANNELS, PROGRAMS, pages
 from taps.base import VendorStream, VendorTap
+from taps.body import Body
 from taps.errors import UnitError
-from taps.http import Body, Request
+from taps.http import Request
 from taps.retriever import Retriever
 from taps.shaping import instant, integer, timestamp
 

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
+from taps.body import Body
 from taps.errors import RetryableError
-from taps.http import Body, Client, Request
+from taps.http import Client, Request
 
 ACCOUNT = "project"
 
@@ -22,6 +23,7 @@ class AttributionClient(Client):
     lists = tuple(
         f"customer.{name}" for name in ("events", "pageviews", "touchpoints", "identities")
     )
+    members = ("customer",)
     probe_statuses = (404,)
     quotes_vendor = False  # its message may repeat the client id, which may be an address
 

@@ -15,8 +15,9 @@ from typing_extensions import override
 from taps.attribution_io.client import ACCOUNT, AttributionClient
 from taps.attribution_io.customer_ids import CustomerList, client_ids, public_name
 from taps.base import VendorStream, VendorTap
+from taps.body import Body
 from taps.errors import UnitError
-from taps.http import Body, Request
+from taps.http import Request
 from taps.retriever import Retriever
 from taps.shaping import instant
 

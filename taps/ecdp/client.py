@@ -7,8 +7,9 @@ from typing import Any
 
 from typing_extensions import override
 
+from taps.body import Body
 from taps.errors import RetryableError
-from taps.http import Body, Client, Request
+from taps.http import Client, Request
 
 ACCOUNT = "business unit"
 PATH = "reports/attribution/orders"
@@ -20,6 +21,7 @@ class EcdpClient(Client):
     vendor = "ECDP"
     credential = "api_key"
     envelopes = ("data",)
+    members = ()
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)

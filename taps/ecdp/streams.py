@@ -12,9 +12,10 @@ from typing import Any
 from typing_extensions import override
 
 from taps.base import VendorStream, VendorTap
+from taps.body import Body
 from taps.ecdp.client import ACCOUNT, PATH
 from taps.errors import OverloadedError, UnitError
-from taps.http import Body, Request
+from taps.http import Request
 from taps.retriever import Retriever
 from taps.settings import day_of
 from taps.windows import Window, bookmark_day, windows

@@ -7,8 +7,9 @@ from typing import Any
 
 from typing_extensions import override
 
+from taps.body import Body
 from taps.errors import RetryableError
-from taps.http import Body, Client, Request
+from taps.http import Client, Request
 
 
 class IgniteClient(Client):

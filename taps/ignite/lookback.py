@@ -13,8 +13,9 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from taps.base import VendorStream, VendorTap
+from taps.body import Body
 from taps.errors import CredentialsError, UnitError
-from taps.http import Body, Request
+from taps.http import Request
 from taps.retriever import Retriever
 from taps.settings import day_of
 

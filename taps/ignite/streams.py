@@ -12,7 +12,7 @@ from typing import Any
 from typing_extensions import override
 
 from taps.base import VendorStream
-from taps.http import Body
+from taps.body import Body
 from taps.ignite.lookback import Details, Listing, Look, LookBack
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from typing_extensions import override
 
+from taps.body import Body
 from taps.errors import RetryableError, TapError, UnitError
-from taps.http import Body, Client, Request
+from taps.http import Client, Request
 
 ACCOUNT = "service"
 QUOTA_IS_SPENT = ("limit exceeded", "quota")
@@ -27,6 +28,7 @@ class IhcClient(Client):
     vendor = "IHC"
     credential = "api_key"
     lists = ("value",)
+    members = ("statusCode", "partialFailureErrors", "message")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)

@@ -12,8 +12,9 @@ import msgspec
 from typing_extensions import override
 
 from taps.base import VendorStream, VendorTap
+from taps.body import Body
 from taps.errors import TapError, UnitError
-from taps.http import Body, Request
+from taps.http import Request
 from taps.ihc.client import ACCOUNT, IhcClient, RefusedError
 from taps.ihc.computed import START, Computed
 from taps.ihc.journeys import Journeys, Session, Summary, instant_text, moment_of, rows_of

@@ -33,6 +33,17 @@ def one_day(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
     return settings(sandbox, start_date="2026-03-30", end_date="2026-03-31", **more)
 
 
+def test_what_stands_beside_the_orders_is_told_once(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = json.dumps({"data": [], "currencies": ["EUR"]})
+    sandbox.ecdp.faults.add(Fault("status", status=200, body=body, times=2))
+    run_here(settings(sandbox, **DOCUMENTED, window_days=10))
+    assert [text for text in caplog.messages if "currencies" in text] == [
+        "ECDP: property 'currencies' beside the rows is in no stream"
+    ]
+
+
 def test_both_streams_equal_the_vendor_s_truth(sandbox: Sandbox) -> None:
     output = run_here(settings(sandbox))
     assert complete(sandbox, output)

@@ -9,8 +9,12 @@ import requests
 from requests_mock import Mocker
 
 from taps import http
+from taps.adtraction.client import AdtractionClient
+from taps.attribution_io.client import AttributionClient
+from taps.ecdp.client import EcdpClient
 from taps.errors import UnitError, UnreachableError
 from taps.http import Client, Request
+from taps.ihc.client import IhcClient
 
 CONFIG = {
     "api_url": "https://api.example.com/v1/",
@@ -19,6 +23,10 @@ CONFIG = {
     "max_retries": 2,
     "max_concurrent_requests": 1,
 }
+SECRETS = {
+    "token": "s3cr3t", "auth_location": "header", "api_key": "s3cr3t",
+    "public_key": "project", "secret": "s3cr3t",
+}  # fmt: skip
 ASKED = Request("/orders", "the orders", params={"page": 1, "none": None})
 
 
@@ -98,3 +106,31 @@ def test_once_refused_an_account_asks_for_nothing_more(requests_mock: Mocker) ->
         with pytest.raises(UnitError, match="answered 401: check the setting token"):
             client.fetch(ASKED)
     assert requests_mock.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("client", "more", "document"),
+    [
+        (AdtractionClient, {"credential": "token"}, {"data": [], "count": 0, "pageSize": 9}),
+        (AttributionClient, {}, {"customer": {"client_id": "7", "events": []}}),
+        (EcdpClient, {}, {"data": []}),
+        (IhcClient, {}, {"value": [], "partialFailureErrors": [], "statusCode": 200}),
+    ],
+)
+def test_what_an_answer_has_beside_its_rows_is_told_once(
+    requests_mock: Mocker,
+    caplog: pytest.LogCaptureFixture,
+    client: type[Client],
+    more: dict[str, str],
+    document: dict[str, Any],
+) -> None:
+    asking = client({**CONFIG, **SECRETS}, **more)
+    requests_mock.get("https://api.example.com/v1/orders", json=document)
+    asking.fetch(ASKED)
+    assert not caplog.messages
+    requests_mock.get("https://api.example.com/v1/orders", json={**document, "unheard": 1})
+    asking.fetch(ASKED)
+    asking.fetch(ASKED)
+    assert caplog.messages == [
+        f"{client.vendor}: property 'unheard' beside the rows is in no stream"
+    ]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from taps import http, json_text
-from taps.http import Body
+from taps import body as bodies
+from taps import json_text
+from taps.body import Body
 
 EMOJI = "\U0001f984"
 
@@ -74,7 +75,7 @@ def read(text: bytes) -> tuple[Any, set[str], dict[str, list[Any]]]:
 def test_a_large_document_reads_as_a_small_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps(document(500)).encode()
     small = read(text)
-    monkeypatch.setattr(http, "LARGE", 100)
+    monkeypatch.setattr(bodies, "LARGE", 100)
     large = read(text)
     assert large == small
     assert small[1] == {"customer.events", "customer.pageviews"}
@@ -85,7 +86,7 @@ def test_a_large_document_reads_as_a_small_one_does(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_large_document_that_breaks_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LARGE", 100)
+    monkeypatch.setattr(bodies, "LARGE", 100)
     text = json.dumps(document(50)).encode()
     for end in range(101, len(text) - 1, 37):
         with pytest.raises(ValueError, match=r"\w"):
@@ -103,5 +104,5 @@ def peak_of(entries: int) -> int:
 
 
 def test_the_lists_of_a_large_document_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LARGE", 100)
+    monkeypatch.setattr(bodies, "LARGE", 100)
     assert peak_of(60_000) < 1.2 * peak_of(20_000)
