@@ -5,8 +5,3 @@ from __future__ import annotations
 
 class OpsError(Exception):
     """A command cannot go on: its text is one line that says why and what to do."""
-
-
-def in_a_line(error: Exception) -> str:
-    """Return what an error says, of whichever driver, in one line."""
-    return " ".join(str(error).split())

@@ -8,12 +8,12 @@ The loader cannot know what became of the tap: which units failed, and whether i
 from __future__ import annotations
 
 from ops.display import Display
-from ops.errors import in_a_line
 from ops.execution import Outcome
 from ops.project import Project
 from ops.watch import Pipeline
 from targets.warehouse.adapters import connect
 from targets.warehouse.adapters.base import literal
+from targets.warehouse.errors import in_a_line
 
 TABLE = "_runs"
 LONGEST = 2000

@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from ops.display import Display
-from ops.errors import in_a_line
 from ops.execution import Outcome
 from ops.project import Loader, Project
 from ops.watch import Pipeline
 from targets.warehouse.adapters import Adapter, connect
 from targets.warehouse.adapters.base import literal
 from targets.warehouse.columns import Column, Kind
+from targets.warehouse.errors import in_a_line
 from targets.warehouse.runs import RUNS
 from targets.warehouse.transaction import transact
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ops.errors import in_a_line
 from ops.findings import Finding
 from ops.project import Loader
 from taps.redaction import passwords_of, redactor, secrets_of
 from targets.warehouse.adapters import Adapter, connect, is_through_dlt
 from targets.warehouse.adapters.base import literal
+from targets.warehouse.errors import in_a_line
 
 SKEW = 60
 """Seconds by which the warehouse's clock may differ from ours before somebody should set one."""

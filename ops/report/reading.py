@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from ops import revenue
-from ops.errors import in_a_line
 from ops.project import Extractor, Loader
 from ops.report import credit
 from ops.report.credit import Comparison
@@ -20,6 +19,7 @@ from ops.warehouses import file_of, has_schema, keep_secret
 from taps.redaction import redactor
 from targets.warehouse.adapters import Adapter, connect, is_through_dlt
 from targets.warehouse.adapters.base import literal
+from targets.warehouse.errors import in_a_line
 from targets.warehouse.runs import RUNS
 from targets.warehouse.sink import REJECTED
 

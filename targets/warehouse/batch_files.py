@@ -9,6 +9,7 @@ from typing import IO, Any
 import fsspec
 
 from targets.warehouse import exact
+from targets.warehouse.errors import in_a_line
 
 _AT_ONCE = 5_000  # records
 _COMPRESSIONS = {None: None, "none": None, "gzip": "gzip"}
@@ -36,7 +37,7 @@ def record_lines(
                     yield lines, [f"{number + n} of {file}" for n in range(1, len(lines) + 1)]
                     number += len(lines)
         except (OSError, EOFError, ValueError, ImportError) as error:
-            reason = " ".join(str(error).split())
+            reason = in_a_line(error)
             raise BatchFileError(f"the batch file {file} cannot be read: {reason}") from error
 
 

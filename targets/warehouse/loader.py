@@ -20,6 +20,7 @@ from targets.warehouse.adapters import Adapter
 from targets.warehouse.batch import Batch
 from targets.warehouse.columns import Kind, kinds_of
 from targets.warehouse.decode import NoRecordError, Place
+from targets.warehouse.errors import InvalidSchemaError
 from targets.warehouse.sink import REJECTED, Options, Sink
 from targets.warehouse.state import Checkpoints
 from targets.warehouse.transaction import transact
@@ -99,7 +100,10 @@ class Loader:
         known = self._streams.get(name)
         if known and (known.schema, known.keys) == (schema, keys):
             return
-        self._mapper.register_raw_stream_schema(name, schema, keys)
+        try:
+            self._mapper.register_raw_stream_schema(name, schema, keys)
+        except (AttributeError, KeyError, TypeError) as error:  # of an odd one
+            raise InvalidSchemaError(str(error)) from error
         routes = [
             (None if _is_plain(stream_map) else stream_map, self._sink(stream_map))
             for stream_map in self._mapper.stream_maps[name]

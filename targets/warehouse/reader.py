@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from targets.warehouse import exact
 from targets.warehouse.batch_files import BatchFileError, record_lines
+from targets.warehouse.errors import InvalidSchemaError
 
 if TYPE_CHECKING:
     from targets.warehouse.loader import Loader
@@ -210,7 +211,7 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self._invalid("its schema has no properties")
         try:
             self._loader.schema(message.stream, schema, message.key_properties or [])
-        except (AttributeError, KeyError, TypeError) as error:  # the SDK's, of an odd one
+        except InvalidSchemaError as error:
             raise self._invalid(f"its schema cannot be read: {error}") from error
 
     def _record(self, message: _Message, line: bytes) -> None:

@@ -19,6 +19,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from typing_extensions import override
 
 from targets.warehouse.adapters import connect
+from targets.warehouse.errors import in_a_line
 from targets.warehouse.reader import MessageReader
 from targets.warehouse.redact import Redactor
 
@@ -146,5 +147,5 @@ class TargetWarehouse(Target):
         except ConfigValidationError:
             raise
         except Exception as error:
-            message = " ".join(str(error).split()) or type(error).__name__
+            message = in_a_line(error) or type(error).__name__
             raise click.ClickException(_redactor.redacted(message)) from error

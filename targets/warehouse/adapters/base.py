@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from targets.warehouse.columns import Column, Kind
+from targets.warehouse.errors import in_a_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,7 +131,7 @@ class Adapter(abc.ABC):
 
     def explain(self, error: Exception) -> str:
         """Return the driver's message in one line, without the row at fault where it tells."""
-        return " ".join(str(error).split())
+        return in_a_line(error)
 
     def spelled(self, name: str) -> str:
         """Put a name into the characters that identifiers may have; the same where it has them."""

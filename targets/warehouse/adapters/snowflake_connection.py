@@ -12,6 +12,7 @@ import snowflake.connector
 from snowflake.connector.errors import Error, OperationalError
 
 from targets.warehouse.adapters.base import WarehouseError
+from targets.warehouse.errors import in_a_line
 
 _FORM = "snowflake://user:password@account/database/schema?warehouse=name&role=name"
 _LOGIN_TIMEOUT = 60  # seconds
@@ -81,7 +82,7 @@ def opened(url: str) -> snowflake.connector.SnowflakeConnection:
                 session_parameters=_SESSION,
             )
     except Error as error:
-        reason = " ".join(str(error).split())
+        reason = in_a_line(error)
         raise WarehouseError(
             f"cannot sign in to the Snowflake account {parameters['account']!r}: {reason}"
         ) from error
