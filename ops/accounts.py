@@ -89,7 +89,7 @@ def finding(probe: Probe) -> Finding:
     if refusal is None:
         found.facts.insert(0, "credentials hold")
     else:
-        later = ": its quota is used up for now, try later" if refusal.status == 429 else ""  # noqa: PLR2004
+        later = ": its quota is used up for now, try later" if refusal.status == 429 else ""
         found.problems.append(f"{refusal}{later}")
     if client.head is not None:
         _judge_head(found, client.head)

@@ -99,7 +99,7 @@ class Connection(BaseHTTPRequestHandler):
             self._answer(vendor, request, arrived, in_flight)
 
     # looked up by http.server by these very names
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 (names upstream)
 
     def _answer(self, vendor: Vendor, request: Request, arrived: float, in_flight: int) -> None:
         fault = vendor.faults.take(request)

@@ -1,5 +1,7 @@
 """Two runs of the pipeline, days apart, from the sandbox's vendors into `warehouse.duckdb`."""
 
+# ruff: noqa: S608 - nothing but this project's own names is put into SQL
+
 from __future__ import annotations
 
 import json
@@ -78,7 +80,7 @@ def settings_of(sandbox: Sandbox, today: date) -> dict[str, str]:
         "TAP_IHC_API_KEY": sandbox.ihc.api_key,
         "TAP_IHC_CONV_TYPE_ID": sandbox.ihc.conv_type_id,
         "TAP_IHC_JOURNEYS_URL": f"duckdb:///{WAREHOUSE.name}",
-        "TAP_IHC_JOURNEYS_QUERY": f"SELECT * FROM {schema('tap-attribution-io')}.ihc_journeys",  # noqa: S608
+        "TAP_IHC_JOURNEYS_QUERY": f"SELECT * FROM {schema('tap-attribution-io')}.ihc_journeys",
     }
 
 
@@ -139,7 +141,7 @@ def orders() -> dict[tuple[Any, ...], tuple[Any, ...]]:
             FROM {schema("tap-ecdp")}.attributed_orders
             LEFT JOIN (SELECT website_id, order_id, sum(returned) AS returned
                        FROM {schema("tap-ecdp")}.attributed_order_lines GROUP BY ALL)
-            USING (website_id, order_id)"""  # noqa: S608 - our own schema's name
+            USING (website_id, order_id)"""
     )
     return {row[:2]: row[2:] for row in rows}
 
@@ -147,18 +149,18 @@ def orders() -> dict[tuple[Any, ...], tuple[Any, ...]]:
 def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
     """Print what landed, revenue by channel, and what the second run changed."""
     counts = [
-        (tap.removeprefix("tap-"), name, query(f"SELECT count(*) FROM {schema(tap)}.{name}")[0][0])  # noqa: S608
+        (tap.removeprefix("tap-"), name, query(f"SELECT count(*) FROM {schema(tap)}.{name}")[0][0])
         for tap in (*TAPS, MODEL)
         for (name,) in query(
             f"""SELECT table_name FROM information_schema.tables
                 WHERE table_schema = '{schema(tap)}' AND table_type = 'BASE TABLE'
-                ORDER BY ALL"""  # noqa: S608
+                ORDER BY ALL"""
         )
     ]
     table("Rows in warehouse.duckdb", ("vendor", "stream", "rows"), counts)
     revenue = query(
         f"""SELECT channel, count(*), round(sum(order_value_converted), 2)
-            FROM {schema("tap-ecdp")}.attributed_orders GROUP BY ALL ORDER BY 3 DESC"""  # noqa: S608
+            FROM {schema("tap-ecdp")}.attributed_orders GROUP BY ALL ORDER BY 3 DESC"""
     )
     table("Revenue by channel, of ECDP", ("channel", "orders", "EUR"), revenue)
     kept = before.keys() & after.keys()
@@ -179,7 +181,7 @@ def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
             ) FULL JOIN (
                 SELECT medium_name AS channel, sum(event_weighted_amount) AS linear
                 FROM {source}.event_attributions GROUP BY ALL
-            ) USING (channel) ORDER BY ihc DESC NULLS LAST"""  # noqa: S608
+            ) USING (channel) ORDER BY ihc DESC NULLS LAST"""
     )
     table(
         "Credits by channel, of Attribution.io's events",

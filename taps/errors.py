@@ -30,7 +30,7 @@ class UnitError(TapError):
     @property
     def outage(self) -> bool:
         """Whether it tells of the vendor as a whole rather than of this unit."""
-        return self.status is None or self.status == 429 or self.status >= 500  # noqa: PLR2004
+        return self.status is None or self.status == 429 or self.status >= 500
 
 
 class CredentialsError(UnitError):

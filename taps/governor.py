@@ -119,11 +119,11 @@ class Governor:
     ) -> None:
         remaining = number(headers.get("X-RateLimit-Remaining"))
         if remaining is None:
-            if status is not None and status != 429 and not self._governed:  # noqa: PLR2004
+            if status is not None and status != 429 and not self._governed:
                 self._governed = False
             return
         self._governed = True
-        left = 0 if status == 429 else max(int(remaining), 0)  # noqa: PLR2004
+        left = 0 if status == 429 else max(int(remaining), 0)
         vendor_now = self._clock.now(self._window)
         reset = reset_time(headers.get("X-RateLimit-Reset"), vendor_now)
         before = self._reset
@@ -138,7 +138,7 @@ class Governor:
         elif reset >= before - SAME_WINDOW:
             self._clock.saw_reset(None, reset, sent, received)
             self._learn_left(left)
-        elif status == 429:  # noqa: PLR2004 - refused though the window that we know has some left
+        elif status == 429:
             self._pause(self._until(reset))
 
     def _learn_left(self, left: int) -> None:
@@ -158,7 +158,7 @@ class Governor:
         seconds = number(retry_after)
         if seconds is None and (moment := http_date(retry_after)) is not None:
             seconds = moment - vendor_now
-        if seconds is None and status == 429 and self._remaining is None:  # noqa: PLR2004
+        if seconds is None and status == 429 and self._remaining is None:
             seconds = self._window
         if seconds is not None:
             self._pause(min(max(seconds, 0) + MARGIN, LONGEST_WAIT))

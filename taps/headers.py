@@ -65,6 +65,6 @@ def reset_time(text: str | None, now: float) -> float | None:
     value = number(text)
     if value is None:
         return None
-    if value > 1e11:  # noqa: PLR2004 - milliseconds: Adtraction's, though documented as seconds
+    if value > 1e11:
         return value / 1000
-    return value if value > 1e8 else now + value  # noqa: PLR2004
+    return value if value > 1e8 else now + value

@@ -250,16 +250,16 @@ class Client:
     ) -> Body:
         if self._refused:
             raise self._refused
-        words = self._quote(file) if status >= 300 else ""  # noqa: PLR2004
-        if status >= 300:  # noqa: PLR2004
+        words = self._quote(file) if status >= 300 else ""
+        if status >= 300:
             self.explain(status, words)
-        if status == 429 or status >= 500:  # noqa: PLR2004
-            then = UnitError if status == 429 else OverloadedError  # noqa: PLR2004
+        if status == 429 or status >= 500:
+            then = UnitError if status == 429 else OverloadedError
             raise RetryableError(f"answered {status}", status=status, then=then)
-        if status >= 300:  # noqa: PLR2004
+        if status >= 300:
             reason = f"answered {status}" + (f": {words}" if words else "")
             raise UnitError(self.sentence(request, reason), status=status)
-        if status != 204 and file.tell() == 0:  # noqa: PLR2004
+        if status != 204 and file.tell() == 0:
             raise RetryableError("the answer is empty", status=status)
         try:
             body = Body(file, headers, self.envelopes, self.lists)

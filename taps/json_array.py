@@ -111,7 +111,7 @@ def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
         except ValueError:
             tried += 1
             # in a long nested array its neighbours are none either: look ever further back
-            step = 1 if tried < 8 else step * 2  # noqa: PLR2004
+            step = 1 if tried < 8 else step * 2
         else:
             return comma
     return None

