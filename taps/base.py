@@ -45,10 +45,10 @@ class VendorStream(Stream):
     def __init__(self, tap: VendorTap) -> None:
         self.tap = tap
         super().__init__(tap)
+        # what newer releases of the SDK wrap around it drops the fields of events
+        self._log = logging.getLogger(self.logger.name)
         # the SDK announces an exception that the command line then tells in full
-        logging.getLogger(self.logger.name).addFilter(
-            lambda record: "unhandled error" not in str(record.msg)
-        )
+        self._log.addFilter(lambda record: "unhandled error" not in str(record.msg))
         self.emitted = 0
         self.keyless = 0
         self._counted = 0
@@ -142,7 +142,7 @@ class VendorStream(Stream):
 
     @cached_property
     def _shape(self) -> Shaper:
-        warn = partial(self.logger.warning, extra=event("drift", stream=self.name))
+        warn = partial(self._log.warning, extra=event("drift", stream=self.name))
         return Shaper(self.schema, tuple(self.primary_keys), self.tap.mask, warn)
 
     def count(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 import json
 from collections.abc import Iterator
+from datetime import date, datetime, time
 from typing import Any
 
 import pytest
@@ -64,7 +66,17 @@ def found(warehouse: Warehouse, table: str, records: list[dict[str, Any]]) -> li
         for name in nested & row.keys():
             if isinstance(row[name], str):
                 row[name] = json.loads(row[name])
-    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return [
+        {name: spelled(value) for name, value in row.items() if value is not None} for row in rows
+    ]
+
+
+def spelled(value: Any) -> Any:
+    """The value, a moment as it is spelled in ISO 8601 whichever way it came."""
+    for kind in (date, time, datetime):
+        with contextlib.suppress(ValueError):
+            return kind.fromisoformat(str(value)).isoformat()
+    return value
 
 
 @pytest.mark.parametrize(
@@ -92,7 +104,7 @@ def test_the_streams_of_the_sdk_are_in_the_tables(warehouse: Warehouse, name: st
 def storable(row: dict[str, Any]) -> dict[str, Any]:
     """A record without nulls, and without NUL in its texts; in the order of its columns."""
     return {
-        name: value.replace("\0", "") if isinstance(value, str) else value
+        name: spelled(value.replace("\0", "") if isinstance(value, str) else value)
         for name, value in row.items()
         if value is not None
     }
