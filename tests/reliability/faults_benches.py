@@ -28,7 +28,8 @@ class Endpoint:
         streams: those that lack rows if it fails.
         concerns: which of their rows, by the request that failed.
         objects: where an answer has objects; none if its rows are bare texts.
-        key: a member without which an object is no row.
+        rows: where it has a list of rows, if those are not its objects.
+        key: a member without which an object, or one of `rows`, is no row.
         plain: a member that is a text or a number, and no key.
     """
 
@@ -37,6 +38,7 @@ class Endpoint:
     streams: frozenset[str]
     concerns: Concerns
     objects: Objects | None = None
+    rows: Objects | None = None
     key: str | None = None
     plain: str = ""
 

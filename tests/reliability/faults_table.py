@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from enum import Enum
 from typing import Any
@@ -103,12 +103,12 @@ def in_list(change: Callable[[list[Any]], object]) -> Callable[..., Any]:
     """A fault that changes an answer's list in place."""
 
     def make(endpoint: Endpoint) -> dict[str, Any] | None:
-        if endpoint.objects is None or endpoint.name in {"locations/{id}", "customers/{id}"}:
+        listed = endpoint.rows or endpoint.objects
+        if listed is None or endpoint.name == "locations/{id}":
             return None
-        objects = endpoint.objects
 
         def changed(document: Any) -> Any:
-            rows = objects(document)
+            rows = listed(document)
             assert isinstance(rows, list)
             change(rows)
             return document
@@ -122,7 +122,9 @@ def without_key(endpoint: Endpoint) -> dict[str, Any] | None:
     key = endpoint.key
     if key is None:
         return None
-    made: dict[str, Any] | None = in_objects(lambda _, each: each.pop(key))(endpoint)
+    made: dict[str, Any] | None = in_objects(lambda _, each: each.pop(key))(
+        replace(endpoint, objects=endpoint.rows or endpoint.objects)
+    )
     return made
 
 

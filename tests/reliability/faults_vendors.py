@@ -232,11 +232,12 @@ def attribution_io(sandbox: Sandbox, _: Path) -> Bench:
     vendor.customer_count, vendor.pageviews_per_visit = 4, 1
     streams = {"customers", "customer_attributions", "customer_event_counts", "events"}
     streams |= {"event_attributions", "pageviews", "touchpoints", "identities"}
+    ids = [each for each in vendor.client_ids if vendor.customer(each)["pageviews"]]
     return Bench(
         "attribution-io",
         TapAttributionIo,
         vendor,
-        {**_common(vendor), **vendor.credentials, "customer_ids": vendor.client_ids},
+        {**_common(vendor), **vendor.credentials, "customer_ids": ids},
         [
             Endpoint(
                 "customers/{id}",
@@ -244,6 +245,8 @@ def attribution_io(sandbox: Sandbox, _: Path) -> Bench:
                 frozenset(streams),
                 _of_customer,
                 lambda body: [body["customer"]],
+                lambda body: body["customer"]["pageviews"],
+                key="id",
                 plain="link",
             )
         ],
