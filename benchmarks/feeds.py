@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from loaders.contenders import compile_own
 from loaders.measure import measure
 from vendors.serving import PROJECT, serve
 
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    compile_own()
     totals: dict[str, dict[int, float]] = {name: {} for name in TAPS}
     print(f"{'products':>9}  {'tap':<15} {'CPU s / M':>10} {'peak MB':>8} {'ratio':>6}")
     for size in arguments.sizes:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
 ENVIRONMENTS = HERE.parent / ".venvs"
 TARGET_POSTGRES = (
     "meltanolabs-target-postgres==0.8.1",
@@ -64,12 +68,14 @@ class Contender:
 
     def prepare(self) -> None:
         """Make its environment, unless it is there as wanted."""
-        if self.requirements:
-            prepare(self.requirements)
+        prepare(self.requirements)
 
 
-def prepare(requirements: tuple[str, ...]) -> None:
-    """Make an environment, unless it is there as wanted."""
+def prepare(requirements: tuple[str, ...] = ()) -> None:
+    """Make an environment, unless it is there as wanted; without requirements it is our own."""
+    if not requirements:
+        compile_own()
+        return
     folder = environment(requirements)
     wanted = folder / "requirements.txt"
     if wanted.exists() and wanted.read_text() == "\n".join(requirements):
@@ -81,6 +87,14 @@ def prepare(requirements: tuple[str, ...]) -> None:
     ):
         subprocess.run(command, check=True)  # noqa: S603 - our own command line
     wanted.write_text("\n".join(requirements))
+
+
+@cache
+def compile_own() -> None:
+    """Leave nothing to be compiled at a start: in a new environment pip has seen to that."""
+    compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2)
+    for package in ("schemas", "taps", "targets"):
+        compileall.compile_dir(PROJECT / package, quiet=2)
 
 
 def environment(requirements: tuple[str, ...]) -> Path:

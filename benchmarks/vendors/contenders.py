@@ -66,8 +66,7 @@ class Contender:
 
     def prepare(self) -> None:
         """Make its environment, unless it is there as wanted."""
-        if self.requirements:
-            prepare(self.requirements)
+        prepare(self.requirements)
 
 
 def ours(job: Job) -> list[list[str]]:
