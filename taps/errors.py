@@ -19,13 +19,14 @@ class UnitError(TapError):
     """One unit (a window, a website, a feed, a customer) failed for good; the others go on.
 
     `status` is the vendor's last HTTP status, None where no answer came; `streams` are those
-    that lack it.
+    that lack it; `parts` is how many parts of it were asked for in vain.
     """
 
     def __init__(self, reason: str, *, status: int | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.streams: tuple[str, ...] = ()
+        self.parts = 1
 
     @property
     def outage(self) -> bool:

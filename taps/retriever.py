@@ -75,6 +75,11 @@ class Retriever(ABC, Generic[Unit, Answer]):
     def emit(self, unit: Unit, answer: Answer) -> None:
         """Write the records of an answer."""
 
+    def lacks(self, answer: Answer) -> Sequence[UnitError]:
+        """Return why parts of a unit are not in its answer, if it has parts; the others are."""
+        del answer
+        return ()
+
     def complete(self, unit: Unit) -> None:
         """Move bookmarks: every record of the unit, and of all before it, has been written."""
 
@@ -98,16 +103,18 @@ class Retriever(ABC, Generic[Unit, Answer]):
                 yield f"{stream.name}: {stream.keyless} rows without a usable key ({keys})"
                 stream.keyless = 0
 
-    def _emitted(self, unit: Unit, answer: Answer) -> list[str]:
+    def _emitted(self, unit: Unit, answer: Answer) -> list[UnitError]:
         """Write the records of an answer; return what is to be said of those that could not be."""
-        faults = []
+        errors, faults = list(self.lacks(answer)), []
         try:
             self.emit(unit, answer)
         except RecursionError:  # it could be decoded, further from the limit than this is
             faults.append(f"{', '.join(self.streams)}: a value is nested too deeply")
         for stream in self.streams.values():
             stream.count()
-        return [*faults, *self.keyless()]
+        if faults := [*faults, *self.keyless()]:
+            errors.append(UnitError("; ".join(faults)))
+        return errors
 
     def run(self) -> None:
         """Read every unit.
@@ -130,16 +137,17 @@ class Retriever(ABC, Generic[Unit, Answer]):
                 if self.testing or isinstance(error, UnreachableError):
                     raise
                 self.failed(unit, error)
-                in_a_row = in_a_row + 1 if error.outage else 0
+                in_a_row = in_a_row + error.parts if error.outage else 0
                 if in_a_row >= MOST_FAILURES:
                     raise TapError(f"gave up after {in_a_row} failures in a row") from None
                 continue
             in_a_row = 0
-            faults = self._emitted(unit, answer)
+            errors = self._emitted(unit, answer)
             if self.satisfied:
                 return
-            if faults:
-                self.failed(unit, UnitError("; ".join(faults)))
+            for each in errors:
+                self.failed(unit, each)
+            if errors:
                 continue
             self.complete(unit)
             self.tap.write_state()

@@ -7,22 +7,25 @@ from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from itertools import product
 from math import ceil
-from typing import Any
+from typing import Any, TypeAlias
 
 from typing_extensions import override
 
 from taps.base import VendorStream, VendorTap
 from taps.body import Body
 from taps.ecdp.client import ACCOUNT, PATH
-from taps.errors import OverloadedError, UnitError
+from taps.errors import CredentialsError, OverloadedError, UnitError, UnreachableError
 from taps.http import Request
 from taps.retriever import Retriever
 from taps.settings import day_of
 from taps.windows import Window, bookmark_day, windows
 
+Part: TypeAlias = Body | UnitError
+"""Orders of some days of a window, with their lines if those are wanted; or why there are none."""
 
-class OrderReport(Retriever[Window, list[Body]]):
-    """Walks windows of days; every answer holds orders, with their lines if those are wanted."""
+
+class OrderReport(Retriever[Window, list[Part]]):
+    """Walks windows of days; one whose days cannot all be had is emitted as far as they can."""
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
@@ -55,19 +58,33 @@ class OrderReport(Retriever[Window, list[Body]]):
         return windows(first, last, days)
 
     @override
-    def fetch(self, unit: Window) -> list[Body]:
-        return [body for criteria in self._filters for body in self._ask(unit, criteria)]
+    def fetch(self, unit: Window) -> list[Part]:
+        parts = [part for criteria in self._filters for part in self._ask(unit, criteria)]
+        errors = self.lacks(parts)
+        if len(errors) < len(parts):
+            return parts
+        errors[0].parts = len(parts)
+        raise errors[0]
 
-    def _ask(self, window: Window, criteria: dict[str, Any]) -> Iterator[Body]:
+    @override
+    def lacks(self, answer: list[Part]) -> list[UnitError]:
+        return [part for part in answer if isinstance(part, UnitError)]
+
+    def _ask(self, window: Window, criteria: dict[str, Any]) -> Iterator[Part]:
         """Yield the answers of a window, by halves where the vendor cannot give it at once."""
-        if window.days == 1:
-            yield self._ask_day(window.first, criteria)
-            return
         try:
+            if window.days == 1:
+                yield self._ask_day(window.first, criteria)
+                return
             yield self._client.fetch(
                 self._request(window.first, window.last, criteria, divisible=True)
             )
-        except OverloadedError as error:
+        except (CredentialsError, UnreachableError):
+            raise
+        except UnitError as error:
+            if window.days == 1 or not isinstance(error, OverloadedError):
+                yield error
+                return
             self.tap.logger.warning("%s; asking for the halves", error)
             for half in window.halves():
                 yield from self._ask(half, criteria)
@@ -77,18 +94,25 @@ class OrderReport(Retriever[Window, list[Body]]):
 
         The document wants endDate both "later than" startDate and "equal" to it at the least: a
         day is asked for from the day before, which both allow and whose rows are upserted. Only
-        where even that is too much, the day is asked for alone.
+        where even that is too much, the day is asked for alone, or with the day after: it may be
+        the day before that cannot be had.
         """
-        before = day - timedelta(days=1)
+        before, after = day - timedelta(days=1), day + timedelta(days=1)
         try:
             return self._client.fetch(self._request(before, day, criteria, divisible=True))
         except OverloadedError:
-            try:
-                return self._client.fetch(self._request(day, day, criteria))
-            except UnitError as error:
-                if error.status != HTTPStatus.BAD_REQUEST:
-                    raise
-                return self._client.fetch(self._request(before, day, criteria))
+            pass
+        try:
+            return self._client.fetch(self._request(day, day, criteria))
+        except UnitError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+        try:
+            return self._client.fetch(self._request(before, day, criteria))
+        except OverloadedError:
+            if after > datetime.now(UTC).date():
+                raise
+            return self._client.fetch(self._request(day, after, criteria))
 
     def _request(
         self, first: date, last: date, criteria: dict[str, Any], *, divisible: bool = False
@@ -96,7 +120,7 @@ class OrderReport(Retriever[Window, list[Body]]):
         details = "true" if "attributed_order_lines" in self.streams else None
         return Request(
             PATH,
-            f"orders of {first}..{last}",
+            ", ".join([f"orders of {first}..{last}", *_named(criteria)]),
             params={
                 "startDate": first.isoformat(),
                 "endDate": last.isoformat(),
@@ -107,8 +131,10 @@ class OrderReport(Retriever[Window, list[Body]]):
         )
 
     @override
-    def emit(self, unit: Window, answer: list[Body]) -> None:
+    def emit(self, unit: Window, answer: list[Part]) -> None:
         for body in answer:
+            if isinstance(body, UnitError):
+                continue
             for order in body:
                 if isinstance(order, dict):
                     self._emit(order)
@@ -141,6 +167,14 @@ class OrderReport(Retriever[Window, list[Body]]):
         if not self._broken:  # what follows a gap is emitted, but must not hide it
             for stream in self.streams.values():
                 stream.advance(f"{unit.last}T00:00:00Z")
+
+
+def _named(criteria: dict[str, Any]) -> Iterator[str]:
+    """Yield how the filters of a request are called, that of the channel follows from another."""
+    if criteria["websiteId"] is not None:
+        yield f"website {criteria['websiteId']}"
+    if criteria["messageType"] is not None:
+        yield criteria["messageType"]
 
 
 def _channel_of(message_type: str | None) -> str | None:

@@ -198,8 +198,26 @@ def test_a_day_that_always_fails_takes_no_other_day_with_it(
     output = run_here(settings(small, start_date="2026-03-06", window_days=7, max_retries=2))
     assert output.code == 1
     assert len(output.stderr.splitlines()) == 1
-    placed = {row["order_date_time"][:10] for row in output.records(ORDERS)}
-    assert "2026-03-20" in placed
+    days = {
+        (row["websiteId"], row["orderId"]): row["orderDateTime"][:10]
+        for row in small.ecdp.truth()
+        if "2026-03-06" <= row["orderDateTime"][:10] <= "2026-03-31"
+    }
+    missing = days.keys() - output.rows(ORDERS).keys()
+    assert {days[key] for key in missing} == {str(bad)}
+    assert reached(output) == {None}
+
+
+def test_a_filter_that_fails_takes_no_other_with_it_and_is_named(small: Sandbox) -> None:
+    fault = Fault("status", status=400, times=None, match="websiteId=22")
+    small.ecdp.faults.add(fault)
+    config = settings(small, start_date="2026-03-30", website_ids=[22, 35, 48])
+    output = run_here({**config, "message_types": ["Newsletter", "Scenario"]})
+    assert output.code == 1
+    assert {row["website_id"] for row in output.records(ORDERS)} == {35, 48}
+    newsletters, scenarios = output.stderr.splitlines()
+    assert ", website 22, Newsletter: answered 400" in newsletters
+    assert ", website 22, Scenario: answered 400" in scenarios
     assert reached(output) == {None}
 
 
