@@ -64,7 +64,8 @@ class Tally:
         inserted, updated = self.merged.inserted, self.merged.updated
         unchanged = None
         if inserted is not None and updated is not None:
-            unchanged = self.records - self.rejected - inserted - updated
+            # rows that share a key, in a table that knew none before, are updated by one record
+            unchanged = max(self.records - self.rejected - inserted - updated, 0)
         return {
             "records": self.records,
             "inserted": inserted,

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from tests.targets.warehouses import Warehouse, raw_record, record, schema, state, warnings_in
+from tests.targets.warehouses import (
+    DuckDB,
+    Warehouse,
+    raw_record,
+    record,
+    schema,
+    state,
+    warnings_in,
+)
 
 ORDERS = schema("orders", id="integer", note="string")
 
@@ -216,6 +225,18 @@ def test_tables_are_in_the_schema_that_is_set(warehouse: Warehouse) -> None:
     orders, rejected = (warehouse.path("My shop", name) for name in ("orders", "_rejected"))
     assert warehouse.rows(f"SELECT id FROM {orders}") == [(1,)]
     assert warehouse.rows(f"SELECT stream FROM {rejected}") == [("orders",)] * 2
+
+
+def test_a_schema_is_one_however_duckdb_is_told_its_name(tmp_path: Path) -> None:
+    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    duckdb.load(ORDERS, record("orders", id=1), default_target_schema="My_Schema")
+    duckdb.load(ORDERS, record("orders", id=2), default_target_schema="my_schema")
+    other = schema("other", id="integer")
+    duckdb.load(other, record("other", id=3), default_target_schema="MY_SCHEMA")
+    duckdb.load(other, record("other", id=4), default_target_schema="MAIN")
+    assert duckdb.rows("SELECT id FROM my_schema.orders ORDER BY id") == [(1,), (2,)]
+    assert duckdb.rows("SELECT id FROM my_schema.other") == [(3,)]
+    assert duckdb.rows("SELECT id FROM main.other") == [(4,)]
 
 
 def test_a_row_that_did_not_change_is_not_written_again(warehouse: Warehouse) -> None:

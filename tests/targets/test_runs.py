@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.targets.warehouses import Warehouse, record, schema, state
+from pathlib import Path
+
+from tests.targets.warehouses import DuckDB, Warehouse, record, schema, state
 
 ORDERS = schema("orders", id="integer", amount="number")
 COUNTS = "SELECT records, inserted, updated, unchanged, rejected, complete FROM _runs"
@@ -23,6 +25,16 @@ def test_a_run_counts_what_it_did(warehouse: Warehouse) -> None:
         (4, 4, 0, 0, 0, True),
         (4, 1, 1, 1, 1, True),
     ]
+
+
+def test_no_count_is_less_than_none(tmp_path: Path) -> None:
+    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    order = record("orders", id=1, amount=1)
+    for _ in range(2):
+        duckdb.load(ORDERS, order, load_method="append-only")
+    changed = record("orders", id=1, amount=2)
+    duckdb.load(ORDERS, changed, add_record_metadata=True)
+    assert duckdb.rows(COUNTS) == [(1, 0, 2, 0, 0, True)]
 
 
 def test_a_run_is_kept_with_its_name_and_its_times(warehouse: Warehouse) -> None:

@@ -308,6 +308,16 @@ def test_a_key_may_widen(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT id FROM things ORDER BY id") == [("1",), ("a",)]
 
 
+def test_a_key_that_was_a_number_becomes_the_text_that_was_sent(warehouse: Warehouse) -> None:
+    numbers = [raw_record("things", f'{{"id": {number}}}') for number in ("5", "100", "1.125")]
+    warehouse.load(schema("things", id="number"), *numbers)
+    texts = [record("things", id=text) for text in ("5", "100", "1.125", "a")]
+    warehouse.load(schema("things", id="string"), *texts)
+    assert warehouse.rows("SELECT id FROM things ORDER BY id") == [
+        ("1.125",), ("100",), ("5",), ("a",),
+    ]  # fmt: skip
+
+
 def test_a_large_value(warehouse: Warehouse) -> None:
     texts = schema("texts", id="integer", text="string")
     warehouse.load(texts, record("texts", id=1, text="å" * 10_000_000), record("texts", id=2))

@@ -179,12 +179,16 @@ class Adapter(abc.ABC):
 
     def alter(self, table: str, name: str, column: Column) -> None:
         """Give a column that is there another type, and keep its values."""
-        type_ = self.type_of(column)
-        cast = f"CAST({quoted(name)} AS {type_})"
         self.execute(
-            f"ALTER TABLE {self.path(table)} ALTER COLUMN {quoted(name)} TYPE {type_} "
-            f"USING {f'to_json({quoted(name)})' if column.kind is Kind.JSON else cast}"
+            f"ALTER TABLE {self.path(table)} ALTER COLUMN {quoted(name)} "
+            f"TYPE {self.type_of(column)} USING {self.cast(name, column)}"
         )
+
+    def cast(self, name: str, column: Column) -> str:
+        """Return the SQL that makes a column's values such as a wider one has."""
+        if column.kind is Kind.JSON:
+            return f"to_json({quoted(name)})"
+        return f"CAST({quoted(name)} AS {self.type_of(column)})"
 
     @abc.abstractmethod
     def key(self, table: str, keys: Sequence[str]) -> None:

@@ -55,7 +55,14 @@ class DuckDBAdapter(Adapter):
     def use_schema(self) -> None:
         if self._wanted_schema:
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._wanted_schema)}")
-        self.schema = self._wanted_schema or self.execute("SELECT current_schema()")[0][0]
+            name = literal(self._wanted_schema)
+        else:
+            name = "current_schema()"
+        # as it is spelled where it is, for its name in the catalog is compared by case
+        ((self.schema,),) = self.execute(
+            "SELECT schema_name FROM duckdb_schemas() "
+            f"WHERE database_name = current_database() AND lower(schema_name) = lower({name})"
+        )
 
     @override
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
@@ -85,6 +92,17 @@ class DuckDBAdapter(Adapter):
             if (self.execute(longest)[0][0] or 0) + column.scale > _DIGITS:
                 column = Column(Kind.TEXT)
         super().alter(table, name, column)
+
+    @override
+    def cast(self, name: str, column: Column) -> str:
+        cast = super().cast(name, column)
+        if column.kind is not Kind.TEXT:
+            return cast
+        # a decimal has as many digits after the point as its column, more than were sent
+        return (
+            f"CASE WHEN typeof({quoted(name)}) LIKE 'DECIMAL%' AND contains({cast}, '.') "
+            f"THEN rtrim(rtrim({cast}, '0'), '.') ELSE {cast} END"
+        )
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:

@@ -197,6 +197,9 @@ class SnowflakeAdapter(Adapter):
         # that takes it for interrupted, one column has all values: `columns` finds it.
         new = self.identifier(_NEW + name)
         value = f"TO_VARIANT({plain})" if column.kind is Kind.JSON else f"CAST({plain} AS {type_})"
+        if column.kind is Kind.TEXT and held.kind is Kind.NUMBER and held.scale:
+            # it has as many digits after the point as its column, more than were sent
+            value = f"REGEXP_REPLACE({value}, '[.]?0+$', '')"
         self.execute(f"ALTER TABLE {path} ADD COLUMN {new} {type_}")
         self.execute(f"UPDATE {path} SET {new} = {value}")
         self._rename(table, name, _OLD + name)
