@@ -32,6 +32,10 @@ _NARROW = {"TINYINT": Kind.INTEGER, "SMALLINT": Kind.INTEGER, "INTEGER": Kind.IN
 """Types that hold less than the one we use for their kind, in tables that others made."""
 
 
+_MEMORY = "384MB"
+"""What DuckDB keeps of tables and spills; it would take most of the machine's as tables grow."""
+
+
 class DuckDBAdapter(Adapter):
     """Reads Arrow tables where they lie and merges them without an index."""
 
@@ -49,7 +53,21 @@ class DuckDBAdapter(Adapter):
         settings: dict[str, Any] = {"wal_autocheckpoint": "256MB", **dict(parse_qsl(parts.query))}
         self._connection = duckdb.connect(unquote(parts.path)[1:], config=settings)
         self.execute("SET TimeZone = 'UTC'")
+        # not before: what a killed load has left is taken up as it is opened, and has to fit
+        self._is_limited = "memory_limit" not in settings
+        if self._is_limited:
+            self.execute(f"SET memory_limit = '{_MEMORY}'")
         self._connection.begin()
+
+    @override
+    def is_transient(self, error: Exception) -> bool:
+        return self._is_limited and isinstance(error, duckdb.OutOfMemoryException)
+
+    @override
+    def revive(self) -> None:
+        """Give a batch that does not fit into our own limit the memory that DuckDB would take."""
+        self._is_limited = False
+        self.execute("RESET memory_limit")
 
     @override
     def use_schema(self) -> None:

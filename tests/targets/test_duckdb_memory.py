@@ -1,0 +1,34 @@
+"""DuckDB gets little memory, and more where a batch needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from targets.warehouse.adapters import duckdb as adapter
+from tests.targets.warehouses import DuckDB, Line, record, schema, warnings_in
+
+TEXTS = schema("texts", id="integer", text="string")
+LARGE: list[Line] = [
+    TEXTS,
+    *(record("texts", id=number, text=str(number) * 200_000) for number in range(100)),
+]
+
+
+@pytest.mark.parametrize("limit", ["384MB", "2MB"])
+def test_a_batch_gets_the_memory_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: str
+) -> None:
+    monkeypatch.setattr(adapter, "_MEMORY", limit)
+    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    for _ in range(2):
+        duckdb.load(*LARGE)
+    assert any("trying again" in text for text in warnings_in(caplog)) == (limit == "2MB")
+    assert duckdb.rows("SELECT count(*), sum(length(text)) FROM texts") == [(100, 38_000_000)]
+
+
+def test_a_limit_in_the_url_holds(tmp_path: Path) -> None:
+    url = f"duckdb:///{tmp_path}/warehouse.duckdb"
+    run = DuckDB(f"{url}?memory_limit=2MB", tmp_path).load(*LARGE, fails=True)
+    assert "memory" in str(run.error).lower()
