@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -43,6 +44,7 @@ _ARROW_TYPES: dict[Kind, pa.DataType] = {
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 _NULL = msgspec.Raw(b"null")
 _text = msgspec.json.Decoder(str)
+_encode = msgspec.json.Encoder().encode
 
 
 Place = int | str
@@ -246,6 +248,13 @@ class Decoder:
         return exact.convert(Kind.TIMESTAMP, exact.to_json(message.time_extracted))
 
 
+def joined(tables: Iterable[pa.Table], kinds: Mapping[str, Kind]) -> pa.Table:
+    """Return one table of decoded ones, with a column for each of `kinds`, each as wide."""
+    alike = [pa.concat_tables(group) for _, group in groupby(tables, lambda table: table.schema)]
+    parts = [conformed(part, kinds) for part in alike]
+    return pa.concat_tables(parts, promote_options="default")  # columns in any order
+
+
 def conformed(table: pa.Table, kinds: Mapping[str, Kind]) -> pa.Table:
     """Return the table with a column for each of `kinds`, each as wide as its kind."""
     for name, kind in kinds.items():
@@ -263,12 +272,14 @@ def conformed(table: pa.Table, kinds: Mapping[str, Kind]) -> pa.Table:
     return table
 
 
-def _array(kind: Kind, values: Iterable[Any]) -> pa.Array:
+def _array(kind: Kind, values: Sequence[Any]) -> pa.Array:
     match kind:
         case Kind.NUMBER:
-            return _numbers(_raw_texts(values))
+            # What has a comma is no number, and makes the column too long for its table.
+            return _numbers(_parted(_encode(values)[1:-1], ","))
         case Kind.JSON:
-            return _raw_texts(values)
+            # No value has a line end, for it was in a line.
+            return _parted(b"\n".join(values), "\n")
         case Kind.DATE:
             return pa.array(values, pa.string()).cast(pa.date32())
         case Kind.TIMESTAMP:
@@ -280,11 +291,13 @@ def _array(kind: Kind, values: Iterable[Any]) -> pa.Array:
             return pa.array(values, _ARROW_TYPES[kind])
 
 
-def _raw_texts(values: Iterable[msgspec.Raw]) -> pa.Array:
-    """Return JSON values as they were sent, null as null."""
-    # No value has a line end, for it was in a line: joined and split they are turned quickest.
-    texts = b"\n".join(values).decode().split("\n")
-    return pa.array([None if text == "null" else text for text in texts], pa.string())
+def _parted(texts: bytes, separator: str) -> pa.Array:
+    """Return the JSON values in a text as they were sent, null as null."""
+    text = texts.decode()
+    values: Sequence[str | None] = text.split(separator)
+    if "null" in text:
+        values = [None if value == "null" else value for value in values]
+    return pa.array(values, pa.string())
 
 
 def _has_nul(texts: pa.Array) -> bool:
@@ -319,6 +332,15 @@ def _instants(texts: pa.Array) -> pa.Array:
         return texts.cast(_INSTANT)
     except pa.ArrowInvalid:  # without offset: then they are taken for UTC
         return texts.cast(pa.timestamp("us")).cast(_INSTANT)
+
+
+def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:
+    """Tell whether decimals of so many digits, `scale` of them after the point, hold all these."""
+    try:
+        numbers.cast(pa.decimal128(digits, scale))
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def decimal_size(numbers: pa.ChunkedArray) -> tuple[int, int]:

@@ -21,8 +21,10 @@ from targets.warehouse.decode import (
     VERSION,
     Decoder,
     Reject,
+    are_held,
     conformed,
     decimal_size,
+    joined,
 )
 from targets.warehouse.runs import Tally
 from targets.warehouse.transaction import transact
@@ -95,8 +97,7 @@ class Sink:
 
     def load(self, batch: Batch) -> list[Reject]:
         """Load a batch and commit it. What is refused of it goes to the table of rejects."""
-        parts = [conformed(part, batch.kinds) for part in batch.tables]
-        table = pa.concat_tables(parts, promote_options="default")  # columns in any order
+        table = joined(batch.tables, batch.kinds)
         wanted = self._wanted(batch.kinds)
         rows, keyless = self._with_keys(self._renamed(table, batch))
         rows = conformed(rows, {name: column.kind for name, column in wanted.items()})
@@ -169,11 +170,9 @@ class Sink:
         if not self._adapter.holds(numbers):
             return column.widened(Kind.TEXT)
         limit = self._adapter.decimal_digits
-        return (
-            column
-            if limit is None
-            else column.sized(*decimal_size(numbers), limit, self._adapter.decimal_step)
-        )
+        if limit is None or are_held(numbers, limit, column.scale):
+            return column
+        return column.sized(*decimal_size(numbers), limit, self._adapter.decimal_step)
 
     def _prepare(self, kinds: Mapping[str, Kind]) -> None:
         self._columns = self._adapter.columns(self.table)

@@ -138,6 +138,9 @@ class DuckDBAdapter(Adapter):
     def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         names = list(map(quoted, columns))
         same = " AND ".join(f"old.{key} = new.{key}" for key in map(quoted, keys))
+        matched = f"EXISTS (FROM {self.path(table)} AS old WHERE {same})"
+        if not self.execute(f"SELECT 1 FROM {_STAGE} AS new WHERE {matched} LIMIT 1"):
+            return self._inserted(table, columns)  # half the work of a MERGE that matches nothing
         differs = " OR ".join(
             f"old.{quoted(name)} IS DISTINCT FROM new.{quoted(name)}"
             for name in self.compared(columns, keys)
@@ -156,8 +159,7 @@ class DuckDBAdapter(Adapter):
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
         self.stage(table, rows, columns)
-        names = listed(columns)
-        self.execute(f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}")
+        self._inserted(table, columns)
 
     @override
     def commit(self) -> None:
@@ -174,6 +176,14 @@ class DuckDBAdapter(Adapter):
     @override
     def close(self) -> None:
         self._connection.close()
+
+    def _inserted(self, table: str, columns: Mapping[str, Column]) -> Merged:
+        """Insert what is staged, and count it."""
+        names = listed(columns)
+        ((count,),) = self.execute(
+            f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}"
+        )
+        return Merged(count, 0)
 
 
 def _column(type_: str, scale: int | None) -> Column:

@@ -1,13 +1,14 @@
-"""DuckDB gets little memory, and more where a batch needs it."""
+"""What is DuckDB's alone: the memory that it gets, and the digits of its decimals."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from targets.warehouse.adapters import duckdb as adapter
-from tests.targets.warehouses import DuckDB, Line, record, schema, warnings_in
+from tests.targets.warehouses import DuckDB, Line, raw_record, record, schema, warnings_in
 
 TEXTS = schema("texts", id="integer", text="string")
 LARGE: list[Line] = [
@@ -32,3 +33,16 @@ def test_a_limit_in_the_url_holds(tmp_path: Path) -> None:
     url = f"duckdb:///{tmp_path}/warehouse.duckdb"
     run = DuckDB(f"{url}?memory_limit=2MB", tmp_path).load(*LARGE, fails=True)
     assert "memory" in str(run.error).lower()
+
+
+@pytest.mark.parametrize(
+    ("price", "digits"), [("1.5", 2), ("1.50000", 2), ("15e-1", 2), ("1.505", 3), ("15e-4", 4)]
+)
+def test_a_decimal_grows_by_the_digits_that_count(tmp_path: Path, price: str, digits: int) -> None:
+    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    described = schema("prices", id="integer", price="number")
+    duckdb.load(described, raw_record("prices", f'{{"id": 1, "price": {price}}}'))
+
+    assert duckdb.rows("SELECT price, typeof(price) FROM prices") == [
+        (Decimal(price), f"DECIMAL(38,{digits})")
+    ]
