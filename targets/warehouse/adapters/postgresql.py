@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -271,7 +272,8 @@ def _widen(descriptor: int) -> None:
     """
     with socket.socket(fileno=os.dup(descriptor)) as connection:
         if connection.family is socket.AF_UNIX:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+            with suppress(OSError):  # some systems refuse what others cut down
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
 
 
 def _is_made_by_another(error: Exception) -> bool:
