@@ -98,7 +98,7 @@ class PostgreSQLAdapter(Adapter):
     def connect(self) -> None:
         given = conninfo_to_dict(self._url)
         self._connection = psycopg.connect(self._url, **(_CONNECTION | given))  # type: ignore[arg-type] # all of libpq's
-        _widen(self._connection.fileno())
+        _enlarge_buffer(self._connection.fileno())
         self._connection.autocommit = True  # what is set in a transaction may be undone with it
         self.execute("SET TIME ZONE 'UTC'")
         if self._is_postgresql:
@@ -265,15 +265,16 @@ class PostgreSQLAdapter(Adapter):
                     stream.write(memoryview(text.getvalue()))
 
 
-def _widen(descriptor: int) -> None:
+def _enlarge_buffer(descriptor: int) -> None:
     """Have a local socket take as much at once as one to another machine does.
 
     A server that has read it empty would wait until our thread has its turn again.
     """
     with socket.socket(fileno=os.dup(descriptor)) as connection:
-        if connection.family is socket.AF_UNIX:
-            with suppress(OSError):  # some systems refuse what others cut down
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        if connection.family is not socket.AF_UNIX:
+            return
+        with suppress(OSError):  # some systems refuse what others cut down
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
 
 
 def _is_made_by_another(error: Exception) -> bool:
