@@ -164,7 +164,7 @@ class Adapter(abc.ABC):
             # another load may have widened it since ours looked
             wanted = held.widest(column)
             if self.is_narrower(held, wanted):
-                self.alter(table, name, wanted)
+                self.alter(table, name, held, wanted)
         self.key(table, keys)
         return self.columns(table)
 
@@ -177,14 +177,14 @@ class Adapter(abc.ABC):
             parts.append(f"PRIMARY KEY ({listed(keys)})")
         self.execute(f"CREATE TABLE {self.path(table)} ({', '.join(parts)})")
 
-    def alter(self, table: str, name: str, column: Column) -> None:
-        """Give a column that is there another type, and keep its values."""
+    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
+        """Give a column that is there, as `held`, another type, and keep its values."""
         self.execute(
             f"ALTER TABLE {self.path(table)} ALTER COLUMN {quoted(name)} "
-            f"TYPE {self.type_of(column)} USING {self.cast(name, column)}"
+            f"TYPE {self.type_of(column)} USING {self.cast(name, held, column)}"
         )
 
-    def cast(self, name: str, column: Column) -> str:
+    def cast(self, name: str, held: Column, column: Column) -> str:  # noqa: ARG002 - some look at it
         """Return the SQL that makes a column's values such as a wider one has."""
         if column.kind is Kind.JSON:
             return f"to_json({quoted(name)})"

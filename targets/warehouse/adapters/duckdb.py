@@ -102,25 +102,22 @@ class DuckDBAdapter(Adapter):
         return existing.type in _NARROW or short or super().is_narrower(existing, wanted)
 
     @override
-    def alter(self, table: str, name: str, column: Column) -> None:
+    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
         if column.kind is Kind.NUMBER:
             # More digits after the point leave fewer before it.
             whole = f"split_part(abs({quoted(name)})::VARCHAR, '.', 1)"
             longest = f"SELECT max(length({whole})) FROM {self.path(table)}"
             if (self.execute(longest)[0][0] or 0) + column.scale > _DIGITS:
                 column = Column(Kind.TEXT)
-        super().alter(table, name, column)
+        super().alter(table, name, held, column)
 
     @override
-    def cast(self, name: str, column: Column) -> str:
-        cast = super().cast(name, column)
-        if column.kind is not Kind.TEXT:
-            return cast
-        # a decimal has as many digits after the point as its column, more than were sent
-        return (
-            f"CASE WHEN typeof({quoted(name)}) LIKE 'DECIMAL%' AND contains({cast}, '.') "
-            f"THEN rtrim(rtrim({cast}, '0'), '.') ELSE {cast} END"
-        )
+    def cast(self, name: str, held: Column, column: Column) -> str:
+        cast = super().cast(name, held, column)
+        if column.kind is Kind.TEXT and held.kind is Kind.NUMBER and held.scale:
+            # it has as many digits after the point as its column, more than were sent
+            return f"rtrim(rtrim({cast}, '0'), '.')"
+        return cast
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:

@@ -179,9 +179,8 @@ class SnowflakeAdapter(Adapter):
         return size < needed or super().is_narrower(existing, wanted)
 
     @override
-    def alter(self, table: str, name: str, column: Column) -> None:
+    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
         path, plain = self.path(table), self.identifier(name)
-        held = self._described(table)[name]
         if column.kind is Kind.NUMBER:
             # More digits after the point leave fewer before it.
             whole = f"SPLIT_PART(CAST(ABS({plain}) AS VARCHAR), '.', 1)"

@@ -139,8 +139,7 @@ class SQLiteAdapter(Adapter):
         return super().ensure(table, columns, keys)
 
     @override
-    def alter(self, table: str, name: str, column: Column) -> None:
-        held = self.columns(table)[name]
+    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
         definition, names, _ = self._definition(table)
         definition.retype(names.index(name), self.type_of(column))
         value = f"widened({quoted(name)}, {literal(held.kind)}, {literal(column.kind)})"
