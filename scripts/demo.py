@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 
 PROJECT = Path(__file__).parent.parent
 WAREHOUSE = PROJECT / "warehouse.duckdb"

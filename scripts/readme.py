@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from singer_sdk import Stream
+from target_warehouse import warehouses as adapters
+from target_warehouse.columns import ColumnType
 
+from attribution_elt.kit.settings import common
 from plugins import plugin_class
-from taps.settings import common
-from targets.warehouse import adapters
-from targets.warehouse.columns import Kind
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -132,7 +132,7 @@ def types(_target: str) -> Iterator[Sequence[str]]:
     found = warehouses()
     yield "kind", *found
     yield tuple("---" for _ in range(len(found) + 1))
-    for kind in Kind:
+    for kind in ColumnType:
         types = (each.types[kind].format(scale="s") for each in found.values())
         yield kind.value, *(f"`{type_}`" for type_ in types)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,21 +13,31 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from taps.redaction import redactor
+from attribution_elt.core.redaction import redactor
 from tests import postgres
+from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
 from tests.webhook import Receiver, listening
 
-pytest_plugins = ["sandbox.pytest_plugin"]
+pytest_plugins = ["attribution_elt.sandbox.pytest_plugin"]
 
 _numbers = itertools.count()
 TESTS = Path(__file__).parent
 LONG = {
-    *("ops/test_accounts.py", "ops/test_alerts.py", "ops/test_backfill.py", "ops/test_run.py"),
-    *("ops/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
+    *(
+        "checks/test_accounts.py",
+        "meltano/test_webhook.py",
+        "cli/test_backfill.py",
+        "cli/test_run.py",
+    ),
+    *("cli/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
     *("orchestration/test_kubernetes.py", "orchestration/test_runs.py"),
     *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
-    *("targets/test_dlt_runs.py", "targets/test_third_party_taps.py", "targets/test_limits.py"),
-    *("ops/test_report_runs.py", "targets/test_lost_connections.py"),
+    *(
+        "targets/target_warehouse/test_dlt_runs.py",
+        "targets/target_warehouse/test_third_party_taps.py",
+        "targets/target_warehouse/test_limits.py",
+    ),
+    *("reporting/test_report_runs.py", "targets/target_warehouse/test_lost_connections.py"),
     *("reliability/test_many_kills.py", "reliability/test_secrets_of_operations.py"),
     "reliability/test_matrix.py",
 }
@@ -99,3 +110,17 @@ def wheel(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (built,) = folder.glob("*.whl")
     return built
+
+
+@pytest.fixture(params=["duckdb", "postgresql", "sqlite"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
+    """Each of them; the loader, which runs in this process, takes signals for its own."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if request.param == "duckdb":
+        yield DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    elif request.param == "sqlite":
+        yield SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
+    else:
+        yield PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -18,7 +18,7 @@ from importlib.metadata import entry_points
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 
 SHORTEST = 6
 """Characters of a secret that is looked for: shorter ones are in many words."""

@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from taps.base import VendorTap
-from taps.errors import TapError
+from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.tap import VendorTap
 from tests import leaks
 
 Row = dict[str, Any]

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 from tests.docs import pages
 from tests.docs.pages import PROJECT, Block
 from tests.docs.reader import Reader

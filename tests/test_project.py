@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import schemas
-from taps.base import VendorTap
+from attribution_elt.kit.tap import VendorTap
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
@@ -74,7 +74,7 @@ def streams_of(name: str) -> dict[str, dict[str, Any]]:
 def test_taps_are_console_scripts_are_extractors_are_folders() -> None:
     assert sorted(EXTRACTORS) == TAPS
     assert sorted(tap_type(name).name for name in TAPS) == TAPS
-    vendors = {each.parent.name for each in (ROOT / "taps").glob("*/tap.py")}
+    vendors = {each.parent.name.removeprefix("tap_") for each in (ROOT / "taps").glob("*/tap.py")}
     assert vendors == {folder(name) for name in TAPS}
     assert vendors == {each.parent.name for each in (ROOT / "schemas").glob("*/__init__.py")}
 

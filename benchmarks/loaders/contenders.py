@@ -93,7 +93,7 @@ def prepare(requirements: tuple[str, ...] = ()) -> None:
 def compile_own() -> None:
     """Leave nothing to be compiled at a start: in a new environment pip has seen to that."""
     compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2)
-    for package in ("schemas", "taps", "targets"):
+    for package in ("attribution_elt", "schemas", "taps", "targets"):
         compileall.compile_dir(PROJECT / package, quiet=2)
 
 

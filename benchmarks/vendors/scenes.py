@@ -14,7 +14,7 @@ from typing import Any
 from vendors.landed import Row, Table
 from vendors.serving import Served
 
-from sandbox.ihc.journeys import journeys
+from attribution_elt.sandbox.ihc.journeys import journeys
 
 LATENCY = 0.05  # seconds before every answer
 DAYS = 60  # of orders

@@ -54,7 +54,7 @@ def serve(vendor: str, options: list[str]) -> Iterator[Served]:
     """Serve a sandbox that was given some options; yield one of its vendors."""
     today = datetime.now(UTC).date()
     process = subprocess.Popen(  # noqa: S603 - our own command line
-        [sys.executable, "-m", "sandbox", f"--today={today}", *options],
+        [sys.executable, "-m", "attribution_elt.sandbox", f"--today={today}", *options],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         text=True,

@@ -7,9 +7,9 @@ import dagster
 import pytest
 import yaml
 
-from ops.project import Project
-from orchestration.definitions import assemble
-from orchestration.task import name_of
+from attribution_elt.meltano.project import Project
+from attribution_elt.orchestration.definitions import assemble
+from attribution_elt.orchestration.task import name_of
 from tests.orchestration.helpers import enter, with_second_account
 from tests.pipeline.meltano import PROJECT, environment
 

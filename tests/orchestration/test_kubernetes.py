@@ -16,9 +16,9 @@ import psycopg
 import pytest
 import yaml
 
-from sandbox import Sandbox
-from sandbox.faults import Fault
-from sandbox.messages import Request
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.faults import Fault
+from attribution_elt.sandbox.messages import Request
 from tests.orchestration.cluster import PATIENCE, Cluster, running
 from tests.orchestration.helpers import FIRST_TASK, SECOND_TASK, with_second_account
 from tests.pipeline.landings import Postgres
@@ -65,7 +65,9 @@ def home(tmp_path: Path) -> Path:
     """The folder of dagster.yaml, as it is but for how the cluster is reached."""
     folder = tmp_path / "home"
     folder.mkdir()
-    document = yaml.safe_load((PROJECT / "orchestration" / "kubernetes.yaml").read_text())
+    document = yaml.safe_load(
+        (PROJECT / "attribution_elt" / "orchestration" / "kubernetes.yaml").read_text()
+    )
     document["run_launcher"]["config"] |= {
         "load_incluster_config": False,
         "kubeconfig_file": str(folder / "kubeconfig"),
@@ -85,7 +87,10 @@ def cluster(machines: list[Path], variables: dict[str, str], home: Path) -> Iter
 @contextmanager
 def run_of(machine: Path, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A run of ECDP's job, by the process that stands for the pod of the run itself."""
-    command = [str(SCRIPTS / "dagster"), *("job", "execute", "-m", "orchestration.kubernetes")]
+    command = [
+        str(SCRIPTS / "dagster"),
+        *("job", "execute", "-m", "attribution_elt.orchestration.kubernetes"),
+    ]
     with subprocess.Popen(
         [*command, "-j", "ecdp"],
         cwd=machine,

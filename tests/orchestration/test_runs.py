@@ -9,10 +9,10 @@ from pathlib import Path
 import dagster
 import pytest
 
-from ops.project import Project
-from orchestration.definitions import assemble
-from sandbox import Sandbox
-from sandbox.faults import Fault
+from attribution_elt.meltano.project import Project
+from attribution_elt.orchestration.definitions import assemble
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.faults import Fault
 from tests.orchestration.helpers import FIRST_TASK, SECOND_TASK, enter, with_second_account
 from tests.pipeline.expected import Expected
 from tests.pipeline.landings import Postgres

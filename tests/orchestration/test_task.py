@@ -11,9 +11,9 @@ from typing import Any
 import dagster
 import pytest
 
-from ops.project import Extractor, Project
-from ops.schedules import Schedule
-from orchestration.task import SCHEDULE, task
+from attribution_elt.meltano.project import Extractor, Project
+from attribution_elt.meltano.schedules import Schedule
+from attribution_elt.orchestration.task import SCHEDULE, task
 
 BLOCKS = ("tap-a", "target")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 from tests.pipeline.landings import (
     JSONL,
     DuckDb,

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from sandbox import Sandbox
-from sandbox.ihc.journeys import invalid_journeys, journeys
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.ihc.journeys import invalid_journeys, journeys
 from tests import leaks
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -25,7 +25,11 @@ Settings = dict[str, dict[str, Any]]
 
 def settings(sandbox: Sandbox) -> Settings:
     """Each tap's settings, which open the sandbox."""
-    ignite, adtraction, attribution = sandbox.ignite, sandbox.adtraction, sandbox.attribution_io
+    ignite, adtraction, attribution = (
+        sandbox.ignite,
+        sandbox.adtraction,
+        sandbox.attribution_io,
+    )
     return {
         "tap-ecdp": {
             "api_url": sandbox.ecdp.url,

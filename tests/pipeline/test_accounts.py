@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 from tests.pipeline.meltano import environment, meltano, project, settings
 
 SECOND = {

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 import yaml
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 from tests.pipeline.meltano import PROJECT, environment, meltano, settings
 
 EMPTY = {

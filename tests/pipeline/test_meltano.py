@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 from tests.pipeline.conftest import DAYS
 from tests.pipeline.expected import Expected
 from tests.pipeline.landings import JSONL, Landing, Warehouse

@@ -14,9 +14,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from sandbox import Sandbox
-from sandbox.faults import Fault
-from sandbox.messages import Request
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.faults import Fault
+from attribution_elt.sandbox.messages import Request
 from tests.pipeline.landings import Postgres
 from tests.pipeline.meltano import SCRIPTS, environment, meltano, project, settings
 

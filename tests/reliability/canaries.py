@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.ignite import Ignite
+from attribution_elt.sandbox.ignite import Ignite
 from tests import leaks
 from tests.reliability.truth import Account, world
 

@@ -12,8 +12,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from sandbox import Fault
-from sandbox.exact_json import decode, encode
+from attribution_elt.sandbox import Fault
+from attribution_elt.sandbox.exact_json import decode, encode
 from tests.reliability.drift_changes import SOURCES, Drift, Object, Source
 from tests.reliability.faults_benches import Bench
 from tests.reliability.matrix import listening

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import Fault, Request
-from sandbox.vendor import Vendor
-from taps.base import VendorTap
+from attribution_elt.kit.tap import VendorTap
+from attribution_elt.sandbox import Fault, Request
+from attribution_elt.sandbox.vendor import Vendor
 from tests.leaks import spellings
 from tests.tap_process import Output, Row, Rows, run_here
 

@@ -7,9 +7,10 @@ import time
 import pytest
 from typing_extensions import override
 
-from sandbox import Sandbox
-from taps import governor, http
-from tests.taps.quota import Clock
+from attribution_elt.kit.http import client as http
+from attribution_elt.kit.http import quota as governor
+from attribution_elt.sandbox import Sandbox
+from tests.kit.quota import Clock
 
 
 class SharedClock(Clock):

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from sandbox.adtraction import Adtraction
-from sandbox.adtraction.quota import Quota
-from sandbox.exact_json import decode, encode
+from attribution_elt.sandbox.adtraction import Adtraction
+from attribution_elt.sandbox.adtraction.quota import Quota
+from attribution_elt.sandbox.exact_json import decode, encode
 from tests.reliability.faults_benches import Bench, Endpoint
 
 Headers = Callable[[float], Mapping[str, str]]

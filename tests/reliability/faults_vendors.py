@@ -11,19 +11,19 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from tap_adtraction.tap import TapAdtraction
+from tap_attribution_io.tap import TapAttributionIo
+from tap_ecdp.tap import TapEcdp
+from tap_ignite import snapshot as lookback
+from tap_ignite.tap import TapIgnite
+from tap_ihc.tap import TapIhc
 
-from sandbox import Request, Sandbox
-from sandbox.vendor import Vendor
-from taps.adtraction.tap import TapAdtraction
-from taps.attribution_io.tap import TapAttributionIo
-from taps.ecdp.tap import TapEcdp
-from taps.ignite import lookback
-from taps.ignite.tap import TapIgnite
-from taps.ihc.tap import TapIhc
-from tests.ihc.helpers import file_of, short
+from attribution_elt.sandbox import Request, Sandbox
+from attribution_elt.sandbox.vendor import Vendor
 from tests.reliability.faults_benches import Bench, Concerns, Endpoint, Objects
 from tests.reliability.faults_clock import SharedClock, share_clock
 from tests.tap_process import Row
+from tests.taps.tap_ihc.helpers import file_of, short
 
 # ECDP
 

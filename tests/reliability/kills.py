@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from sandbox.ihc import Ihc
+from attribution_elt.sandbox.ihc import Ihc
 from tests.pipeline.landings import Postgres
 from tests.reliability.database import Database
 from tests.reliability.run import PLACES, STATEMENTS, Kill, Outcome, Run, schema_of

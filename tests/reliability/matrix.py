@@ -11,8 +11,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from sandbox import Fault, Request
-from taps.shaping import snake_case
+from attribution_elt.kit.records.shaper import snake_case
+from attribution_elt.sandbox import Fault, Request
 from tests.reliability.faults_benches import Bench, Endpoint
 from tests.reliability.faults_clock import SharedClock
 from tests.reliability.faults_table import KINDS, Kind, Rule

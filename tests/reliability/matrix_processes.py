@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 from tests.reliability.faults_table import Rule
 from tests.reliability.faults_vendors import BENCHES
 from tests.reliability.matrix import FAILING, Cell, cells

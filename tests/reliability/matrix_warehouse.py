@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from target_warehouse.target import TargetWarehouse
 
-from targets.warehouse.target import TargetWarehouse
 from tests.tap_process import Row, command, environment
 
 Landed = dict[str, list[Row]]

@@ -21,8 +21,8 @@ from tests.reliability.kills import INSIDE, Campaign
 from tests.reliability.run import Kill, Outcome, Trigger
 from tests.reliability.truth import Account
 from tests.reliability.warm import Warm
-from tests.targets.processes import PATIENCE
-from tests.targets.proxy import Proxy
+from tests.targets.target_warehouse.processes import PATIENCE
+from tests.targets.target_warehouse.proxy import Proxy
 
 PROD = "--environment=prod"
 WEIGHTS: dict[str, int] = {

@@ -15,15 +15,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sandbox import Fault
-from sandbox.messages import Request
-from sandbox.vendor import Vendor
+from attribution_elt.sandbox import Fault
+from attribution_elt.sandbox.messages import Request
+from attribution_elt.sandbox.vendor import Vendor
 from tests import leaks
 from tests.reliability.database import Database
 from tests.reliability.truth import Account
 from tests.reliability.warm import Warm
-from tests.targets.processes import PATIENCE
-from tests.targets.proxy import Proxy
+from tests.targets.target_warehouse.processes import PATIENCE
+from tests.targets.target_warehouse.proxy import Proxy
 
 STATEMENTS = ("CREATE", "COPY", "INSERT", "COMMIT")
 SHORT = 4096

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from sandbox import Fault, Request
-from sandbox.exact_json import decode, encode
-from taps.json_text import without_nul
+from attribution_elt.kit.json.document import without_nul
+from attribution_elt.sandbox import Fault, Request
+from attribution_elt.sandbox.exact_json import decode, encode
 from tests.reliability.drift import canonical_values
 from tests.reliability.faults_benches import Bench, Endpoint
 from tests.reliability.faults_clock import SharedClock

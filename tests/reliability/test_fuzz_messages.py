@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
+from target_warehouse.loader import LoadError, RecordsRejectedError
+from target_warehouse.target import TargetWarehouse
 
-from targets.warehouse.loader import LoadError, RecordsRejectedError
-from targets.warehouse.target import TargetWarehouse
 from tests.reliability.fuzz import few, spoilt_bytes, spoilt_documents
 from tests.reliability.matrix_warehouse import landed, signals_kept
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
+from target_warehouse.target import TargetWarehouse
 
-from taps.errors import TapError
-from targets.warehouse.target import TargetWarehouse
+from attribution_elt.kit.errors import TapError
 from tests.reliability.faults_benches import Bench
 from tests.reliability.faults_vendors import at_the_sandbox
 from tests.reliability.fuzz import few, scalars, values

@@ -13,7 +13,7 @@ from tests.reliability.kills import Campaign
 from tests.reliability.meltano_kills import MeltanoCampaign
 from tests.reliability.truth import world
 from tests.reliability.warm import Warm
-from tests.targets.proxy import Proxy
+from tests.targets.target_warehouse.proxy import Proxy
 
 KILLS = int(os.environ.get("RELIABILITY_KILLS", "1000"))
 SEED = int(os.environ.get("RELIABILITY_SEED", "1"))

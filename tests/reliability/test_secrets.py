@@ -20,15 +20,15 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from sandbox import Fault
+from attribution_elt.sandbox import Fault
 from tests import leaks
 from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
 from tests.reliability.database import Database
 from tests.reliability.truth import Account
 from tests.reliability.warm import Warm
-from tests.targets.processes import PATIENCE
-from tests.targets.proxy import Proxy
-from tests.targets.warehouses import record, schema, singer, state
+from tests.targets.target_warehouse.processes import PATIENCE
+from tests.targets.target_warehouse.proxy import Proxy
+from tests.targets.target_warehouse.warehouses import record, schema, singer, state
 
 TAPS = ("tap-adtraction", "tap-attribution-io", "tap-ecdp", "tap-ignite", "tap-ihc")
 STATUSES = (200, 302, 400, 401, 403, 404, 429, 500)

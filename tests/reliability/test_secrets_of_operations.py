@@ -10,14 +10,14 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from sandbox import Fault
+from attribution_elt.sandbox import Fault
 from tests import leaks
-from tests.ops.helpers import attribution_elt
+from tests.operating import attribution_elt
 from tests.pipeline.meltano import environment, meltano, project
 from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
 from tests.reliability.database import Database
 from tests.reliability.truth import Account
-from tests.targets.proxy import Proxy
+from tests.targets.target_warehouse.proxy import Proxy
 from tests.webhook import Receiver
 
 LONG_AGO = datetime.now(UTC).date() - timedelta(days=50)

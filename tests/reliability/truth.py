@@ -11,24 +11,25 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from sandbox import Sandbox
-from sandbox.ihc.journeys import invalid_journeys, journeys
-from sandbox.vendor import Vendor
-from taps.adtraction.tap import TapAdtraction
-from taps.attribution_io.customer_ids import place_of
-from taps.attribution_io.tap import TapAttributionIo
-from taps.base import VendorTap
-from taps.ecdp.tap import TapEcdp
-from taps.ignite.tap import TapIgnite
-from taps.ihc.tap import TapIhc
-from taps.shaping import instant
-from tests.adtraction import helpers as adtraction
-from tests.attribution_io import helpers as attribution_io
-from tests.ecdp import helpers as ecdp
-from tests.ignite import helpers as ignite
-from tests.ihc import helpers as ihc
+from tap_adtraction.tap import TapAdtraction
+from tap_attribution_io.customer_ids import place_of
+from tap_attribution_io.tap import TapAttributionIo
+from tap_ecdp.tap import TapEcdp
+from tap_ignite.tap import TapIgnite
+from tap_ihc.tap import TapIhc
+
+from attribution_elt.kit.records.shaper import instant
+from attribution_elt.kit.tap import VendorTap
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.ihc.journeys import invalid_journeys, journeys
+from attribution_elt.sandbox.vendor import Vendor
 from tests.pipeline.expected import Stream
 from tests.pipeline.meltano import settings
+from tests.taps.tap_adtraction import helpers as adtraction
+from tests.taps.tap_attribution_io import helpers as attribution_io
+from tests.taps.tap_ecdp import helpers as ecdp
+from tests.taps.tap_ignite import helpers as ignite
+from tests.taps.tap_ihc import helpers as ihc
 
 DAYS = 20
 """That there is something of."""
@@ -101,7 +102,13 @@ def world(folder: Path, seed: int) -> Iterator[list[Account]]:
 def _accounts(sandbox: Sandbox, folder: Path) -> Iterator[Account]:
     _shrink(sandbox)
     sessions = [
-        *journeys(14, sandbox.clock.today, days=DAYS, seed=sandbox.seed, lengths={range(2, 9): 1}),
+        *journeys(
+            14,
+            sandbox.clock.today,
+            days=DAYS,
+            seed=sandbox.seed,
+            lengths={range(2, 9): 1},
+        ),
         *(invalid := invalid_journeys(sandbox.clock.today)["30 February"]),
     ]
     first = sandbox.clock.today - timedelta(DAYS)

@@ -27,7 +27,7 @@ NAMES = (
     *("tap-adtraction", "tap-attribution-io", "tap-ecdp", "tap-ignite", "tap-ihc"),
     "target-warehouse",
 )
-MODULES = ("psycopg", "targets.warehouse.loader", "targets.warehouse.adapters.postgresql")
+MODULES = ("psycopg", "target_warehouse.loader", "target_warehouse.warehouses.postgresql")
 """What a run imports late."""
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import requests
 
-import sandbox.adtraction
-from sandbox import Sandbox
-from sandbox.adtraction.stockholm import header, iso
-from sandbox.exact_json import decode
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.adtraction.stockholm import header, iso
+from attribution_elt.sandbox.exact_json import decode
 
-SAMPLES = json.loads((files(sandbox.adtraction) / "documented.json").read_bytes())
+SAMPLES = json.loads((files("attribution_elt.sandbox.adtraction") / "documented.json").read_bytes())
 DOCUMENTED_PROGRAM = {"market": "SE", "programId": 629059552, "channelId": 1175982945}
 DOCUMENTED_CHANNEL = {"channelId": 26148592, "affiliateId": 26148590, "approvalStatus": 0}
 JSON = "application/json;charset=UTF-8"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import Fault, Sandbox
-from sandbox.adtraction.stockholm import header
-from sandbox.exact_json import decode
+from attribution_elt.sandbox import Fault, Sandbox
+from attribution_elt.sandbox.adtraction.stockholm import header
+from attribution_elt.sandbox.exact_json import decode
 
 FEED_ID = 1000000  # of the first program in SE, which all channels may use
 PROGRAM_ID = 700000000

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox
 
 
 class Clock:

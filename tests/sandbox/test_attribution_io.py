@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from sandbox import Sandbox
-from sandbox.attribution_io.timeline import BEYOND_FLOATS
-from sandbox.exact_json import decode, encode
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.attribution_io.timeline import BEYOND_FLOATS
+from attribution_elt.sandbox.exact_json import decode, encode
 
 ARRAYS = {"events", "pageviews", "touchpoints", "identities"}
 
@@ -33,7 +33,7 @@ def everything(sandbox: Sandbox, array: str) -> list[dict[str, Any]]:
 
 
 def test_documented_sample(sandbox: Sandbox) -> None:
-    sample = (files("sandbox.attribution_io") / "documented.json").read_text()
+    sample = (files("attribution_elt.sandbox.attribution_io") / "documented.json").read_text()
     answer = get(sandbox, "MrSmith", show_all="true")
     assert answer.text == encode(decode(sample))
     for text in (

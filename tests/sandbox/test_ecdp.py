@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import Fault, Sandbox
-from sandbox.ecdp import longer_than
-from sandbox.ecdp.orders import is_quiet
-from sandbox.exact_json import decode
+from attribution_elt.sandbox import Fault, Sandbox
+from attribution_elt.sandbox.ecdp import longer_than
+from attribution_elt.sandbox.ecdp.orders import is_quiet
+from attribution_elt.sandbox.exact_json import decode
 
 WEEK = {"startDate": "2026-03-01", "endDate": "2026-03-07"}
 ALL = {"startDate": "2026-01-30", "endDate": "2026-12-31", "includeDetails": "true"}
@@ -19,7 +19,10 @@ ALL = {"startDate": "2026-01-30", "endDate": "2026-12-31", "includeDetails": "tr
 def get(sandbox: Sandbox, query: Any, key: str | None = None) -> requests.Response:
     url = f"{sandbox.ecdp.url}/reports/attribution/orders"
     return requests.get(
-        url, params=query, headers={"x-api-key": key or sandbox.ecdp.api_key}, timeout=10
+        url,
+        params=query,
+        headers={"x-api-key": key or sandbox.ecdp.api_key},
+        timeout=10,
     )
 
 

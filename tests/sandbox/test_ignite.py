@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import Sandbox
-from sandbox.exact_json import decode
-from sandbox.ignite.people import emails
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.exact_json import decode
+from attribution_elt.sandbox.ignite.people import emails
 
 TODAY = date(2026, 3, 31)  # of the fixture
 

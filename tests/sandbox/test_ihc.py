@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import Sandbox
-from sandbox.exact_json import decode, encode
-from sandbox.ihc import documented, value_null
-from sandbox.ihc.checks import DIRECTIONS
-from sandbox.ihc.journeys import invalid_journeys, journeys
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.exact_json import decode, encode
+from attribution_elt.sandbox.ihc import documented, value_null
+from attribution_elt.sandbox.ihc.checks import DIRECTIONS
+from attribution_elt.sandbox.ihc.journeys import invalid_journeys, journeys
 
 Row = dict[str, Any]
 
@@ -118,7 +118,10 @@ def test_phases(sandbox: Sandbox) -> None:
     assert column(computed, "holder") == [0.0, 0.3333, 0.6667, 0.0]
     assert column(computed, "closer") == [0.0, 0.0, 0.4286, 0.5714]
     assert column(sandbox.ihc.credits([session(1)]), "ihc") == [1.0]
-    assert column(sandbox.ihc.credits([session(1), session(2)]), "closer") == [0.0, 1.0]
+    assert column(sandbox.ihc.credits([session(1), session(2)]), "closer") == [
+        0.0,
+        1.0,
+    ]
 
 
 def test_credits_follow_from_content_and_conversion_type_alone(sandbox: Sandbox) -> None:
@@ -347,7 +350,10 @@ def test_monthly_quota(sandbox: Sandbox) -> None:
     over = (429, {"message": "Limit Exceeded"})
     assert (post(sandbox, DOCUMENTED)[0], post(sandbox, [])[0]) == (200, 400)
     assert [post(sandbox, DOCUMENTED) for _ in range(2)] == [over, over]
-    assert (sandbox.ihc.quota_used, len(sandbox.ihc.requests)) == (2, 4)
+    assert (sandbox.ihc.quota_used, len(sandbox.ihc.requests)) == (
+        2,
+        4,
+    )
     sandbox.advance()  # to the first of April
     assert post(sandbox, DOCUMENTED)[0] == 200
 

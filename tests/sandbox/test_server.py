@@ -14,14 +14,16 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from sandbox import Fault, Sandbox
+from attribution_elt.sandbox import Fault, Sandbox
 
 REPORT = "/reports/attribution/orders?startDate=2026-03-01&endDate=2026-03-07"
 
 
 def get(sandbox: Sandbox, path: str = REPORT) -> requests.Response:
     return requests.get(
-        sandbox.ecdp.url + path, headers={"x-api-key": sandbox.ecdp.api_key}, timeout=10
+        sandbox.ecdp.url + path,
+        headers={"x-api-key": sandbox.ecdp.api_key},
+        timeout=10,
     )
 
 
@@ -64,7 +66,12 @@ def test_requests_in_flight_are_counted(sandbox: Sandbox) -> None:
     sandbox.ecdp.latency = 0.3
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: get(sandbox), range(4)))
-    assert sorted(recorded.in_flight for recorded in sandbox.ecdp.requests) == [1, 2, 3, 4]
+    assert sorted(recorded.in_flight for recorded in sandbox.ecdp.requests) == [
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_status_faults(sandbox: Sandbox) -> None:
@@ -183,7 +190,7 @@ def test_time_does_not_run_backwards(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_command(ending: signal.Signals) -> None:
-    command = [sys.executable, "-m", "sandbox", "--today", "2026-03-31"]
+    command = [sys.executable, "-m", "attribution_elt.sandbox", "--today", "2026-03-31"]
     settings = ["--set=ecdp.orders_per_day=1", "--set=ecdp.api_key=another-key"]
     settings += ["--set=adtraction.quota.window=1", "--set=adtraction.page_size=5"]
     with subprocess.Popen(
@@ -200,7 +207,7 @@ def test_command(ending: signal.Signals) -> None:
 
 
 def test_command_refuses_unknown_settings() -> None:
-    command = [sys.executable, "-m", "sandbox", "--set", "ecdp.nothing=1"]
+    command = [sys.executable, "-m", "attribution_elt.sandbox", "--set", "ecdp.nothing=1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == (

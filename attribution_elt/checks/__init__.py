@@ -1,0 +1,1 @@
+"""Checks of accounts, warehouses and this machine."""

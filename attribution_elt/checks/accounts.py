@@ -1,0 +1,126 @@
+"""Whether the vendors' accounts work, asked as cheaply as each vendor allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from attribution_elt.checks.findings import Finding
+from attribution_elt.core.errors import OpsError
+from attribution_elt.kit.errors import InvalidSettingsError, TapError, UnitError
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.headers import Head
+from attribution_elt.kit.windows import Reach
+from attribution_elt.meltano.project import Extractor, Project
+
+IMPATIENT = {"max_retries": 1, "request_timeout": 30}
+"""Settings of taps that ask once and do not wait long; a run is more patient."""
+SKEW = 60
+"""Seconds by which a vendor's clock may differ from ours before somebody should set one."""
+SOON = 7
+"""Days before a vendor forgets what the next run wants, from which on that is told."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What Meltano keeps for a tap's next run: its state and its catalogue."""
+
+    state: dict[str, Any] | None = None
+    catalog: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An account to ask; without a client what there is to say has been found already."""
+
+    finding: Finding
+    client: Client | None = None
+
+
+def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
+    """Ask Meltano what it keeps for a tap, where that says what the vendor will have forgotten."""
+    if not extractor.tap.forgets:
+        return Kept()
+    try:
+        state = project.state(project.state_id(extractor.name, project.loader.name))
+        return Kept(state, project.catalog(extractor.name))
+    except OpsError as error:
+        return error
+
+
+def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:
+    """Yield the accounts of an extractor; no request is sent yet."""
+    if isinstance(kept, OpsError):
+        yield Probe(Finding(extractor.name, problems=[str(kept)]))
+        return
+    try:
+        tap = extractor.tap(config=dict(extractor.settings), state=kept.state, catalog=kept.catalog)
+        reaches = {reach.account: reach for reach in tap.reaches()}
+    except InvalidSettingsError as error:
+        yield Probe(Finding(extractor.name, problems=error.faults))
+        return
+    except TapError as error:
+        yield Probe(Finding(extractor.name, problems=[str(error)]))
+        return
+    clients = extractor.tap(config={**extractor.settings, **IMPATIENT}).clients
+    for account, client in clients.items():
+        found = Finding(extractor.name, account if len(clients) > 1 else "")
+        if account in reaches:
+            _judge_reach(found, client, reaches[account])
+        yield Probe(found, client)
+
+
+def finding(probe: Probe) -> Finding:
+    """Ask a vendor, and return what is found."""
+    found, client = probe.finding, probe.client
+    if client is None:
+        return found
+    request = client.probe()
+    if request is None:
+        found.facts.insert(0, "settings are valid; not asked, for every request costs quota")
+        return found
+    try:
+        client.fetch(request).close()
+    except UnitError as error:
+        refusal = None if error.status in client.probe_statuses else error
+    else:
+        refusal = None
+    if refusal is None:
+        found.facts.insert(0, "credentials hold")
+    else:
+        later = ": its quota is used up for now, try later" if refusal.status == 429 else ""
+        found.problems.append(f"{refusal}{later}")
+    if client.head is not None:
+        _judge_head(found, client.head)
+    return found
+
+
+def _judge_head(found: Finding, head: Head) -> None:
+    ahead = head.ahead
+    if ahead is not None and abs(ahead) > SKEW:
+        side = "ahead of" if ahead > 0 else "behind"
+        found.problems.append(
+            f"the vendor's clock is {abs(ahead):.0f} s {side} this machine's: set the clock"
+        )
+    elif ahead is not None:
+        found.facts.append(f"clocks differ by {abs(ahead):.0f} s" if ahead else "clocks agree")
+    if head.remaining is not None:
+        of = f" of {head.limit}" if head.limit is not None else ""
+        found.facts.append(f"{head.remaining}{of} requests left in the quota's window")
+
+
+def _judge_reach(found: Finding, client: Client, reach: Reach) -> None:
+    left = (reach.wanted - reach.earliest).days
+    if left < 0:
+        found.problems.append(
+            f"{-left} days from {reach.wanted} on are lost: {client.vendor} forgets what was "
+            f"before {reach.earliest}; run it before more are"
+        )
+    elif left < SOON:
+        found.problems.append(
+            f"run it within {left} days: it wants everything since {reach.wanted}, and "
+            f"{client.vendor} forgets what was before {reach.earliest}"
+        )
+    else:
+        found.facts.append(f"{left} days until what the next run wants is forgotten")

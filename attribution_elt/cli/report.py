@@ -1,0 +1,53 @@
+"""`attribution-elt report`: one page on how the pipeline and its figures stand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from attribution_elt.core.errors import OpsError
+from attribution_elt.kit.settings import DISTRIBUTION
+from attribution_elt.meltano.project import Project
+from attribution_elt.reporting.reading import read
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="report.html",
+    help="The file to be written; report.html in the project's folder if not given.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=90,
+    help="How many days to look back; 90 if not given.",
+)
+@click.pass_obj
+def report(project: Project, *, output: Path, days: int) -> None:
+    """Make a page from the warehouse: freshness, revenue, restatements, credits, failures.
+
+    The page is one HTML file that needs nothing else. Revenue that has changed since it was noted
+    last is noted in the warehouse first.
+    """
+    try:
+        from attribution_elt.reporting.page import page  # noqa: PLC0415 - what it needs is an extra
+    except ModuleNotFoundError as error:
+        raise OpsError(
+            f"a report needs the Python module {error.name}: pip install '{DISTRIBUTION}[report]'"
+        ) from None
+    now = datetime.now(UTC)
+    extractors = list(project.extractors.values())
+    since = now - timedelta(days=days)
+    warehouses = [read(loader, extractors, since) for loader in project.loaders.values()]
+    if all(each.problem for each in warehouses):
+        raise OpsError("; ".join(f"{each.loader}: {each.problem}" for each in warehouses))
+    text = page(warehouses, project.environment, now, days)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OpsError(f"{output} cannot be written: {error.strerror}") from None
+    click.echo(f"{output.resolve()} ({len(text.encode()) // 1000:,} kB)")

@@ -1,0 +1,208 @@
+"""Uses a vendor's request quota to its end without being refused."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from attribution_elt.kit.events import event
+from attribution_elt.kit.http.headers import http_date, number, reset_time
+
+MARGIN = 0.02
+"""Seconds added to each wait: a timer may fire, and a server's window may turn, a bit off."""
+SAME_WINDOW = 0.05
+"""Seconds by which two answers about one window may differ in its reset time."""
+LONGEST_WAIT = 3600.0
+"""Seconds that a single wait takes at most, whatever an answer says."""
+
+
+class QuotaLimiter:
+    """One quota, shared by every thread that spends from it.
+
+    It spends what the last answers left, sleeps to the reset, sends one request to learn the
+    new quota, and goes on. Read are `X-RateLimit-Remaining` and `X-RateLimit-Reset` (epoch
+    seconds or milliseconds) and `Retry-After` (seconds or HTTP date). A vendor that sends none
+    of them is not held back.
+
+    Args:
+        name: what the quota is for, as logs should call it.
+        window: the quota's documented window in seconds, if there is one.
+    """
+
+    def __init__(self, name: str, *, window: float | None = None) -> None:
+        self._name = name
+        self._window = window
+        self._changed = threading.Condition()
+        self._clock = _VendorClock()
+        self._governed: bool | None = None
+        self._remaining: int | None = None
+        self._first_remaining = 0
+        self._answers = 0
+        self._reset: float | None = None
+        self._in_flight = 0
+        self._probing = False
+        self._foreign: bool | None = None
+        self._blocked_until = 0.0
+
+    def acquire(self) -> float:
+        """Wait until a request may be sent; return the moment, for `observe`."""
+        with self._changed:
+            while (delay := self._delay()) != 0:
+                self._changed.wait(delay)
+            self._in_flight += 1
+            self._probing = self._remaining is None
+            return time.time()
+
+    def _delay(self) -> float | None:
+        """Seconds until a request may be sent, None while only another's answer can tell."""
+        if (delay := self._blocked_until - time.monotonic()) > 0:
+            return delay
+        if self._governed is False:
+            return 0
+        if self._remaining is None:
+            return None if self._probing else 0
+        # unless we are known to be alone, another client may take one for each on its way
+        reserved = self._in_flight * (1 if self._foreign is False else 2)
+        kept = 1 if self._foreign else 0  # of what was left, it may have taken the last since
+        if self._remaining > reserved + kept:
+            return 0
+        if self._in_flight and self._remaining > kept:
+            return None
+        wait = self._until_reset()
+        if wait > 1:
+            until = datetime.fromtimestamp(time.time() + wait, UTC)
+            logging.getLogger(__name__).info(
+                "%s: waiting %.0f s for the quota",
+                self._name,
+                wait,
+                extra=event("waiting", until=until.isoformat(timespec="seconds")),
+            )
+        self._blocked_until = time.monotonic() + wait
+        self._remaining = None
+        self._probing = False
+        return wait
+
+    def _until_reset(self) -> float:
+        if self._reset is None:
+            return self._window or 1.0
+        return self._until(self._reset)
+
+    def _until(self, reset: float) -> float:
+        """Seconds until a moment by the vendor's clock."""
+        wait = reset - self._clock.now(self._window) + MARGIN
+        return min(max(wait, MARGIN), (self._window or LONGEST_WAIT) + MARGIN)
+
+    def observe(self, sent: float, status: int | None, headers: Mapping[str, str]) -> None:
+        """Learn from an answer's head; `status` None: no answer came.
+
+        Args:
+            sent: what `acquire` returned.
+            status: HTTP status.
+            headers: the answer's headers, their names in any case.
+        """
+        received = time.time()
+        with self._changed:
+            self._in_flight -= 1
+            self._probing = False
+            date = http_date(headers.get("Date"))
+            if date is not None:
+                self._clock.saw_date(date, sent, received)
+            self._learn_quota(sent, received, status, headers)
+            self._learn_pause(status, headers.get("Retry-After"), date or received)
+            self._changed.notify_all()
+
+    def _learn_quota(
+        self, sent: float, received: float, status: int | None, headers: Mapping[str, str]
+    ) -> None:
+        remaining = number(headers.get("X-RateLimit-Remaining"))
+        if remaining is None:
+            if status is not None and status != 429 and not self._governed:
+                self._governed = False
+            return
+        self._governed = True
+        left = 0 if status == 429 else max(int(remaining), 0)
+        vendor_now = self._clock.now(self._window)
+        reset = reset_time(headers.get("X-RateLimit-Reset"), vendor_now)
+        before = self._reset
+        if reset is None or before is None or reset > before + SAME_WINDOW:
+            if reset is not None:
+                self._clock.saw_reset(before, reset, sent, received)
+            if self._answers and self._foreign is None:
+                self._foreign = False
+            self._reset = reset
+            self._remaining = self._first_remaining = left
+            self._answers = 0
+        elif reset >= before - SAME_WINDOW:
+            self._clock.saw_reset(None, reset, sent, received)
+            self._learn_left(left)
+        elif status == 429:
+            self._pause(self._until(reset))
+
+    def _learn_left(self, left: int) -> None:
+        """Learn what is left of the window that we know."""
+        if self._remaining is None:
+            if time.monotonic() >= self._blocked_until:  # a probe that was sent too early
+                self._remaining = self._first_remaining = left
+                self._answers = 0
+            return
+        self._answers += 1
+        self._remaining = min(self._remaining, left)
+        ours = self._answers + self._in_flight
+        if left < self._first_remaining - ours:
+            self._foreign = True
+
+    def _learn_pause(self, status: int | None, retry_after: str | None, vendor_now: float) -> None:
+        seconds = number(retry_after)
+        if seconds is None and (moment := http_date(retry_after)) is not None:
+            seconds = moment - vendor_now
+        if seconds is None and status == 429 and self._remaining is None:
+            seconds = self._window
+        if seconds is not None:
+            self._pause(min(max(seconds, 0) + MARGIN, LONGEST_WAIT))
+
+    def _pause(self, seconds: float) -> None:
+        self._blocked_until = max(self._blocked_until, time.monotonic() + seconds)
+
+
+class _VendorClock:
+    """How far the vendor's clock is ahead of ours, in seconds, as an interval that narrows.
+
+    Neither clock is trusted: `Date` headers (whole seconds) and the moments at which a window
+    was seen to end say where the difference lies. If zero is possible, it is zero.
+    """
+
+    def __init__(self) -> None:
+        self._by_date = (float("-inf"), float("inf"))
+        self._by_reset = (float("-inf"), float("inf"))
+
+    def saw_date(self, date: float, sent: float, received: float) -> None:
+        """An answer, asked for at `sent`, said it was `date`."""
+        self._by_date = _narrow(self._by_date, date - received, date + 1 - sent)
+
+    def saw_reset(self, ended: float | None, reset: float, sent: float, received: float) -> None:
+        """An answer said that its window ends at `reset`; the one that ended at `ended` is over."""
+        low = float("-inf") if ended is None else ended - received
+        self._by_reset = _narrow(self._by_reset, low, reset - sent)
+
+    def now(self, window: float | None) -> float:
+        """Return the earliest time that the vendor's clock may show."""
+        low = max(self._by_date[0], self._by_reset[0])
+        high = min(self._by_date[1], self._by_reset[1])
+        if low > high:  # a Date that another machine wrote: the windows say more
+            low, high = self._by_reset
+        if low <= 0 <= high:
+            ahead = 0.0
+        elif low > float("-inf"):
+            ahead = low
+        else:
+            ahead = high - (window or 0)
+        return time.time() + ahead
+
+
+def _narrow(known: tuple[float, float], low: float, high: float) -> tuple[float, float]:
+    narrowed = (max(known[0], low), min(known[1], high))
+    # a contradiction means that a clock was set: believe the newest
+    return narrowed if narrowed[0] <= narrowed[1] else (low, high)

@@ -1,0 +1,98 @@
+"""An answer's body, read without holding it all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
+
+from attribution_elt.kit.json import array as json_array
+from attribution_elt.kit.json import document as json_text
+
+LARGE = 8 << 20
+"""Bytes of a document from which on its lists are read entry by entry, slower but flat."""
+
+
+class JsonResponse:
+    """A response that has arrived whole and is known to be JSON; reads as often as needed.
+
+    Attributes:
+        headers: the response's headers.
+        document: the decoded body where it is not an array, without `lists`; else the members
+            of the object that holds the array, or an empty dictionary.
+        lists: which of the lists that may be large it has; `rows` yields their entries.
+        is_array: whether there is an array; an empty body (204) is an empty one.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        headers: Mapping[str, str],
+        names: Sequence[str] = (),
+        lists: Sequence[str] = (),
+    ) -> None:
+        self.headers = headers
+        self._file = file
+        self._index = json_array.Index()
+        self._taken: dict[str, list[Any]] | None = {}
+        self.lists: set[str] = set()
+        self.document: Any = {}
+        self.is_array = True
+        if file.seek(0, 2) == 0:
+            return
+        try:
+            self._read(names, lists)
+        except ValueError:
+            mended = json_text.with_whole_characters(file)
+            if mended is None:
+                raise
+            file.close()
+            self._file = mended
+            self._read(names, lists)
+
+    def _read(self, names: Sequence[str], lists: Sequence[str]) -> None:
+        try:
+            self._index = json_array.index(self._file, names)
+            self.document = self._index.members
+        except json_array.NotAnArrayError:
+            self.is_array = False
+            if self._file.seek(0, 2) > LARGE:
+                self._taken = None
+                self.document, self.lists = json_text.outline(self._file, lists)
+                return
+            self._file.seek(0)
+            self.document = json_text.decode(self._file.read())
+            taken = {path: _taken(self.document, path) for path in lists}
+            self._taken = {path: rows for path, rows in taken.items() if rows is not None}
+            self.lists = set(self._taken)
+
+    @property
+    def count(self) -> int:
+        """How many elements the array has."""
+        return self._index.count
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the array's elements, one at a time."""
+        return json_array.elements(self._file, self._index)
+
+    def rows(self, path: str) -> Iterator[Any]:
+        """Yield the entries of one of the document's `lists`, one at a time."""
+        if self._taken is None:
+            return json_text.entries(self._file, path)
+        return iter(self._taken.get(path, ()))
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._file.close()
+
+    __del__ = close  # of an answer that nobody reads, because the run ends early
+
+
+def _taken(document: Any, path: str) -> list[Any] | None:
+    """Take a list out of a document, where there is one."""
+    *owners, name = path.split(".")
+    for owner in owners:
+        document = document.get(owner) if isinstance(document, dict) else None
+    if isinstance(document, dict) and isinstance(document.get(name), list):
+        taken: list[Any] = document.pop(name)
+        return taken
+    return None

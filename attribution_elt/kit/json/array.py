@@ -1,0 +1,136 @@
+"""Reads a JSON array of any size from a file, exactly and with flat memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import msgspec
+
+from attribution_elt.kit.json.document import decode
+
+BLOCK = 1 << 20
+"""Bytes read at once; a block holds whole elements, so one larger than this makes a larger one."""
+
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_BARE = re.compile(rb"\s*\[")
+_SCALAR_MEMBER = rb'"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)'
+_BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*\{")
+_BETWEEN_VALUES = re.compile(rb",")
+
+
+class NotAnArrayError(ValueError):
+    """The text is not the array that was expected, nor an object with it."""
+
+
+@dataclass(slots=True)
+class Index:
+    """Where an array's elements lie in its file.
+
+    Attributes:
+        blocks: offset and length of each run of whole elements, separated by commas.
+        count: how many elements there are.
+        members: the other members of the object that holds the array, if one does.
+    """
+
+    blocks: list[tuple[int, int]] = field(default_factory=list)
+    count: int = 0
+    members: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, offset: int, text: bytes) -> None:
+        """Take a run of elements in.
+
+        Raises:
+            ValueError: it is not one, or not UTF-8.
+        """
+        count = len(_elements(b"[" + text + b"]"))
+        text.decode()
+        self.blocks.append((offset, len(text)))
+        self.count += count
+
+
+def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
+    """Check that the file holds one whole JSON array, and say where its elements lie.
+
+    Args:
+        file: a seekable file.
+        names: the array may also be the member of such a name of an object; what stands before
+            it there must be scalars.
+
+    Raises:
+        NotAnArrayError: it begins as something else.
+        ValueError: it is malformed, truncated, or not UTF-8.
+    """
+    file.seek(0)
+    pending = file.read(BLOCK)
+    found = Index()
+    opened = _BARE.match(pending)
+    if wrapped := opened is None:
+        opened = _wrapping(names).match(pending)
+        if opened is None:
+            raise NotAnArrayError("it does not begin with an array")
+        found.members = decode(b"{" + opened["before"].rstrip(b", \t\r\n") + b"}")
+    offset = opened.end() if opened else 0
+    pending = pending[offset:]
+    between = _BETWEEN_OBJECTS if pending.lstrip()[:1] == b"{" else _BETWEEN_VALUES
+    while more := file.read(max(BLOCK, len(pending))):
+        pending += more
+        if comma := _cut(pending, between):
+            found.add(offset, pending[:comma])
+            offset += comma + 1
+            pending = pending[comma + 1 :]
+    last, rest = _close(pending, wrapped=wrapped)
+    if found.blocks and not last.strip():
+        raise ValueError("a comma without an element after it")
+    found.add(offset, last)
+    found.members |= rest
+    return found
+
+
+def _wrapping(names: Sequence[str]) -> re.Pattern[bytes]:
+    either = b"|".join(re.escape(name.encode()) for name in names) or b"(?!)"
+    before = rb"(?P<before>(?:" + _SCALAR_MEMBER + rb"\s*,\s*)*)"
+    return re.compile(rb"\s*\{\s*" + before + rb'"(?:' + either + rb')"\s*:\s*\[')
+
+
+def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
+    """Offset of a comma between two elements of the array whose beginning `text` is.
+
+    A comma may also stand deeper or inside a string. It is one of ours exactly if what stands
+    before it is a whole array: a text of brackets that balance cannot end inside of one.
+    """
+    commas = [match.start() for match in between.finditer(text)]
+    step, at, tried = 1, len(commas), 0
+    while (at := at - step) >= 0:
+        comma = text.index(b",", commas[at])
+        try:
+            _elements(b"[" + text[:comma] + b"]")
+        except ValueError:
+            tried += 1
+            # in a long nested array its neighbours are none either: look ever further back
+            step = 1 if tried < 8 else step * 2
+        else:
+            return comma
+    return None
+
+
+def _close(text: bytes, *, wrapped: bool) -> tuple[bytes, dict[str, Any]]:
+    """Part the last elements from the bracket after them and the members after that."""
+    if not wrapped:
+        last = text.rstrip()
+        if not last.endswith(b"]"):
+            raise ValueError("the array is not closed")
+        return last[:-1], {}
+    members = _members(b'{"":[' + text)
+    last = bytes(members.pop(""))[1:-1]
+    return last, {name: decode(bytes(value)) for name, value in members.items()}
+
+
+def elements(file: IO[bytes], found: Index) -> Iterator[Any]:
+    """Yield the elements of an array that was indexed."""
+    for offset, length in found.blocks:
+        file.seek(offset)
+        yield from decode(b"[" + file.read(length) + b"]")

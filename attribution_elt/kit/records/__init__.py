@@ -1,0 +1,1 @@
+"""From a vendor's object to a Singer record."""

@@ -1,0 +1,127 @@
+"""Rows that the user keeps: in a file, or in any database that SQLAlchemy reaches."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy
+
+from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.json import array as json_array
+from attribution_elt.kit.settings import DISTRIBUTION
+
+Rows = Iterator[Mapping[str, Any]]
+
+EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres"}
+"""Extras of the distribution that bring databases' drivers."""
+
+
+def rows_of_file(path: Path) -> Rows:
+    """Yield the rows of a `.csv`, `.jsonl` or `.parquet` file, one at a time.
+
+    Raises:
+        TapError: the file cannot be read as what its name says.
+    """
+    read = READERS.get(path.suffix.lower())
+    if read is None:
+        raise TapError(f"{path}: expected a file that ends in {', '.join(READERS)}")
+    try:
+        yield from read(path)
+    except OSError as error:
+        raise TapError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, csv.Error) as error:
+        raise TapError(f"{path}: {error}") from None
+
+
+def rows_of_query(url: str, query: str, since: datetime) -> Rows:
+    """Yield the rows of a SELECT, streamed; `:since` in it is bound to an instant in UTC.
+
+    Raises:
+        TapError: the database cannot be reached, or refuses the query.
+    """
+    statement = sqlalchemy.text(query)
+    # as text: every database casts it to what it is compared with
+    bound = {"since": f"{since:%Y-%m-%d %H:%M:%S}+00:00"} if ":since" in query else {}
+    engine = _engine(url)
+    try:
+        with engine.connect().execution_options(stream_results=True) as connection:
+            for row in connection.execute(statement, bound).mappings():
+                yield {str(name): value for name, value in row.items()}
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise TapError(f"the query failed: {_first_line(error)}") from None
+    finally:
+        engine.dispose()
+
+
+def _engine(url: str) -> sqlalchemy.Engine:
+    scheme, colon, rest = url.partition(":")
+    if scheme in {"postgres", "postgresql"}:
+        scheme = "postgresql+psycopg"  # not SQLAlchemy's first choice, but what our extra brings
+    extra = EXTRAS.get(scheme.partition("+")[0])
+    advice = f": pip install '{DISTRIBUTION}[{extra}]'" if extra else ""
+    try:
+        return sqlalchemy.create_engine(scheme + colon + rest)
+    except sqlalchemy.exc.NoSuchModuleError as error:
+        text = f"the database's URL cannot be used: {_first_line(error)}"
+        raise TapError(text + advice) from None
+    except ModuleNotFoundError as error:
+        text = f"the database needs the package {error.name}, not installed"
+        raise TapError(text + advice) from None
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # whose text may hold a part of the URL
+        raise TapError("the database's URL is none that SQLAlchemy understands") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def _csv(path: Path) -> Rows:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def _jsonl(path: Path) -> Rows:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = msgspec.json.decode(line)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is not an object")  # noqa: TRY004 - told as any other
+            yield row
+
+
+def _json(path: Path) -> Rows:
+    with path.open("rb") as file:
+        for number, row in enumerate(json_array.elements(file, json_array.index(file)), 1):
+            if not isinstance(row, dict):
+                raise ValueError(f"entry {number} is not an object")  # noqa: TRY004 - as any other
+            yield row
+
+
+def _parquet(path: Path) -> Rows:
+    try:
+        from pyarrow import parquet  # noqa: PLC0415 - large, and needed for these files alone
+    except ModuleNotFoundError:
+        raise TapError(
+            f"{path}: reading it needs the extra: pip install '{DISTRIBUTION}[parquet]'"
+        ) from None
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=10_000):
+            yield from batch.to_pylist()
+
+
+READERS: dict[str, Callable[[Path], Rows]] = {
+    ".csv": _csv,
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,76 @@
+"""Writes Singer messages to standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import msgspec
+from singer_sdk.singerlib import Message, SingerMessageType
+from singer_sdk.singerlib.encoding import GenericSingerWriter
+from typing_extensions import override
+
+from attribution_elt.kit.errors import TapError
+
+FLUSH_BYTES = 1 << 16
+FLUSH_SECONDS = 1.0
+
+
+class LineWriter(GenericSingerWriter[bytes, Message]):
+    """A buffer of whole lines, flushed by size, by age and by every message but a record.
+
+    It belongs to one thread. Decimals are written with all their digits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._encode = msgspec.json.Encoder(decimal_format="number").encode
+        self._buffer = bytearray()
+        self._flushed = time.monotonic()
+
+    @override
+    def serialize_message(self, message: Message) -> bytes:
+        return self._encode(message.to_dict()) + b"\n"
+
+    @override
+    def write_message(self, message: Message) -> None:
+        self._buffer += self.serialize_message(message)
+        if message.type is SingerMessageType.RECORD:
+            self._flush_if_due()
+        else:
+            self.flush()
+
+    def write_record(self, prefix: bytes, record: dict[str, Any]) -> None:
+        """Write a record; `prefix` is its message up to the record's opening brace."""
+        buffer = self._buffer
+        buffer += prefix
+        buffer += self._encode(record)
+        buffer += b"}\n"
+        self._flush_if_due()
+
+    def record_prefix(self, stream: str) -> bytes:
+        """Return what stands before each record of a stream."""
+        return b'{"type":"RECORD","stream":' + self._encode(stream) + b',"record":'
+
+    def _flush_if_due(self) -> None:
+        full = len(self._buffer) >= FLUSH_BYTES
+        if full or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand every line on.
+
+        Raises:
+            TapError: The reader of the pipe has gone.
+        """
+        lines, self._buffer = self._buffer, bytearray()
+        self._flushed = time.monotonic()
+        try:
+            sys.stdout.buffer.write(lines)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # the interpreter would try once more, and complain, as it closes
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise TapError("the loader closed the pipe before everything was read") from None

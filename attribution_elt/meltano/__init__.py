@@ -1,0 +1,1 @@
+"""The Meltano project: settings, schedules and runs."""

@@ -1,0 +1,14 @@
+"""The same on several machines: each task is a pod of its own."""
+
+from __future__ import annotations
+
+import dagster
+from dagster_k8s import k8s_job_executor
+
+from attribution_elt.orchestration.definitions import of_this_project
+
+
+@dagster.definitions
+def definitions() -> dagster.Definitions:
+    """Return what Dagster runs in a cluster."""
+    return of_this_project(k8s_job_executor)

@@ -1,0 +1,135 @@
+"""A task: one tap into one loader, as a process of its own that a retry can follow."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import environ
+from typing import Any
+
+import dagster
+
+from attribution_elt.meltano.process import executable
+from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.run_log import COUNTS
+from attribution_elt.meltano.schedules import Blocks
+
+SCHEDULE = "meltano/schedule"
+"""The tag that tells a run which schedule of `meltano.yml` started it."""
+WORTH_A_LOOK = {"warning", "drift", "days_lost", "unit_failed", "run_failed", "error"}
+"""Kinds of events that go into Dagster's own log; all others are in the task's output only."""
+FAILED = 1
+"""The exit code of what failed by itself; others say that somebody stopped it, or misspelt it."""
+
+
+@dataclass
+class _Ending:
+    """What a run's output says of how it ended.
+
+    Attributes:
+        summary: the last event; empty if it did not come to that.
+        last: the last line that is no event.
+    """
+
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    last: str = ""
+
+    def reasons(self, exit_code: int) -> Sequence[str]:
+        """Return why it failed, a line each."""
+        return self.summary.get("failures") or [self.last or f"exit code {exit_code}"]
+
+
+def name_of(*parts: str) -> str:
+    """Return a name that Dagster takes, which has letters, digits and underscores."""
+    return re.sub(r"\W", "_", "_to_".join(parts))
+
+
+def account_of(project: Project, extractor: str) -> str:
+    """Return whose quota an extractor spends: the first that has the same credentials."""
+    own = project.extractors.get(extractor)
+    if own is None:
+        return extractor
+
+    def credentials(settings: Mapping[str, Any]) -> list[Any]:
+        return [settings.get(name) for name in own.tap.credentials]
+
+    return next(
+        each.name
+        for each in project.extractors.values()
+        if each.tap is own.tap and credentials(each.settings) == credentials(own.settings)
+    )
+
+
+def task(project: Project, blocks: Blocks, retry: dagster.RetryPolicy) -> dagster.OpDefinition:
+    """Return the task that runs these blocks; no other of the same account runs meanwhile."""
+    schedules = {each.name: each.variables for each in project.schedules}
+    command = [
+        executable("attribution-elt"),
+        f"--environment={project.environment}",
+        *("run", "--no-failure-alert", *blocks),
+    ]
+
+    @dagster.op(
+        name=name_of(*blocks),
+        description=f"attribution-elt run {' '.join(blocks)}",
+        ins={"after": dagster.In(dagster.Nothing)},
+        out=dagster.Out(dagster.Nothing),
+        retry_policy=retry,
+        pool=account_of(project, blocks[0]),
+    )
+    def run(context: dagster.OpExecutionContext) -> None:
+        variables = schedules.get(context.run_tags.get(SCHEDULE, ""), {})
+        exit_code, ending = _execute(context, command, variables)
+        known = {"exit_code": exit_code, "run_id": ending.summary.get("run_id", "")}
+        if exit_code:
+            raise dagster.Failure(
+                "\n".join(ending.reasons(exit_code)), known, allow_retries=exit_code == FAILED
+            )
+        for stream in ending.summary["streams"]:
+            counts = {name: stream[name] for name in COUNTS if stream.get(name) is not None}
+            key = dagster.AssetKey([stream["tap"], stream["stream"]])
+            context.log_event(dagster.AssetMaterialization(key, metadata={**known, **counts}))
+
+    return run
+
+
+def _execute(
+    context: dagster.OpExecutionContext, command: Sequence[str], variables: Mapping[str, str]
+) -> tuple[int, _Ending]:
+    """Run a command to its end, handing on what it prints; stopped, it may still load its rest."""
+    ending = _Ending()
+    with subprocess.Popen(  # noqa: S603 - our own command line
+        command,
+        env={**environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,  # a terminal's signals reach it once, through us
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                _take(line, ending, context)
+        except BaseException:  # Dagster's interruptions are no Exception
+            process.terminate()
+            for line in process.stdout or ():
+                sys.stdout.write(line)
+            raise
+    return process.returncode, ending
+
+
+def _take(line: str, ending: _Ending, context: dagster.OpExecutionContext) -> None:
+    sys.stdout.write(line)
+    try:
+        event = json.loads(line)
+        kind = event["event"]
+    except (ValueError, TypeError, KeyError):
+        ending.last = line.strip() or ending.last
+        return
+    if kind == "summary":
+        ending.summary = event
+    elif kind in WORTH_A_LOOK:
+        context.log.warning(event["message"])

@@ -1,0 +1,63 @@
+"""The rules for a request's body."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from attribution_elt.sandbox.vendor import RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from attribution_elt.sandbox.messages import Request
+
+EXPECTED = {
+    "market": "an ISO 3166-1 Alpha-2 country code",
+    "approvalStatus": "0 = rejected, 1 = approved, 2 = pending review",
+    "status": "0 = live, 3 = closing",
+    "rejectReason": "0 to 12",
+    "setEpi": "true or false",
+    "gt": "true or false",
+}
+CHOICES: dict[str, Collection[int]] = {
+    "approvalStatus": (0, 1, 2),
+    "status": (0, 3),
+    "rejectReason": range(13),
+}
+
+
+def read_fields(
+    request: Request, known: Collection[str], required: Collection[str] = ()
+) -> dict[str, Any]:
+    """Give the known fields of a JSON body, all of them valid; null is not."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+    try:
+        body = request.json()
+    except ValueError:
+        raise _bad("Malformed JSON") from None
+    if not isinstance(body, dict):
+        raise _bad("Expected an object")
+    for name in required:
+        if name not in body:
+            raise _bad(f"Missing {name}.")
+    fields = {name: value for name, value in body.items() if name in known}
+    for name, value in fields.items():
+        if not _is_valid(name, value):
+            raise _bad(f"Invalid {name}. Expected value: {EXPECTED.get(name, 'a number')}")
+    return fields
+
+
+def _is_valid(name: str, value: Any) -> bool:
+    if name == "market":
+        return isinstance(value, str) and re.fullmatch("[A-Z]{2}", value) is not None
+    if name in {"setEpi", "gt"}:
+        return isinstance(value, bool)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and (name not in CHOICES or value in CHOICES[name])
+
+
+def _bad(message: str) -> RefusalError:
+    return RefusalError(HTTPStatus.BAD_REQUEST, message)

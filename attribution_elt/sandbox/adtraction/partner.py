@@ -1,0 +1,96 @@
+"""The partner's endpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attribution_elt.sandbox.adtraction import documented
+from attribution_elt.sandbox.adtraction.fields import read_fields
+from attribution_elt.sandbox.adtraction.products import FeedBody
+from attribution_elt.sandbox.adtraction.stockholm import header
+from attribution_elt.sandbox.messages import Request, Response
+
+if TYPE_CHECKING:
+    from attribution_elt.sandbox.adtraction.api import Adtraction
+
+
+def programs(vendor: Adtraction, request: Request) -> Response:
+    """List the programs of a market."""
+    statuses = ("approvalStatus", "status")
+    wanted = read_fields(
+        request, ("market", "programId", "channelId", "page", *statuses), required=["market"]
+    )
+    found = vendor.programs(wanted["market"], wanted.get("channelId"))
+    if vendor.filters_need_channel and "channelId" not in wanted and wanted.keys() & set(statuses):
+        found = []
+    for name in wanted.keys() & {"programId", *statuses}:
+        found = [program for program in found if program[name] == wanted[name]]
+    if vendor.page_size is None:
+        return vendor.rows(found, "programs")
+    page = wanted.get("page", 0)
+    start = page * vendor.page_size
+    return Response.json(
+        {
+            "count": len(found),
+            "pageSize": vendor.page_size,
+            "page": page,
+            "data": found[start : start + vendor.page_size],
+        }
+    )
+
+
+def commissions(
+    vendor: Adtraction, _: Request, program_id: int, channel_id: int | None = None
+) -> Response:
+    """List a program's commission types in a channel's segment, or in the standard one."""
+    program = vendor.program(program_id, channel_id)
+    return vendor.rows(program["commissions"], "commissions")
+
+
+def feed_info(vendor: Adtraction, _: Request, program_id: int, channel_id: int) -> Response:
+    """List a program's feeds."""
+    program = vendor.program(program_id, channel_id)
+    feeds = [feed | {"approvalStatus": program["approvalStatus"]} for feed in program["feeds"]]
+    return vendor.rows(feeds, "product feeds")
+
+
+def feed(vendor: Adtraction, request: Request) -> Response:
+    """Give the products of one feed, or of all feeds, of a program."""
+    wanted = read_fields(
+        request,
+        ("programId", "channelId", "feedId", "setEpi", "gt"),
+        required=["programId", "channelId"],
+    )
+    channel_id = wanted["channelId"]
+    program = vendor.program(wanted["programId"], channel_id)
+    if channel_id in documented.PROGRAMS and program["feeds"]:
+        response = vendor.rows([documented.PRODUCT], "products")
+        response.headers |= {"count": "1", "feed_lastupdated": documented.FEED_LAST_UPDATED}
+        response.chunked = False
+        return response
+    generated = vendor.feeds()
+    asked_for = [
+        generated[each["feedId"]]
+        for each in program["feeds"]
+        if wanted.get("feedId", each["feedId"]) == each["feedId"]
+    ]
+    body = FeedBody(
+        asked_for,
+        channel_id,
+        vendor.product_bytes,
+        set_epi=wanted.get("setEpi", False),
+        google_ads=wanted.get("gt", False),
+    )
+    if not body.count:
+        return vendor.rows([], "products")
+    miscounted = any(each.id in vendor.miscounted_feeds for each in asked_for)
+    return Response(
+        body=body,
+        length=body.length,
+        chunked=vendor.chunked_feeds,
+        headers={
+            "Content-Type": "application/json;charset=UTF-8",
+            "count": str(body.count + miscounted),
+            "feed_lastupdated": header(max(each.updated for each in asked_for)),
+        },
+    )

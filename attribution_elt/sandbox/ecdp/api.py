@@ -1,0 +1,200 @@
+"""The report's endpoint and its rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+from attribution_elt.sandbox.ecdp.documented import documented_orders
+from attribution_elt.sandbox.ecdp.orders import Order, OrderBook
+from attribution_elt.sandbox.messages import Request, Response
+from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
+
+if TYPE_CHECKING:
+    from attribution_elt.sandbox.clock import Clock
+
+PARAMETERS = (
+    "startDate",
+    "endDate",
+    "websiteId",
+    "channel",
+    "messageType",
+    "messageId",
+    "includeDetails",
+)
+CHANNELS = ("Email", "Sms", "WebPush")
+MESSAGE_TYPES = ("Newsletter", "Scenario", "Confirmation")
+
+
+class Ecdp(Vendor):
+    """Orders and the messages credited with them.
+
+    Generated orders are of the websites 22, 35 and 48. Website 21 has only the document's samples,
+    of March 2025; both bear one order id, so the later is the truth.
+    """
+
+    name = "ecdp"
+
+    def __init__(self, seed: int, clock: Clock) -> None:
+        super().__init__(seed, clock)
+        self.api_key = "sandbox-ecdp-key"
+        self.powerless_key = "sandbox-ecdp-key-without-permission"  # answered with 403
+        self.date_rule: Literal["inclusive", "strict"] = "inclusive"  # may startDate equal endDate?
+        self.chunked = False
+        self.extra: dict[str, Any] = {}  # properties that the document does not know
+        # To be set before the first request:
+        self.orders_per_day = 20
+        self.history_days = 60
+        self.restated_share = 0.01  # of the last 30 days' orders, every day
+        self.vanishing_share = 0.0  # likewise
+        self._book: OrderBook | None = None
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The key that opens the report."""
+        return {"api_key": self.api_key}
+
+    @property
+    def first_day(self) -> date:
+        """The day of the first generated orders."""
+        return self.clock.start - timedelta(self.history_days)
+
+    def routes(self) -> Sequence[Route]:
+        """Give the one endpoint."""
+        return [Route("GET", "/reports/attribution/orders", self._report)]
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Give all orders since `first_day` as they are now, with details, the oldest first."""
+        with self.lock:
+            orders = self._orders(self.first_day, date.max)
+            latest = {(each.record["websiteId"], each.record["orderId"]): each for each in orders}
+            return [self._shown(order, details=True) for order in latest.values()]
+
+    def _orders(self, start: date, end: date) -> list[Order]:
+        if self._book is None:
+            self._book = OrderBook(
+                self.random,
+                self.first_day,
+                self.orders_per_day,
+                self.restated_share,
+                self.vanishing_share,
+            )
+        self._book.catch_up(self.clock.today)
+        documented = [order for order in documented_orders() if start <= order.day <= end]
+        orders = [*self._book.between(start, end), *documented]
+        return sorted(orders, key=lambda order: order.place)
+
+    def _shown(self, order: Order, *, details: bool) -> dict[str, Any]:
+        record = {**order.record, **self.extra}
+        if not details:
+            record.pop("orderDetails", None)
+        return record
+
+    def _report(self, request: Request) -> Response:
+        self._authorise(request)
+        query = _single_values(request.query)
+        start, end = self._window(query)
+        wanted = _filter(query)
+        details = _choice(query, "includeDetails", ("true", "false")) == "true"
+        rows = [
+            self._shown(order, details=details)
+            for order in self._orders(start, end)
+            if wanted(order.record)
+        ]
+        if not rows:
+            return Response(HTTPStatus.NO_CONTENT)
+        response = Response.json({"data": rows})
+        response.chunked = self.chunked
+        return response
+
+    def _authorise(self, request: Request) -> None:
+        key = request.headers.get("x-api-key")
+        if key == self.powerless_key:
+            raise RefusalError(HTTPStatus.FORBIDDEN, "API key has no permission for this resource")
+        if key != self.api_key:
+            raise RefusalError(HTTPStatus.UNAUTHORIZED, "API key is missing, invalid, or expired")
+
+    def _window(self, query: dict[str, str]) -> tuple[date, date]:
+        start, end = _date(query, "startDate"), _date(query, "endDate")
+        if start > end or (start == end and self.date_rule == "strict"):
+            rule = "earlier than" if self.date_rule == "strict" else "earlier than or equal to"
+            raise _bad(f"startDate must be {rule} endDate")
+        return start, end
+
+
+def longer_than(days: int) -> Callable[[Request], bool]:
+    """Match requests for windows of more than so many days, both ends counted."""
+
+    def matches(request: Request) -> bool:
+        query = {name: values[0] for name, values in request.query.items()}
+        try:
+            return (_date(query, "endDate") - _date(query, "startDate")).days + 1 > days
+        except RefusalError:
+            return False
+
+    return matches
+
+
+def _bad(message: str) -> RefusalError:
+    return RefusalError(HTTPStatus.BAD_REQUEST, message)
+
+
+def _single_values(query: dict[str, list[str]]) -> dict[str, str]:
+    known = {name: values for name, values in query.items() if name in PARAMETERS}
+    for name, values in known.items():
+        if len(values) > 1:
+            raise _bad(f"{name} is given more than once")
+        if not values[0]:
+            raise _bad(f"{name} is empty")
+    return {name: values[0] for name, values in known.items()}
+
+
+def _date(query: dict[str, str], name: str) -> date:
+    text = query.get(name)
+    if text is None:
+        raise _bad(f"{name} is required")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        raise _bad(f"{name} must be of the format YYYY-MM-DD")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise _bad(f"{name} is not a valid date") from None
+
+
+def _choice(query: dict[str, str], name: str, choices: Sequence[str]) -> str | None:
+    value = query.get(name)
+    if value is not None and value not in choices:
+        raise _bad(f"{name} must be one of {', '.join(choices)}")
+    return value
+
+
+def _positive(query: dict[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"0*[1-9]\d*", text, re.ASCII):
+        raise _bad(f"{name} must be a positive integer")
+    return int(text)
+
+
+def _filter(query: dict[str, str]) -> Callable[[dict[str, Any]], bool]:
+    website_id = _positive(query, "websiteId")
+    channel = _choice(query, "channel", CHANNELS)
+    message_type = _choice(query, "messageType", MESSAGE_TYPES)
+    message_id = _positive(query, "messageId")
+    if message_id is not None and channel is None:
+        raise _bad("channel is required when messageId is provided")
+    if message_type == "Confirmation" and channel != "Email":
+        raise _bad("messageType Confirmation is valid only when channel is Email")
+    wanted = {
+        "websiteId": website_id,
+        # asked for as Sms, answered as SMS
+        "channel": "SMS" if channel == "Sms" else channel,
+        "messageType": message_type,
+        "messageId": message_id,
+    }
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return lambda record: all(record[name] == value for name, value in given.items())

@@ -1,0 +1,17 @@
+"""The orders of the document's two sample answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+
+from attribution_elt.sandbox.ecdp.orders import Order
+from attribution_elt.sandbox.exact_json import decode
+
+
+@cache
+def documented_orders() -> tuple[Order, ...]:
+    """Give website 21's orders."""
+    records = decode((files(__package__) / "documented.json").read_bytes())
+    return tuple(Order(datetime.fromisoformat(each["orderDateTime"]), each) for each in records)

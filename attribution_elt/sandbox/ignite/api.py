@@ -1,0 +1,193 @@
+"""The platform's endpoints and their rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from attribution_elt.sandbox.exact_json import decode
+from attribution_elt.sandbox.ignite.people import ALGORITHMS
+from attribution_elt.sandbox.ignite.website import DEFAULT_LOOKBACK_DAYS, Kind, Sizes, Website
+from attribution_elt.sandbox.messages import Request, Response
+from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
+
+if TYPE_CHECKING:
+    from attribution_elt.sandbox.clock import Clock
+
+LONGEST_LOOKBACK_DAYS = 60
+
+
+class Ignite(Vendor):
+    """Websites, each with credentials and data of its own."""
+
+    name = "ignite"
+    root = "/api"
+
+    def __init__(self, seed: int, clock: Clock) -> None:
+        super().__init__(seed, clock)
+        self.website_count = 2
+        self.chunked = False
+        self.extra: dict[str, Any] = {}  # properties that the document does not know
+        self.sizes = Sizes()  # to be set before the first request
+        self._websites: list[Website] = []
+
+    @property
+    def websites(self) -> list[Website]:
+        """The websites; their tokens and secrets may be changed."""
+        with self.lock:
+            for number in range(len(self._websites) + 1, self.website_count + 1):
+                self._websites.append(Website(number, self.sizes, self.clock, self.random))
+            return self._websites[: self.website_count]
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Every website's token and secret."""
+        return {
+            f"{website.name}_{kind}": value
+            for website in self.websites
+            for kind, value in (("token", website.token), ("secret", website.secret))
+        }
+
+    def routes(self) -> Sequence[Route]:
+        """Give the endpoints; the one for opt-outs is not below `/api`."""
+        audiences, groups = (
+            partial(self._members, "audiences"),
+            partial(self._members, "audience_groups"),
+        )
+        return [
+            Route("GET", "/api/visitors", self._visitors),
+            Route("GET", "/api/products", self._products),
+            Route("GET", "/api/locations", self._locations),
+            Route("GET", "/api/locations/{number}", self._location),
+            Route("GET", "/api/audiences", self._audiences),
+            Route("GET", "/api/audiences/{number}", audiences),
+            Route("GET", "/api/audience_groups", self._audience_groups),
+            Route("GET", "/api/audience_groups/{number}", groups),
+            Route("GET", "/api/sales", self._sales),
+            Route("POST", "/opt_outs/new", self._opt_out),
+        ]
+
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """Give what the default look-back finds, by website."""
+        since = self.window_start(None)
+        return {website.name: website.truth(since) for website in self.websites}
+
+    def window_start(self, day: date | None) -> date:
+        """Give the first day that is looked back to: silently 30 days ago if it is over 60."""
+        today = self.clock.today
+        if day is None or (today - day).days > LONGEST_LOOKBACK_DAYS:
+            return today - timedelta(DEFAULT_LOOKBACK_DAYS)
+        return day
+
+    def _visitors(self, request: Request) -> Response:
+        website = self._website(request)
+        return self._json(website.visitors(self._since(request), _algorithm(request)))
+
+    def _products(self, request: Request) -> Response:
+        return self._json(self._website(request).products(self._since(request)))
+
+    def _locations(self, request: Request) -> Response:
+        return self._json(self._website(request).locations(self._since(request)))
+
+    def _location(self, request: Request, number: str) -> Response:
+        website = self._website(request)
+        return self._found(website.location(_id(number), _algorithm(request)))
+
+    def _audiences(self, request: Request) -> Response:
+        return self._json(self._website(request).audiences())
+
+    def _audience_groups(self, request: Request) -> Response:
+        return self._json(self._website(request).audience_groups())
+
+    def _members(self, kind: Kind, request: Request, number: str) -> Response:
+        website = self._website(request)
+        since, algorithm = self._since(request), _algorithm(request)
+        return self._found(website.members(kind, _id(number), since, algorithm))
+
+    def _sales(self, request: Request) -> Response:
+        # the document requires the token alone and shows both
+        secret = _parameter(request, "secret")
+        return self._json(self._website(request, secret_required=secret is not None).sales())
+
+    def _opt_out(self, request: Request) -> Response:
+        website = self._website(request, secret_required=False)
+        website.opt_outs += _emails(_parameter(request, "emails"))
+        return Response.json({})
+
+    def _website(self, request: Request, *, secret_required: bool = True) -> Website:
+        token, secret = _parameter(request, "token"), _parameter(request, "secret")
+        for website in self.websites:
+            if website.token == token and (website.secret == secret or not secret_required):
+                return website
+        raise RefusalError(HTTPStatus.UNAUTHORIZED, "Invalid token or secret")
+
+    def _since(self, request: Request) -> date:
+        text = _parameter(request, "date")
+        if text is None:
+            return self.window_start(None)
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            raise _bad("date must be of the format YYYY-MM-DD")
+        try:
+            return self.window_start(date.fromisoformat(text))
+        except ValueError:
+            raise _bad("date is not a valid date") from None
+
+    def _found(self, value: Any) -> Response:
+        if value is None:
+            raise RefusalError(HTTPStatus.NOT_FOUND, "Not found")
+        return self._json(value)
+
+    def _json(self, value: Any) -> Response:
+        response = Response.json(_each_object(value, lambda row: {**row, **self.extra}))
+        response.chunked = self.chunked
+        return response
+
+
+def _each_object(value: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
+    match value:
+        case {"sales": sales, "matched_sales": matched}:
+            return {"sales": [*map(change, sales)], "matched_sales": [*map(change, matched)]}
+        case dict():
+            return change(value)
+        case [dict(), *_]:
+            return [*map(change, value)]
+        case _:
+            return value
+
+
+def _bad(message: str) -> RefusalError:
+    return RefusalError(HTTPStatus.BAD_REQUEST, message)
+
+
+def _parameter(request: Request, name: str) -> str | None:
+    values = request.query.get(name)
+    return values[-1] if values else None
+
+
+def _algorithm(request: Request) -> str:
+    algorithm = _parameter(request, "algo") or "md5"
+    if algorithm not in ALGORITHMS:
+        raise _bad(f"algo must be one of {', '.join(ALGORITHMS)}")
+    return algorithm
+
+
+def _id(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else -1
+
+
+def _emails(text: str | None) -> list[str]:
+    if not text:
+        raise _bad("emails is required")
+    if not text.startswith("["):
+        return [text]
+    try:
+        emails = decode(text)
+    except ValueError:
+        emails = None
+    if not emails or not all(isinstance(email, str) for email in emails):
+        raise _bad("emails must be an address or a JSON array of addresses")
+    return list(emails)

@@ -1,0 +1,25 @@
+"""The document's complete samples, which the first website has on every day."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, Final
+
+from attribution_elt.sandbox.exact_json import decode
+
+_SAMPLES: Final = decode((files(__package__) / "documented.json").read_bytes())
+PRODUCTS: Final[list[dict[str, Any]]] = _SAMPLES["products"]
+LOCATION: Final[dict[str, Any]] = _SAMPLES["location"]
+AUDIENCES: Final[list[dict[str, Any]]] = _SAMPLES["audiences"]
+AUDIENCE_GROUPS: Final[list[dict[str, Any]]] = _SAMPLES["audience_groups"]
+
+
+def location_details(algorithm: str) -> dict[str, Any]:
+    """Give the location with its details; the addresses behind its MD5 hashes are not known."""
+    details = {**LOCATION, **_SAMPLES["details"]}
+    return details if algorithm == "md5" else {**details, "hashed_emails": []}
+
+
+def members(algorithm: str) -> list[str]:
+    """Give the members of every documented audience and audience group."""
+    return list(_SAMPLES["members"]) if algorithm == "md5" else []

@@ -1,0 +1,226 @@
+"""A website's data: what the vendor would find in it on the sandbox's day."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from attribution_elt.sandbox.ignite import catalogue, documented
+from attribution_elt.sandbox.ignite.people import hashed_emails
+from attribution_elt.sandbox.rhythm import Rhythm
+
+if TYPE_CHECKING:
+    from attribution_elt.sandbox.clock import Clock
+
+DEFAULT_LOOKBACK_DAYS = 30
+FIRST_LOCATION = 60001
+FIRST_AUDIENCE = 20001  # and likewise the first group: one number is two different things
+TWICE = range(2, 10**6, 9)  # sales, without an id, that were uploaded twice
+INTERVALS = (1, 2, 3, 7, 10, 14, 21, 28, 35, 45, 70, 100)  # days between visits
+
+Kind = Literal["audiences", "audience_groups"]
+
+
+@dataclass
+class Sizes:
+    """How much there is at each website; the first has the document's samples besides."""
+
+    visitors: int = 200
+    products: int = 40
+    locations: int = 30
+    audiences: int = 20
+    audience_groups: int = 6
+    members: int = 25  # of an audience or a group, on average, whenever they were seen last
+    sales: int = 30  # some of them yet to come
+    vanishing_share: float = 0.0  # of the listed ids have no details, others every day
+
+
+class Website:
+    """A website and what is known of its visitors.
+
+    `since` is the first day of a look-back, taken at its word however long ago it is.
+    """
+
+    def __init__(
+        self, number: int, sizes: Sizes, clock: Clock, randomness: Callable[..., random.Random]
+    ) -> None:
+        self.name = f"website_{number}"
+        self.token = f"sandbox-ignite-{number}-token"
+        self.secret = f"sandbox-ignite-{number}-secret"
+        self.opt_outs: list[str] = []
+        self._host = f"website-{number}.example.com"
+        self._documented = number == 1
+        self._sizes = sizes
+        self._clock = clock
+        self._randomness = randomness
+        self._people: list[Rhythm] = []
+
+    def visitors(self, since: date, algorithm: str = "md5") -> list[str]:
+        """Give the hashed addresses of those seen."""
+        people = range(self._sizes.visitors)
+        return self._hashed([number for number in people if self._seen(number, since)], algorithm)
+
+    def products(self, since: date) -> list[dict[str, Any]]:
+        """Give the products looked at."""
+        found = []
+        for number in range(self._sizes.products):
+            rng = self._random("product", number)
+            visits = self._rhythm(rng)
+            if self._within(visits, since):
+                today = self._clock.today
+                found.append(catalogue.product(rng, number, self._host, visits, today))
+        return [*documented.PRODUCTS, *found] if self._documented else found
+
+    def locations(self, since: date) -> list[dict[str, Any]]:
+        """Give the locations that visited."""
+        found = []
+        for number in range(FIRST_LOCATION, FIRST_LOCATION + self._sizes.locations):
+            rng = self._random("location", number)
+            if self._within(self._rhythm(rng), since):
+                found.append(catalogue.location(rng, number))
+        return [documented.LOCATION, *found] if self._documented else found
+
+    def location(self, number: int, algorithm: str = "md5") -> dict[str, Any] | None:
+        """Give a location with its details, if it is there."""
+        if self._vanished("locations", number):
+            return None
+        if self._documented and number == documented.LOCATION["id"]:
+            return documented.location_details(algorithm)
+        rng = self._random("location", number)
+        visits, today = self._rhythm(rng), self._clock.today
+        known = range(FIRST_LOCATION, FIRST_LOCATION + self._sizes.locations)
+        if number not in known or not visits.count(today):
+            return None
+        location = catalogue.location(rng, number)
+        residents = rng.sample(
+            range(self._sizes.visitors), min(rng.randrange(4), self._sizes.visitors)
+        )
+        return {
+            **location,
+            "hashed_emails": self._hashed(residents, algorithm),
+            **catalogue.visits_paid(rng, visits, today, self._host),
+        }
+
+    def audiences(self) -> list[dict[str, Any]]:
+        """Give the audiences there are now."""
+        found = [self._described("audiences", number) for number in self._current("audiences")]
+        return [*documented.AUDIENCES, *found] if self._documented else found
+
+    def audience_groups(self) -> list[dict[str, Any]]:
+        """Give the audience groups there are now."""
+        kind: Kind = "audience_groups"
+        found = [self._described(kind, number) for number in self._current(kind)]
+        return [*documented.AUDIENCE_GROUPS, *found] if self._documented else found
+
+    def members(
+        self, kind: Kind, number: int, since: date, algorithm: str = "md5"
+    ) -> list[str] | None:
+        """Give an audience's or a group's members seen, if it is there."""
+        if self._vanished(kind, number):
+            return None
+        samples = {
+            "audiences": documented.AUDIENCES,
+            "audience_groups": documented.AUDIENCE_GROUPS,
+        }
+        if self._documented and any(sample["id"] == number for sample in samples[kind]):
+            return documented.members(algorithm)
+        if not self._is_current(kind, number):
+            return None
+        return self._hashed(self._members_seen(kind, number, since), algorithm)
+
+    def sales(self) -> dict[str, list[dict[str, Any]]]:
+        """Give all sales so far, and those that were matched with visitors some days later."""
+        sales, matched = [], []
+        for number in range(self._sizes.sales):
+            rng = self._random("sale", number)
+            day = self._clock.start + timedelta(rng.randint(-60, 20))
+            sale = catalogue.sale(rng, number, day)
+            copies = 1 + (number in TWICE)
+            if day <= self._clock.today:
+                sales += [sale] * copies
+            if number % 2 == 0 and day + timedelta(10) <= self._clock.today:
+                matched += [{**sale, "location_id": FIRST_LOCATION + number}] * copies
+        return {"sales": sales, "matched_sales": matched}
+
+    def truth(self, since: date, algorithm: str = "md5") -> dict[str, Any]:
+        """Give all that is found by looking back, the details by id."""
+        locations = self.locations(since)
+        audiences, groups = self.audiences(), self.audience_groups()
+
+        def members(kind: Kind, listed: list[dict[str, Any]]) -> dict[str, list[str] | None]:
+            return {
+                str(row["id"]): self.members(kind, row["id"], since, algorithm) for row in listed
+            }
+
+        return {
+            "visitors": self.visitors(since, algorithm),
+            "products": self.products(since),
+            "locations": locations,
+            "location_details": [self.location(row["id"], algorithm) for row in locations],
+            "audiences": audiences,
+            "audience_members": members("audiences", audiences),
+            "audience_groups": groups,
+            "audience_group_members": members("audience_groups", groups),
+            **self.sales(),
+        }
+
+    def _random(self, *topic: object) -> random.Random:
+        return self._randomness(self.name, *topic)
+
+    def _rhythm(self, rng: random.Random) -> Rhythm:
+        """Choose when somebody or something is seen; some are still to be seen first."""
+        return Rhythm(self._clock.start + timedelta(rng.randint(-300, 30)), rng.choice(INTERVALS))
+
+    def _within(self, visits: Rhythm, since: date) -> bool:
+        last = visits.last(self._clock.today)
+        return last is not None and last >= since
+
+    def _seen(self, visitor: int, since: date) -> bool:
+        if len(self._people) != self._sizes.visitors:
+            rng = self._random("visitors")
+            self._people = [self._rhythm(rng) for _ in range(self._sizes.visitors)]
+        return self._within(self._people[visitor], since)
+
+    def _hashed(self, visitors: list[int], algorithm: str) -> list[str]:
+        return hashed_emails(visitors, self.name, algorithm)
+
+    def _places(self, kind: Kind) -> int:
+        return self._sizes.audiences if kind == "audiences" else self._sizes.audience_groups
+
+    def _current(self, kind: Kind) -> list[int]:
+        return [self._holder(kind, place) for place in range(self._places(kind))]
+
+    def _is_current(self, kind: Kind, number: int) -> bool:
+        places, order = self._places(kind), number - FIRST_AUDIENCE
+        known = places > 0 and order >= 0
+        return known and self._holder(kind, order % places) == number
+
+    def _holder(self, kind: Kind, place: int) -> int:
+        """Tell which id has a place now: each goes some day and a new one takes its place."""
+        rng = self._random("lifetime", kind, place)
+        lifetime = rng.randint(15, 300)
+        age = (self._clock.today - self._clock.start).days + rng.randrange(lifetime)
+        return FIRST_AUDIENCE + place + self._places(kind) * (age // lifetime)
+
+    def _described(self, kind: Kind, number: int) -> dict[str, Any]:
+        make = catalogue.audience if kind == "audiences" else catalogue.audience_group
+        since = self._clock.today - timedelta(DEFAULT_LOOKBACK_DAYS)
+        return {
+            "id": number,
+            **make(self._random(kind, number)),
+            "visitors_count": len(self._members_seen(kind, number, since)),
+        }
+
+    def _members_seen(self, kind: Kind, number: int, since: date) -> list[int]:
+        rng = self._random("members", kind, number)
+        count = rng.randint(0, 2 * self._sizes.members)
+        everybody = self._sizes.visitors
+        members = rng.sample(range(everybody), min(count, everybody))
+        return [member for member in members if self._seen(member, since)]
+
+    def _vanished(self, kind: str, number: int) -> bool:
+        rng = self._random("vanished", kind, number, self._clock.today)
+        return rng.random() < self._sizes.vanishing_share

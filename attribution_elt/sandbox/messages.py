@@ -1,0 +1,115 @@
+"""What goes over the wire: requests, responses, and the record that is kept of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from attribution_elt.sandbox.exact_json import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as a vendor sees it: the path is relative to the vendor's prefix."""
+
+    method: str
+    target: str  # path and query as they were sent
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The path, still percent-encoded."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """Every query parameter with all its values, empty ones included."""
+        return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+
+    def json(self) -> Any:
+        """Decode the body."""
+        return decode(self.body)
+
+
+@dataclass
+class Response:
+    """An answer; a body that is made on the fly is any iterable of bytes."""
+
+    status: int = 200
+    body: bytes | Iterable[bytes] = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    length: int | None = None  # of an iterable body, where known beforehand
+    chunked: bool = False
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200) -> Response:
+        """Answer with a JSON document."""
+        return cls(status, encode(value).encode(), {"Content-Type": "application/json"})
+
+    @property
+    def size(self) -> int | None:
+        """The body's length in bytes, if it is known."""
+        return len(self.body) if isinstance(self.body, bytes) else self.length
+
+    def pieces(self) -> Iterable[bytes]:
+        """Give the body piece by piece."""
+        return [self.body] if isinstance(self.body, bytes) else self.body
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A request that was received; the vendor's credentials in it are replaced by their names."""
+
+    method: str
+    path: str  # decoded
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: str
+    status: int | None  # None where the connection was cut before an answer
+    fault: str | None  # kind of the fault that was played, if any
+    time: float  # of arrival, in seconds since the epoch
+    in_flight: int  # requests to this vendor that were being answered then, this one included
+
+    def json(self) -> Any:
+        """Decode the request's body."""
+        return decode(self.body)
+
+
+def mask(text: str, credentials: Mapping[str, str]) -> str:
+    """Replace each credential in a text by `{its name}`."""
+    for name, secret in credentials.items():
+        for spelling in {secret, quote(secret, safe="")} - {""}:
+            text = text.replace(spelling, f"{{{name}}}")
+    return text
+
+
+def record(
+    request: Request,
+    credentials: Mapping[str, str],
+    *,
+    status: int | None,
+    fault: str | None,
+    time: float,
+    in_flight: int,
+) -> Recorded:
+    """Keep a request without the credentials in it."""
+
+    def masked(text: str) -> str:
+        return mask(text, credentials)
+
+    return Recorded(
+        method=request.method,
+        path=masked(unquote(request.path)),
+        query={name: [masked(value) for value in values] for name, values in request.query.items()},
+        headers={name: masked(value) for name, value in request.headers.items()},
+        body=masked(request.body.decode(errors="replace")),
+        status=status,
+        fault=fault,
+        time=time,
+        in_flight=in_flight,
+    )

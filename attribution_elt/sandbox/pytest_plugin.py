@@ -1,0 +1,17 @@
+"""The sandbox as a fixture: `pytest_plugins = ["attribution_elt.sandbox.pytest_plugin"]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from attribution_elt.sandbox import Sandbox
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Give a fresh sandbox, always of the same day."""
+    with Sandbox(seed=7, today=date(2026, 3, 31)) as fresh:
+        yield fresh

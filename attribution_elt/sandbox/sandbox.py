@@ -1,0 +1,63 @@
+"""All vendors behind one server."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from types import TracebackType
+from typing import Self, TypeVar
+
+from attribution_elt.sandbox.adtraction import Adtraction
+from attribution_elt.sandbox.attribution_io import AttributionIo
+from attribution_elt.sandbox.clock import Clock
+from attribution_elt.sandbox.control import Control
+from attribution_elt.sandbox.ecdp import Ecdp
+from attribution_elt.sandbox.ignite import Ignite
+from attribution_elt.sandbox.ihc import Ihc
+from attribution_elt.sandbox.server import Server
+from attribution_elt.sandbox.vendor import Vendor
+
+V = TypeVar("V", bound=Vendor)
+
+
+class Sandbox:
+    """The vendors on localhost, as a context manager.
+
+    The same seed and day give the same data; `today` defaults to the real day in UTC.
+    """
+
+    def __init__(self, seed: int = 1, today: date | None = None, port: int = 0) -> None:
+        self.seed = seed
+        self.clock = Clock(today or datetime.now(UTC).date())
+        self.port = port
+        self.vendors: dict[str, Vendor] = {}
+        self.ecdp = self._add(Ecdp)
+        self.adtraction = self._add(Adtraction)
+        self.ignite = self._add(Ignite)
+        self.attribution_io = self._add(AttributionIo)
+        self.ihc = self._add(Ihc)
+
+    def _add(self, vendor: type[V]) -> V:
+        added = vendor(self.seed, self.clock)
+        self.vendors[added.name] = added
+        return added
+
+    def advance(self, days: int = 1) -> None:
+        """Let days pass at every vendor."""
+        self.clock.advance(days)
+
+    def __enter__(self) -> Self:
+        control = Control(self.seed, self.clock, self.vendors)
+        self._server = Server({**self.vendors, control.name: control}, self.port)
+        self.url = self._server.origin
+        for vendor in self.vendors.values():
+            vendor.origin = self.url
+        self._server.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.stop()

@@ -1,0 +1,178 @@
+"""The HTTP server that all vendors share."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from attribution_elt.sandbox.faults import BrokenOffError, Fault
+from attribution_elt.sandbox.messages import Request, Response, record
+
+if TYPE_CHECKING:
+    from attribution_elt.sandbox.vendor import Vendor
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for no time: the peer gets RST, not FIN
+BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves vendors on 127.0.0.1, a thread per connection."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, vendors: Mapping[str, Vendor], port: int) -> None:
+        super().__init__(("127.0.0.1", port), Connection)
+        self.vendors = vendors
+        self.stopping = threading.Event()
+        self.in_flight = dict.fromkeys(vendors, 0)
+        self.lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._loop = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def origin(self) -> str:
+        """The URL in front of every vendor's prefix."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def start(self) -> None:
+        """Serve, in a thread of its own."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Hang up on everybody and stop."""
+        self.stopping.set()
+        self.shutdown()
+        self._loop.join()
+        with self.lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, so that `stop` can end it."""
+        with self.lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that is over."""
+        with self.lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Stay quiet about clients that went away; anything else is a bug to be seen."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Connection(BaseHTTPRequestHandler):
+    """A client's connection, kept alive from request to request."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+
+    def _serve(self) -> None:
+        arrived = time.time()
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        name, slash, target = self.path.removeprefix("/").partition("/")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, slash + target, headers, body)
+        vendor = self.server.vendors.get(name)
+        if vendor is None:
+            self._send(Response(HTTPStatus.NOT_FOUND), None, arrived)
+            return
+        with self._in_flight(name) as in_flight:
+            self._answer(vendor, request, arrived, in_flight)
+
+    # looked up by http.server by these very names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 (names upstream)
+
+    def _answer(self, vendor: Vendor, request: Request, arrived: float, in_flight: int) -> None:
+        fault = vendor.faults.take(request)
+        self.server.stopping.wait(vendor.latency)
+        response = None
+        if fault is None:
+            response = vendor.answer(request)
+        elif not fault.hangs_up:
+            response = fault.answer(lambda: vendor.answer(request), vendor.now())
+        vendor.requests.append(
+            record(
+                request,
+                vendor.credentials,
+                status=response.status if response else None,
+                fault=fault.kind if fault else None,
+                time=arrived,
+                in_flight=in_flight,
+            )
+        )
+        if response:
+            self._send(response, fault, vendor.now())
+        else:
+            self._hang_up(reset=fault is not None and fault.kind == "reset")
+
+    def _send(self, response: Response, fault: Fault | None, now: float) -> None:
+        pause = self.server.stopping.wait
+        if fault and fault.kind == "slow":
+            pause(fault.delay)
+        bodiless = response.status in BODILESS
+        chunked = (response.chunked or response.size is None) and not bodiless
+        self.send_response_only(response.status)
+        self.send_header("Date", self.date_time_string(now))
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif not bodiless:
+            self.send_header("Content-Length", str(response.size))
+        self.end_headers()
+        if bodiless:
+            return
+        try:
+            self._write(fault.spoil(response, pause) if fault else response.pieces(), chunked)
+        except BrokenOffError:
+            self.close_connection = True
+
+    def _write(self, pieces: Iterable[bytes], chunked: bool) -> None:
+        for piece in pieces:
+            if chunked and piece:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            else:
+                self.wfile.write(piece)
+            self.wfile.flush()
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _hang_up(self, *, reset: bool) -> None:
+        if reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.connection.close()
+        self.close_connection = True
+
+    @contextlib.contextmanager
+    def _in_flight(self, name: str) -> Any:
+        server = self.server
+        with server.lock:
+            server.in_flight[name] += 1
+            count = server.in_flight[name]
+        try:
+            yield count
+        finally:
+            with server.lock:
+                server.in_flight[name] -= 1
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name upstream)
+        """Keep quiet: the requests are recorded."""

@@ -1,5 +1,0 @@
-"""Attribution.io: a customer's timeline and what it was attributed to."""
-
-from sandbox.attribution_io.api import AttributionIo
-
-__all__ = ["AttributionIo"]

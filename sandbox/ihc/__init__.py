@@ -1,5 +1,0 @@
-"""IHC: attribution credits computed for the journeys of a request."""
-
-from sandbox.ihc.api import Ihc, value_null
-
-__all__ = ["Ihc", "value_null"]

@@ -1,0 +1,53 @@
+"""Attribution.io's customer API, version 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from typing_extensions import override
+
+from attribution_elt.kit.errors import RetryableError
+from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.response import JsonResponse
+
+ACCOUNT = "project"
+
+
+class AttributionClient(Client):
+    """One project: its public key stands in the path, its secret in the query."""
+
+    vendor = "Attribution.io"
+    credential = "public_key, secret"
+    lists = tuple(
+        f"customer.{name}" for name in ("events", "pageviews", "touchpoints", "identities")
+    )
+    members = ("customer",)
+    probe_statuses = (404,)
+    quotes_vendor = False  # its message may repeat the client id, which may be an address
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self._public_key = quote(config["public_key"], safe="")
+        self._secret: str = config["secret"]
+
+    @override
+    def auth_params(self) -> dict[str, str]:
+        return {"secret": self._secret}
+
+    @override
+    def probe(self) -> Request:
+        """Ask for a customer that there is none of: 404 to whom the project is open, else 401."""
+        return Request(self.path("no-such-customer"), "credentials")
+
+    def path(self, client_id: str) -> str:
+        """Return the path of a customer, whose id may hold any character."""
+        return f"{self._public_key}/customers/{quote(client_id, safe='')}"
+
+    @override
+    def check(self, body: JsonResponse, request: Request) -> None:
+        if not isinstance(body.document, dict) or not isinstance(
+            body.document.get("customer"), dict
+        ):
+            raise RetryableError("the answer holds no customer")

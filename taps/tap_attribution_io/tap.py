@@ -1,0 +1,117 @@
+"""tap-attribution-io: settings and streams."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterable
+from pathlib import Path
+
+from singer_sdk import typing as th
+from singer_sdk.schema.source import SchemaDirectory
+from typing_extensions import override
+
+import schemas.attribution_io
+from attribution_elt.kit import settings
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.row_source import READERS
+from attribution_elt.kit.tap import VendorTap
+from tap_attribution_io.client import ACCOUNT, AttributionClient
+from tap_attribution_io.readers import (
+    CustomerAttributions,
+    CustomerEventCounts,
+    CustomerStream,
+    EventAttributions,
+    Events,
+    Identities,
+    Pageviews,
+    Touchpoints,
+)
+
+FILES = (".txt", *READERS)
+
+
+class TapAttributionIo(VendorTap):
+    """Customers of Attribution.io with their events, touchpoints and attribution results."""
+
+    name = "tap-attribution-io"
+    credentials = ("public_key", "secret")
+    no_backfill = "every answer holds a customer's whole past: run it with --full-refresh instead"
+    stream_types = (
+        CustomerStream,
+        CustomerAttributions,
+        CustomerEventCounts,
+        Events,
+        EventAttributions,
+        Pageviews,
+        Touchpoints,
+        Identities,
+    )
+    schemas = SchemaDirectory(importlib.resources.files(schemas.attribution_io))
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "public_key",
+            th.StringType(min_length=1),
+            required=True,
+            secret=True,
+            title="Public key",
+            description="Public key of the project",
+        ),
+        th.Property(
+            "secret",
+            th.StringType(min_length=1),
+            required=True,
+            secret=True,
+            title="Secret",
+            description="Secret of the project",
+        ),
+        th.Property(
+            "customer_ids",
+            th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
+            title="Customer ids",
+            description="Client ids to ask for: the vendor has no list of them",
+        ),
+        th.Property(
+            "customer_ids_file",
+            th.StringType,
+            title="File of customer ids",
+            description="`.txt` (one a line), or `.csv`, `.jsonl` or `.parquet` with a column "
+            "`client_id`",
+        ),
+        th.Property(
+            "customer_ids_url",
+            th.StringType,
+            secret=True,
+            title="Database of customer ids",
+            description="SQLAlchemy URL of a database that knows the client ids",
+        ),
+        th.Property(
+            "customer_ids_query",
+            th.StringType,
+            title="Query of customer ids",
+            description="SELECT whose first column is the client id; `:since` in it is bound to "
+            "the start of the last complete run",
+        ),
+        *settings.common("https://attribution.io/api/v1"),
+    ).to_dict()
+
+    @override
+    def make_clients(self) -> dict[str, Client]:
+        return {ACCOUNT: AttributionClient(self.config)}
+
+    @override
+    def faults(self) -> Iterable[str]:
+        yield from super().faults()
+        config = self.config
+        if not any(config.get(f"customer_ids{way}") for way in ("", "_file", "_url")):
+            yield (
+                "setting 'customer_ids', 'customer_ids_file' or 'customer_ids_url' is missing: "
+                "the vendor has no list of customers"
+            )
+        if bool(config.get("customer_ids_url")) != bool(config.get("customer_ids_query")):
+            yield "settings 'customer_ids_url' and 'customer_ids_query' need each other"
+        file = config.get("customer_ids_file")
+        if file and isinstance(file, str):
+            if not settings.is_file(file):
+                yield f"setting 'customer_ids_file': there is no file {file!r}"
+            elif Path(file).suffix.lower() not in FILES:
+                yield f"setting 'customer_ids_file': {file!r} must end in one of {', '.join(FILES)}"

@@ -1,0 +1,42 @@
+"""ECDP's reporting API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import override
+
+from attribution_elt.kit.errors import RetryableError
+from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.response import JsonResponse
+
+ACCOUNT = "business unit"
+PATH = "reports/attribution/orders"
+
+
+class EcdpClient(Client):
+    """One business unit of ECDP: its API key opens exactly one."""
+
+    vendor = "ECDP"
+    credential = "api_key"
+    envelopes = ("data",)
+    members = ()
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self._api_key: str = config["api_key"]
+
+    @override
+    def auth_headers(self) -> dict[str, str]:
+        return {"x-api-key": self._api_key}
+
+    @override
+    def probe(self) -> Request:
+        days = {"startDate": "2000-01-01", "endDate": "2000-01-02"}  # 204: there was no ECDP yet
+        return Request(PATH, "credentials", params=days)
+
+    @override
+    def check(self, body: JsonResponse, request: Request) -> None:
+        if not body.is_array:
+            raise RetryableError("the answer holds no list of orders")

@@ -1,0 +1,44 @@
+"""The Ignite platform's API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import override
+
+from attribution_elt.kit.errors import RetryableError
+from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.response import JsonResponse
+
+
+class IgniteClient(Client):
+    """One website: its token and its secret open exactly that one."""
+
+    vendor = "Ignite"
+    credential = "websites"
+    lists = ("sales", "matched_sales")
+
+    def __init__(self, config: Mapping[str, Any], name: str, token: str, secret: str) -> None:
+        super().__init__(config, account=name)
+        self._credentials = {"token": token, "secret": secret}
+
+    @override
+    def auth_params(self) -> dict[str, str]:
+        return self._credentials
+
+    @override
+    def probe(self) -> Request:
+        return Request("audience_groups", "credentials")  # made by hand, so there are few
+
+    @override
+    def check(self, body: JsonResponse, request: Request) -> None:
+        document = body.document if isinstance(body.document, dict) else {}
+        if request.path == "sales":
+            if not body.lists:
+                raise RetryableError("the answer holds no sales")
+        elif request.path.startswith("locations/"):
+            if document.get("id") is None:
+                raise RetryableError("the answer holds no location")
+        elif not body.is_array:
+            raise RetryableError("the answer holds no list")

@@ -1,0 +1,80 @@
+"""The IHC web service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import override
+
+from attribution_elt.kit.errors import RetryableError, TapError, UnitError
+from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.response import JsonResponse
+
+ACCOUNT = "service"
+QUOTA_IS_SPENT = ("limit exceeded", "quota")
+"""What the gateway says, with 429, of the monthly quota; "Too Many Requests" is only a throttle."""
+INVALID_INPUT = (400, 413)
+"""Statuses of a request that is refused as a whole: for its size, or for a journey in it."""
+
+
+class RefusedError(UnitError):
+    """The vendor refuses a request as a whole; the text is its reason."""
+
+
+class IhcClient(Client):
+    """An API key of the service."""
+
+    vendor = "IHC"
+    credential = "api_key"
+    lists = ("value",)
+    members = ("statusCode", "partialFailureErrors", "message")
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self._api_key: str = config["api_key"]
+        self.requests_left: float = config.get("max_requests_per_run", float("inf"))
+
+    @override
+    def auth_headers(self) -> dict[str, str]:
+        return {"x-api-key": self._api_key}
+
+    @override
+    def _try(self, request: Request) -> JsonResponse:
+        """Every try costs quota, but for those that the gateway does not let through."""
+        if self.requests_left < 1:
+            raise UnitError(self.sentence(request, "not tried again, for max_requests_per_run"))
+        self.requests_left -= 1
+        try:
+            return super()._try(request)
+        except RetryableError as error:
+            if error.status == 429:
+                self.requests_left += 1
+            raise
+
+    @override
+    def check(self, body: JsonResponse, request: Request) -> None:
+        """The status in the body counts as well as HTTP's."""
+        answer = body.document if isinstance(body.document, dict) else {}
+        status = answer.get("statusCode", 200)
+        if status in INVALID_INPUT:
+            raise RefusedError(self.words(answer), status=status)
+        if status not in (200, 206) or "value" not in body.lists:
+            raise RetryableError(f"answered without credits, status {status}")
+
+    @override
+    def explain(self, status: int, message: str) -> None:
+        if status == 429 and any(each in message.lower() for each in QUOTA_IS_SPENT):
+            raise TapError(f"{self.vendor}: the monthly quota is spent; a later run goes on")
+        if status in INVALID_INPUT:
+            raise RefusedError(message or "invalid input", status=status)
+
+    @override
+    def words(self, document: Mapping[str, Any]) -> str:
+        errors = document.get("partialFailureErrors")
+        reasons = {
+            str(error.get("reason"))
+            for error in (errors if isinstance(errors, list) else ())
+            if isinstance(error, dict)
+        }
+        return "; ".join(sorted(reasons)) or str(document.get("message") or "invalid input")

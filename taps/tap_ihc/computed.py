@@ -1,0 +1,82 @@
+"""Which journeys have been computed: what a state of bounded size can say of them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+from tap_ihc.journeys import Summary
+
+NAME, CONTENT = 5, 4
+"""Bytes of the hashes of a conversion's id, and of all that its credits depend on."""
+MOST_KEPT = 20_000
+"""Journeys remembered; of older conversions all are taken to be computed as they were sent."""
+START = "1970-01-01T00:00:00Z"
+
+
+class Computed:
+    """Hashes of computed journeys by the day of their conversion.
+
+    They are texts in a dictionary of the state, so that it stays small, and whole when states are
+    merged: a merge replaces a day, never a part of one.
+
+    Args:
+        state: the stream's state, read here and written by `save`.
+        bookmark: the stream's, if it has one.
+        parameters: what credits depend on besides sessions; with others, all is computed again.
+
+    Attributes:
+        since: the instant up to which, with these parameters, all conversions have been settled.
+        horizon: the day before which conversions are taken to be computed; "" while all are known.
+    """
+
+    def __init__(self, state: dict[str, Any], bookmark: str | None, parameters: str) -> None:
+        changed = state.get("parameters") not in {None, parameters}
+        state["parameters"] = parameters
+        if changed or "computed" not in state:
+            state["since"] = START if changed else bookmark or START
+            state["computed"], state["horizon"] = {}, ""
+        self.since: str = state["since"]
+        self.horizon: str = state["horizon"]
+        self._state = state
+        self._days = {day: dict(_unpacked(text)) for day, text in state["computed"].items()}
+        self._changed: set[str] = set()
+
+    def __contains__(self, journey: Summary) -> bool:
+        known = self._days.get(journey.day, {}).get(journey.name[:NAME])
+        return journey.day < self.horizon or known == journey.content[:CONTENT]
+
+    def add(self, journey: Summary) -> None:
+        """Count a journey as computed, with the sessions that it has now."""
+        day = self._days.setdefault(journey.day, {})
+        day[journey.name[:NAME]] = journey.content[:CONTENT]
+        self._changed.add(journey.day)
+
+    def save(self, since: str) -> None:
+        """Write what is known into the state, but for the oldest of what is too much.
+
+        Args:
+            since: the instant up to which all conversions of this run have been settled.
+        """
+        self.since = max(since, self.since)
+        known = sum(map(len, self._days.values()))
+        for day in sorted(self._days):
+            if known <= MOST_KEPT or day >= since[:10]:
+                break
+            known -= len(self._days.pop(day))
+            self.horizon = min(self._days, default=since[:10])
+        days = self._state["computed"]
+        for day in days.keys() - self._days.keys():
+            del days[day]
+        for day in self._changed & self._days.keys():
+            packed = b"".join(name + content for name, content in sorted(self._days[day].items()))
+            days[day] = base64.b64encode(packed).decode()
+        self._changed.clear()
+        self._state |= {"since": self.since, "horizon": self.horizon}
+
+
+def _unpacked(text: str) -> Iterator[tuple[bytes, bytes]]:
+    packed = base64.b64decode(text)
+    for start in range(0, len(packed), NAME + CONTENT):
+        yield packed[start : start + NAME], packed[start + NAME : start + NAME + CONTENT]

@@ -1,0 +1,265 @@
+"""Customer journeys: read from the user's rows, checked, and kept where memory does not matter."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from attribution_elt.kit.row_source import rows_of_file, rows_of_query
+
+TEXTS = ("conversion_id", "session_id", "timestamp", "channel_label")
+FLAGS = ("holder_engagement", "closer_engagement", "conversion")
+OPTIONAL_FLAG = "impression_interaction"
+FLAG_TEXTS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
+PROPERTIES = (*TEXTS, *FLAGS, OPTIONAL_FLAG)
+CONTENT = ("session_id", "channel_label", *FLAGS, OPTIONAL_FLAG)
+"""What the credits depend on, besides the moment."""
+MOST_SESSIONS = 3000
+"""Sessions that the vendor takes in one request, and so in one journey."""
+
+Session = dict[str, Any]
+
+_encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
+_decode = msgspec.json.decode
+
+
+class InvalidError(ValueError):
+    """What the vendor cannot accept: it would cost quota, so it is not sent.
+
+    `session_id` is the session at fault, "" for the journey as a whole.
+    """
+
+    def __init__(self, reason: str, session_id: str = "") -> None:
+        super().__init__(reason)
+        self.session_id = session_id
+
+
+class Summary(NamedTuple):
+    """What is needed of a journey to decide whether and when to send it.
+
+    Attributes:
+        conversion_id: the conversion.
+        converted: when that was, as RFC 3339 in UTC; "" if it cannot be told.
+        size: number of its sessions.
+        name: hash of the conversion's id.
+        content: hash of all that its credits depend on.
+        fault: why it cannot be valid, "" if it can.
+        session_id: the session at fault, "" if it is the journey as a whole.
+    """
+
+    conversion_id: str
+    converted: str = ""
+    size: int = 0
+    name: bytes = b""
+    content: bytes = b""
+    fault: str = ""
+    session_id: str = ""
+
+    @property
+    def day(self) -> str:
+        """The day of the conversion."""
+        return self.converted[:10]
+
+
+class Journeys:
+    """All journeys of a run, by the time of their conversion, in a temporary database.
+
+    Args:
+        rows: sessions in any order.
+        salt: what the credits depend on besides the sessions.
+        labels: channels to look for.
+
+    Attributes:
+        absent: those of the channels that no session has, if there are sessions.
+    """
+
+    def __init__(
+        self, rows: Iterable[Mapping[str, Any]], salt: str, labels: Collection[str] = ()
+    ) -> None:
+        self._salt = salt
+        self.absent = set(labels)
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.executescript(
+            "PRAGMA journal_mode = OFF;"
+            "CREATE TABLE session (conversion TEXT, row BLOB);"
+            "CREATE TABLE journey (conversion, converted, size, name, content, fault, session);"
+            "BEGIN"
+        )
+        self._database.executemany("INSERT INTO session VALUES (?, ?)", map(_row_of, rows))
+        self._database.execute("CREATE INDEX by_conversion ON session (conversion)")
+        self._database.executemany(
+            "INSERT INTO journey VALUES (?, ?, ?, ?, ?, ?, ?)", self._summaries()
+        )
+        self._database.execute("CREATE INDEX by_time ON journey (converted, conversion)")
+        if next(iter(self), None) is None:
+            self.absent.clear()
+
+    def _summaries(self) -> Iterator[Summary]:
+        found = self._database.execute("SELECT conversion, row FROM session ORDER BY conversion")
+        for conversion, rows in groupby(found, key=itemgetter(0)):
+            some = [_decode(row) for _, row in islice(rows, MOST_SESSIONS + 1)]
+            count = len(some) + sum(1 for _ in rows)
+            yield self._summary(conversion, some, count)
+
+    def _summary(self, conversion: str, rows: list[Session], count: int) -> Summary:
+        sessions: list[tuple[datetime, Session]] = []
+        try:
+            _check_rows(conversion, rows, count)
+            sessions = sessions_of(rows)
+            _check_together([session for _, session in sessions])
+        except InvalidError as error:
+            at = _conversion_of(sessions) if sessions else ""
+            return Summary(conversion, at, fault=str(error), session_id=error.session_id)
+        self.absent.difference_update(session["channel_label"] for _, session in sessions)
+        content = [
+            [moment.isoformat(), *(session.get(name, 0) for name in CONTENT)]
+            for moment, session in sessions
+        ]
+        return Summary(
+            conversion,
+            _conversion_of(sessions),
+            count,
+            _hash(conversion),
+            _hash([self._salt, content]),
+        )
+
+    def __iter__(self) -> Iterator[Summary]:
+        """Yield all journeys, those without a time of conversion first."""
+        found = self._database.execute("SELECT * FROM journey ORDER BY converted, conversion")
+        return map(Summary._make, found)
+
+    def __getitem__(self, conversion: str) -> list[Session]:
+        """Return the sessions of a journey as they are to be sent, in time's order."""
+        found = self._database.execute(
+            "SELECT row FROM session WHERE conversion = ?", (conversion,)
+        )
+        return [session for _, session in sessions_of(_decode(row) for (row,) in found)]
+
+
+def rows_of(config: Mapping[str, Any], since: datetime) -> Iterator[Mapping[str, Any]]:
+    """Yield the sessions that the settings name, from a file or from a database."""
+    if config.get("journeys_file"):
+        yield from rows_of_file(Path(config["journeys_file"]))
+    else:
+        yield from rows_of_query(config["journeys_url"], config["journeys_query"], since)
+
+
+def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[datetime, Session]]:
+    """Return rows as the vendor takes them, in time's order, each with its moment in UTC.
+
+    Raises:
+        InvalidError: the vendor could not accept one of them.
+    """
+    sessions = []
+    for row in rows:
+        try:
+            sessions.append(session_of(row))
+        except ValueError as error:
+            raise InvalidError(str(error), _text(row.get("session_id"))) from None
+    sessions.sort(key=lambda each: (each[0], each[1]["session_id"]))
+    return sessions
+
+
+def session_of(row: Mapping[str, Any]) -> tuple[datetime, Session]:
+    """Return a row as the vendor takes it, with its moment in UTC; one without a zone is in UTC.
+
+    Raises:
+        ValueError: the vendor could not accept it.
+    """
+    session: Session = {}
+    for name in TEXTS:
+        session[name] = _text(row.get(name))
+        if not session[name].strip():
+            raise ValueError(f"{name} is missing")
+    moment = moment_of(session["timestamp"])
+    session["timestamp"] = moment.replace(tzinfo=None).isoformat(" ", "seconds")
+    if moment.tzinfo is not None:
+        session["timestamp"] += f" {moment:%z}"
+    for name in FLAGS:
+        session[name] = _flag(name, row.get(name))
+    if _text(row.get(OPTIONAL_FLAG)):
+        session[OPTIONAL_FLAG] = _flag(OPTIONAL_FLAG, row[OPTIONAL_FLAG])
+    try:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC), session
+    except OverflowError:
+        raise ValueError(f"timestamp {session['timestamp']!r} is out of range") from None
+
+
+def moment_of(text: str) -> datetime:
+    """Return the moment of a timestamp in the vendor's forms, or in ISO 8601.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    day, _, time = text.strip().replace("T", " ", 1).partition(" ")
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(f"{day}T{time.replace(' ', '')}")
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S %z"):  # digits may be left out
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(text, form)  # noqa: DTZ007 - some have no zone, and are sent so
+    raise ValueError(f"timestamp {text!r} is not like 2021-03-20 18:49:31")
+
+
+def _check_rows(conversion: str, rows: list[Session], count: int) -> None:
+    if not conversion.strip():
+        others = f" (and of {count - 1} other sessions)" if count > 1 else ""
+        raise InvalidError(f"conversion_id is missing{others}", _text(rows[0].get("session_id")))
+    if count > MOST_SESSIONS:
+        raise InvalidError(f"{count} sessions, of which one request holds {MOST_SESSIONS}")
+
+
+def _check_together(sessions: list[Session]) -> None:
+    """Look for what is wrong with sessions that are right, each by itself."""
+    ids = set()
+    for session in sessions:
+        if session["session_id"] in ids:
+            raise InvalidError("session_id occurs more than once", session["session_id"])
+        ids.add(session["session_id"])
+    if sum(session["conversion"] for session in sessions) > 1:
+        raise InvalidError("more than one session has conversion 1")
+    if len({len(session["timestamp"]) for session in sessions}) > 1:
+        raise InvalidError("some timestamps have a time zone and some have none")
+
+
+def _conversion_of(sessions: list[tuple[datetime, Session]]) -> str:
+    """Return when the conversion happened, in UTC: in the last session if none is marked."""
+    marked = (moment for moment, session in sessions if session["conversion"])
+    return instant_text(next(marked, sessions[-1][0]))
+
+
+def instant_text(moment: datetime) -> str:
+    """Return a moment in UTC as RFC 3339."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def _hash(value: Any) -> bytes:
+    return hashlib.sha256(_encode(value)).digest()
+
+
+def _row_of(row: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return a conversion, and the properties of one of its sessions that matter."""
+    kept = {name: row.get(name) for name in PROPERTIES}
+    return _text(kept["conversion_id"]), _encode(kept)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).replace("\x00", "")
+
+
+def _flag(name: str, value: Any) -> int:
+    if value in (0, 1):  # as are True, 1.0 and 1.00
+        return int(value)
+    flag = FLAG_TEXTS.get(_text(value).strip().lower())
+    if flag is None:
+        reason = f"is {value!r}, not 0 or 1" if _text(value) else "is missing"
+        raise ValueError(f"{name} {reason}")
+    return flag

@@ -1,0 +1,160 @@
+"""tap-ihc: settings and streams."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterable
+from pathlib import Path
+
+from singer_sdk import typing as th
+from singer_sdk.schema.source import SchemaDirectory
+from typing_extensions import override
+
+import schemas.ihc
+from attribution_elt.kit import settings
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.row_source import READERS
+from attribution_elt.kit.tap import VendorTap
+from tap_ihc.client import ACCOUNT, IhcClient
+from tap_ihc.journeys import MOST_SESSIONS
+from tap_ihc.readers import Attributions, Failures
+
+PHASE = th.ObjectType(
+    th.Property(
+        "direction",
+        th.StringType(
+            allowed_values=["earlier_sessions_only", "later_sessions_only", "any_session"]
+        ),
+        required=True,
+        description="where the sessions are that may receive credit",
+    ),
+    th.Property(
+        "receive_threshold",
+        th.NumberType(minimum=0, maximum=1),
+        required=True,
+        description="share of the phase's credit that a session needs to receive more",
+    ),
+    th.Property(
+        "redistribution_channel_labels",
+        th.ArrayType(th.StringType),
+        required=True,
+        description="channels whose credit goes to the others",
+    ),
+    additional_properties=False,
+)
+
+
+class TapIhc(VendorTap):
+    """Sends customer journeys to the IHC model of Haensel AMS and brings the credits back."""
+
+    name = "tap-ihc"
+    credentials = ("api_key",)
+    no_backfill = "which journeys it sends is for journeys_query or journeys_file to say"
+    stream_types = (Attributions, Failures)
+    schemas = SchemaDirectory(importlib.resources.files(schemas.ihc))
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "api_key",
+            th.StringType(min_length=1),
+            required=True,
+            secret=True,
+            title="API key",
+            description="API key of the service",
+        ),
+        th.Property(
+            "conv_type_id",
+            th.StringType(min_length=1),
+            required=True,
+            title="Conversion type",
+            description="Conversion type that the model was trained for",
+        ),
+        th.Property(
+            "journeys_file",
+            th.StringType,
+            title="File of journeys",
+            description="`.csv`, `.jsonl`, `.json` or `.parquet` of sessions, with the columns "
+            "`conversion_id`, `session_id`, `timestamp`, `channel_label`, `holder_engagement`, "
+            "`closer_engagement`, `conversion` and perhaps `impression_interaction`",
+        ),
+        th.Property(
+            "journeys_url",
+            th.StringType,
+            secret=True,
+            title="Database of journeys",
+            description="SQLAlchemy URL of a database that holds the sessions",
+        ),
+        th.Property(
+            "journeys_query",
+            th.StringType,
+            title="Query of journeys",
+            description="SELECT with those columns; `:since` in it is bound to the bookmark",
+        ),
+        th.Property(
+            "redistribution_parameter",
+            th.ObjectType(
+                th.Property("initializer", PHASE),
+                th.Property("holder", PHASE),
+                th.Property("closer", PHASE),
+                additional_properties=False,
+            ),
+            title="Redistribution",
+            description="By phase (`initializer`, `holder`, `closer`): `direction`, "
+            "`receive_threshold` and `redistribution_channel_labels`, as the vendor's document "
+            "explains them",
+        ),
+        th.Property(
+            "max_journeys_per_request",
+            th.IntegerType(minimum=1, maximum=100),
+            default=100,
+            title="Journeys per request",
+            description="Journeys in one request, at most",
+        ),
+        th.Property(
+            "max_sessions_per_request",
+            th.IntegerType(minimum=1, maximum=MOST_SESSIONS),
+            default=MOST_SESSIONS,
+            title="Sessions per request",
+            description="Sessions in one request, at most; free plans allow 200",
+        ),
+        th.Property(
+            "max_requests_per_run",
+            th.IntegerType(minimum=1),
+            title="Requests per run",
+            description="Stop, resumably, after so many: the vendor's quota is monthly",
+        ),
+        th.Property(
+            "bisect_refused_requests",
+            th.BooleanType,
+            default=True,
+            title="Halve refused requests",
+            description="Ask for the halves of a request that is refused as a whole, to find the "
+            "journey at fault; else all of its journeys go to `failures`",
+        ),
+        *settings.common("https://api.ihc-attribution.com/v1"),
+    ).to_dict()
+
+    @override
+    def make_clients(self) -> dict[str, Client]:
+        return {ACCOUNT: IhcClient(self.config)}
+
+    @override
+    def faults(self) -> Iterable[str]:
+        yield from super().faults()
+        parameter = self.config.get("redistribution_parameter")
+        for phase, given in parameter.items() if isinstance(parameter, dict) else ():
+            name = f"redistribution_parameter.{phase}"
+            if given is None:
+                yield f"setting {name!r}: None must be of type object"
+            elif isinstance(given, dict) and str(given.get("receive_threshold")).lower() == "nan":
+                yield f"setting '{name}.receive_threshold': NaN must be from 0 to 1"
+        file, url = self.config.get("journeys_file"), self.config.get("journeys_url")
+        if not file and not url:
+            yield "setting 'journeys_file' or 'journeys_url' is missing: where the journeys are"
+        if bool(url) != bool(self.config.get("journeys_query")):
+            yield "settings 'journeys_url' and 'journeys_query' need each other"
+        if not file or not isinstance(file, str):
+            return
+        if not settings.is_file(file):
+            yield f"setting 'journeys_file': there is no file {file!r}"
+        elif Path(file).suffix.lower() not in READERS:
+            yield f"setting 'journeys_file': {file!r} must end in one of {', '.join(READERS)}"

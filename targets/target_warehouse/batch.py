@@ -1,0 +1,81 @@
+"""The records of a stream that are loaded together."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from target_warehouse.columns import ColumnType
+from target_warehouse.decode import Decoder, NoRecordError, Place, Reject
+
+_SLICE = 500  # records decoded at once: the interpreter is held so long, and the memory is small
+
+
+class Batch:
+    """Records, decoded as they come in, and the lines they came in."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.size = 0
+        """Bytes of input."""
+        self.rows = 0
+        """Lines, those of rejected records among them."""
+        self.opened = time.monotonic()
+        self.received_at = datetime.now(UTC)
+        self.tables: list[pa.Table] = []
+        self.rejects: list[Reject] = []
+        self.kinds: dict[str, ColumnType] = {}
+        """Of the properties, when all is decoded."""
+        self.fault: NoRecordError | None = None
+        """A line that is no record, behind which nothing was taken in."""
+        self._decoder = decoder
+        self._lines: list[bytes] = []
+        self._places: list[Place] = []
+        self._starts: list[int] = []
+        self._texts: list[bytes] = []
+
+    def add(self, lines: Sequence[bytes], places: Sequence[Place]) -> None:
+        """Take in RECORD lines, with their places in the input; none behind a fault."""
+        if self.fault:
+            return
+        self._lines += lines
+        self._places += places
+        self.rows += len(lines)
+        self.size += sum(map(len, lines))
+        while len(self._lines) >= _SLICE:
+            self._decode()
+
+    def close(self) -> None:
+        """Decode what is left."""
+        while self._lines:
+            self._decode()
+        self.kinds = self._decoder.kinds.copy()
+
+    def line(self, place: int) -> bytes:
+        """Return the line of a record by its place in the batch."""
+        index = bisect_right(self._starts, place) - 1
+        return self._texts[index].split(b"\n")[place - self._starts[index]]
+
+    def _decode(self) -> None:
+        lines, self._lines = self._lines[:_SLICE], self._lines[_SLICE:]
+        places, self._places = self._places[:_SLICE], self._places[_SLICE:]
+        start = self.rows - len(lines) - len(self._lines)
+        try:
+            table, rejects = self._decoder.decode(lines, places, start)
+        except NoRecordError as fault:
+            self._cut(start, lines[: fault.index], places)
+            self.fault = fault
+            return
+        self.tables.append(table)
+        self.rejects += rejects
+        self._starts.append(start)
+        self._texts.append(b"\n".join(lines))
+
+    def _cut(self, start: int, good: list[bytes], places: list[Place]) -> None:
+        """Take in what came before the line that is no record, and nothing else."""
+        self._lines, self._places, self.rows = good, places[: len(good)], start + len(good)
+        if good:
+            self._decode()

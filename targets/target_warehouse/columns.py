@@ -1,0 +1,141 @@
+"""What a column holds: read from a stream's JSON schema, widened when that is no longer enough."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from functools import reduce
+from typing import Any
+
+
+class ColumnType(StrEnum):
+    """The kinds of values, which each warehouse maps to a type of its own."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"  # 64 bits
+    NUMBER = "number"  # exact decimals
+    DATE = "date"
+    TIMESTAMP = "timestamp"  # an instant, to the microsecond
+    TIME = "time"
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column as it is wanted, or as the warehouse has it (then with the `type` it goes by)."""
+
+    kind: ColumnType
+    scale: int = 0
+    """Digits after the point of a `NUMBER`, where the warehouse bounds them."""
+    type: str = dataclasses.field(default="", compare=False)
+
+    def widened(self, kind: ColumnType) -> Column:
+        """Return the column that holds what it held and values of `kind` too."""
+        return dataclasses.replace(self, kind=widen(self.kind, kind))
+
+    def widest(self, other: Column) -> Column:
+        """Return the column that holds what either holds."""
+        wider = self.widened(other.kind)
+        return dataclasses.replace(wider, scale=max(self.scale, other.scale))
+
+    def sized(self, whole: int, fraction: int, limit: int, step: int) -> Column:
+        """Return the decimal that has so many digits before and after the point, of `limit`.
+
+        Digits after the point come `step` at a time, while they fit. Text if there is no such
+        decimal.
+        """
+        scale = self.scale
+        if fraction > scale:
+            rounded = -(-fraction // step) * step
+            scale = rounded if whole + rounded <= limit else fraction
+        if whole + scale > limit:
+            return dataclasses.replace(self, kind=ColumnType.TEXT)
+        return dataclasses.replace(self, scale=scale)
+
+
+_NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
+_DATED = {ColumnType.DATE, ColumnType.TIMESTAMP}
+_UNIVERSAL = (ColumnType.TEXT, ColumnType.JSON)
+
+
+def widen(held: ColumnType, wanted: ColumnType) -> ColumnType:
+    """Return the narrowest kind that loses nothing of either; text and JSON hold anything."""
+    if held in _UNIVERSAL or held is wanted:
+        return held
+    if wanted in _UNIVERSAL:
+        return wanted
+    if {held, wanted} == _NUMERIC:
+        return ColumnType.NUMBER
+    if {held, wanted} == _DATED:
+        return ColumnType.TIMESTAMP
+    return ColumnType.TEXT
+
+
+def kinds_of(schema: Mapping[str, Any], keys: Iterable[str]) -> dict[str, ColumnType]:
+    """Return the kind of each property of a stream's JSON schema."""
+    kinds = {name: kind_of(property_) for name, property_ in schema["properties"].items()}
+    for key in keys:
+        if kinds.get(key) is ColumnType.JSON:  # which warehouses cannot compare
+            kinds[key] = ColumnType.TEXT
+    return kinds
+
+
+def kind_of(schema: Any) -> ColumnType:
+    """Return the kind that holds every value a property's JSON schema allows."""
+    found = _alternatives(schema)
+    if ColumnType.JSON in found:
+        return ColumnType.JSON
+    return reduce(widen, found) if found else ColumnType.TEXT
+
+
+_FORMATS = {
+    "date-time": ColumnType.TIMESTAMP,
+    "date": ColumnType.DATE,
+    "time": ColumnType.TIME,
+    "singer.decimal": ColumnType.NUMBER,
+    "x-singer.decimal": ColumnType.NUMBER,
+}
+_TYPES = {"boolean": ColumnType.BOOLEAN, "integer": ColumnType.INTEGER, "number": ColumnType.NUMBER}
+
+
+def _alternatives(schema: Any) -> list[ColumnType]:
+    """Return the kinds that a schema allows; what it says in no known way may be anything."""
+    if not isinstance(schema, Mapping):
+        return [ColumnType.JSON]
+    types = schema.get("type")
+    if types is not None:
+        names = types if isinstance(types, list) else [types]
+        return [_kind_of_type(name, schema.get("format")) for name in names if name != "null"]
+    for combination in ("anyOf", "oneOf", "allOf"):
+        if combination in schema:
+            return [kind for part in _listed(schema[combination]) for kind in _alternatives(part)]
+    values = _listed(schema.get("enum", [schema["const"]] if "const" in schema else [{}]))
+    return [kind_of_value(value) for value in values if value is not None]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [{}]
+
+
+def _kind_of_type(name: Any, format_: Any) -> ColumnType:
+    if name == "string":
+        return _FORMATS.get(str(format_), ColumnType.TEXT)
+    return _TYPES.get(str(name), ColumnType.JSON)
+
+
+def kind_of_value(value: Any) -> ColumnType:
+    """Return the kind of a JSON value, as Python has it."""
+    match value:
+        case bool():
+            return ColumnType.BOOLEAN
+        case int():
+            return ColumnType.INTEGER
+        case float() | Decimal():
+            return ColumnType.NUMBER
+        case str():
+            return ColumnType.TEXT
+        case _:
+            return ColumnType.JSON

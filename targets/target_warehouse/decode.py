@@ -1,0 +1,365 @@
+"""RECORD lines into Arrow columns, exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from singer_sdk.exceptions import InvalidInputLine
+
+from target_warehouse import exact
+from target_warehouse.columns import ColumnType, widen
+
+EXTRACTED, VERSION, LINE = "\0time_extracted", "\0version", "\0line"
+"""Columns beside the record's own: what its message says, and the record's place in the batch."""
+
+_JSON_TYPES: dict[ColumnType, Any] = {
+    ColumnType.BOOLEAN: bool | None,
+    ColumnType.INTEGER: int | None,
+    ColumnType.NUMBER: msgspec.Raw,  # the digits as sent: nothing rounds them
+    ColumnType.DATE: str | None,
+    ColumnType.TIMESTAMP: str | None,
+    ColumnType.TIME: str | None,
+    ColumnType.TEXT: str | None,
+    ColumnType.JSON: msgspec.Raw,
+}
+_INSTANT = pa.timestamp("us", "UTC")
+_ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.NUMBER: pa.string(),
+    ColumnType.DATE: pa.date32(),
+    ColumnType.TIMESTAMP: _INSTANT,
+    ColumnType.TIME: pa.time64("us"),
+    ColumnType.TEXT: pa.string(),
+    ColumnType.JSON: pa.string(),
+}
+_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+_NULL = msgspec.Raw(b"null")
+_text = msgspec.json.Decoder(str)
+_encode = msgspec.json.Encoder().encode
+
+
+Place = int | str
+"""Where a line stands in the input: its number, or that in a batch file and the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reject:
+    """A record that was refused; `line` is its place in the batch."""
+
+    line: int
+    reason: str
+    keyless: bool = False
+
+
+class NoRecordError(InvalidInputLine):
+    """A line is no RECORD message; `index` is its place among those that were to be decoded."""
+
+    def __init__(self, place: Place, index: int, reason: object) -> None:
+        super().__init__(f"line {place} is not a RECORD message: {reason}")
+        self.index = index
+
+
+class Decoder:
+    """Decodes the records of one stream into a table with a column a property."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, ColumnType],
+        *,
+        lenient: Iterable[str] = (),
+        hint: Callable[[str], ColumnType | None] = lambda _: None,
+        ignored: Iterable[str] = (),
+    ) -> None:
+        """Make one for properties of these kinds.
+
+        A value that does not fit its kind is refused, unless the property is in `lenient`. `hint`
+        may know the kind of a property that comes without one; those in `ignored` are left out.
+        """
+        self.kinds = dict(kinds)
+        """Grows and widens where values show that the schema said too little."""
+        self.repaired = False
+        """Whether text had to be changed to be storable."""
+        self._lenient = set(lenient)
+        self._hint = hint
+        self._ignored = frozenset(ignored) - kinds.keys()
+        self.unannounced: set[str] = set()
+        """Properties that came without having been in the schema."""
+        self._mixed: set[str] = set()
+        """Text properties whose values are not all text."""
+        self._typed = self._typed_decoder()
+
+    def decode(
+        self, lines: Sequence[bytes], places: Sequence[Place], start: int
+    ) -> tuple[pa.Table, list[Reject]]:
+        """Decode lines; rejected records are not in the table.
+
+        `start` is the place of the first one in its batch; the message of a NoRecordError names one
+        of `places`, those of the lines in the input.
+        """
+        try:
+            return self._decode_typed(lines, start), []
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+            return self._decode_exactly(lines, places, start)
+
+    def _typed_decoder(self) -> msgspec.json.Decoder[Any] | None:
+        types = {name: _JSON_TYPES[kind] for name, kind in self.kinds.items()}
+        types |= dict.fromkeys([*self._mixed, *self._ignored], msgspec.Raw)
+        fields = {f"f{index}": name for index, name in enumerate(types)}
+        try:
+            record = msgspec.defstruct(
+                "Record",
+                [
+                    (field, types[name], _NULL if types[name] is msgspec.Raw else None)
+                    for field, name in fields.items()
+                ],
+                rename=fields,
+                forbid_unknown_fields=True,
+                gc=False,
+            )
+        except ValueError:  # it takes no names with quotes and the like
+            return None
+        message = msgspec.defstruct(
+            "Message",
+            [
+                ("record", record),
+                ("time_extracted", str | None, None),
+                ("version", int | None, None),
+            ],
+            gc=False,
+        )
+        return msgspec.json.Decoder(message)
+
+    def _decode_typed(self, lines: Sequence[bytes], start: int) -> pa.Table:
+        if self._typed is None:
+            raise ValueError("there is no typed decoder for these names")
+        decode = self._typed.decode
+        messages = [decode(line) for line in lines]  # other threads get their turn between lines
+        values = zip(
+            *[msgspec.structs.astuple(message.record) for message in messages], strict=True
+        )
+        columns = {
+            name: _mixed_texts(column) if name in self._mixed else _array(kind, column)
+            for (name, kind), column in zip(self.kinds.items(), values, strict=False)
+        }
+        for name, kind in self.kinds.items():
+            if kind is ColumnType.TEXT and _has_nul(columns[name]):
+                columns[name] = pc.replace_substring(columns[name], "\0", "")
+                self.repaired = True
+        columns[EXTRACTED] = _array(ColumnType.TIMESTAMP, [m.time_extracted for m in messages])
+        columns[VERSION] = _array(ColumnType.INTEGER, [m.version for m in messages])
+        columns[LINE] = _array(ColumnType.INTEGER, range(start, start + len(lines)))
+        return pa.table(columns)
+
+    def _decode_exactly(
+        self, lines: Sequence[bytes], places: Sequence[Place], start: int
+    ) -> tuple[pa.Table, list[Reject]]:
+        records: list[tuple[int, exact.Record]] = []
+        rejects = []
+        for index, (place, line) in enumerate(zip(places, lines, strict=True)):
+            try:
+                record, repaired = exact.parse_record(line)
+            except RecursionError:
+                rejects.append(Reject(start + index, "it is nested too deeply"))
+                continue
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise NoRecordError(place, index, error) from error
+            records.append((start + index, record))
+            self.repaired |= repaired
+        known = self.kinds.copy(), self._mixed.copy()
+        converted = self._convert(records)
+        while converted is None:
+            converted = self._convert(records)
+        if (self.kinds, self._mixed) != known:
+            self._typed = self._typed_decoder()
+        table, misfits = converted
+        return table, rejects + misfits
+
+    def _convert(
+        self, records: Sequence[tuple[int, exact.Record]]
+    ) -> tuple[pa.Table, list[Reject]] | None:
+        """Convert records; nothing if some need columns that were too narrow, and now are not."""
+        is_wide_enough = True
+        kinds = self.kinds | {
+            EXTRACTED: ColumnType.TIMESTAMP,
+            VERSION: ColumnType.INTEGER,
+            LINE: ColumnType.INTEGER,
+        }
+        columns: dict[str, list[Any]] = {name: [] for name in kinds}
+        rejects = []
+        for line, message in records:
+            row: dict[str, Any] = {VERSION: message.version, LINE: line}
+            try:
+                row[EXTRACTED] = self._extracted(message)
+                for name, raw in message.record.items():
+                    try:
+                        row[name] = self._value(name, raw)
+                    except exact.TooNarrow:
+                        is_wide_enough = False
+            except ValueError as error:
+                rejects.append(Reject(line, str(error)))
+                continue
+            for name, values in columns.items():
+                values.append(row.get(name))
+        if not is_wide_enough:
+            return None
+        arrays = [pa.array(columns[name], _ARROW_TYPES[kind]) for name, kind in kinds.items()]
+        return pa.table(arrays, names=list(kinds)), rejects
+
+    def _value(self, name: str, raw: msgspec.Raw) -> Any:
+        text = bytes(raw)
+        if name in self._ignored:
+            return None
+        if name not in self.kinds:
+            known = self._hint(name)
+            if text == b"null" and known is None:
+                return None
+            self.unannounced.add(name)
+            self._lenient.add(name)
+            self.kinds[name] = known or exact.kind_of_raw(text)
+            raise exact.TooNarrow(self.kinds[name])
+        if self.kinds[name] is ColumnType.TEXT:
+            self.repaired |= exact.has_nul(text)
+            if not text.startswith(b'"'):
+                self._mixed.add(name)
+        try:
+            return exact.convert(self.kinds[name], text)
+        except exact.TooNarrow as needed:
+            self.kinds[name] = widen(self.kinds[name], needed.kind)
+            raise
+        except ValueError as error:
+            if name not in self._lenient:
+                raise ValueError(f"{name}: {error}") from error
+            self.kinds[name] = widen(self.kinds[name], exact.kind_of_raw(text))
+            raise exact.TooNarrow(self.kinds[name]) from error
+
+    @staticmethod
+    def _extracted(message: exact.Record) -> Any:
+        if message.time_extracted is None:
+            return None
+        return exact.convert(ColumnType.TIMESTAMP, exact.to_json(message.time_extracted))
+
+
+def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Table:
+    """Return one table of decoded ones, with a column for each of `kinds`, each as wide."""
+    alike = [pa.concat_tables(group) for _, group in groupby(tables, lambda table: table.schema)]
+    parts = [conformed(part, kinds) for part in alike]
+    return pa.concat_tables(parts, promote_options="default")  # columns in any order
+
+
+def conformed(table: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
+    """Return the table with a column for each of `kinds`, each as wide as its kind."""
+    for name, kind in kinds.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), _ARROW_TYPES[kind]))
+            continue
+        column = table[name]
+        if column.type == _ARROW_TYPES[kind]:
+            continue
+        if column.type == pa.date32() and kind is ColumnType.TIMESTAMP:
+            column = column.cast(pa.timestamp("us"))
+        table = table.set_column(
+            table.column_names.index(name), name, column.cast(_ARROW_TYPES[kind])
+        )
+    return table
+
+
+def _array(kind: ColumnType, values: Sequence[Any]) -> pa.Array:
+    match kind:
+        case ColumnType.NUMBER:
+            # What has a comma is no number, and makes the column too long for its table.
+            return _numbers(_parted(_encode(values)[1:-1], ","))
+        case ColumnType.JSON:
+            # No value has a line end, for it was in a line.
+            return _parted(b"\n".join(values), "\n")
+        case ColumnType.DATE:
+            return pa.array(values, pa.string()).cast(pa.date32())
+        case ColumnType.TIMESTAMP:
+            return _instants(pa.array(values, pa.string()))
+        case ColumnType.TIME:
+            moments = pc.binary_join_element_wise("1970-01-01T", pa.array(values, pa.string()), "")
+            return moments.cast(pa.timestamp("us")).cast(_ARROW_TYPES[kind])
+        case _:
+            return pa.array(values, _ARROW_TYPES[kind])
+
+
+def _parted(texts: bytes, separator: str) -> pa.Array:
+    """Return the JSON values in a text as they were sent, null as null."""
+    text = texts.decode()
+    values: Sequence[str | None] = text.split(separator)
+    if "null" in text:
+        values = [None if value == "null" else value for value in values]
+    return pa.array(values, pa.string())
+
+
+def _has_nul(texts: pa.Array) -> bool:
+    _, _, characters = texts.buffers()
+    return characters is not None and b"\0" in characters.to_pybytes()
+
+
+def _numbers(values: pa.Array) -> pa.Array:
+    """Return JSON values as numbers, as sent; those that are strings without their quotes."""
+    bounds = pc.min_max(values)
+    least, greatest = bounds["min"].as_py() or "0", bounds["max"].as_py() or "0"
+    if not (least >= "-" and greatest < ":"):  # by what JSON values begin with, not all are numbers
+        values = pc.utf8_trim(values, '"')
+        if not pc.all(pc.match_substring_regex(values, _NUMBER), min_count=0).as_py():
+            raise ValueError("not all are numbers")
+    return values
+
+
+def _mixed_texts(values: Iterable[msgspec.Raw]) -> pa.Array:
+    """Return the text of strings, and other values as sent."""
+    texts = []
+    for value in values:
+        raw = bytes(value)
+        texts.append(
+            None if raw == b"null" else _text.decode(raw) if raw.startswith(b'"') else raw.decode()
+        )
+    return pa.array(texts, pa.string())
+
+
+def _instants(texts: pa.Array) -> pa.Array:
+    try:
+        return texts.cast(_INSTANT)
+    except pa.ArrowInvalid:  # without offset: then they are taken for UTC
+        return texts.cast(pa.timestamp("us")).cast(_INSTANT)
+
+
+def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:
+    """Tell whether decimals of so many digits, `scale` of them after the point, hold all these."""
+    try:
+        numbers.cast(pa.decimal128(digits, scale))
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def decimal_size(numbers: pa.ChunkedArray) -> tuple[int, int]:
+    """Return how many digits before and after the point hold all of these, as sent."""
+    written_out = pc.match_substring_regex(numbers, r"^-?[0-9.]+$")
+    plain = pc.utf8_ltrim(numbers.filter(written_out), "-")
+    point = pc.find_substring(plain, ".")
+    length = pc.binary_length(plain)
+    whole = pc.if_else(pc.less(point, 0), length, point)
+    fraction = pc.if_else(pc.less(point, 0), 0, pc.subtract(length, pc.add(point, 1)))
+    sizes = [(pc.max(whole).as_py() or 0, pc.max(fraction).as_py() or 0)]
+    sizes += map(_size, numbers.filter(pc.invert(written_out)).to_pylist())
+    return max(whole for whole, _ in sizes), max(fraction for _, fraction in sizes)
+
+
+def _size(number: str) -> tuple[int, int]:
+    """Return the same for one with an exponent; more than any decimal has for NaN and infinity."""
+    value = Decimal(number)
+    if not value.is_finite():
+        return sys.maxsize, 0
+    exponent = int(value.as_tuple().exponent)
+    return max(value.adjusted() + 1, 1), max(-exponent, 0)

@@ -1,0 +1,151 @@
+"""The target and its settings."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+import signal
+import sys
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+from singer_sdk import Target
+from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
+from typing_extensions import override
+
+from target_warehouse.errors import in_a_line
+from target_warehouse.reader import MessageReader
+from target_warehouse.redact import Redactor
+from target_warehouse.warehouses import connect
+
+if TYPE_CHECKING:
+    from target_warehouse.loader import Loader
+
+_redactor = Redactor()
+
+
+class TargetWarehouse(Target):
+    """Loads any Singer tap into a warehouse."""
+
+    name = "target-warehouse"
+    package_name = "attribution-elt"
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        TargetCapabilities.TARGET_SCHEMA,
+    ]
+    config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property(
+            "url",
+            th.StringType,
+            secret=True,
+            default="duckdb:///warehouse.duckdb",
+            title="URL",
+            description="Where to: duckdb:///file.duckdb, sqlite:///file.db, "
+            "postgresql://user:password@host/db as libpq reads it, or "
+            "snowflake://user:password@account/db?warehouse=name. BigQuery, Redshift, Databricks, "
+            "SQL Server, MySQL and others are reached through dlt: docs/other-warehouses.md.",
+        ),
+        th.Property(
+            "default_target_schema",
+            th.StringType,
+            title="Schema",
+            description="Schema of the tables, created if it is missing; by default the "
+            "database's own. SQLite has none: there it stands before a table's name, with two "
+            "underscores.",
+        ),
+        th.Property(
+            "load_method",
+            th.StringType,
+            allowed_values=["upsert", "append-only", "overwrite"],
+            default="upsert",
+            title="Load Method",
+            description="upsert: insert new keys, update rows that changed. append-only: insert "
+            "everything. overwrite: replace what the table held, when the run is complete.",
+        ),
+        th.Property(
+            "add_record_metadata",
+            th.BooleanType,
+            default=True,
+            title="Add Record Metadata",
+            description="Whether tables get the _sdc_* columns.",
+        ),
+        th.Property(
+            "batch_size_rows",
+            th.IntegerType(minimum=1),
+            title="Batch Size Rows",
+            description="Records of a batch, at most; by default 250,000.",
+        ),
+        th.Property(
+            "batch_max_bytes",
+            th.IntegerType(minimum=1),
+            title="Batch Max Bytes",
+            description="Bytes of input that are held at once in batches, about; by default what "
+            "suits the warehouse.",
+        ),
+    ).to_dict()
+
+    def __init__(self, **options: Any) -> None:
+        reader = MessageReader(lambda: self.loader)
+        try:
+            super().__init__(**{**options, "message_reader": reader})
+        finally:
+            _redactor.learn(self.config.get("url"))
+        self._reader = reader
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda received, _: reader.stop(received))
+
+    @cached_property
+    def loader(self) -> Loader:
+        """The load of this run, on a connection of its own."""
+        adapter = connect(self.config["url"], self.config.get("default_target_schema"))
+        # Drivers and Arrow take time to import, which nothing but a load needs.
+        module = importlib.import_module("target_warehouse.loader")
+        loader: Loader = module.Loader(
+            adapter,
+            self.mapper,
+            load_method=self.config["load_method"],
+            add_record_metadata=self.config["add_record_metadata"],
+            batch_size_rows=self.config.get("batch_size_rows"),
+            batch_max_bytes=self.config.get("batch_max_bytes"),
+            started_at=self.initialized_at,
+        )
+        return loader
+
+    @override
+    def process_endofpipe(self) -> None:
+        self.loader.finish(stopped=bool(self._reader.stopped))
+        if self._reader.stopped:
+            sys.exit(128 + self._reader.stopped)
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            raise click.ClickException(f"--config: {error}") from error
+
+    @classmethod
+    @override
+    def invoke(cls, **options: Any) -> None:
+        gc.freeze()  # what was imported stays: not even at exit is it searched
+        gc.set_threshold(100_000)  # decoding makes many tuples, and no cycles
+        sys.setswitchinterval(0.0005)  # seconds: for the thread that feeds the warehouse
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_redactor)
+        try:
+            super().invoke(**options)
+        except ConfigValidationError:
+            raise
+        except Exception as error:
+            message = in_a_line(error) or type(error).__name__
+            raise click.ClickException(_redactor.redacted(message)) from error

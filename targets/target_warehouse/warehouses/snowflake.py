@@ -1,0 +1,389 @@
+"""Snowflake."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import re
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+from snowflake.connector.errors import Error, ProgrammingError
+from typing_extensions import override
+
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError, literal, quoted
+from target_warehouse.warehouses.snowflake_connection import opened
+from target_warehouse.warehouses.snowflake_values import as_texts
+
+_DIGITS = 38
+_INT64_DIGITS = 19
+_TYPES = {
+    ColumnType.BOOLEAN: "BOOLEAN",
+    # With 38 digits it could not be told from a number that has had no fraction so far.
+    ColumnType.INTEGER: f"NUMBER({_INT64_DIGITS},0)",
+    ColumnType.NUMBER: f"NUMBER({_DIGITS},{{scale}})",
+    ColumnType.DATE: "DATE",
+    # Of the three sorts the one that is shown in UTC whatever the time zone of a session.
+    ColumnType.TIMESTAMP: "TIMESTAMP_TZ",
+    ColumnType.TIME: "TIME",
+    ColumnType.TEXT: "VARCHAR",
+    # What it would round is put into it as a text: see snowflake_values.
+    ColumnType.JSON: "VARIANT",
+}
+_KINDS = {
+    "BOOLEAN": ColumnType.BOOLEAN,
+    "NUMBER": ColumnType.NUMBER,
+    "DATE": ColumnType.DATE,
+    "TIMESTAMP_LTZ": ColumnType.TIMESTAMP,
+    "TIMESTAMP_NTZ": ColumnType.TIMESTAMP,
+    "TIMESTAMP_TZ": ColumnType.TIMESTAMP,
+    "TIME": ColumnType.TIME,
+    "VARIANT": ColumnType.JSON,
+    "ARRAY": ColumnType.JSON,
+    "OBJECT": ColumnType.JSON,
+}
+_SHORT_TEXT, _LONG_TEXT = 2**24, 2**27
+"""Characters of a VARCHAR of no given length, and of the longest; bytes of a text, at most."""
+_SIZES = {
+    "NUMBER": _DIGITS,
+    "TIME": 6,
+    **dict.fromkeys(("TIMESTAMP_LTZ", "TIMESTAMP_NTZ", "TIMESTAMP_TZ"), 6),
+    "VARCHAR": _SHORT_TEXT,
+}
+"""What the brackets of a type must say for it to hold all that we have."""
+_NEW, _OLD = "_sdc_new__", "_sdc_old__"
+"""Begin the names of a column's successor, and of the column itself once it has one."""
+_NO_SUCH_OBJECT = 2003
+_DATA_ERRORS = range(100_000, 101_000)  # come up while a statement works
+_TOO_MANY_WAIT = 625  # for a lock
+_SIGNED_OUT = range(390_110, 390_116)  # as after hours without a request
+
+
+class RowError(Exception):
+    """A value of a row is at fault."""
+
+
+class SnowflakeAdapter(Adapter):
+    """Puts rows as a Parquet file into a stage of the session, and merges them from there.
+
+    Each statement is a transaction of its own, but for those that replace tables: a load that is
+    killed leaves none open, which would keep a table locked.
+    """
+
+    types = _TYPES
+    name_limit = 255 - len(_NEW)
+    batch_bytes = 64 << 20
+    decimal_digits = _DIGITS
+    text_limit = _LONG_TEXT // 4
+    errors = (Error, RowError)
+    data_errors = (RowError,)
+
+    @override
+    def connect(self) -> None:
+        self._connection = opened(self._url)
+        self._signed_out = False
+        self._staged = f"TARGET_WAREHOUSE_{uuid.uuid4().hex.upper()}"
+        """Names the session's stage, and its table of staged rows."""
+        self._numbers = itertools.count(1)
+        self._replacing: dict[str, str] = {}
+        """Tables to be replaced, and those that have the rows."""
+
+    @override
+    def use_schema(self) -> None:
+        [(database, current)] = self.execute("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()")
+        if database is None:
+            raise WarehouseError(
+                "the database that the setting url names is not there, or not for its role"
+            )
+        schema = _swapped(self._wanted_schema or "")
+        if not schema and current is None:
+            raise WarehouseError("the session has no schema: set default_target_schema")
+        self.schema = self._wanted_schema or _swapped(current)
+        if schema and not self.execute(
+            f"SELECT 1 FROM information_schema.schemata WHERE schema_name = {literal(schema)}"
+        ):  # even IF NOT EXISTS needs the right to create one
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        self.execute(f"USE SCHEMA {self.identifier(self.schema)}")
+        self.execute(f"CREATE TEMPORARY STAGE IF NOT EXISTS {self._staged}")
+
+    @override
+    def execute(self, sql: str, file: BinaryIO | None = None) -> list[tuple[Any, ...]]:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, file_stream=file)
+                return [tuple(row) for row in cursor.fetchall()]
+        except Error as error:
+            self._signed_out = error.errno in _SIGNED_OUT
+            if error.errno in _DATA_ERRORS and str(error.sqlstate).startswith("22"):
+                raise RowError(self.explain(error)) from error
+            raise
+
+    @override
+    def is_transient(self, error: Exception) -> bool:
+        # Not a lost connection: the driver has repeated the request by its number, so that it is
+        # done once; under another number it might be done twice.
+        return getattr(error, "errno", None) in (_TOO_MANY_WAIT, *_SIGNED_OUT)
+
+    @override
+    def revive(self) -> None:
+        if self._signed_out:
+            self.connect()
+            self.use_schema()
+
+    @override
+    def identifier(self, name: str) -> str:
+        return quoted(_swapped(name))
+
+    @override
+    def folded(self, name: str) -> str:
+        return _swapped(name) if name.isupper() else name
+
+    @override
+    def tables(self) -> list[str]:
+        rows = self.execute(
+            "SELECT table_name FROM information_schema.tables "
+            f"WHERE table_schema = {literal(_swapped(self.schema))}"
+        )
+        return [_swapped(name) for (name,) in rows]
+
+    @override
+    def columns(self, table: str) -> dict[str, Column]:
+        columns = self._described(table)
+        if any(name.startswith((_NEW, _OLD)) for name in columns):
+            self._finish_altering(table, columns)
+            columns = self._described(table)
+        return columns
+
+    def _described(self, table: str) -> dict[str, Column]:
+        try:
+            rows = self.execute(f"DESCRIBE TABLE {self.path(table)}")
+        except ProgrammingError as error:
+            if error.errno == _NO_SUCH_OBJECT:
+                return {}
+            raise
+        return {_swapped(name): _column(type_) for name, type_, *_ in rows}
+
+    @override
+    def is_narrower(self, existing: Column, wanted: Column) -> bool:
+        base, size, _ = _parts(existing.type)
+        needed = _INT64_DIGITS if existing.kind is ColumnType.INTEGER else _SIZES.get(base, 0)
+        return size < needed or super().is_narrower(existing, wanted)
+
+    @override
+    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
+        path, plain = self.path(table), self.identifier(name)
+        if column.kind is ColumnType.NUMBER:
+            # More digits after the point leave fewer before it.
+            whole = f"SPLIT_PART(CAST(ABS({plain}) AS VARCHAR), '.', 1)"
+            longest = self.execute(f"SELECT MAX(LENGTH({whole})) FROM {path}")[0][0] or 0
+            if longest + column.scale > _DIGITS:
+                column = Column(ColumnType.TEXT)
+        type_ = self.type_of(column)
+        base, _, scale = _parts(type_)
+        if base in ("NUMBER", "VARCHAR") and (base, scale) == _parts(held.type)[::2]:
+            self.execute(f"ALTER TABLE {path} ALTER COLUMN {plain} SET DATA TYPE {type_}")
+            return
+        # No other change of type is allowed. Whenever this is interrupted, even by another load
+        # that takes it for interrupted, one column has all values: `columns` finds it.
+        new = self.identifier(_NEW + name)
+        value = (
+            f"TO_VARIANT({plain})"
+            if column.kind is ColumnType.JSON
+            else f"CAST({plain} AS {type_})"
+        )
+        if column.kind is ColumnType.TEXT and held.kind is ColumnType.NUMBER and held.scale:
+            # it has as many digits after the point as its column, more than were sent
+            value = f"REGEXP_REPLACE({value}, '[.]?0+$', '')"
+        self.execute(f"ALTER TABLE {path} ADD COLUMN {new} {type_}")
+        self.execute(f"UPDATE {path} SET {new} = {value}")
+        self._rename(table, name, _OLD + name)
+        self._rename(table, _NEW + name, name)
+        self._remove(table, _OLD + name)
+
+    def _finish_altering(self, table: str, columns: Mapping[str, Column]) -> None:
+        """Bring to an end what an interrupted `alter` has left."""
+        for new in (name for name in columns if name.startswith(_NEW)):
+            name = new.removeprefix(_NEW)
+            if name in columns:  # then there may be values that only it has
+                self._remove(table, new)
+            else:
+                self._rename(table, new, name)
+        for old in (name for name in columns if name.startswith(_OLD)):
+            name = old.removeprefix(_OLD)
+            if name in columns or _NEW + name in columns:
+                self._remove(table, old)
+            else:
+                self._rename(table, old, name)
+
+    def _rename(self, table: str, name: str, to: str) -> None:
+        self.execute(
+            f"ALTER TABLE {self.path(table)} "
+            f"RENAME COLUMN {self.identifier(name)} TO {self.identifier(to)}"
+        )
+
+    def _remove(self, table: str, name: str) -> None:
+        self.execute(f"ALTER TABLE {self.path(table)} DROP COLUMN {self.identifier(name)}")
+
+    @override
+    def key(self, table: str, keys: Sequence[str]) -> None:
+        """Do nothing: a key would not be enforced."""
+
+    @override
+    def is_empty(self, table: str) -> bool:
+        """Say no, for rows to be merged: of two loads that begin at once each would append all."""
+        return False
+
+    @override
+    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        texts = pa.table(
+            {
+                f"C{index}": as_texts(rows[name], column.kind)
+                for index, (name, column) in enumerate(columns.items())
+            }
+        )
+        staged = ", ".join(
+            f"{own} {self._room(table, name, column, texts[own])}"
+            for own, (name, column) in zip(texts.column_names, columns.items(), strict=True)
+        )
+        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {self._staged} ({staged})")
+        name = f"{next(self._numbers)}.parquet"
+        with io.BytesIO() as file:
+            parquet.write_table(texts, file, compression="zstd")
+            file.seek(0)
+            options = "AUTO_COMPRESS = FALSE OVERWRITE = TRUE"  # there is nothing to look for first
+            self.execute(f"PUT 'file://{name}' @{self._staged} {options}", file)
+        values = ", ".join(f"$1:{own}::VARCHAR" for own in texts.column_names)
+        copied = self.execute(
+            f"COPY INTO {self._staged} ({', '.join(texts.column_names)}) "
+            f"FROM (SELECT {values} FROM @{self._staged}/{name}) "
+            "FILE_FORMAT = (TYPE = PARQUET NULL_IF = ()) ON_ERROR = ABORT_STATEMENT PURGE = TRUE"
+        )
+        arrived = sum(int(row[3]) for row in copied if row[1:])  # a sole column has a message
+        if arrived != len(rows):
+            raise WarehouseError(f"of {len(rows)} rows only {arrived} came from the stage")
+
+    def _room(self, table: str, name: str, column: Column, texts: pa.ChunkedArray) -> str:
+        """Return a type that holds these texts, and see to it that the column does."""
+        size = pc.max(pc.binary_length(texts)).as_py() or 0
+        if size > _LONG_TEXT:
+            raise RowError(f"{name}: {size} bytes are more than the {_LONG_TEXT} of a text")
+        if size <= _SHORT_TEXT:
+            return "VARCHAR"
+        long = f"VARCHAR({_LONG_TEXT})"
+        if _parts(column.type)[:2] == ("VARCHAR", _SHORT_TEXT):
+            self.execute(
+                f"ALTER TABLE {self.path(table)} "
+                f"ALTER COLUMN {self.identifier(name)} SET DATA TYPE {long}"
+            )
+        return long
+
+    @override
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
+        names = {name: self.identifier(name) for name in columns}
+        same = " AND ".join(f"old.{names[key]} = new.{names[key]}" for key in keys)
+        differs = " OR ".join(
+            f"TO_JSON(old.{names[name]}) IS DISTINCT FROM TO_JSON(new.{names[name]})"
+            if columns[name].kind is ColumnType.JSON
+            else f"old.{names[name]} IS DISTINCT FROM new.{names[name]}"
+            for name in self.compared(columns, keys)
+        )
+        update = ", ".join(f"{name} = new.{name}" for key, name in names.items() if key not in keys)
+        [(inserted, *updated)] = self.execute(
+            f"MERGE INTO {self.path(table)} AS old USING ({self._selected(columns)}) AS new "
+            f"ON {same} "
+            + (f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {update} " if differs else "")
+            + f"WHEN NOT MATCHED THEN INSERT ({', '.join(names.values())}) "
+            f"VALUES ({', '.join(f'new.{name}' for name in names.values())})"
+        )
+        return Merged(int(inserted), sum(map(int, updated)))
+
+    @override
+    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self.stage(table, rows, columns)
+        names = ", ".join(map(self.identifier, columns))
+        self.execute(f"INSERT INTO {self.path(table)} ({names}) {self._selected(columns)}")
+
+    def _selected(self, columns: Mapping[str, Column]) -> str:
+        """Return the query of the staged rows in the types of the columns."""
+        values = ", ".join(
+            f"{_typed(f'C{index}', column)} AS {self.identifier(name)}"
+            for index, (name, column) in enumerate(columns.items())
+        )
+        return f"SELECT {values} FROM {self._staged}"
+
+    @override
+    def replace(self, table: str, source: str) -> None:
+        # Not before the commit: DDL for the next table would end the transaction.
+        self._replacing[table] = source
+
+    @override
+    def commit(self) -> None:
+        if not self._replacing:
+            return
+        names = {
+            table: ", ".join(map(self.identifier, self._described(source)))
+            for table, source in self._replacing.items()
+        }
+        self.execute("BEGIN")
+        for table, source in self._replacing.items():
+            self.execute(
+                f"INSERT OVERWRITE INTO {self.path(table)} ({names[table]}) "
+                f"SELECT {names[table]} FROM {self.path(source)}"
+            )
+        self.execute("COMMIT")
+        replaced, self._replacing = self._replacing, {}
+        for source in replaced.values():
+            with contextlib.suppress(Error):  # if it stays, the next load drops it
+                self.drop(source)
+
+    @override
+    def rollback(self) -> None:
+        if self._replacing:
+            self._replacing = {}
+            self.execute("ROLLBACK")
+
+    @override
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _swapped(name: str) -> str:
+    """Map plain snake_case to the capitals that it has here, and back; others to themselves."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_$]*|[A-Z_][A-Z0-9_$]*", name)
+    return name.swapcase() if plain else name
+
+
+def _parts(type_: str) -> tuple[str, int, int]:
+    """Part a type such as NUMBER(38,2): its name and the numbers in its brackets."""
+    base, _, numbers = type_.rstrip(")").partition("(")
+    size, _, scale = numbers.partition(",")
+    return base, int(size or sys.maxsize), int(scale or 0)
+
+
+def _column(type_: str) -> Column:
+    base, size, scale = _parts(type_)
+    kind = _KINDS.get(base, ColumnType.TEXT)
+    if kind is ColumnType.NUMBER and scale == 0 and size <= _INT64_DIGITS:
+        kind = ColumnType.INTEGER
+    return Column(kind, scale, type_)
+
+
+def _typed(text: str, column: Column) -> str:
+    """Return the SQL of a staged text in the type of its column."""
+    if column.type.startswith("VARCHAR"):
+        return text  # a cast would cut it
+    if column.kind is ColumnType.JSON:
+        text = f"COALESCE(TRY_PARSE_JSON({text}), TO_VARIANT({text}))"
+    return f"CAST({text} AS {column.type})"
+
+
+ADAPTER = SnowflakeAdapter

@@ -1,0 +1,272 @@
+"""SQLite files."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pyarrow as pa
+from typing_extensions import override
+
+from target_warehouse.columns import Column
+from target_warehouse.decode import conformed
+from target_warehouse.warehouses.base import (
+    Adapter,
+    Merged,
+    WarehouseError,
+    listed,
+    literal,
+    quoted,
+)
+from target_warehouse.warehouses.sqlite_tables import CreateTable
+from target_warehouse.warehouses.sqlite_values import (
+    TYPES,
+    affinity,
+    are_exact,
+    column_of,
+    converted,
+    widened,
+)
+
+_PRAGMAS = (
+    "synchronous = FULL",  # one sync a batch is cheap, and a state must not outlive its rows
+    "cache_size = -65536",  # 64 MB: keys come in any order
+    "legacy_alter_table = ON",  # views do not mind that their table is made anew
+)
+_PATIENCE = 60.0  # seconds that a lock of another process is waited for
+_ROWS_AT_ONCE = 5_000
+
+
+class SQLiteAdapter(Adapter):
+    """Inserts rows straight into the table, in one transaction a batch.
+
+    There are no schemas: a schema's name and two underscores stand before a table's name.
+    """
+
+    types = TYPES
+    name_limit = 255  # SQLite itself has none
+    batch_bytes = 16 << 20
+    enforces_keys = True
+    errors = (sqlite3.Error,)
+    data_errors = (sqlite3.IntegrityError, sqlite3.DataError)
+
+    @override
+    def connect(self) -> None:
+        self._file, self._patience = _location(self._url)
+        self._staged: pa.Table = None
+        self._updates = 0
+        try:
+            self._connection = sqlite3.connect(
+                self._file,
+                timeout=self._patience,
+                isolation_level=None,
+                check_same_thread=False,  # the thread that loads is not the one that opens
+            )
+        except sqlite3.Error as error:
+            raise WarehouseError(f"{self._file}: {error}") from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self.close()
+            raise WarehouseError(f"{self._file}: {self.explain(error)}") from error
+
+    @override
+    def use_schema(self) -> None:
+        self.schema = self._wanted_schema or ""
+        if "__" in f"{self.schema}_":
+            raise WarehouseError(
+                f"the setting default_target_schema is {self.schema!r}, but may not have two "
+                "underscores in a row or one at its end: in SQLite it is put before the names of "
+                "tables, with two underscores between them"
+            )
+        self._prefix = f"{self.schema}__" if self.schema else ""
+
+    def _prepare(self) -> None:
+        self._connection.create_function("widened", 3, widened)
+        self._connection.create_function("counted", 1, self._counted)
+        for pragma in _PRAGMAS:
+            self.execute(f"PRAGMA {pragma}")
+        try:
+            self.execute("PRAGMA journal_mode = WAL")  # so that others can read in the meantime
+        except sqlite3.OperationalError as error:
+            if not _is_locked(error):  # as when two loads that begin at once both ask for it
+                raise
+
+    @override
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        if not sql.startswith(("SELECT", "PRAGMA")):
+            self._begin()
+        return self._connection.execute(sql).fetchall()
+
+    def _begin(self) -> None:
+        # Not before there is something to write, for only one process at a time can; but then at
+        # once, for one that has begun to read is not let write after another has.
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    @override
+    def explain(self, error: Exception) -> str:
+        if _is_locked(error):
+            return f"another process has kept the file locked for {self._patience:g} s"
+        return super().explain(error)
+
+    @override
+    def path(self, table: str) -> str:
+        return quoted(self._prefix + table)
+
+    @override
+    def tables(self) -> list[str]:
+        rows = self.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+        start, prefix = len(self._prefix), self._prefix.casefold()
+        return [name[start:] for (name,) in rows if name.casefold().startswith(prefix)]
+
+    @override
+    def columns(self, table: str) -> dict[str, Column]:
+        rows = self.execute(f"PRAGMA table_info({self.path(table)})")
+        return {name: column_of(type_) for _, name, type_, *_ in rows}
+
+    @override
+    def is_narrower(self, existing: Column, wanted: Column) -> bool:
+        changes_values = affinity(existing.type) != affinity(self.types[existing.kind])
+        return changes_values or super().is_narrower(existing, wanted)
+
+    @override
+    def holds(self, numbers: pa.ChunkedArray) -> bool:
+        return are_exact(numbers)
+
+    @override
+    def ensure(
+        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
+    ) -> dict[str, Column]:
+        self._begin()
+        return super().ensure(table, columns, keys)
+
+    @override
+    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
+        definition, names, _ = self._definition(table)
+        definition.retype(names.index(name), self.type_of(column))
+        value = f"widened({quoted(name)}, {literal(held.kind)}, {literal(column.kind)})"
+        self._rebuild(table, definition, {name: value})
+
+    @override
+    def key(self, table: str, keys: Sequence[str]) -> None:
+        definition, _, held = self._definition(table)
+        if held != set(keys):
+            definition.rekey(keys)
+            self._rebuild(table, definition, {})
+
+    def _definition(self, table: str) -> tuple[CreateTable, list[str], set[str]]:
+        """Return a table's definition, and the names of its columns and of those in its key."""
+        columns = self.execute(f"PRAGMA table_xinfo({self.path(table)})")
+        [(sql,)] = self.execute(f"SELECT sql FROM sqlite_master WHERE {self._is(table, 'name')}")
+        key = {name for _, name, _, _, _, place, _ in columns if place}
+        return CreateTable.parsed(sql, len(columns)), [row[1] for row in columns], key
+
+    def _is(self, table: str, column: str) -> str:
+        return f"{column} = {literal(self._prefix + table)} COLLATE NOCASE"
+
+    def _rebuild(self, table: str, definition: CreateTable, values: Mapping[str, str]) -> None:
+        """Make a table anew, with SQL for values that change; all else about it stays."""
+        path, spare = self.path(table), quoted("rebuilt by target-warehouse")
+        attached = self.execute(
+            "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') "
+            f"AND sql IS NOT NULL AND {self._is(table, 'tbl_name')}"
+        )
+        names = self.columns(table)
+        selected = ", ".join(values.get(name, quoted(name)) for name in names)
+        self.execute(definition.sql(spare))
+        self.execute(f"INSERT INTO {spare} ({listed(names)}) SELECT {selected} FROM {path}")
+        self.execute(f"DROP TABLE {path}")
+        self.execute(f"ALTER TABLE {spare} RENAME TO {path}")
+        for (sql,) in attached:
+            self.execute(sql)
+
+    @override
+    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self._staged = rows
+
+    @override
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
+        compared = self.compared(columns, keys)
+        action = "NOTHING"
+        if compared:
+            values = {name: f"excluded.{quoted(name)}" for name in columns if name not in keys}
+            values[compared[0]] = f"counted({values[compared[0]]})"
+            update = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
+            old = ", ".join(f"old.{quoted(name)}" for name in compared)
+            new = ", ".join(f"excluded.{quoted(name)}" for name in compared)
+            action = f"UPDATE SET {update} WHERE ({old}) IS NOT ({new})"
+        on_conflict = f"ON CONFLICT ({listed(keys)}) DO {action}"
+        self._updates = 0
+        changed = self._insert(table, self._staged, columns, on_conflict)
+        return Merged(changed - self._updates, self._updates)
+
+    def _counted(self, value: Any) -> Any:
+        # SQLite does not tell rows that were inserted from those that were updated instead.
+        self._updates += 1
+        return value
+
+    @override
+    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self._insert(table, rows, columns)
+
+    def _insert(
+        self, table: str, rows: pa.Table, columns: Mapping[str, Column], on_conflict: str = ""
+    ) -> int:
+        """Insert rows, and return how many were written."""
+        self._begin()
+        held = {**columns, **self.columns(table)}  # which another load may have widened
+        kinds = {name: held[name].kind for name in rows.column_names}
+        places = ", ".join("?" * len(kinds))
+        sql = (
+            f"INSERT INTO {self.path(table)} AS old ({listed(kinds)}) "
+            f"VALUES ({places}) {on_conflict}"
+        )
+        written = 0
+        for part in conformed(rows, kinds).to_batches(_ROWS_AT_ONCE):
+            values = map(converted, part.columns, kinds.values())
+            written += self._connection.executemany(sql, zip(*values, strict=True)).rowcount
+        return written
+
+    @override
+    def commit(self) -> None:
+        self._connection.commit()
+        self._staged = None
+
+    @override
+    def rollback(self) -> None:
+        self._connection.rollback()
+        self._staged = None
+
+    @override
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _location(url: str) -> tuple[str, float]:
+    """Return the file of a URL, and the seconds to wait for its lock."""
+    parts = urlsplit(url)
+    file = unquote(parts.path)[1:]
+    if parts.netloc or file in ("", ":memory:"):
+        raise WarehouseError(
+            "the setting url must name a file: sqlite:///file.db, or sqlite:////folder/file.db"
+        )
+    settings = dict(parse_qsl(parts.query))
+    try:
+        patience = float(settings.pop("timeout", _PATIENCE))
+    except ValueError:
+        raise WarehouseError("timeout in the setting url must be a number of seconds") from None
+    if settings:
+        raise WarehouseError(f"the setting url has {', '.join(settings)}; SQLite knows timeout")
+    return file, patience
+
+
+def _is_locked(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+ADAPTER = SQLiteAdapter

@@ -1,0 +1,399 @@
+"""Every other warehouse, through dlt: rows come deduplicated, named and typed from here.
+
+Of dlt its DDL, its load jobs and its merges are used, and not its inference, its naming or its
+state. Each table has a dlt schema of its own, which dlt stores in the warehouse: it tells the kinds
+of columns in later runs, for types alone do not.
+"""
+
+# ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.common.destination.exceptions import DestinationTransientException
+from dlt.common.exceptions import DltException, MissingDependencyException
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.pipeline.exceptions import PipelineStepFailed
+from typing_extensions import override
+
+from target_warehouse.columns import Column
+from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
+from target_warehouse.warehouses.through_dlt import columns as dlt_columns
+from target_warehouse.warehouses.through_dlt import sql as dlt_sql
+from target_warehouse.warehouses.through_dlt.destinations import destination
+
+_SETTINGS = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "CRITICAL",  # what matters comes as an error
+    "SCHEMA__NAMING": "direct",
+    "LOAD__WORKERS": "1",
+    "LOAD__RAISE_ON_FAILED_JOBS": "true",
+    "LOAD__TRUNCATE_STAGING_DATASET": "true",
+}
+
+
+class RefusedError(Exception):
+    """The warehouse refused a value."""
+
+
+class DltAdapter(Adapter):
+    """Hands rows to dlt as Parquet, where the warehouse reads that.
+
+    Each load is complete when `merge` or `append` returns: nothing is left for `commit` to do. What
+    a killed run had not loaded is in its temporary folder, which no other run reads.
+    """
+
+    types = dlt_columns.TYPES
+    name_limit = 63
+    batch_bytes = 64 << 20
+    decimal_digits = dlt_columns.DIGITS
+    decimal_step = 9
+    errors = (DltException, RefusedError)
+    data_errors = (RefusedError,)
+
+    @override
+    def connect(self) -> None:
+        self.schema = self._wanted_schema or ""
+        self._staged = pa.table({})
+        self._described: dict[str, dlt.Schema] = {}
+        with contextlib.ExitStack() as stack:
+            self._folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="target-warehouse-")
+            )
+            # Not in the current folder: whose `.dlt` that is, nobody knows.
+            os.environ |= {**_SETTINGS, "DLT_PROJECT_DIR": self._folder}
+            with self._told():
+                self._destination, self._bucket = destination(self._url)
+                self._destination.client_class  # noqa: B018 - imports the driver, before all else
+                self._begin()
+                with self._client() as client:
+                    self._capabilities = client.capabilities
+            self._open = stack.pop_all()
+
+    @override
+    def use_schema(self) -> None:
+        with self._told(), self._client() as client:
+            if self.schema:
+                client.initialize_storage()
+            else:
+                client.is_storage_initialized()  # something to ask of the warehouse
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in a line for the user why the warehouse cannot be used."""
+        try:
+            yield
+        except MissingDependencyException as error:
+            needed = " ".join(f"'{name}'" for name in error.dependencies)
+            message = f"the setting url needs more of dlt: pip install {needed}"
+            raise WarehouseError(message) from error
+        except ModuleNotFoundError:
+            raise  # it says itself what is missing
+        except Exception as error:
+            raise WarehouseError(self.explain(error)) from error
+
+    @override
+    def is_transient(self, error: Exception) -> bool:
+        return isinstance(error, DestinationTransientException)  # loads dlt has tried again itself
+
+    @override
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._client() as client:
+            return [tuple(row) for row in client.sql_client.execute_sql(sql) or ()]
+
+    @override
+    def explain(self, error: Exception) -> str:
+        lines = str(_cause(error)).strip().splitlines() or [type(error).__name__]
+        if isinstance(error, ConfigFieldMissingException):
+            return "the setting url is not complete: " + " ".join(lines[:2])
+        return lines[0]  # further ones may show the row
+
+    @override
+    def spelled(self, name: str) -> str:
+        return dlt_columns.plain(name, folded=self._capabilities.casefold_identifier is not str)
+
+    @override
+    def path(self, table: str) -> str:
+        with self._client() as client:
+            path: str = client.sql_client.make_qualified_table_name(table)
+            return path
+
+    @override
+    def tables(self) -> list[str]:
+        if not self.schema:
+            raise WarehouseError("this url needs default_target_schema too: a dataset, as dlt says")
+        with self._client() as client, contextlib.suppress(DatabaseUndefinedRelation):
+            sql = client.sql_client
+            name = sql.escape_column_name("schema_name")
+            versions = sql.make_qualified_table_name(client.schema.version_table_name)
+            return sorted({row[0] for row in sql.execute_sql(f"SELECT {name} FROM {versions}")})
+        return []
+
+    @override
+    def columns(self, table: str) -> dict[str, Column]:
+        with self._client(table) as client:
+            _, stored = client.get_storage_table(table)
+            version = client.get_stored_schema(table) if stored else None
+        tables = json.loads(version.schema)["tables"] if version else {}
+        described = tables.get(table, {}).get("columns", {})
+        return {
+            name: dlt_columns.column(held, described.get(name, {})) for name, held in stored.items()
+        }
+
+    @override
+    def ensure(
+        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
+    ) -> dict[str, Column]:
+        existing = self.columns(table)
+        columns = {
+            name: existing[name].widest(column) if name in existing else column
+            for name, column in columns.items()
+        }
+        wanted = existing | columns
+        narrow = [
+            name
+            for name, column in columns.items()
+            if name in existing and self.is_narrower(existing[name], column)
+        ]
+        empty = bool(narrow) and self.is_empty(table)
+        for name in narrow:
+            try:
+                wanted[name] = self._alter(table, name, existing[name], columns[name], empty=empty)
+            except DltException as error:
+                if not empty or table not in self.tables():
+                    raise WarehouseError(
+                        f"the column {name!r} of the table {table!r} has to become "
+                        f"{columns[name].kind}, which failed: {self.explain(error)}; "
+                        "alter it by hand, or drop the table and load it anew"
+                    ) from error
+                self.drop(table)
+                break
+        self._describe(table, wanted, keys)
+        return wanted
+
+    @override
+    def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+        self._describe(table, columns, keys)
+
+    @override
+    def key(self, table: str, keys: Sequence[str]) -> None:
+        """Do nothing: keys are for `merge` to look at."""
+
+    @override
+    def is_empty(self, table: str) -> bool:
+        with self._client() as client:
+            sql = client.sql_client
+            path = sql.make_qualified_table_name(table)
+            return not sql.execute_sql(f"SELECT COUNT(*) FROM {path}")[0][0]
+
+    @override
+    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self._staged = dlt_columns.typed(rows, columns)
+
+    @override
+    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
+        upserts = "upsert" in (self._capabilities.supported_merge_strategies or ())
+        self._load(
+            table,
+            self._staged,
+            {
+                "disposition": "merge",
+                "strategy": "upsert" if upserts else "delete-insert",
+                "deduplicated": True,
+            },
+        )
+        return Merged(None, None)
+
+    @override
+    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self._load(table, dlt_columns.typed(rows, columns), "append")
+
+    @override
+    def replace(self, table: str, source: str) -> None:
+        names = self.columns(source)
+        limits = self._capabilities
+        with self._client() as client:
+            sql = client.sql_client
+            path, aside = map(sql.make_qualified_table_name, (table, source))
+            listed = ", ".join(map(sql.escape_column_name, names))
+            atomic = limits.supports_ddl_transactions or limits.supports_transactions
+            with sql.begin_transaction() if atomic else contextlib.nullcontext():
+                sql.execute_sql(f"DELETE FROM {path} WHERE 1 = 1")
+                sql.execute_sql(f"INSERT INTO {path} ({listed}) SELECT {listed} FROM {aside}")
+        self.drop(source)
+
+    @override
+    def remove(self, table: str, column: str, least: int) -> None:
+        with self._client() as client:
+            sql = client.sql_client
+            path, name = sql.make_qualified_table_name(table), sql.escape_column_name(column)
+            sql.execute_sql(f"DELETE FROM {path} WHERE {name} IS NULL OR {name} < {least}")
+
+    @override
+    def drop(self, table: str) -> None:
+        with self._client(table) as client:
+            client.drop_tables(table)
+            with client.with_staging_dataset(), contextlib.suppress(DatabaseUndefinedRelation):
+                client.drop_tables(table, delete_schema=False)
+
+    @override
+    def commit(self) -> None:
+        """Do nothing: dlt has committed by now."""
+
+    @override
+    def rollback(self) -> None:
+        """Do nothing: what failed was left out."""
+
+    @override
+    def close(self) -> None:
+        self._open.close()
+
+    def _begin(self) -> None:
+        """Begin with a pipeline that knows of no load."""
+        pipeline = dlt.pipeline(
+            "target_warehouse",
+            pipelines_dir=tempfile.mkdtemp(dir=self._folder),
+            destination=self._destination,
+            staging=self._bucket,
+            dataset_name=self.schema or None,  # type: ignore[arg-type]  # None is dlt's default
+        )
+        pipeline.config.restore_from_destination = False
+        pipeline.config.enable_runtime_trace = False
+        pipeline.config.runtime.intercept_signals = False  # they are the target's
+        for schema in self._described.values():
+            pipeline.schemas.save_schema(schema)
+        self._pipeline = pipeline
+
+    @contextlib.contextmanager
+    def _client(self, table: str | None = None) -> Iterator[Any]:
+        """Connect by dlt, with the schema of a table."""
+        if table and table not in self._pipeline.schemas:
+            self._pipeline.schemas.save_schema(dlt.Schema(table))
+        with self._pipeline.destination_client(*([table] if table else [])) as client:
+            yield client
+
+    def _describe(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+        """Make the table have these columns, and dlt know of them."""
+        described = {
+            name: dlt_columns.description(name, column) for name, column in columns.items()
+        }
+        sorts = self._capabilities.sqlglot_dialect == "clickhouse"  # by its keys: no nulls there
+        for key in keys:
+            described[key].update(primary_key=True, nullable=not sorts)
+        schema = dlt.Schema(table)
+        whole: Any = {
+            "name": table,
+            "columns": described,
+            "write_disposition": "merge" if keys else "append",
+        }
+        schema.update_table(whole)
+        self._described[table] = schema
+        self._pipeline.schemas.save_schema(schema)
+        with self._client(table) as client:
+            client.update_stored_schema(force=True)
+            if keys:
+                with client.with_staging_dataset():
+                    # What an earlier run has left may be narrower, and would round.
+                    client.initialize_storage()
+                    client.drop_tables(table, delete_schema=False)
+                    client.update_stored_schema(force=True)
+                    _index(client, table, [described[key] for key in keys])
+
+    def _alter(self, table: str, name: str, held: Column, wanted: Column, *, empty: bool) -> Column:
+        """Give a column another type and return it; text, where that is all that is sure."""
+        with self._client(table) as client:
+            _, stored = client.get_storage_table(table)
+            *others, last = dlt_columns.wider(held, wanted, empty=empty)
+            for column in others:
+                with contextlib.suppress(DltException):
+                    _alter(client, table, stored[name], dlt_columns.description(name, column))
+                    return column
+            _alter(client, table, stored[name], dlt_columns.description(name, last))
+            return last
+
+    def _load(self, table: str, rows: pa.Table, disposition: Any) -> None:
+        schema = self._described[table]
+        try:
+            self._pipeline.extract(
+                rows,
+                table_name=table,
+                schema=schema,
+                columns=schema.tables[table]["columns"],
+                write_disposition=disposition,
+                schema_contract="freeze",
+                loader_file_format=self._file_format(),
+            )
+            self._pipeline.normalize()
+            self._pipeline.load(workers=1)
+        except PipelineStepFailed as error:
+            self._begin()  # what this load has left is not to be taken up by the next
+            if _is_of_data(_cause(error)):
+                raise RefusedError(self.explain(error)) from error
+            raise
+
+    def _file_format(self) -> Any:
+        """Return Parquet, where the warehouse takes it, for it alone loses nothing anywhere."""
+        capabilities = self._capabilities
+        if self._bucket:
+            return "parquet"
+        preferred = capabilities.preferred_loader_file_format
+        supported = capabilities.supported_loader_file_formats
+        if capabilities.loader_file_format_selector:
+            preferred, supported = capabilities.loader_file_format_selector(
+                preferred, supported, table_schema={}
+            )
+        return "parquet" if "parquet" in supported else preferred
+
+
+def _alter(
+    client: Any, table: str, stored: Mapping[str, Any], described: Mapping[str, Any]
+) -> None:
+    if all(stored.get(name) == described.get(name) for name in ("data_type", "scale")):
+        return  # by hand, perhaps
+    sql = client.sql_client
+    type_ = client.type_mapper.to_destination_type(described, {"name": table})
+    if not isinstance(type_, str):
+        type_ = type_.compile(dialect=sql.dialect)  # one of SQLAlchemy's
+    path, column = sql.make_qualified_table_name(table), sql.escape_column_name(described["name"])
+    sql.execute_sql(dlt_sql.altered(_dialect(client), path, column, type_))
+
+
+def _index(client: Any, table: str, keys: Sequence[Mapping[str, Any]]) -> None:
+    sql = client.sql_client
+    types = {sql.escape_column_name(key["name"]): key["data_type"] for key in keys}
+    path = sql.make_qualified_table_name(table)
+    statement = dlt_sql.indexed(_dialect(client), path, types)
+    if statement:
+        sql.execute_sql(statement)
+
+
+def _dialect(client: Any) -> str:
+    """Return the name of the SQL that a warehouse speaks."""
+    dialect: str = client.capabilities.sqlglot_dialect or client.sql_client.dialect_name
+    return dialect
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what a driver raised, out of what dlt has wrapped around it."""
+    for name in ("exception", "client_exception", "dbapi_exception", "inner_exc", "orig"):
+        inner = getattr(error, name, None)
+        if isinstance(inner, BaseException):
+            return _cause(inner)
+    return error
+
+
+def _is_of_data(error: BaseException) -> bool:
+    """Tell whether a driver finds a value at fault, by the names that PEP 249 gives to errors."""
+    return any(cls.__name__ in {"DataError", "IntegrityError"} for cls in type(error).__mro__)
+
+
+ADAPTER = DltAdapter

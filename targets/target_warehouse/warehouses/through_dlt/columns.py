@@ -1,0 +1,81 @@
+"""Columns as dlt describes them, and rows in their types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from target_warehouse.columns import Column, ColumnType
+
+DIGITS = 38
+TYPES = {
+    ColumnType.BOOLEAN: "bool",
+    ColumnType.INTEGER: "bigint",
+    ColumnType.NUMBER: "decimal",
+    ColumnType.DATE: "date",
+    ColumnType.TIMESTAMP: "timestamp",
+    # Some warehouses have no times; and what they do to JSON differs, some encode it once more.
+    ColumnType.TIME: "text",
+    ColumnType.TEXT: "text",
+    ColumnType.JSON: "text",
+}
+_KINDS = {type_: kind for kind, type_ in TYPES.items()} | {
+    "json": ColumnType.JSON,
+    "text": ColumnType.TEXT,
+    "time": ColumnType.TIME,
+}
+"""Of columns that others made: no description of them is stored."""
+_KIND = "x-kind"
+
+
+def column(stored: Mapping[str, Any], described: Mapping[str, Any]) -> Column:
+    """Return a column as its description says, or, without one, as its type."""
+    type_ = stored["data_type"]
+    kind = (
+        ColumnType(described[_KIND]) if _KIND in described else _KINDS.get(type_, ColumnType.TEXT)
+    )
+    scale = described.get("scale") or (stored.get("scale") if kind is ColumnType.NUMBER else None)
+    return Column(kind, scale or 0, type_)
+
+
+def description(name: str, column: Column) -> dict[str, Any]:
+    """Return a column as dlt describes it, with its kind, which its type alone does not tell."""
+    digits = (
+        {"precision": DIGITS, "scale": column.scale} if column.kind is ColumnType.NUMBER else {}
+    )
+    type_ = TYPES[column.kind]
+    return {"name": name, "data_type": type_, "nullable": True, _KIND: str(column.kind), **digits}
+
+
+def typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
+    """Return rows in the types that their columns have."""
+    for index, (name, column) in enumerate(columns.items()):
+        if column.kind is ColumnType.NUMBER:
+            values = rows[name].cast(pa.decimal128(DIGITS, column.scale))
+        elif column.kind is ColumnType.TIME:
+            values = rows[name].cast(pa.string())
+        else:
+            continue
+        rows = rows.set_column(index, name, values)
+    return rows
+
+
+def wider(held: Column, wanted: Column, *, empty: bool) -> list[Column]:
+    """Return what a column may become, the best first."""
+    text = Column(ColumnType.TEXT)
+    if wanted.kind is ColumnType.NUMBER:
+        return [wanted, text]  # more digits after the point leave fewer before it
+    if held.kind is ColumnType.DATE and not empty:
+        return [text]  # as instants, dates would be midnights in the session's time zone
+    return [wanted]
+
+
+def plain(name: str, *, folded: bool) -> str:
+    """Put a name into the characters that all take; `folded` says that capitals are not kept."""
+    if folded:
+        name = name.lower()
+    name = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return re.sub(r"^_dlt|^(?=\d)", "_", name)  # `_dlt…` is dlt's own

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tap_adtraction.tap import TapAdtraction
+from tap_attribution_io.tap import TapAttributionIo
+from tap_ecdp.tap import TapEcdp
+from tap_ignite.tap import TapIgnite
+from tap_ihc.tap import TapIhc
+
+from attribution_elt.checks.accounts import Kept, finding, probes
+from attribution_elt.checks.findings import Finding
+from attribution_elt.kit.tap import VendorTap
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.faults import Fault
+from tests.operating import TAP_TYPES, extractor
+
+TODAY = datetime.now(UTC).date()
+
+
+def findings(sandbox: Sandbox, tap: type[VendorTap], **changes: object) -> list[Finding]:
+    return [finding(probe) for probe in probes(extractor(sandbox, tap, **changes), Kept())]
+
+
+@pytest.mark.parametrize("tap", [each for each in TAP_TYPES if each is not TapIhc])
+def test_an_account_that_works_is_green_for_one_small_request(
+    sandbox: Sandbox, tap: type[VendorTap]
+) -> None:
+    vendor = sandbox.vendors[tap.name.removeprefix("tap-")]
+    found = findings(sandbox, tap)
+    assert [each.problems for each in found] == [[]] * len(found)
+    assert all(each.facts[0] == "credentials hold" for each in found)
+    assert len(vendor.requests) == len(found)
+
+
+@pytest.mark.parametrize("tap", [each for each in TAP_TYPES if each is not TapIhc])
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials_are_told_with_the_setting_to_check(
+    sandbox: Sandbox, tap: type[VendorTap], status: int
+) -> None:
+    sandbox.vendors[tap.name.removeprefix("tap-")].faults.add(
+        Fault("status", status=status, times=None)
+    )
+    for found in findings(sandbox, tap):
+        (problem,) = found.problems
+        assert f"answered {status}: check the setting" in problem
+        assert "credentials hold" not in found.facts
+
+
+def test_ihc_is_not_asked_because_that_would_cost_quota(sandbox: Sandbox, tmp_path: Path) -> None:
+    journeys = tmp_path / "journeys.csv"
+    journeys.write_text("")
+    (found,) = findings(sandbox, TapIhc, journeys_file=str(journeys))
+    assert found.facts == ["settings are valid; not asked, for every request costs quota"]
+    assert sandbox.ihc.requests == []
+
+
+def test_a_wrong_setting_is_told_without_asking(sandbox: Sandbox) -> None:
+    (found,) = findings(sandbox, TapEcdp, max_retries="often", start_date="soon")
+    assert [each.partition(":")[0] for each in found.problems] == [
+        "setting 'max_retries'",
+        "setting 'start_date'",
+    ]
+    assert sandbox.ecdp.requests == []
+
+
+def test_a_customer_that_is_unknown_shows_that_the_project_is_open(sandbox: Sandbox) -> None:
+    (found,) = findings(sandbox, TapAttributionIo)
+    assert found.ok
+    assert [each.status for each in sandbox.attribution_io.requests] == [404]
+
+
+def test_a_404_of_a_vendor_that_has_no_such_answer_is_a_problem(sandbox: Sandbox) -> None:
+    (found,) = findings(sandbox, TapEcdp, api_url=f"{sandbox.url}/ecdp/v9")
+    assert found.problems == ["ECDP, credentials: answered 404: Not Found"]
+
+
+def test_what_is_left_of_the_quota_is_told(sandbox: Sandbox) -> None:
+    partner, client = findings(sandbox, TapAdtraction)
+    assert "29 of 30 requests left in the quota's window" in partner.facts
+    assert "9 of 10 requests left in the quota's window" in client.facts
+
+
+def test_a_quota_that_is_used_up_says_to_try_later(sandbox: Sandbox) -> None:
+    sandbox.adtraction.faults.add(Fault("status", status=429, times=None))
+    for found in findings(sandbox, TapAdtraction):
+        assert found.problems[0].endswith("answered 429: its quota is used up for now, try later")
+
+
+@pytest.mark.parametrize(("skew", "side"), [(600, "ahead of"), (-600, "behind")])
+def test_a_clock_that_is_wrong_is_told(sandbox: Sandbox, skew: float, side: str) -> None:
+    sandbox.ecdp.clock_skew = skew
+    (found,) = findings(sandbox, TapEcdp)
+    (problem,) = found.problems
+    seconds = int(problem.partition("clock is ")[2].partition(" s")[0])
+    assert abs(seconds - 600) <= 2
+    assert f"{side} this machine's" in problem
+
+
+def test_clocks_that_differ_little_are_green(sandbox: Sandbox) -> None:
+    sandbox.ecdp.clock_skew = 5
+    (found,) = findings(sandbox, TapEcdp)
+    assert any(each.startswith("clocks differ by") for each in found.facts)
+
+
+def test_a_vendor_that_is_not_there_is_told(sandbox: Sandbox) -> None:
+    (found,) = findings(sandbox, TapEcdp, api_url="http://127.0.0.1:9/ecdp")
+    assert found.problems == ["ECDP, credentials: connection refused"]
+
+
+def reach(sandbox: Sandbox, bookmark_age: int) -> list[Finding]:
+    """What is found of websites whose last run was so many days ago."""
+    account = extractor(sandbox, TapIgnite)
+    day = (TODAY - timedelta(days=bookmark_age)).isoformat()
+    units = {site.name: day for site in sandbox.ignite.websites}
+    streams = [
+        stream.name for stream in TapIgnite.stream_types if stream.name != "location_details"
+    ]
+    state = {"bookmarks": {name: {"units": units} for name in streams}}
+    catalog = TapIgnite(config=dict(account.settings)).catalog_dict
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            if not entry["breadcrumb"]:
+                entry["metadata"]["selected"] = stream["stream"] in streams
+    return [finding(probe) for probe in probes(account, Kept(state, catalog))]
+
+
+def test_days_that_the_vendor_has_forgotten_are_counted(sandbox: Sandbox) -> None:
+    for found in reach(sandbox, bookmark_age=65):
+        (problem,) = found.problems
+        wanted, earliest = TODAY - timedelta(days=66), TODAY - timedelta(days=59)
+        assert problem == (
+            f"7 days from {wanted} on are lost: Ignite forgets what was before {earliest}; "
+            "run it before more are"
+        )
+
+
+def test_days_that_the_vendor_is_about_to_forget_are_told(sandbox: Sandbox) -> None:
+    for found in reach(sandbox, bookmark_age=55):
+        (problem,) = found.problems
+        assert problem.startswith("run it within 3 days: it wants everything since")
+
+
+def test_a_bookmark_of_late_is_green(sandbox: Sandbox) -> None:
+    for found in reach(sandbox, bookmark_age=1):
+        assert "57 days until what the next run wants is forgotten" in found.facts

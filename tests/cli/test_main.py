@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import shlex
+from importlib.metadata import version
+
+import click
+import yaml
+from click.testing import CliRunner
+
+from attribution_elt.cli.main import cli
+from attribution_elt.meltano.project import WEBHOOK
+from tests.pipeline.meltano import PROJECT
+
+UTILITY = yaml.safe_load((PROJECT / "meltano.yml").read_text())["plugins"]["utilities"][0]
+
+
+def test_meltano_s_commands_are_commands_of_ours() -> None:
+    for arguments in UTILITY["commands"].values():
+        name, *given = shlex.split(arguments)
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        command.make_context(name, given)
+
+
+def test_the_webhook_is_the_setting_that_meltano_knows() -> None:
+    (setting,) = UTILITY["settings"]
+    assert f"{UTILITY['name']}_{setting['name']}".upper().replace("-", "_") == WEBHOOK
+    assert setting["sensitive"] is True
+
+
+def test_it_says_its_version() -> None:
+    done = CliRunner().invoke(cli, ["--version"])
+    assert done.output == f"attribution-elt v{version('attribution-elt')}\n"
+
+
+def test_every_command_and_option_says_what_it_is_for() -> None:
+    for command in cli.commands.values():
+        assert command.help
+        assert all(each.help for each in command.params if isinstance(each, click.Option))

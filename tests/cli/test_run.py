@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.faults import Fault
+from attribution_elt.sandbox.messages import Request
+from tests.operating import at_a_terminal, attribution_elt, variables
+from tests.pipeline.meltano import SCRIPTS, project
+
+
+@pytest.fixture
+def sandbox() -> Iterable[Sandbox]:
+    """The vendors of today: the taps ask for what there is up to the real day."""
+    with Sandbox(seed=7, today=datetime.now(UTC).date()) as fresh:
+        yield fresh
+
+
+def events(printed: str, kind: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in printed.splitlines()]
+    return [event for event in found if event["event"] == kind]
+
+
+def test_a_machine_is_told_what_was_done_and_the_warehouse_remembers(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    folder = project(tmp_path / "project")
+    environment = variables(sandbox, ["tap-ecdp"])
+    done = attribution_elt(folder, environment, "run", "ecdp")
+    assert done.returncode == 0, done.stdout
+    (progress,) = events(done.stdout, "progress")
+    assert progress["units_done"] == progress["units_total"] > 1
+    (summary,) = events(done.stdout, "summary")
+    rows = {each["stream"]: each["inserted"] for each in summary["streams"]}
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as warehouse:
+        for stream, inserted in rows.items():
+            counted = warehouse.execute(f"SELECT count(*) FROM tap_ecdp.{stream}").fetchone()
+            assert counted == (inserted,)
+        kept = warehouse.execute("SELECT run_id, stream, inserted FROM tap_ecdp._runs").fetchall()
+    assert {(stream, inserted) for _, stream, inserted in kept} == set(rows.items())
+    assert {run_id for run_id, _, _ in kept} == {summary["run_id"]}
+    again = attribution_elt(folder, environment, "run", "tap-ecdp", "target-warehouse")
+    (summary,) = events(again.stdout, "summary")
+    assert {each["inserted"] for each in summary["streams"]} == {0}
+    assert {each["unchanged"] > 0 for each in summary["streams"]} == {True}
+
+
+def test_what_failed_is_told_and_kept_beside_what_did_not(
+    sandbox: Sandbox, tmp_path: Path, postgres_url: str
+) -> None:
+    folder = project(tmp_path / "project")
+    sandbox.adtraction.faults.add(Fault("status", status=404, match="products/feed"))
+    environment = variables(sandbox, ["tap-adtraction"], TARGET_WAREHOUSE_URL=postgres_url)
+    done = attribution_elt(folder, environment, "run", "adtraction")
+    assert done.returncode == 1
+    (summary,) = events(done.stdout, "summary")
+    (failure,) = summary["failures"]
+    assert failure.startswith("tap-adtraction: failed, the next run tries again: Adtraction, feed")
+    assert summary["failed_units"] == 1
+    with psycopg.connect(postgres_url) as warehouse:
+        kept = warehouse.execute(
+            "SELECT stream, complete, failed_units, message FROM tap_adtraction._runs"
+        ).fetchall()
+    by_stream = {stream: rest for stream, *rest in kept}
+    assert by_stream["products"][:2] == [False, 1]
+    assert by_stream["products"][2] in failure
+    assert by_stream["programs"] == [True, 0, None]
+
+
+def test_refused_credentials_are_kept_with_every_stream(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    environment = variables(sandbox, ["tap-ecdp"], TAP_ECDP_API_KEY="expired-on-saturday")
+    done = attribution_elt(folder, environment, "run", "ecdp")
+    assert done.returncode == 1
+    assert "expired" not in done.stdout + done.stderr
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as warehouse:
+        kept = warehouse.execute("SELECT complete, message FROM tap_ecdp._runs").fetchall()
+    assert len(kept) == 2
+    for complete, message in kept:
+        assert complete is False
+        assert message.endswith("answered 401: check the setting api_key")
+
+
+def test_somebody_at_a_terminal_sees_a_summary(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    code, lines = at_a_terminal(folder, variables(sandbox, ["tap-ecdp"]), "run", "ecdp")
+    assert code == 0
+    assert any("of 9 units" in line for line in lines)
+    assert not any("{" in line for line in lines)
+    assert lines[-4].split()[:3] == ["tap", "stream", "records"]
+    assert lines[-3].split()[:2] == ["tap-ecdp", "attributed_order_lines"]
+    assert "\033[32msucceeded\033[0m" in lines[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_its_summary(
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    folder = project(tmp_path / "project")
+    asked = threading.Event()
+
+    def note(_: Request) -> bool:
+        asked.set()
+        return True
+
+    sandbox.ecdp.faults.add(Fault("slow", times=None, match=note, delay=2))
+    with subprocess.Popen(
+        [str(SCRIPTS / "attribution-elt"), "run", "ecdp"],
+        cwd=folder,
+        env=variables(sandbox, ["tap-ecdp"], TAP_ECDP_WINDOW_DAYS="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert asked.wait(60)
+        process.send_signal(number)
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    (summary,) = events(printed, "summary")
+    assert summary["exit_code"] == 128 + number
+
+
+def test_what_meltano_does_not_know_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    done = attribution_elt(folder, variables(sandbox, []), "run", "--full-refresh", "nope")
+    assert done.returncode == 1
+    (summary,) = events(done.stdout, "summary")
+    assert summary["failures"] == ["Block nope not found"]

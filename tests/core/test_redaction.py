@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import logging
+import re
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+
+from attribution_elt.core.redaction import (
+    Redactor,
+    _RedactingFormatter,
+    _RedactingStream,
+    passwords_of,
+    secrets_of,
+)
+
+SECRETS = ["s3cr3t-key", "p@ss w/rd+&=%", 'quo"te\\back', "zażółć", "x" * 40, "sk_live.Ab-9~"]
+
+
+def spellings(secret: str) -> dict[str, str]:
+    raw = secret.encode()
+    return {
+        "raw": secret,
+        "in a path": quote(secret, safe=""),
+        "in a path with slashes": quote(secret),
+        "in a query": quote_plus(secret),
+        "as a parameter": urlencode({"token": secret}),
+        "in a path in lower case": re.sub("%..", lambda x: x[0].lower(), quote(secret, safe="")),
+        "in JSON": json.dumps({"key": secret}),
+        "in JSON in UTF-8": json.dumps({"key": secret}, ensure_ascii=False),
+        "in base64": base64.b64encode(raw).decode(),
+        "in base64 for URLs": base64.urlsafe_b64encode(raw).decode(),
+        "in base64 behind a user": base64.b64encode(f"user:{secret}:more".encode()).decode(),
+        "in hexadecimal": raw.hex(),
+        "in hexadecimal in upper case": raw.hex().upper(),
+        "in percent signs alone": "".join(f"%{byte:02x}" for byte in raw),
+        "in HTML": html.escape(secret),
+        "in upper case": secret.upper(),
+        "as a hash": hashlib.sha256(raw).hexdigest(),
+        "as Python shows it": repr({"key": secret}),
+        "as bytes": repr(raw),
+    }
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("spelling", spellings(""))
+def test_a_secret_is_removed_however_it_is_spelt(secret: str, spelling: str) -> None:
+    redact = Redactor()
+    redact.add([secret])
+    told = spellings(secret)[spelling]
+    left = redact(f"GET /orders?{told}&page=2 failed")
+    assert "***" in left
+    assert left.startswith("GET /orders?")
+    assert left.endswith("&page=2 failed")
+    for form in (secret, quote(secret, safe=""), quote_plus(secret)):
+        assert form not in left
+
+
+def test_a_secret_that_holds_another_leaves_nothing_of_either() -> None:
+    redact = Redactor()
+    redact.add(["token"])
+    redact.add(["token-and-more"])
+    assert redact("a token-and-more b token c") == "a *** b *** c"
+
+
+def test_a_short_secret_leaves_the_words_that_hold_it() -> None:
+    redact = Redactor()
+    redact.add(["k", "secret"])
+    told = redact("'lookback_days' of client_secret: /api?key=k&secret=secret 'k' \"k\"")
+    assert told == "'lookback_days' of client_secret: /api?key=***&***=*** '***' \"***\""
+
+
+def test_an_empty_secret_changes_nothing() -> None:
+    redact = Redactor()
+    redact.add([""])
+    assert redact("nothing to hide") == "nothing to hide"
+
+
+def test_secrets_are_found_at_any_depth_of_the_settings() -> None:
+    secret = {"type": "string", "secret": True}
+    website = {"type": "object", "properties": {"name": {"type": "string"}, "token": secret}}
+    schema = {
+        "properties": {
+            "api_key": secret,
+            "plain": {"type": "string"},
+            "websites": {"type": "array", "items": website},
+            "url": secret,
+            "keys": {"type": "array", "secret": True},
+        }
+    }
+    config = {
+        "api_key": "one",
+        "plain": "shown",
+        "websites": [{"name": "shown", "token": "two"}, {"token": "three"}, {}],
+        "url": "postgresql://user:pa%20ss@host/db",
+        "keys": ["four", "five"],
+    }
+    found = set(secrets_of(schema, config))
+    assert {"one", "two", "three", "pa%20ss", "pa ss", "four", "five"} <= found
+    assert "shown" not in found
+
+
+def test_missing_and_null_secrets_are_no_secrets() -> None:
+    schema = {"properties": {"api_key": {"secret": True}, "other": {"secret": True}}}
+    assert list(secrets_of(schema, {"api_key": None})) == []
+
+
+def logged(redact: Redactor, *, level: int) -> tuple[logging.Logger, io.StringIO]:
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_RedactingFormatter(logging.Formatter("%(message)s"), redact))
+    logger = logging.getLogger("redaction")
+    logger.handlers = [handler]
+    logger.setLevel(level)
+    return logger, out
+
+
+def test_log_lines_arguments_and_tracebacks_are_without_secrets() -> None:
+    redact = Redactor()
+    redact.add(["s3cr3t-key"])
+    logger, out = logged(redact, level=logging.DEBUG)
+    logger.debug("asking %s", "http://x?token=s3cr3t-key")
+    logger.info("settings %s", {"api_key": "s3cr3t-key"})
+    try:
+        int("s3cr3t-key")
+    except ValueError:
+        logger.exception("failed with s3cr3t-key")
+    assert "s3cr3t-key" not in out.getvalue()
+    assert out.getvalue().count("***") >= 4
+    assert "Traceback" in out.getvalue()
+
+
+def test_standard_error_is_without_secrets() -> None:
+    redact = Redactor()
+    redact.add(["s3cr3t-key"])
+    out = io.StringIO()
+    stream = _RedactingStream(out, redact)
+    print("Traceback: s3cr3t-key", {"k": "s3cr3t-key"}, file=stream)
+    assert "s3cr3t-key" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("https://user:pa%20ss@host/v1", {"pa%20ss", "pa ss"}),
+        ("user:word@host", {"word"}),
+        ("https://user:w@rd@host", {"w@rd", "w"}),
+        ("https://user:word@[::1", {"word"}),
+        ("https://host:8080/v1", set()),
+        ("somebody@example.com", set()),
+        ("a text: mail to me@example.com", set()),
+    ],
+)
+def test_passwords_are_found_in_urls_sound_or_not(url: str, password: set[str]) -> None:
+    assert set(passwords_of({"api_url": url, "more": [{"inner": url}], "number": 1})) == password
+
+
+def test_what_is_no_url_has_no_password_and_is_a_secret_all_the_same() -> None:
+    schema = {"properties": {"url": {"secret": True}}}
+    assert list(secrets_of(schema, {"url": "db://user:word@[::1"})) == ["db://user:word@[::1"]

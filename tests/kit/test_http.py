@@ -1,0 +1,136 @@
+"""What a client does with answers that no sandbox gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from requests_mock import Mocker
+from tap_adtraction.client import AdtractionClient
+from tap_attribution_io.client import AttributionClient
+from tap_ecdp.client import EcdpClient
+from tap_ihc.client import IhcClient
+
+from attribution_elt.kit.errors import UnitError, UnreachableError
+from attribution_elt.kit.http import client as http
+from attribution_elt.kit.http.client import Client, Request
+
+CONFIG = {
+    "api_url": "https://api.example.com/v1/",
+    "user_agent": "test",
+    "request_timeout": 1,
+    "max_retries": 2,
+    "max_concurrent_requests": 1,
+}
+SECRETS = {
+    "token": "s3cr3t", "auth_location": "header", "api_key": "s3cr3t",
+    "public_key": "project", "secret": "s3cr3t",
+}  # fmt: skip
+ASKED = Request("/orders", "the orders", params={"page": 1, "none": None})
+
+
+class Shop(Client):
+    vendor = "Shop"
+    credential = "token"
+
+    def auth_headers(self) -> dict[str, str]:
+        return {"X-Token": "s3cr3t"}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.0)
+
+
+def test_paths_are_joined_and_parameters_without_a_value_left_out(requests_mock: Mocker) -> None:
+    requests_mock.get("https://api.example.com/v1/orders", text="[1]")
+    assert list(Shop(CONFIG).fetch(ASKED)) == [1]
+    assert requests_mock.last_request is not None
+    assert requests_mock.last_request.qs == {"page": ["1"]}
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed_with_the_credentials(
+    requests_mock: Mocker, status: int
+) -> None:
+    elsewhere = {"Location": "https://elsewhere.example.com/"}
+    requests_mock.get("https://api.example.com/v1/orders", status_code=status, headers=elsewhere)
+    requests_mock.get("https://elsewhere.example.com/", text="[]")
+    with pytest.raises(UnitError, match=f"Shop, the orders: answered {status}"):
+        Shop(CONFIG).fetch(ASKED)
+    assert requests_mock.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        requests.ReadTimeout("https://api.example.com/v1/orders?token=s3cr3t"),
+        requests.ConnectionError("HTTPSConnectionPool(url: /v1/orders?token=s3cr3t)"),
+        requests.exceptions.SSLError("https://api.example.com/v1/orders?token=s3cr3t"),
+        requests.exceptions.ChunkedEncodingError("token=s3cr3t"),
+        requests.exceptions.ContentDecodingError("token=s3cr3t"),
+    ],
+)
+def test_failures_on_the_wire_are_tried_again_and_told_without_their_texts(
+    requests_mock: Mocker, failure: Exception
+) -> None:
+    requests_mock.get("https://api.example.com/v1/orders", exc=failure)
+    with pytest.raises(UnitError) as caught:
+        Shop(CONFIG).fetch(ASKED)
+    assert "s3cr3t" not in str(caught.value)
+    assert str(caught.value).startswith("Shop, the orders: ")
+    assert caught.value.__cause__ is None
+    assert requests_mock.call_count == 2
+
+
+def test_a_connection_that_never_comes_about_is_no_matter_of_one_unit() -> None:
+    config: dict[str, Any] = {**CONFIG, "api_url": "http://127.0.0.1:9"}
+    with pytest.raises(UnreachableError, match="connection refused"):
+        Shop(config).fetch(ASKED)
+
+
+def test_the_vendor_s_own_words_are_one_short_line(requests_mock: Mocker) -> None:
+    long = {"message": "no\n\nsuch   page " + "x" * 1000}
+    requests_mock.get("https://api.example.com/v1/orders", status_code=404, json=long)
+    with pytest.raises(UnitError, match="answered 404: no such page xxx") as caught:
+        Shop(CONFIG).fetch(ASKED)
+    assert len(str(caught.value)) < 300
+    assert caught.value.status == 404
+
+
+def test_once_refused_an_account_asks_for_nothing_more(requests_mock: Mocker) -> None:
+    requests_mock.get("https://api.example.com/v1/orders", status_code=401)
+    client = Shop(CONFIG)
+    for _ in range(3):
+        with pytest.raises(UnitError, match="answered 401: check the setting token"):
+            client.fetch(ASKED)
+    assert requests_mock.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("client", "more", "document"),
+    [
+        (AdtractionClient, {"credential": "token"}, {"data": [], "count": 0, "pageSize": 9}),
+        (AttributionClient, {}, {"customer": {"client_id": "7", "events": []}}),
+        (EcdpClient, {}, {"data": []}),
+        (IhcClient, {}, {"value": [], "partialFailureErrors": [], "statusCode": 200}),
+    ],
+)
+def test_what_an_answer_has_beside_its_rows_is_told_once(
+    requests_mock: Mocker,
+    caplog: pytest.LogCaptureFixture,
+    client: type[Client],
+    more: dict[str, str],
+    document: dict[str, Any],
+) -> None:
+    asking = client({**CONFIG, **SECRETS}, **more)
+    requests_mock.get("https://api.example.com/v1/orders", json=document)
+    asking.fetch(ASKED)
+    assert not caplog.messages
+    requests_mock.get("https://api.example.com/v1/orders", json={**document, "unheard": 1})
+    asking.fetch(ASKED)
+    asking.fetch(ASKED)
+    assert caplog.messages == [
+        f"{client.vendor}: property 'unheard' beside the rows is in no stream"
+    ]

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from decimal import Decimal
+
+import pytest
+from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
+
+from attribution_elt.kit import writer as module
+from attribution_elt.kit.writer import LineWriter
+
+
+class Pipe(io.BytesIO):
+    """Keeps what arrives, one entry for each time something does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrivals: list[bytes] = []
+
+    def write(self, some: object) -> int:
+        self.arrivals.append(bytes(some))  # type: ignore[call-overload]
+        return len(self.arrivals[-1])
+
+
+def write(records: int, size: int = 10, *, state: bool = False) -> list[bytes]:
+    pipe = Pipe()
+    with redirect_stdout(io.TextIOWrapper(pipe)):
+        writer = LineWriter()
+        prefix = writer.record_prefix("orders")
+        for number in range(records):
+            writer.write_record(prefix, {"n": number, "text": "ż" * size})
+        if state:
+            writer.write_message(StateMessage({"bookmarks": {}}))
+        else:
+            writer.flush()
+        arrivals = list(pipe.arrivals)
+    return [each for each in arrivals if each]
+
+
+def test_every_record_is_a_line_of_its_own() -> None:
+    lines = b"".join(write(1000)).splitlines()
+    messages = [json.loads(line) for line in lines]
+    assert [message["record"]["n"] for message in messages] == list(range(1000))
+    assert {(each["type"], each["stream"]) for each in messages} == {("RECORD", "orders")}
+
+
+def test_only_whole_lines_leave() -> None:
+    arrivals = write(2000, size=100)
+    assert len(arrivals) > 3
+    assert all(each.endswith(b"}\n") for each in arrivals)
+
+
+def test_records_are_gathered_and_a_state_sends_them_off_first() -> None:
+    (arrival,) = write(100, state=True)
+    *_, last_record, state = arrival.splitlines()
+    assert json.loads(last_record)["record"]["n"] == 99
+    assert json.loads(state)["type"] == "STATE"
+
+
+def test_a_slow_vendor_s_records_do_not_wait_for_a_full_buffer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "FLUSH_SECONDS", 0.0)
+    assert len(write(5)) == 5
+
+
+def test_numbers_keep_their_digits_and_texts_their_letters() -> None:
+    record = {
+        "money": Decimal("249.50"),
+        "tiny": Decimal("0.10000000000000000000001"),
+        "id": 2**70,
+        "text": 'żółć "}\n\t\\ 🧦 </script>',
+        "nested": [{"a": Decimal("1.10")}, None, True],
+    }
+    pipe = io.BytesIO()
+    with redirect_stdout(io.TextIOWrapper(pipe)):
+        writer = LineWriter()
+        writer.write_record(writer.record_prefix("a stream"), record)
+        writer.write_message(RecordMessage("a stream", record))
+        writer.flush()
+        lines = pipe.getvalue().splitlines()
+    for line in lines:
+        told = json.loads(line, parse_float=Decimal)
+        assert (told["type"], told["stream"]) == ("RECORD", "a stream")
+        assert repr(told["record"]) == repr(record)
+
+
+def test_schema_messages_leave_at_once() -> None:
+    pipe = io.BytesIO()
+    with redirect_stdout(io.TextIOWrapper(pipe)):
+        LineWriter().write_message(SchemaMessage("orders", {"properties": {}}, ["id"]))
+        assert json.loads(pipe.getvalue())["key_properties"] == ["id"]
+
+
+GONE = """
+import sys
+from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.writer import LineWriter
+
+writer = LineWriter()
+prefix = writer.record_prefix("orders")
+try:
+    while True:
+        writer.write_record(prefix, {"text": "x" * 1000})
+except TapError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_loader_that_goes_away_is_told_in_one_line() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", GONE], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr is not None
+        complaint = process.stderr.read().decode()
+    assert process.returncode == 1
+    assert complaint == "the loader closed the pipe before everything was read\n"

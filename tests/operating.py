@@ -1,0 +1,81 @@
+"""Runs `attribution-elt` as its user does, in a project of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tap_adtraction.tap import TapAdtraction
+from tap_attribution_io.tap import TapAttributionIo
+from tap_ecdp.tap import TapEcdp
+from tap_ignite.tap import TapIgnite
+from tap_ihc.tap import TapIhc
+
+from attribution_elt.kit.tap import VendorTap
+from attribution_elt.meltano.project import Extractor
+from attribution_elt.sandbox import Sandbox
+from tests import leaks
+from tests.pipeline.meltano import SCRIPTS, environment, settings
+
+TAP_TYPES: tuple[type[VendorTap], ...] = (
+    TapEcdp,
+    TapAdtraction,
+    TapIgnite,
+    TapAttributionIo,
+    TapIhc,
+)
+
+
+def variables(sandbox: Sandbox, taps: Iterable[str], **more: str) -> dict[str, str]:
+    """The environment of a user with accounts at these taps' vendors."""
+    every = {tap: config for tap, config in settings(sandbox).items() if tap in taps}
+    return environment(every, **more)
+
+
+def attribution_elt(
+    folder: Path, variables: Mapping[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the console script to its end."""
+    done = subprocess.run(
+        [str(SCRIPTS / "attribution-elt"), *arguments],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    leaks.guard(done.stdout, done.stderr)
+    return done
+
+
+def at_a_terminal(
+    folder: Path, variables: Mapping[str, str], *arguments: str
+) -> tuple[int, list[str]]:
+    """Run the console script at a terminal: its exit code, and every line that it showed."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [str(SCRIPTS / "attribution-elt"), *arguments],
+        cwd=folder,
+        env={**variables, "TERM": "xterm", "NO_COLOR": ""},
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # which is how a terminal ends
+            while read := os.read(ours, 4096):
+                shown += read
+    os.close(ours)
+    return process.returncode, [line for line in shown.decode().splitlines() if line.strip()]
+
+
+def extractor(sandbox: Sandbox, tap: type[VendorTap], **changes: Any) -> Extractor:
+    """An extractor as the project has it, with settings that open the sandbox."""
+    given = {**settings(sandbox)[tap.name], **changes}
+    return Extractor(tap.name, tap, tap.name.replace("-", "_"), given)

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import click
+import psycopg
+import pytest
+from target_warehouse.warehouses import connect
+
+from attribution_elt.cli.report import report
+from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
+from attribution_elt.reporting.page import page
+from attribution_elt.reporting.reading import read, title_of
+from tests.pipeline.meltano import PROJECT
+from tests.reporting.vendors_data import (
+    ATTRIBUTIONS,
+    EVENT_ATTRIBUTIONS,
+    EVENTS,
+    ORDERS,
+    credit,
+    event,
+    extractors,
+    load,
+    loader,
+    order,
+    session,
+)
+from tests.targets.target_warehouse.warehouses import Warehouse, raw_record, record, schema
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+LESS = "\N{MINUS SIGN}"
+ECDP, IO, IHC = "tap-ecdp", "tap-attribution-io", "tap-ihc"
+
+
+class Reader(HTMLParser):
+    """Text that is shown, elements that there are, and what a browser would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loads: list[str] = []
+        self.shown: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [
+            f"{name}={value}"
+            for name, value in attrs
+            if name in {"src", "srcset", "href", "xlink:href", "data", "poster", "action"}
+            and not str(value).startswith("#")
+        ]
+
+    def handle_data(self, data: str) -> None:
+        self.shown.append(data.strip())
+
+    @property
+    def text(self) -> str:
+        return " | ".join(filter(None, self.shown))
+
+
+def made(warehouse: Warehouse, *taps: str, now: datetime = NOW) -> str:
+    since = now - timedelta(days=90)
+    return page([read(loader(warehouse), extractors(*taps), since)], "dev", now, 90)
+
+
+def shown(warehouse: Warehouse, *taps: str, now: datetime = NOW) -> str:
+    return Reader(made(warehouse, *taps, now=now)).text
+
+
+def change(warehouse: Warehouse, tap: str, statement: str, table: str) -> None:
+    with closing(connect(warehouse.url, tap.replace("-", "_"))) as adapter:
+        adapter.execute(statement.format(adapter.path(table)))
+        adapter.commit()
+
+
+def test_revenue_is_shown_by_channel_and_currencies_are_not_added_up(warehouse: Warehouse) -> None:
+    load(
+        warehouse,
+        ECDP,
+        ORDERS,
+        order("1", "2026-03-01", "1000.4", "Email"),
+        order("2", "2026-03-02", "3000", "SMS"),
+        order("3", "2026-03-02", "77", None, "SEK"),
+        order("4", "2025-03-02", "5555", "SMS"),
+    )
+    text = shown(warehouse, ECDP)
+    assert "2 orders worth 4,000 EUR from 2026-03-01 to 2026-03-02." in text
+    assert "1 order worth 77 SEK from 2026-03-02 to 2026-03-02." in text
+    assert "SMS | 1 | 3,000 | 75 %" in text
+    assert "2026-03-02, SMS: 3,000 EUR" in text
+    assert "5,555" not in text
+
+
+def test_what_was_restated_is_shown_with_its_time(warehouse: Warehouse) -> None:
+    rows = [order(str(number), "2026-03-01", "100", "Email") for number in range(3)]
+    load(warehouse, ECDP, ORDERS, *rows)
+    assert "No day" not in shown(warehouse, ECDP)
+    change(
+        warehouse, ECDP, "UPDATE {} SET noted_at = '2026-03-02 05:00:00+00:00'", "_revenue_history"
+    )
+    changed = [order("0", "2026-03-01", "40", "Email"), order("1", "2026-03-01", "100", "SMS")]
+    load(warehouse, ECDP, ORDERS, *changed)
+    made(warehouse, ECDP)  # which notes it
+    change(
+        warehouse,
+        ECDP,
+        "UPDATE {} SET noted_at = '2026-03-06 05:00:00+00:00' WHERE noted_at > '2026-03-03'",
+        "_revenue_history",
+    )
+    text = shown(warehouse, ECDP)
+    assert "1 of 1 day has moved: 0 EUR up, 60 EUR down, and 100 EUR from one channel" in text
+    assert f"2026-03-01, within 7 days: {LESS}60 EUR" in text
+    assert f"2026-03-06 05:00 | 1 | {LESS}60 | 100" in text
+    assert "2026-03-01 | 300 | 240 | -20.0 %" in text
+
+
+def test_the_models_credits_stand_beside_the_vendors_own(warehouse: Warehouse) -> None:
+    load(warehouse, ECDP, ORDERS, order("A", "2026-03-01", "10", "Email"))
+    load(
+        warehouse,
+        IO,
+        EVENTS,
+        event(1, "2026-03-01"),
+        event(2, "2026-03-01"),
+        EVENT_ATTRIBUTIONS,
+        credit(1, 1, "Linear", "Paid", weight=100, amount=200),
+        credit(2, 2, "Linear", "Paid", weight=100, amount=999),
+    )
+    assert "IHC has credited nothing yet." in shown(warehouse, ECDP, IO, IHC)
+    load(
+        warehouse,
+        IHC,
+        ATTRIBUTIONS,
+        session("1", "a", "Paid", 0.25),
+        session("1", "b", "Direct", 0.75),
+        session("unknown", "c", "Paid", 1),
+    )
+    text = shown(warehouse, ECDP, IO, IHC)
+    assert "1 of the 2 conversions that IHC has credited, by the type purchases." in text
+    assert "channel | IHC | Attribution.io | difference" in text
+    assert "Direct | 150 | 0 | +150" in text
+    assert f"Paid | 50 | 200 | {LESS}150" in text
+    assert "channel | IHC | ECDP" not in text
+    text = shown(warehouse, ECDP, IHC)
+    assert "None of the conversions that IHC has credited is an order or an event here." in text
+
+
+def test_runs_that_failed_and_records_that_were_rejected_are_named(warehouse: Warehouse) -> None:
+    now = datetime.now(UTC)
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
+    text = shown(warehouse, ECDP, now=now)
+    assert "Failed runs | 0 | in 90 days" in text
+    assert "No run has failed in the last 90 days." in text
+    assert "No record has been rejected." in text
+
+    secret = 'somebody@example.com","order_value_converted":"private'
+    bad = raw_record("attributed_orders", f'{{"website_id":1,"order_id":"2","channel":"{secret}"}}')
+    load(warehouse, ECDP, ORDERS, bad, fails=True)
+    load(warehouse, ECDP, ORDERS, "no message", fails=True)
+    message = "UPDATE {} SET message = 'ECDP answered 401: <b>check</b>' WHERE complete = FALSE"
+    change(warehouse, ECDP, message, "_runs")
+    whole = made(warehouse, ECDP, now=now)
+    text = Reader(whole).text
+    assert "Failed runs | 1 | in 90 days" in text
+    assert "tap-ecdp | attributed_orders | ECDP answered 401: <b>check</b>" in text
+    assert "Rejected records | 1 | of all times" in text
+    assert "tap-ecdp | attributed_orders | 1 | 20" in text
+    assert "3 runs, 1 failed, 1 rejected" in text
+    assert "<b>check" not in whole
+    assert "private" not in whole
+    assert "somebody@" not in whole
+
+
+def test_freshness_is_that_of_the_last_whole_run(warehouse: Warehouse) -> None:
+    now = datetime.now(UTC)
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
+    change(warehouse, ECDP, "UPDATE {} SET finished_at = '2026-03-01 05:00:00+00:00'", "_runs")
+    load(warehouse, ECDP, ORDERS, "no message", fails=True)
+    text = shown(warehouse, ECDP, now=now)
+    days = (now - datetime(2026, 3, 1, 5, tzinfo=UTC)).days
+    assert f"attributed_orders | 1 row · {days} days ago" in text
+    assert "attributed_orders | 1 | 2026-03-01 05:00 | " in text
+
+
+def test_what_is_missing_is_said_and_not_made(warehouse: Warehouse) -> None:
+    odd = schema("something", id="integer")
+    warehouse.load(odd, record("something", id=1), default_target_schema="tap_ecdp")
+    text = shown(warehouse, ECDP, IO, IHC, "tap-adtraction")
+    assert "No table _runs: when what was loaded is not known" in text
+    assert "Nothing to show: there is no table attributed_orders." in text
+    assert "IHC has credited nothing yet." in text
+    assert "Loaded last | never" in text
+    assert "tap-adtraction" not in text  # nothing loaded, and no credentials
+    if not warehouse.url.startswith("sqlite"):
+        assert "No schema tap_ihc: nothing has been loaded yet." in text
+        with closing(connect(warehouse.url, None)) as adapter:
+            assert not adapter.execute(
+                "SELECT 1 FROM information_schema.schemata WHERE schema_name = 'tap_ihc'"
+            )
+
+
+def test_the_page_asks_for_nothing_and_lets_no_text_be_more_than_text(warehouse: Warehouse) -> None:
+    channel = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+    rows = [
+        order(str(number), "2026-03-01", "5", f"{number}{channel}", "<i>EUR</i>")
+        for number in range(11)
+    ]
+    load(warehouse, ECDP, ORDERS, *rows)
+    load(warehouse, IHC, ATTRIBUTIONS, session("1", "a", channel, 1))
+    whole = made(warehouse, ECDP, IHC)
+    found = Reader(whole)
+    assert found.loads == []
+    assert found.tags.isdisjoint(
+        {"script", "img", "link", "iframe", "object", "i", "image", "use"} - {"i"}
+    )
+    assert "://" not in whole
+    assert "@import" not in whole
+    assert not re.search(r"url\((?!#)", whole)
+    assert f"0{channel}" in found.text
+    assert "all others" in found.text
+    assert "<i>EUR" not in whole
+    assert len(whole.encode()) < 200_000
+
+
+def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    url = f"duckdb:///{tmp_path}/new.duckdb"
+    found = read(Loader("target-warehouse", url, SCHEMA), extractors(ECDP), NOW)
+    assert found.problem == f"{tmp_path}/new.duckdb is not there: nothing has been loaded yet"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_warehouse_that_is_away_does_not_hide_another(tmp_path: Path) -> None:
+    away = Loader("away", "postgresql://me:geheimnis@127.0.0.1:9/db", SCHEMA)
+    there = Loader("there", f"sqlite:///{tmp_path}/there.db", None)
+    (tmp_path / "there.db").touch()
+    every = [read(each, extractors(ECDP), NOW) for each in (away, there)]
+    whole = page(every, "dev", NOW, 90)
+    text = Reader(whole).text
+    assert "Nothing can be shown: it cannot be read: connection" in text
+    assert "Nothing to show: there is no table attributed_orders." in text
+    assert "geheimnis" not in whole
+
+
+@pytest.mark.parametrize(
+    ("url", "title"),
+    [
+        ("duckdb:///data/w.duckdb", "duckdb data/w.duckdb"),
+        ("duckdb:///md:shop?motherduck_token=geheim", "duckdb md:shop"),
+        ("postgresql+psycopg://me:geheim%40@db.example:5433/shop?password=geheim", None),
+        ("postgresql:///shop?host=/run/geheim", "postgresql shop"),
+        ("postgresql://", "postgresql"),
+        ("snowflake://me:geheim@account/db?warehouse=w", "snowflake account/db"),
+        ("dlt+bigquery://project?private_key=geheim", "bigquery project"),
+    ],
+)
+def test_a_warehouse_is_named_without_credentials(url: str, title: str | None) -> None:
+    assert title_of(url) == (title or "postgresql db.example:5433/shop")
+
+
+@pytest.fixture
+def reader_url(postgres_url: str) -> Iterator[str]:
+    """The URL of somebody who may read what is there, and no more."""
+    role = f"report_reader_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN IN ROLE pg_read_all_data".encode())
+    yield postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
+def test_who_may_only_read_gets_a_page_that_says_so(warehouse: Warehouse, reader_url: str) -> None:
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "12", "SMS"))
+    reading = Loader("target-warehouse", reader_url, SCHEMA)
+    whole = page([read(reading, extractors(ECDP), NOW)], "dev", NOW, 90)
+    text = Reader(whole).text
+    assert "1 order worth 12 EUR" in text
+    assert "could not be noted: permission denied for schema tap_ecdp" in text
+
+
+@pytest.mark.parametrize("module", ["vl_convert", "jinja2"])
+def test_a_library_that_is_missing_is_named(module: str) -> None:
+    without = f"import sys; sys.modules[{module!r}] = None"
+    without += "; from attribution_elt.cli.main import cli; cli(['report'])"
+    done = subprocess.run(
+        [sys.executable, "-c", without], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Error: a report needs the Python module {module}: pip install 'attribution-elt[report]'\n"
+    )
+
+
+def test_a_number_of_days_is_checked() -> None:
+    with pytest.raises(click.BadParameter):
+        report.make_context("report", ["--days", "0"])
+
+
+def test_extractors_of_one_schema_share_a_card(tmp_path: Path) -> None:
+    (tmp_path / "one.db").touch()
+    one = Loader("one", f"sqlite:///{tmp_path}/one.db", None)
+    every: list[Extractor] = extractors(ECDP, IO)
+    found = read(one, every, NOW)
+    assert [place.name for place in found.places] == ["tap-ecdp, tap-attribution-io"]

@@ -1,0 +1,116 @@
+"""The report of a real project, and how a browser shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+
+from attribution_elt.sandbox import Sandbox
+from tests.operating import attribution_elt, variables
+from tests.pipeline.meltano import project
+from tests.reporting.chromium import Chromium, found
+
+COUNT = "SELECT count(*), count(DISTINCT noted_at) FROM tap_ecdp._revenue_history"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """The vendors of some days ago, so that days can pass until today."""
+    with Sandbox(seed=7, today=datetime.now(UTC).date() - timedelta(days=9)) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[Chromium]:
+    executable = found()
+    if executable is None:
+        pytest.skip("no Chromium is installed here")
+    with Chromium(executable, tmp_path / "profile") as browser:
+        yield browser
+
+
+def test_what_runs_have_restated_is_in_the_page_and_a_browser_shows_it(
+    sandbox: Sandbox, tmp_path: Path, chromium: Chromium
+) -> None:
+    folder = project(tmp_path / "project")
+    environment = variables(sandbox, ["tap-ecdp"])
+    assert attribution_elt(folder, environment, "run", "ecdp").returncode == 0
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as warehouse:
+        first = warehouse.execute(COUNT).fetchone()
+        # as if it had been noted when it was
+        warehouse.execute(
+            "UPDATE tap_ecdp._revenue_history SET noted_at = noted_at - INTERVAL 9 DAY"
+        )
+    assert first is not None
+    assert first[0] > 20
+    assert first[1] == 1
+    sandbox.advance(9)
+    expired = {**environment, "TAP_ECDP_API_KEY": "expired-on-saturday"}
+    assert attribution_elt(folder, expired, "run", "ecdp").returncode == 1
+    assert attribution_elt(folder, environment, "run", "ecdp").returncode == 0
+
+    done = attribution_elt(folder, environment, "report", "--output", "out.html")
+    assert done.returncode == 0, done.stderr
+    page = folder / "out.html"
+    assert done.stdout.startswith(f"{page.resolve()} (")
+    text = page.read_text()
+    assert " have moved: " in text
+    assert "answered 401: check the setting api_key" in text
+    assert "expired-on-saturday" not in text
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as warehouse:
+        second = warehouse.execute(COUNT).fetchone()
+        assert second is not None
+        assert second[1] == 2  # the failed run and the report had nothing to note
+
+    for width in (390, 1200):
+        for dark in (False, True):
+            chromium.show(page, width=width, dark=dark)
+            asked = chromium.told("Network.requestWillBeSent")
+            assert [each["request"]["url"] for each in asked] == [page.resolve().as_uri()]
+            assert chromium.told("Log.entryAdded") == []
+            assert chromium.told("Runtime.exceptionThrown") == []
+            assert chromium.told("Runtime.consoleAPICalled") == []
+            wide = chromium.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width
+            plots = chromium.evaluate("document.querySelectorAll('svg').length")
+            assert plots == 3  # runs, revenue, restatements
+            colour = chromium.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (sum(map(int, colour[4:-1].split(","))) < 300) is dark
+            seen = "getComputedStyle(document.querySelector('svg path[fill^=var]')).fill"
+            assert chromium.evaluate(seen).startswith("rgb(")
+
+
+def test_it_is_made_from_postgresql_too(
+    sandbox: Sandbox, tmp_path: Path, postgres_url: str
+) -> None:
+    folder = project(tmp_path / "project")
+    environment = variables(sandbox, ["tap-ecdp"], TARGET_WAREHOUSE_URL=postgres_url)
+    assert attribution_elt(folder, environment, "run", "ecdp").returncode == 0
+    with psycopg.connect(postgres_url) as warehouse:
+        noted = warehouse.execute(COUNT).fetchone()
+    assert noted is not None
+    assert noted[0] > 20
+    done = attribution_elt(folder, environment, "report")
+    assert done.returncode == 0, done.stderr
+    assert "No run has failed in the last 90 days." in (folder / "report.html").read_text()
+
+    done = attribution_elt(folder, environment, "report", "--output", "nowhere/report.html")
+    assert done.returncode == 1
+    assert (
+        done.stderr == "Error: nowhere/report.html cannot be written: No such file or directory\n"
+    )
+
+
+def test_a_warehouse_that_is_not_there_is_told_in_a_line(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    done = attribution_elt(folder, variables(sandbox, ["tap-ecdp"]), "report")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: target-warehouse: warehouse.duckdb is not there: nothing has been loaded yet\n"
+    )
+    assert [each.name for each in folder.glob("*.html")] == []

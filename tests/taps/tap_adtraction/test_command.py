@@ -1,0 +1,192 @@
+"""The console script, as a user runs it, and the settings that it refuses."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tap_adtraction.tap import TapAdtraction
+
+from attribution_elt.kit.errors import CredentialsError, InvalidSettingsError
+from attribution_elt.sandbox import Fault
+from attribution_elt.sandbox.adtraction import Adtraction
+from tests.taps.tap_adtraction.helpers import (
+    PARTNER_STREAMS,
+    STREAMS,
+    all_bookmarks,
+    bookmarks,
+    complete,
+    only,
+    run,
+    run_here,
+    settings,
+)
+
+KEYS = {
+    "programs": ["market", "channel_id", "program_id"],
+    "commissions": ["channel_id", "program_id", "commission_id"],
+    "feeds": ["channel_id", "program_id", "feed_id"],
+    "products": ["channel_id", "program_id", "feed_id", "product_key"],
+    "channels": ["channel_id"],
+}
+TOKENS = {"partner_token", "client_token"}
+SETTINGS = TOKENS | {
+    "auth_location",
+    "markets",
+    "channel_ids",
+    "program_ids",
+    "approval_status",
+    "program_status",
+    "feed_set_epi",
+    "feed_google_ads",
+    "api_url",
+    "user_agent",
+    "request_timeout",
+    "max_retries",
+    "max_concurrent_requests",
+    "pii",
+    "pii_key",
+}
+
+
+def test_what_discovery_tells_can_be_run(vendor: Adtraction, tmp_path: Path) -> None:
+    config = settings(vendor)
+    discovered = run(tmp_path, config, "--discover")
+    assert discovered.code == 0
+    assert vendor.requests == []
+    document = json.loads(discovered.stdout)
+    streams = {entry["tap_stream_id"]: entry for entry in document["streams"]}
+    assert {name: entry["key_properties"] for name, entry in streams.items()} == KEYS
+    incremental = {n: e["replication_key"] for n, e in streams.items() if e.get("replication_key")}
+    assert incremental == {"products": "feed_last_updated"}
+    output = run(tmp_path, config, catalog=document)
+    assert output.code == 0
+    assert complete(vendor, output)
+    assert output.errors == []
+    assert len(output.warnings) == 2, "a property and a date that no schema knows"
+    assert bookmarks(output.states[-1]) == all_bookmarks(vendor)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "streams"),
+    [
+        ({"partner_token"}, PARTNER_STREAMS),
+        ({"client_token"}, {"channels"}),
+        (TOKENS, STREAMS),
+        (set(), set()),
+    ],
+)
+def test_a_token_opens_its_own_streams(
+    vendor: Adtraction, tokens: set[str], streams: set[str]
+) -> None:
+    config = settings(vendor, **dict.fromkeys(TOKENS - tokens, ...))
+    tap = TapAdtraction(config=config, validate_config=False)
+    assert tap.streams.keys() == streams
+    if tokens:
+        assert complete(vendor, run_here(config), streams=streams)
+
+
+def test_a_client_s_token_needs_no_markets(vendor: Adtraction) -> None:
+    config = settings(vendor, partner_token=..., markets=..., channel_ids=...)
+    assert complete(vendor, run_here(config), streams={"channels"})
+
+
+def test_the_connection_test_takes_a_record_of_each_stream(
+    vendor: Adtraction, tmp_path: Path
+) -> None:
+    output = run(tmp_path, settings(vendor), "--test")
+    assert (output.code, output.errors) == (0, [])
+    assert {name: len(output.records(name)) for name in STREAMS} == dict.fromkeys(STREAMS, 1)
+
+
+def test_the_connection_test_does_without_products_where_there_is_no_channel(
+    vendor: Adtraction,
+) -> None:
+    assert TapAdtraction(config=settings(vendor, channel_ids=...)).run_connection_test()
+
+
+def test_the_connection_test_tells_which_token_is_wrong(vendor: Adtraction) -> None:
+    vendor.faults.add(Fault("status", status=401, match="/client/", times=None))
+    with pytest.raises(CredentialsError, match=r"Adtraction.* 401.* client_token"):
+        TapAdtraction(config=settings(vendor)).run_connection_test()
+
+
+def test_version(tmp_path: Path) -> None:
+    output = run(tmp_path, {}, "--version")
+    assert output.code == 0
+    assert f"tap-adtraction v{version('attribution-elt')}," in output.stdout.decode()
+
+
+def test_about(tmp_path: Path) -> None:
+    about = json.loads(run(tmp_path, {}, "--about", "--format=json").stdout)
+    known: dict[str, Any] = about["settings"]["properties"]
+    assert set(known) >= SETTINGS
+    assert not about["settings"].get("required")
+    assert {name for name, each in known.items() if each.get("secret")} == TOKENS | {"pii_key"}
+    assert known["auth_location"]["default"] == "header"
+    assert known["api_url"]["default"] == "https://api.adtraction.net/v3"
+    assert all(each.get("description") for each in known.values())
+
+
+BAD: list[tuple[dict[str, Any], list[str]]] = [
+    ({"partner_token": ..., "client_token": ...}, ["partner_token"]),
+    ({"partner_token": "", "client_token": ""}, ["client_token", "partner_token", "partner_token"]),
+    ({"markets": ...}, ["markets"]),
+    ({"markets": []}, ["markets"]),
+    ({"markets": None}, ["markets"]),
+    ({"markets": "SE"}, ["markets"]),
+    ({"markets": ["SE", "se", "Sweden", "", 46]}, [f"markets[{n}]" for n in (1, 2, 3, 4)]),
+    ({"channel_ids": ["114000001"]}, ["channel_ids[0]"]),
+    ({"channel_ids": 114000001}, ["channel_ids"]),
+    ({"channel_ids": [0]}, ["channel_ids[0]"]),
+    ({"program_ids": [1.5]}, ["program_ids[0]"]),
+    ({"auth_location": "headers"}, ["auth_location"]),
+    ({"approval_status": "approved"}, ["approval_status"]),
+    ({"feed_set_epi": "yes"}, ["feed_set_epi"]),
+    ({"api_url": "api.adtraction.net"}, ["api_url"]),
+    ({"request_timeout": 0}, ["request_timeout"]),
+    ({"max_retries": 0, "max_concurrent_requests": 0}, ["max_concurrent_requests", "max_retries"]),
+    ({"pii": "hash"}, ["pii_key"]),
+]
+
+
+@pytest.mark.parametrize(("wrong", "named"), BAD)
+def test_settings_that_cannot_work_are_a_line_each(
+    vendor: Adtraction, wrong: dict[str, Any], named: list[str]
+) -> None:
+    with pytest.raises(InvalidSettingsError) as caught:
+        TapAdtraction(config=settings(vendor, **wrong))
+    assert len(caught.value.faults) == len(named)
+    for name, line in zip(named, caught.value.faults, strict=True):
+        assert f"'{name}'" in line
+        assert "\n" not in line
+
+
+def test_settings_that_are_null_are_as_if_not_set(vendor: Adtraction) -> None:
+    nulls = dict.fromkeys(SETTINGS - TOKENS - {"markets", "channel_ids", "api_url"})
+    assert complete(vendor, run_here(settings(vendor, **nulls)))
+
+
+def test_a_run_with_settings_that_cannot_work_ends_before_any_request(
+    vendor: Adtraction, tmp_path: Path
+) -> None:
+    wrong = {"partner_token": [vendor.partner_token], "auth_location": "body", "markets": "SE"}
+    output = run(tmp_path, settings(vendor, **wrong), level="DEBUG")
+    assert (output.code, len(output.errors)) == (1, 3)
+    assert "'body' must be one of header, query" in output.stderr
+    assert "Traceback" not in output.stderr
+    assert vendor.partner_token not in output.stderr
+    assert (output.stdout, vendor.requests) == (b"", [])
+
+
+def test_products_without_channels_end_the_run_before_any_request(vendor: Adtraction) -> None:
+    config = settings(vendor, channel_ids=...)
+    output = run_here(config, catalog=only(config, *STREAMS))
+    assert output.code == 1
+    (error,) = output.stderr.splitlines()
+    assert "'channel_ids'" in error
+    assert "products" in error
+    assert vendor.requests == []

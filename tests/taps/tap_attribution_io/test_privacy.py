@@ -1,0 +1,150 @@
+"""Secrets and personal data: where they are not."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from attribution_elt.sandbox import Fault, Sandbox
+from attribution_elt.sandbox.attribution_io import AttributionIo
+from tests.taps.tap_attribution_io.helpers import KEYS, run, run_here, settings
+
+KEY = "k3y of the hash/+%"
+
+
+@pytest.fixture
+def person() -> dict[str, Any]:
+    """A customer of whom everything that can be personal is."""
+    return {
+        "client_id": "Jane.Doe@Example.com",
+        "id": 1,
+        "meta": {"first_name": "Jane", "address": {"street": "Elm St 5"}, "ages": [47]},
+        "events": [{"id": 2, "meta": {"name": "Jane Doe"}, "aliases": ["alias-1"]}],
+        "pageviews": [{"id": 3, "aliases": ["alias-1"]}],
+        "touchpoints": [
+            {"id": 4, "client_id": "jane.doe@example.com ", "ip_address": "192.0.2.99"}
+        ],
+        "identities": [{"client_id": "Jane.Doe@Example.com", "ip_address": "192.0.2.99"}],
+        "summary": {"35_count": 1, "35_attrib": [{"medium_id": 1, "source_id": 2}]},
+        "phone": "+48 600 700 800",
+    }
+
+
+WORDS = ("jane", "doe", "elm st", "192.0.2", "alias-1", "600 700", "47", "example.com")
+
+
+def of(person: dict[str, Any], vendor: AttributionIo, **more: Any) -> Any:
+    """What the tap makes of this customer alone."""
+    vendor.faults.add(Fault("status", status=200, body=json.dumps({"customer": person})))
+    return run_here(settings(vendor, customer_ids=[person["client_id"]], **more))
+
+
+@pytest.mark.parametrize("pii", ["hash", "drop"])
+def test_masked_rows_hold_nothing_personal(
+    vendor: AttributionIo, person: dict[str, Any], pii: str
+) -> None:
+    kept = of(person, vendor).stdout.decode().lower()
+    assert all(word in kept for word in WORDS)
+    output = of(person, vendor, pii=pii, pii_key=KEY)
+    records = json.dumps([each["record"] for each in output.of("RECORD")], default=str).lower()
+    for word in WORDS:
+        assert f'"{word}' not in records
+        assert word in {"47", "doe"} or word not in output.stdout.decode().lower()
+    assert output.code == 0
+    keys = {stream: len(output.rows(stream)) for stream in KEYS}
+    assert keys == {**dict.fromkeys(KEYS, 1), "event_attributions": 0}
+
+
+def test_the_same_person_is_the_same_hash_in_every_stream(
+    vendor: AttributionIo, person: dict[str, Any]
+) -> None:
+    output = of(person, vendor, pii="hash", pii_key=KEY)
+    hashes = {
+        row[name]
+        for message in output.of("RECORD")
+        for row in [message["record"]]
+        for name in ("client_id", "identity_client_id", "touchpoint_client_id")
+        if name in row
+    }
+    assert len(hashes) == 1
+    (client_id,) = hashes
+    assert len(client_id) == 64
+    addresses = {output.records(name)[0]["ip_address"] for name in ("touchpoints", "identities")}
+    assert len(addresses) == 1
+    other = of(person, vendor, pii="hash", pii_key="another").records("customers")[0]
+    assert other["client_id"] != client_id
+
+
+def test_joins_still_work_when_ids_are_hashed(vendor: AttributionIo) -> None:
+    kept = run_here(settings(vendor))
+    masked = run_here(settings(vendor, pii="hash", pii_key=KEY))
+    names: dict[str, str] = {}
+    for stream in KEYS:
+        for before, after in zip(kept.records(stream), masked.records(stream), strict=True):
+            assert names.setdefault(before["client_id"], after["client_id"]) == after["client_id"]
+    assert len(set(names.values())) == len(names) == len(vendor.client_ids)
+
+
+def personal(vendor: AttributionIo) -> Iterator[str]:
+    for customer in vendor.truth():
+        yield from (row["ip_address"] for row in customer["touchpoints"])
+        yield from (alias for row in customer["touchpoints"] for alias in row["aliases"] or ())
+        if "@" in customer["client_id"]:
+            yield customer["client_id"]
+            yield quote(customer["client_id"], safe="")
+        if customer["meta"] and "first_name" in customer["meta"]:
+            yield customer["meta"]["first_name"] + '"'
+
+
+def encodings(secret: str) -> set[str]:
+    return {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        base64.b64encode(secret.encode()).decode(),
+    }
+
+
+def test_no_secret_and_nobody_in_logs(sandbox: Sandbox, tmp_path: Path) -> None:
+    """At debug level, with everything going wrong that can."""
+    vendor = sandbox.attribution_io
+    vendor.public_key, vendor.secret = "publ1c &/+=%é", 's3cret "&/+=%é'
+    told = json.dumps({"message": f"anna+news.2@example.com {vendor.secret}"})
+    for fault in (
+        Fault("status", status=500),
+        Fault("reset"),
+        Fault("truncate"),
+        Fault("html"),
+        Fault("status", status=302),
+        Fault("status", status=400, body=told, match="news.13"),
+        Fault("status", status=500, body=told, times=None, match="news.2%40"),
+    ):
+        vendor.faults.add(fault)
+    config = settings(vendor, customer_ids=[*vendor.client_ids, "ghost@example.com"], pii_key=KEY)
+    output = run(tmp_path, config=config, level="DEBUG")
+    assert output.code == 1
+    assert "customer customer-1: answered 200" in output.stderr, "it is the debug level"
+    for form in set().union(*map(encodings, (vendor.public_key, vendor.secret, KEY))):
+        assert form not in output.stderr
+        assert form not in output.stdout.decode()
+    for value in {*personal(vendor), "ghost", "example.com"}:
+        assert value not in output.stderr
+    assert not any("@" in line for line in output.stderr.splitlines())
+
+
+def test_where_rows_are_masked_logs_name_nobody(sandbox: Sandbox, tmp_path: Path) -> None:
+    vendor = sandbox.attribution_io
+    config = settings(vendor, customer_ids=["MrSmith", "Jane Doe"], pii="drop")
+    output = run(tmp_path, config=config, level="DEBUG")
+    assert output.code == 0
+    assert "sha256:" in output.stderr
+    assert "Smith" not in output.stderr
+    assert "Jane" not in output.stderr

@@ -1,0 +1,22 @@
+"""A sandbox that is quick to read, and retries that do not wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from attribution_elt.kit.http import client as http
+from attribution_elt.sandbox import Sandbox
+
+
+@pytest.fixture
+def small(sandbox: Sandbox) -> Sandbox:
+    """The sandbox with few orders."""
+    sandbox.ecdp.orders_per_day = 4
+    sandbox.ecdp.history_days = 40
+    sandbox.ecdp.restated_share = 0.05
+    return sandbox
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.0)

@@ -1,0 +1,268 @@
+"""The console script, as a user and as Meltano run it."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tap_ecdp.tap import TapEcdp
+
+from attribution_elt.kit.errors import InvalidSettingsError
+from attribution_elt.sandbox import Fault, Sandbox
+from tests.taps.tap_ecdp.helpers import (
+    KEYS,
+    LINES,
+    ORDERS,
+    catalog,
+    complete,
+    reached,
+    run,
+    settings,
+)
+
+SETTINGS = {
+    "api_key",
+    "start_date",
+    "end_date",
+    "lookback_days",
+    "window_days",
+    "website_ids",
+    "message_types",
+    "reporting_currency",
+    "api_url",
+    "user_agent",
+    "request_timeout",
+    "max_retries",
+    "max_concurrent_requests",
+    "pii",
+    "pii_key",
+}
+
+
+def test_a_run_lands_everything_and_ends_with_0(small: Sandbox, tmp_path: Path) -> None:
+    output = run(tmp_path, settings(small, reporting_currency="EUR"))
+    assert output.code == 0
+    assert complete(small, output, currency="EUR")
+    assert (output.errors, output.warnings) == ([], [])
+    assert reached(output) == {"2026-03-31T00:00:00Z"}
+
+
+def test_what_discovery_tells_can_be_run(small: Sandbox, tmp_path: Path) -> None:
+    config = settings(small)
+    discovered = run(tmp_path, config, "--discover")
+    assert discovered.code == 0
+    document = json.loads(discovered.stdout)
+    streams = {entry["tap_stream_id"]: entry for entry in document["streams"]}
+    assert {name: tuple(entry["key_properties"]) for name, entry in streams.items()} == KEYS
+    assert {entry["replication_key"] for entry in streams.values()} == {"order_date_time"}
+    assert complete(small, run(tmp_path, config, catalog=document))
+
+
+def test_discovery_needs_no_settings(tmp_path: Path) -> None:
+    assert run(tmp_path, {}, "--discover").code == 0
+
+
+def test_the_connection_test(small: Sandbox, tmp_path: Path) -> None:
+    output = run(tmp_path, settings(small), "--test")
+    assert output.code == 0
+    assert [len(output.records(name)) for name in KEYS] == [1, 1]
+
+
+def test_the_connection_test_with_a_wrong_key(small: Sandbox, tmp_path: Path) -> None:
+    output = run(tmp_path, settings(small, api_key="wrong"), "--test")
+    assert output.code == 1
+    (error,) = output.errors
+    assert all(word in error for word in ("ECDP", "401", "api_key"))
+
+
+def test_version(tmp_path: Path) -> None:
+    output = run(tmp_path, {}, "--version")
+    assert output.code == 0
+    assert f"tap-ecdp v{version('attribution-elt')}," in output.stdout.decode() + output.stderr
+
+
+def test_about_as_json(tmp_path: Path) -> None:
+    about = json.loads(run(tmp_path, {}, "--about", "--format=json").stdout)
+    known: dict[str, Any] = about["settings"]["properties"]
+    assert set(known) >= SETTINGS
+    assert set(about["settings"]["required"]) == {"api_key", "start_date"}
+    assert {name for name, each in known.items() if each.get("secret")} == {"api_key", "pii_key"}
+    assert {name: known[name]["default"] for name in ("lookback_days", "window_days", "pii")} == {
+        "lookback_days": 30,
+        "window_days": 7,
+        "pii": "keep",
+    }
+    assert known["api_url"]["default"] == "https://api.ecdp.app"
+    assert (known["request_timeout"]["default"], known["max_retries"]["default"]) == (300, 8)
+    assert known["max_concurrent_requests"]["default"] == 8
+    assert known["user_agent"]["default"] == f"attribution-elt/{version('attribution-elt')}"
+    assert all(each.get("description") for each in known.values())
+    assert about["version"] == version("attribution-elt")
+    assert "batch" not in about["capabilities"]
+
+
+def test_about_as_markdown(tmp_path: Path) -> None:
+    text = run(tmp_path, {}, "--about", "--format=markdown").stdout.decode()
+    assert all(f"| {name} |" in text for name in SETTINGS)
+
+
+def test_settings_from_several_files(small: Sandbox, tmp_path: Path) -> None:
+    config = settings(small)
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"api_key": config.pop("api_key")}))
+    assert run(tmp_path, config, "--config", str(other)).code == 0
+
+
+def test_settings_from_the_environment(small: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings(small, website_ids=[22], request_timeout=...)
+    for name, value in config.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        monkeypatch.setenv(f"TAP_ECDP_{name.upper()}", text)
+    tap = TapEcdp(parse_env_config=True)
+    assert {name: tap.config[name] for name in config} == config
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"api_key": ...}, ["api_key"]),
+        ({"api_key": ""}, ["api_key"]),
+        ({"start_date": "yesterday-ish"}, ["start_date"]),
+        ({"end_date": "2025-13-01"}, ["end_date"]),
+        ({"end_date": "2020-01-01"}, ["end_date"]),
+        ({"window_days": 0, "lookback_days": -1}, ["lookback_days", "window_days"]),
+        ({"message_types": ["newsletter"]}, ["message_types[0]"]),
+        ({"website_ids": ["x", -1]}, ["website_ids[0]", "website_ids[1]"]),
+        ({"api_url": "ftp://api.ecdp.app"}, ["api_url"]),
+        ({"pii": "hash"}, ["pii_key"]),
+        ({"api_key": ..., "start_date": ..., "pii": "x"}, ["api_key", "pii", "start_date"]),
+    ],
+)
+def test_settings_that_cannot_work_are_a_line_each(
+    small: Sandbox, wrong: dict[str, Any], expected: list[str]
+) -> None:
+    with pytest.raises(InvalidSettingsError) as caught:
+        TapEcdp(config=settings(small, **wrong))
+    faults = caught.value.faults
+    assert len(faults) == len(expected)
+    assert all(any(f"'{name}'" in line for line in faults) for name in expected)
+
+
+def test_settings_that_cannot_work_end_the_run_before_any_request(
+    small: Sandbox, tmp_path: Path
+) -> None:
+    wrong = {"api_key": ..., "start_date": "yesterday-ish", "max_retries": 2.5}
+    output = run(tmp_path, settings(small, **wrong))
+    assert output.code == 1
+    assert len(output.errors) == 3
+    assert "'yesterday-ish' must be a date, YYYY-MM-DD" in output.stderr
+    assert "2.5 must be of type integer" in output.stderr
+    assert "Traceback" not in output.stderr
+    assert "Decimal" not in output.stderr
+    assert small.ecdp.requests == []
+    assert output.stdout == b""
+
+
+@pytest.mark.parametrize("content", ["{", '"x"'])
+def test_a_settings_file_that_is_no_settings_file(
+    small: Sandbox, tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(content)
+    output = run(tmp_path, settings(small), "--config", str(path))
+    assert output.code != 0
+    assert "Traceback" not in output.stderr
+    assert small.ecdp.requests == []
+
+
+def test_a_vendor_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    with Sandbox() as gone:
+        config = settings(gone, start_date="2026-01-01", end_date="2026-02-01", max_retries=1)
+    output = run(tmp_path, config)
+    assert output.code == 1
+    assert "Traceback" not in output.stderr
+    (error,) = output.errors
+    assert "ECDP" in error
+    assert "refused" in error
+
+
+MAPS: dict[str, Any] = {
+    ORDERS: {
+        "__filter__": "original_currency == 'PLN'",
+        "__alias__": "polish_orders",
+        "order_number": "order_id",
+        "customer_email": None,
+    }
+}
+
+
+def test_stream_maps_rename_and_filter(small: Sandbox, tmp_path: Path) -> None:
+    output = run(tmp_path, settings(small, stream_maps=MAPS))
+    assert output.code == 0
+    records = output.records("polish_orders")
+    polish = [row for row in small.ecdp.truth() if row["originalCurrency"] == "PLN"]
+    assert {record["order_number"] for record in records} == {row["orderId"] for row in polish}
+    assert len(records) == len(polish)
+    assert "customer_email" not in records[0]
+    assert output.records(ORDERS) == []
+    schemas = output.of("SCHEMA", "polish_orders")
+    assert schemas
+    assert all("order_number" in message["schema"]["properties"] for message in schemas)
+    assert output.records(LINES)
+
+
+@pytest.mark.parametrize(
+    ("maps", "said"),
+    [
+        ({"x": "nope"}, "setting 'stream_maps.attributed_orders'"),
+        ({"x": "int(customer_email or customer_phone)"}, "setting 'stream_maps.attributed_orders'"),
+        ({"x": "order_value_converted * 1.2"}, "setting 'stream_maps.attributed_orders'"),
+        ({"x": "nonsense("}, "setting 'stream_maps'"),
+        ({"website_id": None}, "setting 'stream_maps'"),
+        ({"__else__": "everything"}, "stream_maps"),  # newer SDKs refuse it themselves
+    ],
+    ids=lambda given: str(given)[:24],
+)
+def test_a_stream_map_that_cannot_work_is_one_line_and_tells_nothing_of_anyone(
+    maps: dict[str, Any], said: str, small: Sandbox, tmp_path: Path
+) -> None:
+    output = run(tmp_path, settings(small, stream_maps={ORDERS: maps}))
+    (error,) = output.errors
+    assert said in error
+    assert output.code == 1
+    assert "Traceback" not in output.stderr
+    assert "@example.com" not in output.stderr
+
+
+def test_records_come_after_their_schema(small: Sandbox, tmp_path: Path) -> None:
+    config = settings(small)
+    output = run(tmp_path, config, catalog=catalog(config, ORDERS))
+    known: set[str] = set()
+    for message in output.messages:
+        if message["type"] == "SCHEMA":
+            known.add(message["stream"])
+        elif message["type"] == "RECORD":
+            assert message["stream"] in known
+    assert known == {ORDERS}
+
+
+def test_an_unknown_property_is_one_warning(small: Sandbox, tmp_path: Path) -> None:
+    small.ecdp.extra = {"loyaltyTier": "gold"}
+    output = run(tmp_path, settings(small))
+    (warning,) = output.warnings
+    assert "loyalty_tier" in warning
+    assert ORDERS in warning
+    assert output.code == 0
+
+
+def test_a_failed_window_is_told_once_at_the_end(small: Sandbox, tmp_path: Path) -> None:
+    small.ecdp.faults.add(Fault("status", status=400, times=1, body='{"message":"no"}'))
+    output = run(tmp_path, settings(small))
+    assert output.code == 1
+    (error,) = output.errors
+    assert "answered 400: no" in error
+    assert output.stderr.splitlines()[-1] == error
+    assert len(output.rows(ORDERS)) > 10

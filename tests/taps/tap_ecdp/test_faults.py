@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+from tap_ecdp.tap import TapEcdp
+
+from attribution_elt.sandbox import Fault, Sandbox
+from tests.taps.tap_ecdp.helpers import LINES, ORDERS, complete, reached, run_here, settings
+
+GARBAGE = (
+    "",
+    "null",
+    "true",
+    "[",
+    "{}",
+    '{"data":null}',
+    '{"data":{}}',
+    '{"message":"busy"}',
+    '{"data":[]',
+    '{"data":[{"orderId":"1"},]}',
+    "Service temporarily unavailable",
+)
+RECOVERED = {
+    "429 without a header": Fault("status", status=429, times=2),
+    "500": Fault("status", status=500, times=2),
+    "502": Fault("status", status=502, times=2),
+    "503 with Retry-After": Fault("status", status=503, times=1, retry_after=0.05),
+    "reset": Fault("reset", times=2),
+    "close": Fault("close", times=2),
+    "truncated": Fault("truncate", times=2),
+    "truncated chunks": Fault("truncate", times=2, chunked=True),
+    "truncated before the first byte": Fault("truncate", times=2, after=0),
+    "truncated at the last byte": Fault("truncate", times=2, after=30),
+    "HTML": Fault("html", times=2),
+    "invalid JSON": Fault("invalid_json", times=2),
+    "a stall": Fault("stall", delay=1.5, times=2),
+    "no first byte": Fault("slow", delay=1.5, times=2),
+    **{f"200 with {body!r}": Fault("status", status=200, body=body) for body in GARBAGE},
+}
+
+
+@pytest.mark.parametrize("fault", RECOVERED.values(), ids=RECOVERED)
+@pytest.mark.parametrize("width", [1, 8])
+def test_a_fault_that_passes_leaves_no_trace(small: Sandbox, fault: Fault, width: int) -> None:
+    config = settings(small, request_timeout=0.5, max_concurrent_requests=width)
+    clean = run_here(config)
+    small.ecdp.faults.add(fault)
+    spoilt = run_here(config)
+    assert spoilt.code == 0
+    assert spoilt.rows(ORDERS) == clean.rows(ORDERS)
+    assert reached(spoilt) == {"2026-03-31T00:00:00Z"}
+    assert complete(small, spoilt)
+
+
+def test_an_answer_that_is_slow_but_steady_is_no_fault(small: Sandbox) -> None:
+    small.ecdp.faults.add(Fault("drip", delay=0.1, times=2))
+    assert complete(small, run_here(settings(small, request_timeout=0.5)))
+    assert all(request.fault in {None, "drip"} for request in small.ecdp.requests)
+    assert len(small.ecdp.requests) == 6
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
+@pytest.mark.parametrize("skew", [0, 300, -300])
+def test_retry_after_is_obeyed(small: Sandbox, skew: float, *, as_date: bool) -> None:
+    small.ecdp.clock_skew = skew
+    fault = Fault("status", status=429, retry_after=1, retry_after_date=as_date)
+    small.ecdp.faults.add(fault)
+    started = time.monotonic()
+    assert complete(small, run_here(settings(small)))
+    assert time.monotonic() - started < 3
+    first, second, *_ = sorted(request.time for request in small.ecdp.requests)
+    # an HTTP date is in whole seconds
+    assert second - first > (0.05 if as_date else 0.95)
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 418])
+def test_other_refusals_are_not_tried_again(small: Sandbox, status: int) -> None:
+    body = json.dumps({"message": "this will not do"})
+    small.ecdp.faults.add(Fault("status", status=status, times=None, body=body))
+    output = run_here(settings(small, start_date="2026-03-30"))
+    assert len(small.ecdp.requests) == 1
+    assert output.code == 1
+    assert f"answered {status}: this will not do" in output.stderr
+    assert reached(output) == {None}
+
+
+def test_a_redirect_is_not_followed_with_the_key(small: Sandbox) -> None:
+    small.ecdp.faults.add(Fault("status", status=302, times=None))
+    output = run_here(settings(small, start_date="2026-03-30"))
+    assert len(small.ecdp.requests) == 1
+    assert output.code == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials_end_the_run_at_once(small: Sandbox, status: int) -> None:
+    small.ecdp.faults.add(Fault("status", status=status, times=None))
+    output = run_here(settings(small, max_concurrent_requests=2))
+    (line,) = output.stderr.splitlines()
+    assert all(word in line for word in ("ECDP", str(status), "api_key"))
+    assert len(small.ecdp.requests) <= 4
+
+
+def test_tries_are_as_many_as_set(small: Sandbox) -> None:
+    small.ecdp.faults.add(Fault("reset", times=None))
+    output = run_here(settings(small, start_date="2026-03-30", max_retries=5))
+    assert len(small.ecdp.requests) == 5
+    assert output.code == 1
+
+
+def test_a_vendor_that_is_down_is_given_up(small: Sandbox) -> None:
+    small.ecdp.faults.add(Fault("status", status=503, times=None))
+    config = settings(small, start_date="2020-01-01", window_days=1, max_retries=1)
+    output = run_here(config)
+    assert output.code == 1
+    assert "gave up" in output.stderr
+    assert len(small.ecdp.requests) < 200
+
+
+def test_no_record_of_an_answer_leaves_before_it_is_whole(small: Sandbox) -> None:
+    small.ecdp.chunked = True
+    small.ecdp.faults.add(Fault("truncate", times=None, after=3000))
+    output = run_here(settings(small, max_retries=2))
+    assert output.records(ORDERS) == []
+    assert output.code == 1
+
+
+def test_each_retry_is_told_without_the_url_or_the_key(
+    small: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    small.ecdp.faults.add(Fault("status", status=429, times=2))
+    run_here(settings(small, start_date="2026-03-30"))
+    said = [
+        each.getMessage()
+        for each in caplog.records
+        if each.name.startswith(("attribution_elt", "tap_"))
+    ]
+    assert any("answered 429" in line and "trying again" in line for line in said)
+    assert small.ecdp.api_key not in "".join(said)
+    assert "http" not in "".join(said)
+
+
+@pytest.mark.parametrize("depth", [800, 850, 900, 925, 950, 975, 1000, 5000])
+def test_what_is_nested_too_deeply_fails_its_window_and_ends_no_run(
+    small: Sandbox, depth: int
+) -> None:
+    body = '{"data":[{"websiteId":1,"orderId":"1","deep":' + "[" * depth + "]" * depth + "}]}"
+    small.ecdp.faults.add(Fault("status", status=200, body=body, times=3, match="2026-03-05"))
+    output = run_here(settings(small, start_date="2026-03-05", max_retries=3))
+    assert len(output.rows(ORDERS)) > 50
+    kept = [row for row in output.records(ORDERS) if row["order_id"] == "1"]
+    assert (len(kept), len(output.stderr.splitlines())) in {(1, 0), (0, 1)}
+    assert output.code == len(output.stderr.splitlines())
+
+
+def test_a_connection_test_takes_a_record_of_each_stream(small: Sandbox) -> None:
+    tap = TapEcdp(config=settings(small))
+    assert tap.run_connection_test()
+    emitted: dict[str, Any] = {name: stream.emitted for name, stream in tap.streams.items()}  # type: ignore[attr-defined]
+    assert emitted == {ORDERS: 1, LINES: 1}

@@ -1,0 +1,42 @@
+"""A small sandbox of a day that the tap shares, and retries that do not wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, tzinfo
+from types import SimpleNamespace
+
+import pytest
+from tap_ignite import snapshot as lookback
+
+from attribution_elt.kit.http import client as http
+from attribution_elt.sandbox import Sandbox
+
+
+@pytest.fixture
+def today() -> Iterator[Sandbox]:
+    """A sandbox of the real day, for taps in processes of their own."""
+    with Sandbox(seed=7) as fresh:
+        shrink(fresh)
+        yield fresh
+
+
+def shrink(sandbox: Sandbox) -> None:
+    """Let the websites have fewer of everything that is asked for one by one."""
+    sizes = sandbox.ignite.sizes
+    sizes.visitors, sizes.products, sizes.members = 80, 20, 10
+    sizes.locations, sizes.audiences = 15, 10
+
+
+@pytest.fixture(autouse=True)
+def _same_day(
+    request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(sandbox)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.0)
+    if "today" not in request.fixturenames:
+
+        def now(zone: tzinfo) -> datetime:
+            return datetime.combine(sandbox.clock.today, time(23, 59), UTC).astimezone(zone)
+
+        monkeypatch.setattr(lookback, "datetime", SimpleNamespace(now=now))

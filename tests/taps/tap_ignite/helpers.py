@@ -1,0 +1,154 @@
+"""Runs tap-ignite against the sandbox, and says what should have come of it."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from tap_ignite.tap import TapIgnite
+
+from attribution_elt.sandbox import Recorded, Sandbox
+from attribution_elt.sandbox.ignite import Website
+from tests import tap_process
+from tests.tap_process import Output, Row, Rows, selected
+
+KEYS = {
+    "visitors": ("website", "algorithm", "hashed_email"),
+    "products": ("website", "url"),
+    "locations": ("website", "id"),
+    "location_details": ("website", "id"),
+    "audiences": ("website", "id"),
+    "audience_members": ("website", "audience_id", "algorithm", "hashed_email"),
+    "audience_groups": ("website", "id"),
+    "audience_group_members": ("website", "audience_group_id", "algorithm", "hashed_email"),
+    "sales": ("website", "sale_key"),
+    "matched_sales": ("website", "sale_key"),
+}
+SALES = ("sales", "matched_sales")
+
+
+def run(folder: Path, *arguments: str, **given: Any) -> Output:
+    """Run the console script."""
+    return tap_process.run(folder, "tap-ignite", *arguments, **given)
+
+
+killed = functools.partial(tap_process.killed, name="tap-ignite")
+run_here = functools.partial(tap_process.run_here, TapIgnite)
+
+
+def settings(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
+    """Settings that open the sandbox; `websites` may be `Website`s of it."""
+    websites = [
+        {"name": site.name, "token": site.token, "secret": site.secret}
+        if isinstance(site, Website)
+        else site
+        for site in more.pop("websites", sandbox.ignite.websites)
+    ]
+    return {
+        "api_url": sandbox.ignite.url,
+        "websites": websites,
+        "max_retries": 2,
+        "request_timeout": 5,
+        **more,
+    }
+
+
+def only(config: dict[str, Any], *streams: str) -> dict[str, Any]:
+    """A catalog with just these streams selected."""
+    return selected(TapIgnite(config=config), streams)
+
+
+def days_ago(sandbox: Sandbox, days: int) -> date:
+    return sandbox.clock.today - timedelta(days)
+
+
+def expected(
+    site: Website, since: date, algorithms: Sequence[str] = ("md5",), *, name: str | None = None
+) -> dict[str, Rows]:
+    """What a website's streams hold of a window, by key; but for the sales, see `sold`."""
+    context = {"website": name or site.name, "window_start": str(since), "_extra": None}
+    truths = {algorithm: site.truth(since, algorithm) for algorithm in algorithms}
+    truth = truths[algorithms[0]]
+
+    def hashes(stream: str, id_property: str | None = None) -> list[Row]:
+        rows = []
+        for algorithm, found in truths.items():
+            lists = found[stream] if id_property else {"": found[stream]}
+            rows += [
+                {**context, "algorithm": algorithm, "hashed_email": text}
+                | ({id_property: int(id_)} if id_property else {})
+                for id_, texts in lists.items()
+                for text in texts or ()
+            ]
+        return rows
+
+    products = [
+        {**row, "url": bare(row["url"]), "feature_image_url": bare(row["feature_image_url"])}
+        for row in truth["products"]
+    ]
+    rows = {
+        "visitors": hashes("visitors"),
+        "products": [{**row, **context} for row in products],
+        "audience_members": hashes("audience_members", "audience_id"),
+        "audience_group_members": hashes("audience_group_members", "audience_group_id"),
+        **{
+            stream: [{**row, **context} for row in truth[stream] if row]
+            for stream in ("locations", "location_details", "audiences", "audience_groups")
+        },
+    }
+    return {
+        stream: {tuple(row[key] for key in KEYS[stream]): row for row in found}
+        for stream, found in rows.items()
+    }
+
+
+def bare(url: str | None) -> str | None:
+    return url and url.removeprefix("<").removesuffix(">")
+
+
+def sold(rows: Iterable[Row]) -> Counter[str]:
+    """Rows of sales, as often as each is there."""
+    return Counter(repr(sorted(row.items())) for row in rows)
+
+
+def holds(output: Output, site: Website, since: date, algorithms: Sequence[str] = ("md5",)) -> bool:
+    """Whether an output has all ten streams of a website, and nothing more of it."""
+    for stream, rows in expected(site, since, algorithms).items():
+        found = {key: row for key, row in output.rows(stream).items() if key[0] == site.name}
+        assert found == rows, stream
+    for stream in SALES:
+        told = [row for row in output.rows(stream).values() if row["website"] == site.name]
+        assert sold(row["_extra"] for row in told) == sold(site.sales()[stream])
+    return True
+
+
+def marks(state: Row, stream: str) -> Row:
+    """A stream's bookmarks by website."""
+    found: Row = state.get("bookmarks", {}).get(stream, {}).get("units", {})
+    return found
+
+
+def requests(sandbox: Sandbox, path: str = "") -> list[Recorded]:
+    """The requests for paths that begin so, which the tap sent."""
+    return [
+        request for request in sandbox.ignite.requests if request.path.startswith(f"/api/{path}")
+    ]
+
+
+def asked(sandbox: Sandbox, path: str = "") -> set[tuple[str, str | None]]:
+    """Each path that was asked for, and the first day of its window."""
+    return {
+        (request.path.removeprefix("/api/"), *request.query.get("date", [None]))
+        for request in requests(sandbox, path)
+    }
+
+
+def folder_of(path: Path, name: str) -> Path:
+    """A folder of its own for one of several runs."""
+    folder = path / name
+    folder.mkdir()
+    return folder

@@ -1,0 +1,334 @@
+"""What fails costs only itself, is told in a line, and is asked for again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tap_ignite.snapshot import Details
+
+from attribution_elt.sandbox import Fault, Request, Sandbox
+from tests.tap_process import Output, lists_in, merged
+from tests.taps.tap_ignite.helpers import (
+    KEYS,
+    asked,
+    days_ago,
+    expected,
+    holds,
+    marks,
+    only,
+    requests,
+    run,
+    run_here,
+    settings,
+)
+
+MEMBERS = "audience_members"
+GARBAGE = ("", "null", "[", "{}", '"x"', '{"error":"busy"}', "<html></html>")
+
+
+def break_path(sandbox: Sandbox, path: str, status: int, website: int | None = None) -> None:
+    """Answer every request for a path so, at one website or at all."""
+    token = "" if website is None else sandbox.ignite.websites[website].token
+
+    def matches(request: Request) -> bool:
+        return request.path == f"/api/{path}" and token in request.target
+
+    sandbox.ignite.faults.add(Fault("status", status=status, times=None, match=matches))
+
+
+def wrong(sandbox: Sandbox, number: int) -> dict[str, Any]:
+    """Settings with the secret of one website wrong."""
+    config = settings(sandbox)
+    config["websites"][number]["secret"] = "not-the-secret"
+    return config
+
+
+def all_but(output: Output, sandbox: Sandbox, number: int, stream: str, *ids: int) -> bool:
+    """Whether nothing of a website is missing but the details of some ids."""
+    site = sandbox.ignite.websites[number]
+    for name, rows in expected(site, days_ago(sandbox, 30)).items():
+        found = {key: row for key, row in output.rows(name).items() if key[0] == site.name}
+        wanted = {key: row for key, row in rows.items() if name != stream or key[1] not in ids}
+        assert found == wanted, name
+    return True
+
+
+def test_wrong_credentials_of_one_website_leave_the_others(today: Sandbox, tmp_path: Path) -> None:
+    today.ignite.website_count = 3
+    output = run(tmp_path, config=wrong(today, 1))
+    assert output.code == 1
+    (error,) = output.errors
+    assert all(word in error for word in ("Ignite", "website_2", "401", "websites"))
+    first, second, third = today.ignite.websites
+    assert all(holds(output, site, days_ago(today, 30)) for site in (first, third))
+    assert not any(key[0] == second.name for name in KEYS for key in output.rows(name))
+    for name in KEYS:
+        assert set(marks(output.states[-1], name)) == {first.name, third.name}
+    refused = [request for request in requests(today) if request.status == 401]
+    assert len(refused) == 1, "nothing more is asked with credentials that were refused"
+
+
+def test_wrong_credentials_of_the_only_website_are_one_line(today: Sandbox, tmp_path: Path) -> None:
+    config = wrong(today, 0)
+    del config["websites"][1:]
+    output = run(tmp_path, config=config)
+    assert output.code == 1
+    (error,) = output.errors
+    assert all(word in error for word in ("Ignite", "website_1", "401", "websites"))
+    assert "Traceback" not in output.stderr
+    assert output.of("RECORD") == []
+
+
+def test_wrong_credentials_everywhere_are_a_line_each(today: Sandbox, tmp_path: Path) -> None:
+    config = wrong(today, 0)
+    config["websites"][1]["token"] = "not-the-token"
+    output = run(tmp_path, config=config)
+    assert output.code == 1
+    assert [("website_1" in line, "website_2" in line) for line in output.errors] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_credentials_that_expire_in_the_middle_are_told_once(sandbox: Sandbox) -> None:
+    sandbox.ignite.sizes.audiences = 60
+    break_path(sandbox, "audiences/20010", 401, website=1)
+    config = settings(sandbox)
+    output = run_here(config, catalog=only(config, MEMBERS))
+    assert len(output.stderr.splitlines()) == 1
+    assert "401" in output.stderr
+    assert "website_2" in output.stderr
+    assert set(marks(output.states[-1], MEMBERS)) == {"website_1"}
+    rows = expected(sandbox.ignite.websites[0], days_ago(sandbox, 30))[MEMBERS]
+    assert rows.items() <= output.rows(MEMBERS).items()
+
+
+def test_failing_audiences_cost_only_themselves_and_are_asked_for_again(
+    sandbox: Sandbox,
+) -> None:
+    first, second, third = (row["id"] for row in sandbox.ignite.websites[1].audiences()[3:6])
+    break_path(sandbox, f"audiences/{first}", 500, website=1)
+    break_path(sandbox, f"audiences/{second}", 404, website=1)
+    output = run_here(settings(sandbox))
+    assert output.code == 1
+    failures = output.stderr.splitlines()
+    assert len(failures) == 2
+    for id_, status, line in zip((first, second), ("500", "404"), failures, strict=True):
+        assert all(word in line for word in ("Ignite", "website_2", f"audiences/{id_}", status))
+    assert holds(output, sandbox.ignite.websites[0], days_ago(sandbox, 30))
+    assert all_but(output, sandbox, 1, MEMBERS, first, second)
+    state = output.states[-1]
+    assert marks(state, MEMBERS) == dict.fromkeys(
+        ("website_1", "website_2"), str(sandbox.clock.today)
+    )
+    assert len(json.dumps(state)) < 2000
+    assert not lists_in(state)
+
+    sandbox.ignite.requests.clear()
+    sandbox.ignite.faults.clear()
+    break_path(sandbox, f"audiences/{second}", 503, website=1)
+    again = run_here(settings(sandbox), state=state)
+    lacked, lately = str(days_ago(sandbox, 30)), str(days_ago(sandbox, 1))
+    assert {path for path, day in asked(sandbox, "audiences/") if day == lacked} == {
+        f"audiences/{first}",
+        f"audiences/{second}",
+    }
+    assert (f"audiences/{third}", lately) in asked(sandbox, "audiences/")
+    rows = expected(sandbox.ignite.websites[1], days_ago(sandbox, 30))[MEMBERS]
+    assert {key: row for key, row in rows.items() if key[1] == first}.items() <= again.rows(
+        MEMBERS
+    ).items()
+    assert len(again.stderr.splitlines()) == 1
+    assert again.code == 1
+
+    state = merged(state, again.states[-1])
+    sandbox.ignite.faults.clear()
+    sandbox.ignite.requests.clear()
+    last = run_here(settings(sandbox), state=state)
+    assert last.code == 0
+    assert {path for path, day in asked(sandbox, "audiences/") if day == lacked} == {
+        f"audiences/{second}"
+    }
+
+    sandbox.ignite.requests.clear()
+    run_here(settings(sandbox), state=merged(state, last.states[-1]))
+    assert {day for _, day in asked(sandbox, "audiences/")} == {lately}
+
+
+def test_what_failed_long_ago_is_asked_for_as_far_back_as_can_be(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    (audience, *_) = (row["id"] for row in sandbox.ignite.websites[1].audiences())
+    break_path(sandbox, f"audiences/{audience}", 500, website=1)
+    config = settings(sandbox, websites=sandbox.ignite.websites[1:])
+    catalog = only(config, MEMBERS)
+    state = run_here(config, catalog=catalog).states[-1]
+    sandbox.advance(40)
+    first_day, earliest = str(days_ago(sandbox, 70)), str(days_ago(sandbox, 59))
+    sandbox.ignite.requests.clear()
+    run_here(config, state=state, catalog=catalog)
+    windows = dict(asked(sandbox, "audiences/"))
+    assert windows[f"audiences/{audience}"] == earliest
+    (told,) = [text for text in caplog.messages if "no longer be had" in text]
+    assert f"{first_day}..{days_ago(sandbox, 60)}" in told
+
+
+def test_a_location_that_failed_is_asked_for_though_no_list_has_it(sandbox: Sandbox) -> None:
+    site = sandbox.ignite.websites[1]
+    shown = {row["id"] for row in site.locations(days_ago(sandbox, 1))}
+    location = next(
+        row["id"] for row in site.locations(days_ago(sandbox, 30)) if row["id"] not in shown
+    )
+    break_path(sandbox, f"locations/{location}", 500, website=1)
+    first = run_here(settings(sandbox))
+    assert len(first.stderr.splitlines()) == 1
+    sandbox.ignite.faults.clear()
+    second = run_here(settings(sandbox), state=first.states[-1])
+    assert second.code == 0
+    row = second.rows("location_details")[site.name, location]
+    assert row == {**expected(site, days_ago(sandbox, 30))["location_details"][site.name, location]}
+
+
+def test_what_failed_and_is_dropped_by_the_vendor_is_forgotten(sandbox: Sandbox) -> None:
+    sandbox.ignite.sizes.audiences = 20
+    site = sandbox.ignite.websites[1]
+    before = [row["id"] for row in site.audiences()]
+    sandbox.advance(15)
+    gone = next(id_ for id_ in before if id_ not in {row["id"] for row in site.audiences()})
+    sandbox.clock.today = sandbox.clock.start
+    config = settings(sandbox, websites=[site])
+    break_path(sandbox, f"audiences/{gone}", 500, website=1)
+    first = run_here(config)
+    assert str(gone) in first.stderr
+    sandbox.ignite.faults.clear()
+    sandbox.advance(15)
+    second = run_here(config, state=first.states[-1])
+    assert (second.code, second.stderr) == (0, "")
+    sandbox.ignite.requests.clear()
+    run_here(config, state=merged(first.states[-1], second.states[-1]))
+    assert not requests(sandbox, f"audiences/{gone}")
+
+
+def test_ids_that_vanish_between_list_and_detail(sandbox: Sandbox) -> None:
+    sandbox.ignite.sizes.vanishing_share = 0.3
+    output = run_here(settings(sandbox))
+    assert output.code == 1
+    missing = len(output.stderr.splitlines())
+    assert missing > 3
+    assert all("404" in line for line in output.stderr.splitlines())
+    for site in sandbox.ignite.websites:
+        for name, rows in expected(site, days_ago(sandbox, 30)).items():
+            assert rows.items() <= output.rows(name).items()
+    sandbox.ignite.sizes.vanishing_share = 0
+    again = run_here(settings(sandbox), state=output.states[-1])
+    assert again.code == 0
+    for site in sandbox.ignite.websites:
+        rows = expected(site, days_ago(sandbox, 30))[MEMBERS]
+        assert rows.keys() <= output.rows(MEMBERS).keys() | again.rows(MEMBERS).keys()
+
+
+@pytest.mark.parametrize("path", ["visitors", "locations", "audiences", "sales"])
+def test_a_list_that_fails_keeps_its_websites_bookmark(sandbox: Sandbox, path: str) -> None:
+    streams = {"locations": ("locations", "location_details"), "audiences": ("audiences", MEMBERS)}
+    touched = streams.get(path, ("sales", "matched_sales") if path == "sales" else (path,))
+    break_path(sandbox, path, 500, website=0)
+    output = run_here(settings(sandbox))
+    assert output.code == 1
+    (failure,) = output.stderr.splitlines()
+    assert all(word in failure for word in ("Ignite", "website_1", path, "500"))
+    for name in KEYS:
+        rows = marks(output.states[-1], name)
+        assert set(rows) == {"website_2"} | (set() if name in touched else {"website_1"}), name
+    assert holds(output, sandbox.ignite.websites[1], days_ago(sandbox, 30))
+    sandbox.ignite.faults.clear()
+    again = run_here(settings(sandbox), state=output.states[-1])
+    rows = expected(sandbox.ignite.websites[0], days_ago(sandbox, 30))
+    for name in set(touched) & rows.keys():
+        assert rows[name].items() <= again.rows(name).items()
+
+
+@pytest.mark.parametrize("streams", [KEYS, [MEMBERS]], ids=["all", "members alone"])
+def test_an_entry_without_an_id_leaves_its_details_for_the_next_run(
+    sandbox: Sandbox, streams: Iterable[str]
+) -> None:
+    site = sandbox.ignite.websites[1]
+    config = settings(sandbox, websites=[site], lookback_days=0)
+    catalog = only(config, *streams)
+    rows = [{"brand": "a"}, "text", *site.audiences()[3:]]
+    body = json.dumps(rows)
+    sandbox.ignite.faults.add(Fault("status", status=200, body=body, match="/audiences?"))
+    output = run_here(config, catalog=catalog)
+    assert output.code == 1
+    (line,) = output.stderr.splitlines()
+    assert "2 " in line
+    assert "without a" in line
+    assert marks(output.states[-1] if output.states else {}, MEMBERS) == {}
+    again = run_here(config, catalog=catalog, state=output.states[-1] if output.states else {})
+    assert again.code == 0
+    wanted = expected(site, days_ago(sandbox, 30))[MEMBERS]
+    assert wanted.items() <= again.rows(MEMBERS).items()
+
+
+def test_of_too_many_failures_none_is_kept_and_the_bookmark_stays(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Details, "MOST_FAILED", 3)
+    ids = [row["id"] for row in sandbox.ignite.websites[1].audiences()]
+    for id_ in ids[:8:2]:
+        break_path(sandbox, f"audiences/{id_}", 500, website=1)
+    config = settings(sandbox)
+    output = run_here(config, catalog=only(config, MEMBERS))
+    assert len(output.stderr.splitlines()) == 4
+    assert set(marks(output.states[-1], MEMBERS)) == {"website_1"}
+    assert "20001" not in json.dumps(output.states[-1])
+
+
+def test_a_vendor_that_is_down_is_not_asked_for_each_of_its_units(sandbox: Sandbox) -> None:
+    sandbox.ignite.sizes.audiences = 100
+    sandbox.ignite.faults.add(Fault("status", status=503, times=None, match="audiences/"))
+    config = settings(sandbox, max_retries=1)
+    output = run_here(config, catalog=only(config, MEMBERS))
+    assert output.code == 1
+    assert "in a row" in output.stderr
+    assert len(requests(sandbox, "audiences/")) < 50
+    assert marks(output.states[-1] if output.states else {}, MEMBERS) == {}
+
+
+@pytest.mark.parametrize("body", GARBAGE)
+@pytest.mark.parametrize(
+    ("stream", "path"),
+    [
+        ("visitors", "visitors"),
+        ("locations", "locations"),
+        ("location_details", "locations/60002"),
+        (MEMBERS, "audiences/20001"),
+        ("sales", "sales"),
+    ],
+)
+def test_an_answer_of_the_wrong_shape_is_asked_for_again(
+    sandbox: Sandbox, stream: str, path: str, body: str
+) -> None:
+    config = settings(sandbox, websites=sandbox.ignite.websites[1:])
+    catalog = only(config, stream)
+    clean = run_here(config, catalog=catalog)
+    fault = Fault("status", status=200, body=body, match=f"/{path}?")
+    sandbox.ignite.faults.add(fault)
+    assert run_here(config, catalog=catalog).stdout == clean.stdout
+    sandbox.ignite.faults.add(replace(fault, times=2))
+    failed = run_here(config, catalog=catalog)
+    assert (failed.code, len(failed.stderr.splitlines())) == (1, 1)
+    assert len(failed.records(stream)) < len(clean.records(stream))
+
+
+@pytest.mark.parametrize("kind", ["reset", "close", "truncate", "invalid_json"])
+def test_a_connection_that_breaks_off_leaves_no_trace(sandbox: Sandbox, kind: Any) -> None:
+    clean = run_here(settings(sandbox))
+    sandbox.ignite.chunked = True
+    for match in ("/products?", "/audiences/20003?", "/sales?"):
+        sandbox.ignite.faults.add(Fault(kind, match=match))
+    assert run_here(settings(sandbox)).stdout == clean.stdout

@@ -1,0 +1,118 @@
+"""Secrets and personal data: where they are not."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from attribution_elt.sandbox import Fault, Sandbox
+from tests.tap_process import Output
+from tests.taps.tap_ignite.helpers import SALES, days_ago, run, run_here, settings
+
+KEY = "k3y of the hash/+%"
+TOKEN = "t0ken &/+=%é"
+SECRET = 's3cret "&/+=%é'
+
+
+PERSONAL = ("resident", "street", "latitude", "longitude")
+MARKED = ("locations", "location_details", *SALES)
+
+
+def personal(sandbox: Sandbox) -> Iterator[str]:
+    """Who lives where, and what was sold."""
+    for site in sandbox.ignite.websites:
+        for row in site.locations(days_ago(sandbox, 30)):
+            yield from (str(row[name]) for name in PERSONAL if row[name])
+        for sale in (sale for sales in site.sales().values() for sale in sales):
+            yield from filter(None, (str(sale["amount"]), sale["salesperson"]))
+
+
+@pytest.fixture
+def vendor(today: Sandbox) -> Sandbox:
+    """A sandbox whose second website has credentials that look different in every encoding."""
+    site = today.ignite.websites[1]
+    site.token, site.secret = TOKEN, SECRET
+    today.ignite.extra = {"owner": "DAENERYS"}
+    return today
+
+
+@pytest.mark.parametrize("pii", ["hash", "drop"])
+def test_masked_rows_hold_nothing_personal(vendor: Sandbox, pii: str) -> None:
+    config = settings(vendor)
+    kept = run_here(config).stdout.decode()
+    output = run_here({**config, "pii": pii, "pii_key": KEY})
+    text = output.stdout.decode()
+    for value in set(personal(vendor)):
+        assert value in kept
+        assert value not in text
+    for stream in MARKED:
+        assert "DAENERYS" in str(Output(kept.encode()).records(stream))
+        assert "DAENERYS" not in str(output.records(stream))
+    rows = output.records("locations") + output.records("location_details")
+    lengths = {len(row[name]) for row in rows for name in PERSONAL if row[name]}
+    assert lengths == ({64} if pii == "hash" else set())
+    types = output.of("SCHEMA", "locations")[0]["schema"]["properties"]["latitude"]["type"]
+    assert ("string" in types) == (pii == "hash")
+
+
+def test_the_same_person_has_the_same_hash_in_list_and_details(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox, pii="hash", pii_key=KEY))
+    lists, details = output.rows("locations"), output.rows("location_details")
+    assert lists.keys() == details.keys()
+    assert all(row["resident"] == details[key]["resident"] for key, row in lists.items())
+    other = run_here(settings(sandbox, pii="hash", pii_key="another")).rows("locations")
+    snow = "website_1", 59378
+    assert lists[snow]["resident"] != other[snow]["resident"]
+
+
+def encodings(secret: str) -> set[str]:
+    return {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        base64.b64encode(secret.encode()).decode(),
+    }
+
+
+def test_no_secret_and_nobody_in_logs(vendor: Sandbox, tmp_path: Path) -> None:
+    """At debug level, with everything going wrong that can."""
+    told = json.dumps({"message": f"{TOKEN} {SECRET}"})
+    for fault in (
+        Fault("status", status=500, match="/visitors"),
+        Fault("reset", match="/products"),
+        Fault("truncate", match="/locations?"),
+        Fault("status", status=404, body=told, times=None, match="/audiences/20002"),
+        Fault("status", status=500, body=told, times=None, match="/audiences/20001"),
+        Fault("status", status=302, match="/sales"),
+    ):
+        vendor.ignite.faults.add(fault)
+    config = settings(vendor, pii_key=KEY)
+    config["websites"].append({"name": "shut", "token": TOKEN, "secret": SECRET + "!"})
+    output = run(tmp_path, config=config, level="DEBUG")
+    assert output.code == 1
+    assert "audiences/20003 by md5: answered 200" in output.stderr, "it is the debug level"
+    secrets = [site.secret for site in vendor.ignite.websites] + [TOKEN, SECRET, SECRET + "!", KEY]
+    for form in set().union(*map(encodings, secrets)):
+        assert form not in output.stderr
+        assert form not in output.stdout.decode()
+    for value in set(personal(vendor)):
+        assert value not in output.stderr
+    hashed = {row["hashed_email"] for row in output.records("visitors")}
+    assert not any(text in output.stderr for text in hashed)
+
+
+def test_no_secret_in_what_is_said_of_settings(tmp_path: Path) -> None:
+    websites = [{"token": TOKEN, "secret": [SECRET]}, {"secret": SECRET, "tokens": TOKEN}, SECRET]
+    output = run(tmp_path, config={"websites": websites}, level="DEBUG")
+    assert output.code == 1
+    assert len(output.errors) == 3
+    assert "websites[0].secret" in output.errors[0]
+    for form in encodings(TOKEN) | encodings(SECRET):
+        assert form not in output.stderr

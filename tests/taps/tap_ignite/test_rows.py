@@ -1,0 +1,229 @@
+"""What the streams hold, compared with the vendor's truth."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from attribution_elt.sandbox import Fault, Sandbox
+from tests.taps.tap_ignite.helpers import (
+    KEYS,
+    SALES,
+    days_ago,
+    expected,
+    holds,
+    only,
+    requests,
+    run_here,
+    settings,
+)
+
+
+def answer(sandbox: Sandbox, path: str, document: Any) -> None:
+    """Answer every request for a path, and only those, with a document."""
+    fault = Fault(
+        "status",
+        status=200,
+        times=None,
+        body=json.dumps(document),
+        match=lambda request: request.path == f"/api/{path}",
+    )
+    sandbox.ignite.faults.add(fault)
+
+
+@pytest.mark.parametrize("days", [0, 7, 59])
+def test_all_ten_streams_of_every_website_are_the_truth(sandbox: Sandbox, days: int) -> None:
+    sandbox.ignite.website_count = 3
+    since = days_ago(sandbox, days)
+    output = run_here(settings(sandbox, start_date=str(since)))
+    assert output.code == 0
+    assert all(holds(output, site, since) for site in sandbox.ignite.websites)
+    assert {message["stream"] for message in output.of("SCHEMA")} == set(KEYS)
+    assert all(
+        message["key_properties"] == [*KEYS[message["stream"]]] for message in output.of("SCHEMA")
+    )
+
+
+def test_the_first_run_looks_back_30_days(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox))
+    assert all(holds(output, site, days_ago(sandbox, 30)) for site in sandbox.ignite.websites)
+
+
+def test_each_hash_algorithm_is_asked_for_and_kept_apart(sandbox: Sandbox) -> None:
+    algorithms = ("md5", "sha1", "sha2")
+    since = days_ago(sandbox, 30)
+    output = run_here(settings(sandbox, hash_algorithms=list(algorithms)))
+    assert all(holds(output, site, since, algorithms) for site in sandbox.ignite.websites)
+    assert [len(hash_) for _, algorithm, hash_ in output.rows("visitors") if algorithm == "sha2"]
+    asked = {request.query["algo"][0] for request in requests(sandbox, "audiences/")}
+    assert asked == set(algorithms)
+
+
+def test_an_algorithm_that_is_named_twice_is_asked_for_once(sandbox: Sandbox) -> None:
+    config = settings(sandbox, hash_algorithms=["sha1", "sha1"])
+    run_here(config, catalog=only(config, "visitors"))
+    assert len(requests(sandbox)) == len(sandbox.ignite.websites)
+
+
+def test_the_hashes_of_a_location_are_of_the_first_algorithm(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox, hash_algorithms=["sha2", "md5"]))
+    truth = expected(sandbox.ignite.websites[1], days_ago(sandbox, 30), ["sha2"])
+    rows = output.rows("location_details")
+    assert truth["location_details"].items() <= rows.items()
+    hashes = [text for row in rows.values() for text in row["hashed_emails"]]
+    assert {len(text) for text in hashes} == {64}
+
+
+def test_documented_samples_value_by_value(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox))
+    product = output.rows("products")[
+        "website_1",
+        "https://www.website.com/inventory/new-2022-honda-hr-v-lx-fwd-sport-utility-3czru5h3xnm705748/",
+    ]
+    assert product["feature_image_url"] == "https://image-host/imageurl.png"
+    assert product["created_at"] == "2021-10-03T17:14:07.480Z"
+    assert product["year"] == "2022"
+    details = output.rows("location_details")["website_1", 59378]
+    assert (str(details["latitude"]), str(details["longitude"])) == ("35.783336", "-78.848969")
+    assert (details["resident"], details["zip"], details["state"]) == ("JON SNOW", "27519", "nc")
+    assert details["hashed_emails"] == [
+        "1ca81507aa511c9501c24cdea61e06",
+        "4f19af40f5ba74309b1dc0e594aa8d",
+    ]
+    assert details["summary"]["visit_last"] == "2021-04-29T14:41:32.000Z"
+    assert (details["summary"]["session_count"], details["pages"]) == (7, [])
+    group = output.rows("audience_groups")["website_1", 15]
+    assert (group["label"], group["primary_categories"]) == ("Used Model Visitors", ["USED"])
+    assert (group["brands"], group["models"], group["visitors_count"]) == ([], [], 106931)
+    member = ("website_1", 4922, "md5", "28d8dfd2afe8c09ab1f99920e4026b8")
+    assert member in output.rows("audience_members")
+
+
+def test_a_zip_keeps_its_zero(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox))
+    zips = {row["zip"] for row in output.records("locations")}
+    assert zips & {"02139", "07102", "00901"}
+    assert all(isinstance(text, str) for text in zips)
+
+
+def test_websites_without_a_name_are_numbered(sandbox: Sandbox) -> None:
+    accounts = [{"token": site.token, "secret": site.secret} for site in sandbox.ignite.websites]
+    accounts[1]["name"] = "Łódź: shop/2"
+    output = run_here(settings(sandbox, websites=accounts))
+    assert {row["website"] for row in output.records("visitors")} == {"website_1", "Łódź: shop/2"}
+
+
+def test_every_row_carries_its_window(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox, start_date=str(days_ago(sandbox, 12))))
+    for stream in KEYS:
+        windows = {row["window_start"] for row in output.records(stream)}
+        assert windows == {str(days_ago(sandbox, 12))}, stream
+
+
+def test_sales_are_kept_whole_under_a_key_of_their_own(sandbox: Sandbox) -> None:
+    sandbox.ignite.sizes.sales = 200
+    output = run_here(settings(sandbox))
+    site = sandbox.ignite.websites[1]
+    for stream in SALES:
+        keys = [key for website, key in output.rows(stream) if website == site.name]
+        assert len(keys) == len(set(keys)) > 5
+        for row in output.rows(stream).values():
+            sale = row["_extra"]
+            own = sale.get("id") or sale.get("sale_id")
+            if own:
+                assert row["sale_key"] == str(own)
+            else:
+                assert re.fullmatch(r"sha256:[0-9a-f]{64}#\d", row["sale_key"])
+        assert any(key.endswith("#2") for key in keys), "equal rows are told apart"
+
+
+def test_the_key_of_a_sale_does_not_depend_on_the_order(sandbox: Sandbox) -> None:
+    rows = [{"a": 1, "b": None}, {"sale_id": "x", "id": None}, {"a": 2}, {"b": None, "a": 1}]
+    keys = []
+    config = settings(sandbox, websites=sandbox.ignite.websites[:1])
+    for order in (rows, rows[::-1]):
+        answer(sandbox, "sales", {"sales": order, "matched_sales": None})
+        output = run_here(config, catalog=only(config, *SALES))
+        keys.append(sorted(output.rows("sales")))
+        assert len(output.records("sales")) == 4
+        sandbox.ignite.faults.clear()
+    assert keys[0] == keys[1]
+    assert ("website_1", "x") in keys[0]
+
+
+def test_a_sale_that_is_no_object_is_kept_too(sandbox: Sandbox) -> None:
+    answer(sandbox, "sales", {"sales": ["abc", 7, None], "matched_sales": []})
+    config = settings(sandbox, websites=sandbox.ignite.websites[:1])
+    output = run_here(config, catalog=only(config, "sales"))
+    assert [row["_extra"] for row in output.records("sales")] == [
+        {"value": "abc"},
+        {"value": 7},
+        {"value": None},
+    ]
+
+
+def test_what_stands_beside_the_sales_is_told(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer(sandbox, "sales", {"sales": [], "matched_sales": [], "totals": {"count": 0}})
+    run_here(settings(sandbox))
+    assert [text for text in caplog.messages if "totals" in text] == [
+        "property 'totals' beside the sales is in no stream"
+    ]
+
+
+def test_what_the_document_does_not_know_goes_into_extra(sandbox: Sandbox) -> None:
+    sandbox.ignite.extra = {"dealerCode": 2**63 + 5}
+    output = run_here(settings(sandbox))
+    for stream in ("products", "locations", "location_details", "audiences", "audience_groups"):
+        assert {row["_extra"]["dealer_code"] for row in output.records(stream)} == {2**63 + 5}
+    assert {row["_extra"]["dealerCode"] for row in output.records("sales")} == {2**63 + 5}
+
+
+def test_misfits_are_kept_and_cost_nothing(sandbox: Sandbox) -> None:
+    item = {"url": "<https://x.example/1>", "created_at": "2021-11-31", "year": 2022, "vin": ""}
+    answer(sandbox, "products", [item])
+    output = run_here(settings(sandbox, websites=sandbox.ignite.websites[:1]))
+    (row,) = output.records("products")
+    assert (row["created_at"], row["year"], row["vin"]) == (None, "2022", "")
+    assert row["_extra"] == {"created_at": "2021-11-31"}
+    assert output.code == 0
+
+
+def test_details_without_their_list_are_read_all_the_same(sandbox: Sandbox) -> None:
+    config = settings(sandbox)
+    output = run_here(config, catalog=only(config, "audience_members", "location_details"))
+    for site in sandbox.ignite.websites:
+        rows = expected(site, days_ago(sandbox, 30))
+        for stream in ("audience_members", "location_details"):
+            assert rows[stream].items() <= output.rows(stream).items()
+    assert output.records("audiences") == output.records("locations") == []
+    assert not requests(sandbox, "audience_groups")
+
+
+def test_lists_without_their_details_cost_one_request_a_website(sandbox: Sandbox) -> None:
+    config = settings(sandbox)
+    run_here(config, catalog=only(config, "audiences", "locations", "audience_groups"))
+    assert len(requests(sandbox)) == 3 * len(sandbox.ignite.websites)
+
+
+def test_a_website_without_anything_is_no_failure(sandbox: Sandbox) -> None:
+    sizes = sandbox.ignite.sizes
+    sizes.visitors = sizes.products = sizes.locations = sizes.sales = 0
+    sizes.audiences = sizes.audience_groups = 0
+    output = run_here(settings(sandbox, websites=sandbox.ignite.websites[1:]))
+    assert (output.code, output.of("RECORD")) == (0, [])
+    assert {message["stream"] for message in output.of("SCHEMA")} == set(KEYS)
+
+
+def test_ids_that_are_texts_are_asked_for_as_they_are(sandbox: Sandbox) -> None:
+    answer(sandbox, "audiences", [{"id": "7/a b"}, {"id": 2**70}, {"id": 2**70}])
+    answer(sandbox, "audiences/7%2Fa%20b", ["x"])
+    answer(sandbox, f"audiences/{2**70}", ["y"])
+    config = settings(sandbox, websites=sandbox.ignite.websites[:1])
+    output = run_here(config, catalog=only(config, "audience_members"))
+    assert list(output.rows("audience_members")) == [("website_1", 2**70, "md5", "y")]
+    assert len(requests(sandbox, "audiences/")) == 2

@@ -1,0 +1,199 @@
+"""Which days are asked for, and how the bookmarks follow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from attribution_elt.sandbox import Sandbox
+from tests.tap_process import Output, lists_in, merged
+from tests.taps.tap_ignite.helpers import (
+    KEYS,
+    asked,
+    days_ago,
+    expected,
+    holds,
+    marks,
+    only,
+    requests,
+    run_here,
+    settings,
+)
+
+DATED = ("visitors", "products", "audience_members", "audience_group_members")
+
+
+def reached(sandbox: Sandbox, days: int, *streams: str) -> dict[str, Any]:
+    """A state in which every website was read completely so many days ago."""
+    units = {site.name: str(days_ago(sandbox, days)) for site in sandbox.ignite.websites}
+    return {"bookmarks": {name: {"units": dict(units)} for name in streams or KEYS}}
+
+
+def dates(sandbox: Sandbox) -> set[str | None]:
+    return {day for _, day in asked(sandbox)} - {None}
+
+
+def test_the_date_is_always_sent_where_it_is_documented(sandbox: Sandbox) -> None:
+    run_here(settings(sandbox))
+    for request in requests(sandbox):
+        path = request.path.removeprefix("/api/")
+        takes_date = path in {"visitors", "products", "locations"}
+        takes_date |= path.startswith(("audiences/", "audience_groups/"))
+        day = request.query.get("date")
+        assert day == ([str(days_ago(sandbox, 30))] if takes_date else None), path
+        takes_hash = path == "visitors" or ("/" in path)
+        assert request.query.get("algo") == (["md5"] if takes_hash else None), path
+
+
+@pytest.mark.parametrize(
+    ("days", "window"), [(0, 0), (1, 1), (58, 58), (59, 59), (60, 59), (61, 59), (4000, 59)]
+)
+def test_the_start_date_is_never_over_59_days_back(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, days: int, window: int
+) -> None:
+    since = days_ago(sandbox, window)
+    output = run_here(settings(sandbox, start_date=str(days_ago(sandbox, days))))
+    assert dates(sandbox) == {str(since)}
+    assert all(holds(output, site, since) for site in sandbox.ignite.websites)
+    told = [text for text in caplog.messages if "no longer be had" in text]
+    if days > window:
+        (warning,) = told
+        assert f"{days_ago(sandbox, days)}..{days_ago(sandbox, 60)}" in warning
+    else:
+        assert told == []
+
+
+def test_a_start_date_in_the_future_is_today(sandbox: Sandbox) -> None:
+    run_here(settings(sandbox, start_date=str(days_ago(sandbox, -10))))
+    assert dates(sandbox) == {str(sandbox.clock.today)}
+
+
+def test_no_warning_where_no_window_is_asked_for(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = settings(sandbox, start_date=str(days_ago(sandbox, 100)))
+    run_here(config, catalog=only(config, "sales", "audiences"))
+    assert not [text for text in caplog.messages if "no longer" in text]
+
+
+@pytest.mark.parametrize("lookback", [0, 1, 5])
+def test_the_window_is_the_bookmark_less_the_look_back(sandbox: Sandbox, lookback: int) -> None:
+    config = settings(sandbox, lookback_days=lookback, start_date="2020-01-01")
+    run_here(config, state=reached(sandbox, 10))
+    assert dates(sandbox) == {str(days_ago(sandbox, 10 + lookback))}
+
+
+def test_the_look_back_is_a_day_by_default(sandbox: Sandbox) -> None:
+    run_here(settings(sandbox), state=reached(sandbox, 3))
+    assert dates(sandbox) == {str(days_ago(sandbox, 4))}
+
+
+def test_an_old_bookmark_is_told_once_for_each_website(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = run_here(settings(sandbox), state=reached(sandbox, 80))
+    assert dates(sandbox) == {str(days_ago(sandbox, 59))}
+    told = [text for text in caplog.messages if "no longer be had" in text]
+    assert len(told) == 2
+    for site, text in zip(sandbox.ignite.websites, told, strict=True):
+        assert site.name in text
+        assert f"{days_ago(sandbox, 81)}..{days_ago(sandbox, 60)}" in text
+    assert all(holds(output, site, days_ago(sandbox, 59)) for site in sandbox.ignite.websites)
+
+
+def test_the_bookmark_is_today_for_each_website_and_stream(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox))
+    today = str(sandbox.clock.today)
+    for stream in KEYS:
+        assert marks(output.states[-1], stream) == {"website_1": today, "website_2": today}
+
+
+def test_each_website_and_stream_has_a_window_of_its_own(sandbox: Sandbox) -> None:
+    state = reached(sandbox, 10)
+    del state["bookmarks"]["visitors"]["units"]["website_2"]
+    state["bookmarks"]["audience_members"]["units"]["website_1"] = str(days_ago(sandbox, 20))
+    config = settings(sandbox, websites=sandbox.ignite.websites, lookback_days=0)
+    output = run_here(config, state=state)
+    first, second = sandbox.ignite.websites
+    visitors = output.rows("visitors")
+    assert expected(first, days_ago(sandbox, 10))["visitors"].items() <= visitors.items()
+    assert expected(second, days_ago(sandbox, 30))["visitors"].items() <= visitors.items()
+    members = output.rows("audience_members")
+    assert expected(first, days_ago(sandbox, 20))["audience_members"].items() <= members.items()
+    assert expected(second, days_ago(sandbox, 10))["audience_members"].items() <= members.items()
+
+
+def test_a_list_is_read_as_far_back_as_its_details_need(sandbox: Sandbox) -> None:
+    state = reached(sandbox, 2)
+    state["bookmarks"]["location_details"] = {}
+    config = settings(sandbox, lookback_days=0)
+    output = run_here(config, state=state)
+    assert {day for _, day in asked(sandbox, "locations")} == {str(days_ago(sandbox, 30)), None}
+    for site in sandbox.ignite.websites:
+        rows = expected(site, days_ago(sandbox, 30))["location_details"]
+        assert rows.items() <= output.rows("location_details").items()
+
+
+def test_a_bookmark_later_than_today_does_not_stay(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox), state=reached(sandbox, -3))
+    assert dates(sandbox) == {str(sandbox.clock.today)}
+    assert set(marks(output.states[-1], "visitors").values()) == {str(sandbox.clock.today)}
+
+
+def test_a_website_that_is_new_is_read_from_the_start(sandbox: Sandbox) -> None:
+    state = run_here(settings(sandbox)).states[-1]
+    sandbox.ignite.website_count = 3
+    output = run_here(settings(sandbox), state=state)
+    third = sandbox.ignite.websites[2]
+    assert holds(output, third, days_ago(sandbox, 30))
+
+
+def test_time_passes_and_the_warehouse_keeps_up(sandbox: Sandbox) -> None:
+    warehouse: dict[str, Any] = {stream: {} for stream in KEYS}
+    state: dict[str, Any] = {}
+    sizes = []
+    for days in (0, 1, 3, 20, 1):
+        sandbox.advance(days)
+        bookmark = marks(state, "visitors").get("website_1")
+        sandbox.ignite.requests.clear()
+        output = run_here(settings(sandbox), state=state)
+        state = merged(state, output.states[-1])
+        sizes.append(len(json.dumps(state)))
+        assert not lists_in(state)
+        since = days_ago(sandbox, days + 1 if bookmark else 30)
+        assert dates(sandbox) == {str(since)}
+        for site in sandbox.ignite.websites:
+            assert holds(output, site, since)
+        for stream in KEYS:
+            warehouse[stream] |= output.rows(stream)
+        # what was seen in the last 30 days is there, whatever run has brought it
+        for site in sandbox.ignite.websites:
+            truth = expected(site, days_ago(sandbox, 30))
+            for stream in ("visitors", "products", "locations", "location_details", "audiences"):
+                assert truth[stream].keys() <= warehouse[stream].keys()
+            for row in truth["locations"].values():
+                key = (site.name, row["id"])
+                details = truth["location_details"][key]
+                found = warehouse["location_details"][key]
+                assert found == {**details, "window_start": found["window_start"]}
+    assert sizes[0] == sizes[-1] < 2000
+
+
+def test_no_state_runs_ahead_of_the_records(sandbox: Sandbox) -> None:
+    output = run_here(settings(sandbox))
+    seen = Output(b"")
+    lines = output.stdout.splitlines(keepends=True)
+    marked: set[tuple[str, str]] = set()
+    for number, message in enumerate(output.messages):
+        if message["type"] != "STATE":
+            continue
+        for stream in KEYS:
+            for website in marks(message["value"], stream):
+                if (stream, website) not in marked:
+                    marked.add((stream, website))
+                    seen = Output(b"".join(lines[:number]))
+                    found = {k for k in seen.rows(stream) if k[0] == website}
+                    assert found == {k for k in output.rows(stream) if k[0] == website}
+    assert len(marked) == 2 * len(KEYS)

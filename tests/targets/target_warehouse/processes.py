@@ -1,0 +1,246 @@
+"""The real executable at work, and a source that it can be fed from again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tests import leaks
+from tests.targets.target_warehouse.oracle import quoted
+from tests.targets.target_warehouse.warehouses import (
+    Line,
+    Run,
+    Warehouse,
+    record,
+    schema,
+    singer,
+    state,
+)
+
+PATIENCE = 120  # seconds after which a test that waits has failed
+
+
+class Loading:
+    """A load that threads of the test feed and listen to."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        lines: Iterable[Line],
+        *,
+        deaf_after: int | None = None,
+        **settings: Any,
+    ) -> None:
+        """Begin; after `deaf_after` states nobody reads what it writes any more."""
+        self.states: list[Any] = []
+        self._deaf_after = deaf_after
+        self._heard = threading.Condition()
+        self._silent = False
+        self._errors = b""
+        self._settings = {"url": warehouse.url}
+        self.process = subprocess.Popen(
+            warehouse.command(**settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        threading.Thread(target=self._feed, args=[lines], daemon=True).start()
+        self._listeners = [
+            threading.Thread(target=listen, daemon=True)
+            for listen in (self._listen, self._read_errors)
+        ]
+        for thread in self._listeners:
+            thread.start()
+
+    def _feed(self, lines: Iterable[Line]) -> None:
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:
+            for line in lines:
+                pipe.write(singer([line]).encode())
+                if not isinstance(line, str) and line["type"] == "STATE":
+                    pipe.flush()
+
+    def _listen(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as pipe:
+            for line in pipe:
+                if line.endswith(b"\n"):  # a kill may cut the last one off
+                    with self._heard:
+                        self.states.append(json.loads(line))
+                        self._heard.notify_all()
+                if len(self.states) == self._deaf_after:
+                    break
+        with self._heard:
+            self._silent = True
+            self._heard.notify_all()
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr
+        with self.process.stderr as pipe:
+            self._errors = pipe.read()
+
+    def wait_for(self, states: int) -> None:
+        """Wait until so many states have come, or nothing comes any more."""
+        with self._heard:
+            assert self._heard.wait_for(
+                lambda: len(self.states) >= states or self._silent, PATIENCE
+            )
+
+    def end(self, by: signal.Signals | None = None) -> Run:
+        """End it by a signal, or wait for its end."""
+        if by is not None:
+            self.process.send_signal(by)
+        try:
+            self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
+        for thread in self._listeners:
+            thread.join(PATIENCE)
+        leaks.guard(self._errors, settings=self._settings)
+        return Run(self.states, code=self.process.returncode, stderr=self._errors.decode())
+
+
+class InSteps:
+    """Lines of which as many may pass as the test has let through."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = lines
+        self._passes = threading.Semaphore(0)
+
+    def let_through(self, lines: int) -> None:
+        self._passes.release(lines)
+
+    def __iter__(self) -> Iterator[Line]:
+        for line in self._lines:
+            self._passes.acquire()
+            yield line
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A tap of several streams that take turns; it goes on from the state that it is given."""
+
+    records: int
+    """Of each stream."""
+    keys: int = 700
+    """Keys are used again after so many records."""
+    interval: int = 25
+    """A STATE message comes after so many records of each stream."""
+
+    schemas = (
+        schema("orders", id="integer", position="integer", note="string"),
+        schema(
+            "lines",
+            ("order", "number"),
+            order="string",
+            number="integer",
+            position="integer",
+            note="object",
+        ),
+        schema("visits", (), position="integer", note="number"),  # it has no key: it is appended
+    )
+
+    def lines(self, reached: Mapping[str, Any] | None = None) -> Iterator[Line]:
+        """The messages of a run from a state on."""
+        yield from self.schemas
+        positions = {each["stream"]: position(reached, each["stream"]) for each in self.schemas}
+        for turn in range(min(positions.values()) + 1, self.records + 1):
+            for stream, held in positions.items():
+                if turn > held:
+                    positions[stream] = turn
+                    yield record(stream, **self.row(stream, turn))
+            if turn % self.interval == 0 or turn == self.records:
+                yield state({"bookmarks": {name: {"position": n} for name, n in positions.items()}})
+
+    def row(self, stream: str, position: int) -> dict[str, Any]:
+        """The record of a stream at a position, from 1 on."""
+        match stream:
+            case "orders":
+                note = f"{position} {'x' * (position * 7 % 200)}"
+                return {"id": position % self.keys, "position": position, "note": note}
+            case "lines":
+                key = {"order": f"A{position * 3 % self.keys}", "number": position % 2}
+                return key | {"position": position, "note": {"is": position}}
+            case _:
+                return {"position": position, "note": position / 4}
+
+    def rows(self, stream: str, up_to: int) -> dict[Any, int]:
+        """The last position of each key."""
+        result = {}
+        for each in range(1, up_to + 1):
+            result[self.key(stream, self.row(stream, each))] = each
+        return result
+
+    @staticmethod
+    def key(stream: str, row: Mapping[str, Any]) -> Any:
+        """The key of a record; of one without, its position."""
+        match stream:
+            case "orders":
+                return row["id"]
+            case "lines":
+                return (row["order"], row["number"])
+            case _:
+                return row["position"]
+
+
+def position(reached: Mapping[str, Any] | None, stream: str) -> int:
+    """How far a state says that a stream has come."""
+    found: int = (reached or {}).get("bookmarks", {}).get(stream, {}).get("position", 0)
+    return found
+
+
+def found(warehouse: Warehouse, stream: str) -> list[dict[str, Any]]:
+    """The rows of a stream's table, as the records that they came from."""
+    if stream not in warehouse.tables():
+        return []
+    schemas = {each["stream"]: each["schema"] for each in Source.schemas}
+    names = list(schemas[stream]["properties"])
+    rows = warehouse.rows(f"SELECT {', '.join(map(quoted, names))} FROM {stream}")
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    for row in found:
+        if stream == "lines" and isinstance(row["note"], str):
+            row["note"] = json.loads(row["note"])
+    return found
+
+
+def assert_covered(warehouse: Warehouse, source: Source, reached: Mapping[str, Any] | None) -> None:
+    """Assert that no state is ahead of the data, and that every row is one of the source's."""
+    for each in source.schemas:
+        stream = each["stream"]
+        rows = found(warehouse, stream)
+        assert [row for row in rows if row != source.row(stream, row["position"])] == []
+        held = {source.key(stream, row): row["position"] for row in rows}
+        wanted = source.rows(stream, position(reached, stream))
+        assert {key: n for key, n in wanted.items() if held.get(key, 0) < n} == {}
+        if each["key_properties"]:
+            assert len(rows) == len(held), "a key is there twice"
+
+
+def assert_complete(warehouse: Warehouse, source: Source, *, once: bool = False) -> None:
+    """Assert that the tables are equal to the source.
+
+    What has no key may be there twice, unless it is to be there `once`.
+    """
+    for each in source.schemas:
+        stream = each["stream"]
+        rows = found(warehouse, stream)
+        held = {source.key(stream, row): row["position"] for row in rows}
+        assert held == source.rows(stream, source.records)
+        assert not once or len(rows) == len(held)
+    assert_covered(warehouse, source, {})
+
+
+def assert_one_clear_line(run: Run, *words: str) -> None:
+    """Assert that a run failed, and that its last line says why."""
+    lines = run.stderr.splitlines()
+    assert run.code == 1, run.stderr
+    assert "Traceback" not in run.stderr
+    assert [line for line in lines if line.startswith("Error: ")] == lines[-1:]
+    for word in words:
+        assert word in lines[-1]

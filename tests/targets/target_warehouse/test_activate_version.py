@@ -1,0 +1,169 @@
+"""Rows of a version that is superseded go when the new version is whole, and not before."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+from tests.targets.target_warehouse.processes import InSteps, Loading
+from tests.targets.target_warehouse.small_tap import emitted
+from tests.targets.target_warehouse.warehouses import (
+    Line,
+    PostgreSQL,
+    Warehouse,
+    record,
+    schema,
+    state,
+    warnings_in,
+)
+
+ITEMS = schema("items", id="integer", note="string")
+METADATA = {"add_record_metadata": True}
+
+
+def activate(version: int, stream: str = "items") -> dict[str, Any]:
+    return {"type": "ACTIVATE_VERSION", "stream": stream, "version": version}
+
+
+def items(version: int, *ids: int, stream: str = "items") -> list[Line]:
+    return [{**record(stream, id=number, note="x"), "version": version} for number in ids]
+
+
+def ids(warehouse: Warehouse, stream: str = "items") -> list[int]:
+    return [number for (number,) in warehouse.rows(f"SELECT id FROM {stream} ORDER BY id")]
+
+
+@pytest.fixture
+def loaded(warehouse: Warehouse) -> Warehouse:
+    """A warehouse that has rows of no version, and of the first."""
+    warehouse.load(ITEMS, record("items", id=1), record("items", id=2), **METADATA)
+    warehouse.load(ITEMS, *items(1, 2, 3, 4), **METADATA)
+    assert ids(warehouse) == [1, 2, 3, 4]
+    return warehouse
+
+
+@pytest.mark.parametrize("batch_size_rows", [1, 2, 100])
+@pytest.mark.parametrize("load_method", ["upsert", "append-only"])
+def test_it_comes_after_the_last_record(
+    loaded: Warehouse, batch_size_rows: int, load_method: str
+) -> None:
+    run = loaded.load(
+        ITEMS,
+        *items(2, 4, 5, 6),
+        activate(2),
+        state("done"),
+        batch_size_rows=batch_size_rows,
+        load_method=load_method,
+        **METADATA,
+    )
+    assert run.states[-1] == "done"
+    assert ids(loaded) == [4, 5, 6]
+
+
+@pytest.mark.parametrize("batch_size_rows", [1, 100])
+def test_it_comes_before_the_records(loaded: Warehouse, batch_size_rows: int) -> None:
+    lines = [ITEMS, activate(2), *items(2, 4, 5), state(1), *items(2, 6), state(2)]
+    loaded.load(*lines, batch_size_rows=batch_size_rows, **METADATA)
+    assert ids(loaded) == [4, 5, 6]
+
+
+def test_it_comes_before_and_after(loaded: Warehouse) -> None:
+    loaded.load(ITEMS, activate(2), *items(2, 5), activate(2), **METADATA)
+    assert ids(loaded) == [5]
+
+
+def test_a_version_that_is_empty(loaded: Warehouse) -> None:
+    loaded.load(ITEMS, activate(2), state("done"), **METADATA)
+    assert ids(loaded) == []
+
+
+def test_the_old_rows_are_there_until_the_run_is_over(loaded: Warehouse) -> None:
+    lines = InSteps([ITEMS, activate(2), *items(2, 5, 6), state(1), *items(2, 7), state(2)])
+    loading = Loading(loaded, lines, batch_size_rows=1)
+    lines.let_through(5)
+    loading.wait_for(1)
+    if isinstance(loaded, PostgreSQL):  # others are files, which are the load's meanwhile
+        assert ids(loaded) == [1, 2, 3, 4, 5, 6]
+    lines.let_through(2)
+    assert loading.end().states[-1] == 2
+    assert ids(loaded) == [5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [activate(2), *items(2, 5)],
+        [activate(2), *items(2, 5), state(1), *items(2, 6)],
+        [activate(2)],
+        [*items(2, 5), activate(2), *items(2, 6)],
+    ],
+)
+def test_a_run_that_stops_in_the_middle_leaves_the_old_rows(
+    loaded: Warehouse, lines: list[Line]
+) -> None:
+    loaded.load(ITEMS, *lines, batch_size_rows=1, **METADATA)
+    assert ids(loaded)[:4] == [1, 2, 3, 4]
+
+    loaded.load(ITEMS, activate(3), *items(3, 5, 7), state("done"), **METADATA)
+    assert ids(loaded) == [5, 7]
+
+
+def test_a_run_that_fails_leaves_the_old_rows(loaded: Warehouse) -> None:
+    loaded.load(ITEMS, *items(2, 5), activate(2), state(1), "garbage", fails=True, **METADATA)
+    assert ids(loaded) == [1, 2, 3, 4, 5]
+
+
+def test_a_run_that_is_told_to_end_leaves_the_old_rows(loaded: Warehouse) -> None:
+    lines = InSteps([ITEMS, activate(2), *items(2, 5), state(1), *items(2, 6), state(2)])
+    loading = Loading(loaded, lines, batch_size_rows=1)
+    lines.let_through(4)
+    loading.wait_for(1)
+    run = loading.end(by=signal.SIGTERM)
+    lines.let_through(2)
+
+    assert run.code == 128 + signal.SIGTERM
+    assert ids(loaded) == [1, 2, 3, 4, 5]
+
+
+def test_other_streams_are_let_be(loaded: Warehouse) -> None:
+    others = schema("others", id="integer")
+    loaded.load(others, *items(1, 1, 2, stream="others"), **METADATA)
+    loaded.load(others, record("others", id=3), ITEMS, *items(2, 5), activate(2), **METADATA)
+
+    assert ids(loaded) == [5]
+    assert ids(loaded, "others") == [1, 2, 3]
+
+
+def test_an_overwrite_replaces_all_in_any_case(loaded: Warehouse) -> None:
+    for lines in ([*items(2, 5), activate(2)], [activate(2), *items(2, 5), state(1)]):
+        loaded.load(ITEMS, *lines, load_method="overwrite", **METADATA)
+        assert ids(loaded) == [5]
+
+
+def test_without_metadata_nothing_can_be_told_apart(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    warehouse.load(ITEMS, *items(1, 1))
+    warehouse.load(ITEMS, *items(2, 2), activate(2), *items(2, 3), activate(2), state(1))
+
+    assert ids(warehouse) == [1, 2, 3]
+    (warning,) = warnings_in(caplog)
+    assert "version" in warning
+
+
+def test_a_version_of_a_stream_that_nobody_knows(warehouse: Warehouse) -> None:
+    run = warehouse.load(ITEMS, *items(1, 1), state(1), activate(1, "others"), fails=True)
+    assert "stream 'others', of which no schema came before" in str(run.error)
+    assert run.states == [1]
+
+
+def test_a_tap_of_the_sdk(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, present in enumerate([[1, 2, 3], [3, 4], [], [5]]):
+        with monkeypatch.context() as patch:  # a version is the second in which the tap began
+            patch.setattr("time.time", lambda number=number: 1_700_000_000 + number)
+            lines = emitted([{"id": id_} for id_ in present], emit_activate_version_messages=True)
+        assert any('"ACTIVATE_VERSION"' in line for line in lines)
+        warehouse.load(*lines, **METADATA)
+        assert ids(warehouse) == present

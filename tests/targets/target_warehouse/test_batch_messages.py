@@ -1,0 +1,205 @@
+"""Files that a tap of the SDK hands over instead of records."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from singer_sdk.exceptions import InvalidInputLine
+
+from tests.targets.target_warehouse.oracle import cells, same
+from tests.targets.target_warehouse.processes import assert_one_clear_line
+from tests.targets.target_warehouse.small_tap import emitted
+from tests.targets.target_warehouse.warehouses import Warehouse, record, schema, state
+
+ITEMS = schema("items", id="integer", name="string", price="number", more="object")
+ROWS: list[dict[str, Any]] = [
+    {"id": 1, "name": "å\n\t\"'", "price": 1.5, "more": {"a": [1, 2]}},
+    {"id": 2, "name": "", "price": 199.9, "more": {"a": []}},
+    {"id": 3, "name": None, "price": None, "more": None},
+]
+JSONL = {"format": "jsonl", "compression": "gzip"}
+PARQUET = {"format": "parquet", "compression": "gzip"}
+
+
+def batch(*files: object, encoding: Mapping[str, str] = JSONL) -> dict[str, Any]:
+    manifest = [str(file) for file in files]
+    return {"type": "BATCH", "stream": "items", "encoding": dict(encoding), "manifest": manifest}
+
+
+def packed(file: Path, *texts: str) -> str:
+    """A file of these lines; its URL."""
+    file.write_bytes(gzip.compress("".join(f"{text}\n" for text in texts).encode()))
+    return file.as_uri()
+
+
+def assert_loaded(warehouse: Warehouse, rows: list[dict[str, Any]]) -> None:
+    types = warehouse.types("items")
+    found = {row["id"]: row for row in cells(warehouse, "items", types)}
+    assert len(found) == len(rows)
+    for row in json.loads(json.dumps(rows), parse_int=Decimal, parse_float=Decimal):
+        for name, value in row.items():
+            assert same(value, found[str(row["id"])][name], types[name]), name
+
+
+@pytest.mark.parametrize("encoding", [JSONL, PARQUET], ids=["jsonl", "parquet"])
+def test_batches_of_the_sdk(
+    warehouse: Warehouse, tmp_path: Path, encoding: Mapping[str, str]
+) -> None:
+    storage = {"root": (tmp_path / "batches").as_uri(), "prefix": "part-"}
+    (tmp_path / "batches").mkdir()
+    config = {"encoding": encoding, "storage": storage, "batch_size": 2}
+    rows = [{**row, "at": "2024-02-29T12:00:00+00:00"} for row in ROWS]
+    lines = emitted(rows, batch_config=config)
+
+    messages = list(map(json.loads, lines))
+    kinds = [message["type"] for message in messages]
+    assert (kinds.count("BATCH"), kinds.count("RECORD")) == (2, 0)
+    states = [message["value"] for message in messages if message["type"] == "STATE"]
+    for _ in range(2):
+        run = warehouse.load(*lines)
+        assert run.states[-1:] == states[-1:]
+        assert_loaded(warehouse, ROWS)
+
+
+def test_what_is_in_the_files_of_a_message_and_around_it(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    one = packed(tmp_path / "1.gz", *[json.dumps(row) for row in ROWS[:2]])
+    two = packed(tmp_path / "2.gz", "", json.dumps({**ROWS[0], "name": "newer"}))
+    run = warehouse.load(
+        ITEMS,
+        record("items", id=1, name="older"),
+        state(1),
+        batch(one, two),
+        state(2),
+        record("items", id=2, name="newest"),
+        state(3),
+        add_record_metadata=True,
+    )
+    assert run.states == [3]
+    assert warehouse.rows("SELECT id, name FROM items ORDER BY id") == [(1, "newer"), (2, "newest")]
+    assert warehouse.rows("SELECT records, complete FROM _runs") == [(5, True)]
+
+
+@pytest.mark.parametrize("batch_size_rows", [1, 2, 100])
+def test_a_state_waits_for_the_files(
+    warehouse: Warehouse, tmp_path: Path, batch_size_rows: int
+) -> None:
+    rows = packed(tmp_path / "1.gz", *[json.dumps(row) for row in ROWS])
+    gone = tmp_path / "gone.gz"
+    run = warehouse.load(
+        ITEMS,
+        batch(rows),
+        state(1),
+        batch(rows, gone),
+        state(2),
+        batch_size_rows=batch_size_rows,
+        fails=True,
+    )
+    assert run.states == [1]
+    assert_loaded(warehouse, ROWS)
+
+
+def test_numbers_in_files_keep_their_digits(warehouse: Warehouse, tmp_path: Path) -> None:
+    text = '{"id": 12345678901234567890, "price": 0.12345678901234567890}'
+    warehouse.load(ITEMS, batch(packed(tmp_path / "1.gz", text)))
+    types = warehouse.types("items")
+    [row] = cells(warehouse, "items", {name: types[name] for name in ("id", "price")})
+    exact = {"id": Decimal(12345678901234567890), "price": Decimal("0.1234567890123456789")}
+    assert {name: Decimal(str(value)) for name, value in row.items()} == exact
+
+
+def test_a_parquet_file_with_types_of_its_own(warehouse: Warehouse, tmp_path: Path) -> None:
+    columns = {
+        "id": pa.array([1], pa.int32()),
+        "name": pa.array(["a"], pa.dictionary(pa.int8(), pa.string())),
+        "price": pa.array([Decimal("199.90")], pa.decimal128(38, 2)),
+        "more": pa.array([[1]], pa.list_(pa.int64())),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "1.parquet")
+    warehouse.load(ITEMS, batch(tmp_path / "1.parquet", encoding=PARQUET))
+    assert_loaded(warehouse, [{"id": 1, "name": "a", "price": 199.9, "more": [1]}])
+
+
+def test_a_record_in_a_file_that_does_not_fit(warehouse: Warehouse, tmp_path: Path) -> None:
+    bad = '{"id": 9, "price": "a lot"}'
+    file = packed(tmp_path / "1.gz", json.dumps(ROWS[0]), bad, json.dumps(ROWS[1]))
+    run = warehouse.load(ITEMS, batch(file), state(1), fails=True)
+
+    assert run.states == [1]
+    assert_loaded(warehouse, ROWS[:2])
+    assert warehouse.rows("SELECT record FROM _rejected") == [(bad,)]
+
+
+def message_of(warehouse: Warehouse, *files: object, encoding: Mapping[str, str] = JSONL) -> str:
+    """What the loader says of files that it cannot read, when it has loaded what came before."""
+    lines = [ITEMS, record("items", id=1), state(1), batch(*files, encoding=encoding), state(2)]
+    run = warehouse.load(*lines, fails=True)
+    assert isinstance(run.error, InvalidInputLine)
+    assert run.states == [1]
+    assert warehouse.rows("SELECT id FROM items") == [(1,)]
+    message = str(run.error)
+    assert message.startswith("line 4")
+    return message
+
+
+@pytest.mark.parametrize("encoding", [JSONL, PARQUET], ids=["jsonl", "parquet"])
+def test_a_file_that_is_missing(
+    warehouse: Warehouse, tmp_path: Path, encoding: Mapping[str, str]
+) -> None:
+    assert "gone.gz" in message_of(warehouse, (tmp_path / "gone.gz").as_uri(), encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"plain text", gzip.compress(b'{"id": 1}' * 999)[:-20]],
+    ids=["empty", "no gzip", "cut off"],  # a name that holds the time would be another one each run
+)
+@pytest.mark.parametrize("encoding", [JSONL, PARQUET], ids=["jsonl", "parquet"])
+def test_a_file_that_is_damaged(
+    warehouse: Warehouse, tmp_path: Path, content: bytes, encoding: Mapping[str, str]
+) -> None:
+    file = tmp_path / "part.gz"
+    file.write_bytes(content)
+    if (content, encoding) == (b"", JSONL):
+        assert warehouse.load(ITEMS, batch(file), state(1)).states == [1]  # it holds nothing
+    else:
+        assert "part.gz" in message_of(warehouse, file, encoding=encoding)
+
+
+def test_a_file_that_is_missing_as_a_user_sees_it(warehouse: Warehouse, tmp_path: Path) -> None:
+    run = warehouse.execute(ITEMS, record("items", id=1), state(1), batch(tmp_path / "gone.gz"))
+    assert_one_clear_line(run, "line 4", "gone.gz")
+    assert run.states == [1]
+
+
+def test_a_file_with_a_line_that_is_no_record(warehouse: Warehouse, tmp_path: Path) -> None:
+    file = packed(tmp_path / "part.gz", json.dumps(ROWS[0]), "{no record}")
+    run = warehouse.load(ITEMS, batch(file), state(1), fails=True)
+    assert isinstance(run.error, InvalidInputLine)
+    assert str(run.error).startswith(f"line 2 of {file} is not a RECORD message")
+    assert run.states == []
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("s3://bucket/part.gz", "s3fs"), ("gopher://host/part.gz", "gopher")],
+)
+def test_a_place_that_cannot_be_read_from(warehouse: Warehouse, file: str, words: str) -> None:
+    message = message_of(warehouse, file)
+    assert file in message
+    assert words in message
+
+
+def test_an_encoding_that_nobody_knows(warehouse: Warehouse, tmp_path: Path) -> None:
+    file = packed(tmp_path / "part.gz", json.dumps(ROWS[0]))
+    assert "avro" in message_of(warehouse, file, encoding={"format": "avro"})
+    assert "zip" in message_of(warehouse, file, encoding={"format": "jsonl", "compression": "zip"})

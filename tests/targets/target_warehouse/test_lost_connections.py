@@ -1,0 +1,112 @@
+"""A database that goes away in the middle of a load.
+
+A batch whose connection is lost is loaded again, unless it is in: where the answer to a COMMIT is
+lost, the server is asked, or records without a key would be there twice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.targets.target_warehouse.processes import (
+    InSteps,
+    Loading,
+    Source,
+    assert_complete,
+    assert_covered,
+    assert_one_clear_line,
+)
+from tests.targets.target_warehouse.proxy import Proxy
+from tests.targets.target_warehouse.warehouses import PostgreSQL
+
+SOURCE = Source(records=2_000)
+BATCHES = {"batch_size_rows": 60}
+OURS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture
+def warehouse(postgres_url: str, tmp_path: Path) -> PostgreSQL:
+    return PostgreSQL(postgres_url, tmp_path)
+
+
+@pytest.fixture
+def proxy(postgres_url: str) -> Iterator[Proxy]:
+    with Proxy(postgres_url) as proxy:
+        yield proxy
+
+
+def start(proxy: Proxy, folder: Path) -> Loading:
+    return Loading(PostgreSQL(proxy.url, folder), SOURCE.lines(), **BATCHES)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_connection_that_is_lost(
+    proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path, seed: int
+) -> None:
+    proxy.cuts = dict.fromkeys(random.Random(seed).sample(range(300, 300_000), 3), 0)
+    run = start(proxy, tmp_path).end()
+
+    assert (run.code, proxy.cuts) == (0, {}), run.stderr
+    assert_complete(warehouse, SOURCE, once=True)
+
+
+def test_a_database_that_is_away_for_a_while(
+    proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path
+) -> None:
+    proxy.cuts = {100_000: 3}
+    run = start(proxy, tmp_path).end()
+
+    assert run.code == 0, run.stderr
+    assert_complete(warehouse, SOURCE, once=True)
+
+
+def test_a_database_that_is_gone_for_good(
+    proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path
+) -> None:
+    loading = start(proxy, tmp_path)
+    loading.wait_for(3)
+    proxy.go_away()
+    run = loading.end()
+
+    assert_one_clear_line(run)
+    assert_covered(warehouse, SOURCE, run.states[-1])
+    again = Loading(warehouse, SOURCE.lines(run.states[-1]), **BATCHES).end()
+    assert again.code == 0
+    assert_complete(warehouse, SOURCE)
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+@pytest.mark.parametrize("commit", [3, 5, 20])
+def test_a_connection_that_is_lost_during_commit(
+    proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path, commit: int, is_done: bool
+) -> None:
+    proxy.commits = {commit: is_done}
+    run = start(proxy, tmp_path).end()
+
+    assert (run.code, proxy.commits) == (0, {}), run.stderr
+    assert_complete(warehouse, SOURCE, once=True)
+
+
+@pytest.mark.parametrize("end", ["terminate", "crash"])
+def test_backends_that_end(warehouse: PostgreSQL, end: str) -> None:
+    lines = InSteps(SOURCE.lines())
+    loading = Loading(warehouse, lines, **BATCHES)
+    for step in (1, 2, 3):
+        lines.let_through(500)
+        loading.wait_for(step)
+        if end == "terminate":
+            warehouse.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
+        elif step == 2:
+            [(backend,)] = warehouse.rows(f"SELECT pid {OURS}")
+            os.kill(backend, signal.SIGKILL)  # then the server ends all others and recovers
+    lines.let_through(10**6)
+    run = loading.end()
+
+    assert run.code == 0, run.stderr
+    assert_complete(warehouse, SOURCE, once=True)

@@ -1,0 +1,66 @@
+"""The columns that tell of the load."""
+
+from __future__ import annotations
+
+from tests.targets.target_warehouse.warehouses import Warehouse, schema
+
+COLUMNS = [
+    "_sdc_deleted_at",
+    "_sdc_extracted_at",
+    "_sdc_received_at",
+    "_sdc_batched_at",
+    "_sdc_sequence",
+    "_sdc_table_version",
+    "_sdc_sync_started_at",
+]
+ITEMS = schema("items", id="integer")
+
+
+def item(number: int, more: str = "") -> str:
+    return f'{{"type": "RECORD", "stream": "items", "record": {{"id": {number}}}{more}}}'
+
+
+def test_metadata_is_added(warehouse: Warehouse) -> None:
+    warehouse.load(
+        ITEMS,
+        item(1, ', "time_extracted": "2024-01-01T10:00:00+02:00", "version": 7'),
+        item(2),
+        add_record_metadata=True,
+    )
+
+    assert list(warehouse.types("items")) == ["id", *COLUMNS]
+    assert warehouse.rows(
+        "SELECT _sdc_extracted_at::text, _sdc_table_version FROM items WHERE id = 1"
+    ) == [("2024-01-01 08:00:00+00", 7)]
+    assert warehouse.rows(
+        "SELECT _sdc_extracted_at = _sdc_received_at, "
+        "_sdc_received_at BETWEEN now() - INTERVAL '1 minute' AND _sdc_batched_at, "
+        "_sdc_batched_at <= now(), "
+        "_sdc_sequence BETWEEN _sdc_sync_started_at AND _sdc_sync_started_at + 60000, "
+        "_sdc_table_version, _sdc_deleted_at FROM items WHERE id = 2"
+    ) == [(True, True, True, True, None, None)]
+
+
+def test_metadata_can_be_left_out(warehouse: Warehouse) -> None:
+    warehouse.load(ITEMS, item(1), add_record_metadata=False)
+    assert list(warehouse.types("items")) == ["id"]
+
+
+def test_the_metadata_of_another_loader_gives_way(warehouse: Warehouse) -> None:
+    items = schema(
+        "items",
+        id="integer",
+        _sdc_batched_at={"type": ["string", "null"], "format": "date-time"},
+        _sdc_deleted_at={"type": ["string", "null"], "format": "date-time"},
+    )
+    warehouse.load(
+        items,
+        '{"type": "RECORD", "stream": "items", "record": {"id": 1, "_sdc_sequence": "x", '
+        '"_sdc_batched_at": "2001-01-01T00:00:00Z", "_sdc_deleted_at": "2001-01-01T00:00:00Z"}}',
+        add_record_metadata=True,
+    )
+
+    assert sorted(warehouse.types("items")) == sorted(["id", *COLUMNS])
+    assert warehouse.rows(
+        "SELECT _sdc_deleted_at::text, _sdc_batched_at > _sdc_deleted_at FROM items"
+    ) == [("2001-01-01 00:00:00+00", True)]
