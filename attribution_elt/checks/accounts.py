@@ -11,7 +11,7 @@ from attribution_elt.core.errors import OpsError
 from attribution_elt.kit.errors import InvalidSettingsError, TapError, UnitError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.http.headers import Head
-from attribution_elt.kit.windows import Reach
+from attribution_elt.kit.windows import HistoryNeed
 from attribution_elt.meltano.project import Extractor, Project
 
 IMPATIENT = {"max_retries": 1, "request_timeout": 30}
@@ -40,7 +40,7 @@ class Probe:
 
 def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
     """Ask Meltano what it keeps for a tap, where that says what the vendor will have forgotten."""
-    if not extractor.tap.forgets:
+    if not extractor.tap.has_retention:
         return Kept()
     try:
         state = project.state(project.state_id(extractor.name, project.loader.name))
@@ -56,7 +56,7 @@ def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:
         return
     try:
         tap = extractor.tap(config=dict(extractor.settings), state=kept.state, catalog=kept.catalog)
-        reaches = {reach.account: reach for reach in tap.reaches()}
+        reaches = {reach.account: reach for reach in tap.history_needed()}
     except InvalidSettingsError as error:
         yield Probe(Finding(extractor.name, problems=error.faults))
         return
@@ -76,7 +76,7 @@ def finding(probe: Probe) -> Finding:
     found, client = probe.finding, probe.client
     if client is None:
         return found
-    request = client.probe()
+    request = client.credentials_request()
     if request is None:
         found.facts.insert(0, "settings are valid; not asked, for every request costs quota")
         return found
@@ -91,8 +91,8 @@ def finding(probe: Probe) -> Finding:
     else:
         later = ": its quota is used up for now, try later" if refusal.status == 429 else ""
         found.problems.append(f"{refusal}{later}")
-    if client.head is not None:
-        _judge_head(found, client.head)
+    if client.last_headers is not None:
+        _judge_head(found, client.last_headers)
     return found
 
 
@@ -110,7 +110,7 @@ def _judge_head(found: Finding, head: Head) -> None:
         found.facts.append(f"{head.remaining}{of} requests left in the quota's window")
 
 
-def _judge_reach(found: Finding, client: Client, reach: Reach) -> None:
+def _judge_reach(found: Finding, client: Client, reach: HistoryNeed) -> None:
     left = (reach.wanted - reach.earliest).days
     if left < 0:
         found.problems.append(

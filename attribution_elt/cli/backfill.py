@@ -120,7 +120,7 @@ def refuse_what_cannot_be(extractor: Extractor, whole: Window) -> None:
         OpsError: it cannot.
     """
     today = datetime.now(UTC).date()
-    if reason := extractor.tap.no_backfill:
+    if reason := extractor.tap.backfill_refusal:
         raise OpsError(f"{extractor.name} cannot be asked for a range of past days: {reason}")
     if not extractor.configured:
         raise OpsError(f"{extractor.name} has no credentials: set {extractor.tap.credentials[0]}")

@@ -28,7 +28,7 @@ class Reader(ABC, Generic[Unit, Answer]):
 
     Args:
         tap: the tap that this walk is for.
-        streams: its selected streams that this retriever feeds, by name.
+        streams: its selected streams that this reader feeds, by name.
 
     Attributes:
         total: how many units there are, once `units` knows.
@@ -55,7 +55,7 @@ class Reader(ABC, Generic[Unit, Answer]):
         return int(self.tap.config["max_concurrent_requests"])
 
     @property
-    def satisfied(self) -> bool:
+    def test_satisfied(self) -> bool:
         """Whether a connection test has seen enough."""
         return self.testing and not any(stream.wants_more for stream in self.streams.values())
 
@@ -75,27 +75,27 @@ class Reader(ABC, Generic[Unit, Answer]):
     def emit(self, unit: Unit, answer: Answer) -> None:
         """Write the records of an answer."""
 
-    def lacks(self, answer: Answer) -> Sequence[UnitError]:
+    def missing_parts(self, answer: Answer) -> Sequence[UnitError]:
         """Return why parts of a unit are not in its answer, if it has parts; the others are."""
         del answer
         return ()
 
-    def complete(self, unit: Unit) -> None:
+    def on_complete(self, unit: Unit) -> None:
         """Move bookmarks: every record of the unit, and of all before it, has been written."""
 
-    def counts(self, unit: Unit) -> bool:
+    def is_request(self, unit: Unit) -> bool:
         """Tell whether a unit is one of the `total`: one that the vendor is asked for."""
         del unit
         return True
 
-    def failed(self, unit: Unit, error: UnitError) -> None:
+    def on_failure(self, unit: Unit, error: UnitError) -> None:
         """Take note that a unit failed for good."""
         del unit
         error.streams = tuple(dict.fromkeys((*error.streams, *self.streams)))
         if error not in self.tap.failures:
             self.tap.failures.append(error)
 
-    def keyless(self) -> Iterator[str]:
+    def take_keyless_errors(self) -> Iterator[str]:
         """Yield what is to be said of rows that could not be written, since this was asked last."""
         for stream in self.streams.values():
             if stream.keyless:
@@ -105,14 +105,14 @@ class Reader(ABC, Generic[Unit, Answer]):
 
     def _emitted(self, unit: Unit, answer: Answer) -> list[UnitError]:
         """Write the records of an answer; return what is to be said of those that could not be."""
-        errors, faults = list(self.lacks(answer)), []
+        errors, faults = list(self.missing_parts(answer)), []
         try:
             self.emit(unit, answer)
         except RecursionError:  # it could be decoded, further from the limit than this is
             faults.append(f"{', '.join(self.streams)}: a value is nested too deeply")
         for stream in self.streams.values():
             stream.count()
-        if faults := [*faults, *self.keyless()]:
+        if faults := [*faults, *self.take_keyless_errors()]:
             errors.append(UnitError("; ".join(faults)))
         return errors
 
@@ -127,7 +127,7 @@ class Reader(ABC, Generic[Unit, Answer]):
         in_a_row = 0
         progress = Progress(self.tap, list(self.streams.values()))
         for unit, future in fan_out(self.units(), self.fetch, self.width, self.lookahead):
-            if self.counts(unit):
+            if self.is_request(unit):
                 progress.step(self.total)
             try:
                 answer = future.result()
@@ -136,20 +136,20 @@ class Reader(ABC, Generic[Unit, Answer]):
                     raise
                 if self.testing or isinstance(error, UnreachableError):
                     raise
-                self.failed(unit, error)
+                self.on_failure(unit, error)
                 in_a_row = in_a_row + error.parts if error.outage else 0
                 if in_a_row >= MOST_FAILURES:
                     raise TapError(f"gave up after {in_a_row} failures in a row") from None
                 continue
             in_a_row = 0
             errors = self._emitted(unit, answer)
-            if self.satisfied:
+            if self.test_satisfied:
                 return
             for each in errors:
-                self.failed(unit, each)
+                self.on_failure(unit, each)
             if errors:
                 continue
-            self.complete(unit)
+            self.on_complete(unit)
             self.tap.write_state()
         progress.tell(self.total)
         self.tap.writer.flush()

@@ -95,7 +95,7 @@ def with_valid_alternatives(schema: Any) -> Any:
     return schema
 
 
-def faults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+def setting_errors(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
     """Yield one line for each setting that cannot work: its name and what would be right.
 
     Values of secret settings are not repeated.

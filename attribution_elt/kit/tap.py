@@ -30,7 +30,7 @@ from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.records.personal_data import PersonalData
 from attribution_elt.kit.records.shaper import RecordShaper
-from attribution_elt.kit.windows import Reach
+from attribution_elt.kit.windows import HistoryNeed
 from attribution_elt.kit.writer import LineWriter
 
 R = TypeVar("R", bound=Reader[Any, Any])
@@ -40,7 +40,7 @@ class VendorStream(Stream):
     """A stream as a vendor's folder declares it: attributes, and who retrieves its records."""
 
     tap: VendorTap
-    retriever: ClassVar[type[Reader[Any, Any]]]
+    reader: ClassVar[type[Reader[Any, Any]]]
     """Walks the units (windows, websites, feeds, customers) that this stream's records are in."""
 
     def __init__(self, tap: VendorTap) -> None:
@@ -62,16 +62,16 @@ class VendorStream(Stream):
 
     @cached_property
     def _masked_schema(self) -> dict[str, Any]:
-        return self.tap.mask.schema(self.tap.schemas.get_schema(self.name))
+        return self.tap.personal_data.schema(self.tap.schemas.get_schema(self.name))
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Make the retriever ready, for this is asked for before the SCHEMA message is written.
+        """Make the reader ready, for this is asked for before the SCHEMA message is written.
 
         One that reads from the warehouse has done so by then, before the loader opens it. There is
-        no signpost: bookmarks are of whole units, which the retriever keeps behind the clock.
+        no signpost: bookmarks are of whole units, which the reader keeps behind the clock.
         """
-        self.tap.retriever(self.retriever)
+        self.tap.reader(self.reader)
 
     @override
     def get_record_counter(
@@ -83,12 +83,12 @@ class VendorStream(Stream):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
-        """Have the retriever write this stream's records, with its siblings', unless it has.
+        """Have the reader write this stream's records, with its siblings', unless it has.
 
         They are written by `emit`: one answer feeds several streams, and the bookmark of a unit
         must follow its last record in whichever of them that is.
         """
-        self.tap.retrieve(self.retriever, leader=self)
+        self.tap.read(self.reader, leader=self)
         return ()
 
     @property
@@ -144,7 +144,7 @@ class VendorStream(Stream):
     @cached_property
     def _shape(self) -> RecordShaper:
         warn = partial(self._log.warning, extra=event("drift", stream=self.name))
-        return RecordShaper(self.schema, tuple(self.primary_keys), self.tap.mask, warn)
+        return RecordShaper(self.schema, tuple(self.primary_keys), self.tap.personal_data, warn)
 
     def count(self) -> None:
         """Bring the SDK's metric up to what has been emitted."""
@@ -206,9 +206,9 @@ class VendorTap(Tap):
     ]
     credentials: ClassVar[Sequence[str]]
     """The settings of which any opens an account."""
-    no_backfill: ClassVar[str]
+    backfill_refusal: ClassVar[str]
     """Why no range of past days can be asked for; "" if `start_date` and `end_date` do that."""
-    forgets: ClassVar[bool] = False
+    has_retention: ClassVar[bool] = False
     """Whether the vendor can only be asked about the last days: `reaches` says how many."""
     stream_types: ClassVar[Sequence[type[VendorStream]]]
     schemas: ClassVar[SchemaDirectory]
@@ -216,16 +216,16 @@ class VendorTap(Tap):
     def __init__(self, *args: Any, validate_config: bool = True, **kwargs: Any) -> None:
         self.failures: list[UnitError] = []
         self._warned: set[str] = set()
-        self._retrievers: dict[type[Reader[Any, Any]], Reader[Any, Any]] = {}
-        self._retrieved: set[type[Reader[Any, Any]]] = set()
+        self._readers: dict[type[Reader[Any, Any]], Reader[Any, Any]] = {}
+        self._read: set[type[Reader[Any, Any]]] = set()
         if isinstance(given := kwargs.get("config"), dict):
             # null is what is not set: its default holds
             kwargs["config"] = {name: value for name, value in given.items() if value is not None}
         try:
             super().__init__(*args, validate_config=validate_config, **kwargs)
-            invalid = list(self.faults()) if validate_config else []
+            invalid = list(self.setting_errors()) if validate_config else []
         except ConfigValidationError as error:
-            invalid = list(self.faults()) or error.errors
+            invalid = list(self.setting_errors()) or error.errors
         except MappingError as error:
             invalid = [f"setting 'stream_maps': {error}"]
         given = dict(self.config)
@@ -245,11 +245,11 @@ class VendorTap(Tap):
         properties = config_jsonschema["properties"]
         properties["stream_maps"] = settings.with_valid_alternatives(properties["stream_maps"])
 
-    def faults(self) -> Iterable[str]:
+    def setting_errors(self) -> Iterable[str]:
         """Yield one line for each setting that cannot work; taps add rules of their own."""
-        yield from settings.faults(self.config_jsonschema, self.config)
+        yield from settings.setting_errors(self.config_jsonschema, self.config)
 
-    def selection_faults(self) -> Iterable[str]:
+    def selection_errors(self) -> Iterable[str]:
         """Yield one line for each setting that a selected stream lacks."""
         return ()
 
@@ -258,7 +258,7 @@ class VendorTap(Tap):
         return [stream_type(self) for stream_type in self.stream_types]
 
     @cached_property
-    def mask(self) -> PersonalData:
+    def personal_data(self) -> PersonalData:
         """What happens to personal data."""
         secrets = redaction.secrets_of(self.config_jsonschema, dict(self.config))
         return PersonalData.of_settings(self.config, fallback_key="".join(secrets))
@@ -282,13 +282,13 @@ class VendorTap(Tap):
 
     def count_requests(self) -> int:
         """Return how many requests a run takes, if all goes well; for taps that know beforehand."""
-        retrievers = [self.retriever(kind.retriever) for kind in self.stream_types]
+        readers = [self.reader(kind.reader) for kind in self.stream_types]
         return sum(
-            each.requests_each * sum(map(each.counts, each.units()))
-            for each in dict.fromkeys(retrievers)
+            each.requests_each * sum(map(each.is_request, each.units()))
+            for each in dict.fromkeys(readers)
         )
 
-    def reaches(self) -> Iterable[Reach]:
+    def history_needed(self) -> Iterable[HistoryNeed]:
         """Yield how far back each account's next run has to reach, where the vendor `forgets`."""
         return ()
 
@@ -301,36 +301,36 @@ class VendorTap(Tap):
         """The accounts; refused credentials of one leave the others to be read."""
         return self.make_clients()
 
-    def retriever(self, kind: type[R]) -> R:
-        """Return the run's retriever of a kind, for all selected streams that it feeds."""
-        if not self._retrievers and (faults := list(self.selection_faults())):
+    def reader(self, kind: type[R]) -> R:
+        """Return the run's reader of a kind, for all selected streams that it feeds."""
+        if not self._readers and (faults := list(self.selection_errors())):
             raise InvalidSettingsError(faults)
-        if kind not in self._retrievers:
+        if kind not in self._readers:
             family = [
                 each
                 for each in self.streams.values()
-                if isinstance(each, VendorStream) and each.retriever is kind and each.selected
+                if isinstance(each, VendorStream) and each.reader is kind and each.selected
             ]
-            self._retrievers[kind] = kind(self, family)
-        retriever = self._retrievers[kind]
-        assert isinstance(retriever, kind)  # noqa: S101 - narrows what the key stands for
-        return retriever
+            self._readers[kind] = kind(self, family)
+        reader = self._readers[kind]
+        assert isinstance(reader, kind)  # noqa: S101 - narrows what the key stands for
+        return reader
 
-    def retrieve(self, kind: type[R], *, leader: VendorStream | None = None) -> R:
-        """Run a retriever, once in a run, and return it.
+    def read(self, kind: type[R], *, leader: VendorStream | None = None) -> R:
+        """Run a reader, once in a run, and return it.
 
         Args:
-            kind: the retriever.
+            kind: the reader.
             leader: the stream whose turn it is; its SCHEMA message has been written already.
         """
-        retriever = self.retriever(kind)
-        if kind not in self._retrieved:
-            self._retrieved.add(kind)
-            for sibling in retriever.streams.values():
+        reader = self.reader(kind)
+        if kind not in self._read:
+            self._read.add(kind)
+            for sibling in reader.streams.values():
                 if sibling is not leader:
                     sibling.write_schema()
-            retriever.run()
-        return retriever
+            reader.run()
+        return reader
 
     @classmethod
     @override

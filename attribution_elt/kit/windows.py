@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class HistoryNeed:
     """The first day of which an account's next run wants what happened, and can get it."""
 
     account: str

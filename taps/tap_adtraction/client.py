@@ -20,8 +20,8 @@ class AdtractionClient(Client):
     """One token of Adtraction's; each endpoint has a quota of its own, by the minute."""
 
     vendor = "Adtraction"
-    envelopes = ("data", "programs", "channels", "products", "feeds", "commissions")
-    members = ("status", "message", "count", "pageSize", "page")
+    row_containers = ("data", "programs", "channels", "products", "feeds", "commissions")
+    known_members = ("status", "message", "count", "pageSize", "page")
     window = 60.0
 
     def __init__(self, config: Mapping[str, Any], credential: str) -> None:
@@ -40,7 +40,7 @@ class AdtractionClient(Client):
         return {"token": self._token} if self._in_query else {}
 
     @override
-    def probe(self) -> Request:
+    def credentials_request(self) -> Request:
         """Ask for a program or a channel that there is none of: ids have eight digits and more."""
         if self.credential == "client_token":
             body: dict[str, Any] = {"channelId": 1}
@@ -49,7 +49,7 @@ class AdtractionClient(Client):
         return Request(PROGRAMS, "credentials", method="POST", body=body, quota="programs")
 
     @override
-    def check(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> None:
         """Live answers may be an object of status and message: an error, or "nothing found"."""
         answer = body.document if isinstance(body.document, dict) else {}
         message = quoted(str(answer.get("message", "")))
@@ -62,15 +62,15 @@ class AdtractionClient(Client):
         paged = _whole(answer.get("pageSize"))
         if request.quota == "feed" and not paged and expected not in {None, body.count}:
             reason = f"{body.count} rows came where the header `count` says {expected}"
-            raise UnitError(self.sentence(request, reason))
+            raise UnitError(self.describe(request, reason))
 
     def _error(self, request: Request, status: int, message: str) -> Exception:
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return self.refusal(request, f"answered {status}", status=status)
+            return self.credentials_error(request, f"answered {status}", status=status)
         reason = f"answered {status}: {message}"
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return RetryableError(reason, status=status)
-        return UnitError(self.sentence(request, reason), status=status)
+        return UnitError(self.describe(request, reason), status=status)
 
 
 def pages(client: Client, request: Request) -> Iterator[JsonResponse]:

@@ -72,9 +72,9 @@ class Programs(Reader[ProgramList, list[JsonResponse]]):
 
     @property
     @override
-    def satisfied(self) -> bool:
+    def test_satisfied(self) -> bool:
         wants_feeds = self.tap.streams["products"].selected and not self.feeds
-        return super().satisfied and not wants_feeds
+        return super().test_satisfied and not wants_feeds
 
     @override
     def units(self) -> Iterator[ProgramList]:
@@ -157,16 +157,16 @@ class Programs(Reader[ProgramList, list[JsonResponse]]):
         self.feeds[feed.name] = feed
 
     @override
-    def keyless(self) -> Iterator[str]:
-        told = list(super().keyless())
+    def take_keyless_errors(self) -> Iterator[str]:
+        told = list(super().take_keyless_errors())
         yield from told
         if self._unread and not told:
             yield f"feeds: {self._unread} programs or feeds that tell no id"
         self._unread = 0
 
     @override
-    def failed(self, unit: ProgramList, error: UnitError) -> None:
-        super().failed(unit, error)
+    def on_failure(self, unit: ProgramList, error: UnitError) -> None:
+        super().on_failure(unit, error)
         self.whole = False
 
 
@@ -183,7 +183,7 @@ class ProductFeeds(Reader[ProductFeed, list[JsonResponse]]):
 
     @override
     def units(self) -> Iterator[ProductFeed]:
-        programs = self.tap.retrieve(Programs)
+        programs = self.tap.read(Programs)
         bookmarks = self.streams["products"].units
         if programs.whole and not self.testing:
             for gone in bookmarks.keys() - programs.feeds.keys():
@@ -231,7 +231,7 @@ class ProductFeeds(Reader[ProductFeed, list[JsonResponse]]):
             body.close()
 
     @override
-    def complete(self, unit: ProductFeed) -> None:
+    def on_complete(self, unit: ProductFeed) -> None:
         if unit.last_updated is not None:
             now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
             # a vendor whose clock is ahead must not make us miss what comes until then
@@ -308,7 +308,7 @@ class ProgramStream(VendorStream):
 
     name = "programs"
     primary_keys = ("market", "channel_id", "program_id")
-    retriever = Programs
+    reader = Programs
 
 
 class CommissionStream(VendorStream):
@@ -316,7 +316,7 @@ class CommissionStream(VendorStream):
 
     name = "commissions"
     primary_keys = ("channel_id", "program_id", "commission_id")
-    retriever = Programs
+    reader = Programs
 
 
 class FeedStream(VendorStream):
@@ -324,7 +324,7 @@ class FeedStream(VendorStream):
 
     name = "feeds"
     primary_keys = ("channel_id", "program_id", "feed_id")
-    retriever = Programs
+    reader = Programs
 
 
 class ProductStream(VendorStream):
@@ -333,7 +333,7 @@ class ProductStream(VendorStream):
     name = "products"
     primary_keys = ("channel_id", "program_id", "feed_id", "product_key")
     replication_key = "feed_last_updated"
-    retriever = ProductFeeds
+    reader = ProductFeeds
 
     def __init__(self, tap: VendorTap) -> None:
         super().__init__(tap)
@@ -345,4 +345,4 @@ class ChannelStream(VendorStream):
 
     name = "channels"
     primary_keys = ("channel_id",)
-    retriever = Channels
+    reader = Channels

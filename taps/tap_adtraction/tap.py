@@ -31,7 +31,7 @@ class TapAdtraction(VendorTap):
 
     name = "tap-adtraction"
     credentials = ("partner_token", "client_token")
-    no_backfill = "the vendor tells what there is now, and nothing of the past"
+    backfill_refusal = "the vendor tells what there is now, and nothing of the past"
     stream_types = (*PARTNER_STREAMS, *CLIENT_STREAMS)
     schemas = SchemaDirectory(importlib.resources.files(schemas.adtraction))
     config_jsonschema = th.PropertiesList(
@@ -123,8 +123,8 @@ class TapAdtraction(VendorTap):
         return [stream_type(self) for stream_type in types]
 
     @override
-    def faults(self) -> Iterable[str]:
-        yield from super().faults()
+    def setting_errors(self) -> Iterable[str]:
+        yield from super().setting_errors()
         if not self.config.get("partner_token") and not self.config.get("client_token"):
             yield "setting 'partner_token' or 'client_token' is missing: at least one is needed"
         if not self.config.get("partner_token"):
@@ -133,7 +133,7 @@ class TapAdtraction(VendorTap):
             yield "setting 'markets' is missing: `partner_token` needs at least one, such as SE"
 
     @override
-    def selection_faults(self) -> Iterable[str]:
+    def selection_errors(self) -> Iterable[str]:
         products = self.streams.get("products")
         if products is None or self.config.get("channel_ids"):
             return

@@ -20,12 +20,12 @@ class AttributionClient(Client):
 
     vendor = "Attribution.io"
     credential = "public_key, secret"
-    lists = tuple(
+    large_lists = tuple(
         f"customer.{name}" for name in ("events", "pageviews", "touchpoints", "identities")
     )
-    members = ("customer",)
+    known_members = ("customer",)
     probe_statuses = (404,)
-    quotes_vendor = False  # its message may repeat the client id, which may be an address
+    logs_vendor_errors = False  # its message may repeat the client id, which may be an address
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -37,7 +37,7 @@ class AttributionClient(Client):
         return {"secret": self._secret}
 
     @override
-    def probe(self) -> Request:
+    def credentials_request(self) -> Request:
         """Ask for a customer that there is none of: 404 to whom the project is open, else 401."""
         return Request(self.path("no-such-customer"), "credentials")
 
@@ -46,7 +46,7 @@ class AttributionClient(Client):
         return f"{self._public_key}/customers/{quote(client_id, safe='')}"
 
     @override
-    def check(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> None:
         if not isinstance(body.document, dict) or not isinstance(
             body.document.get("customer"), dict
         ):

@@ -93,7 +93,7 @@ class Customers(Reader[Customer, JsonResponse | None]):
         yield Customer()
 
     @override
-    def counts(self, unit: Customer) -> bool:
+    def is_request(self, unit: Customer) -> bool:
         return bool(unit.client_id)
 
     @override
@@ -121,12 +121,12 @@ class Customers(Reader[Customer, JsonResponse | None]):
         answer.close()
 
     @override
-    def failed(self, unit: Customer, error: UnitError) -> None:
-        super().failed(unit, error)
+    def on_failure(self, unit: Customer, error: UnitError) -> None:
+        super().on_failure(unit, error)
         self._gaps = True
 
     @override
-    def complete(self, unit: Customer) -> None:
+    def on_complete(self, unit: Customer) -> None:
         if unit.client_id:
             run = {"after": unit.place, "started": self._started, "gaps": self._gaps}
         else:
@@ -139,7 +139,7 @@ class Customers(Reader[Customer, JsonResponse | None]):
 
     def _name(self, unit: Customer) -> str:
         """Return a customer's name for logs: none where it is an address, or masked in rows."""
-        return public_name(unit.client_id, masked=self.tap.mask.active)
+        return public_name(unit.client_id, masked=self.tap.personal_data.active)
 
     def _note_unknown(self, unit: Customer) -> None:
         if unit.client_id:
@@ -207,7 +207,7 @@ class CustomerStream(VendorStream):
 
     name = "customers"
     primary_keys = ("client_id",)
-    retriever = Customers
+    reader = Customers
 
 
 class CustomerAttributions(VendorStream):
@@ -215,7 +215,7 @@ class CustomerAttributions(VendorStream):
 
     name = "customer_attributions"
     primary_keys = ("client_id", "event_type_id", "medium_id", "source_id")
-    retriever = Customers
+    reader = Customers
 
 
 class CustomerEventCounts(VendorStream):
@@ -223,7 +223,7 @@ class CustomerEventCounts(VendorStream):
 
     name = "customer_event_counts"
     primary_keys = ("client_id", "event_type")
-    retriever = Customers
+    reader = Customers
 
 
 class Events(VendorStream):
@@ -231,7 +231,7 @@ class Events(VendorStream):
 
     name = "events"
     primary_keys = ("id",)
-    retriever = Customers
+    reader = Customers
 
 
 class EventAttributions(VendorStream):
@@ -239,7 +239,7 @@ class EventAttributions(VendorStream):
 
     name = "event_attributions"
     primary_keys = ("id",)
-    retriever = Customers
+    reader = Customers
 
 
 class Pageviews(VendorStream):
@@ -247,7 +247,7 @@ class Pageviews(VendorStream):
 
     name = "pageviews"
     primary_keys = ("id",)
-    retriever = Customers
+    reader = Customers
 
 
 class Touchpoints(VendorStream):
@@ -255,7 +255,7 @@ class Touchpoints(VendorStream):
 
     name = "touchpoints"
     primary_keys = ("id",)
-    retriever = Customers
+    reader = Customers
 
 
 class Identities(VendorStream):
@@ -263,4 +263,4 @@ class Identities(VendorStream):
 
     name = "identities"
     primary_keys = ("client_id", "identity_number")
-    retriever = Customers
+    reader = Customers

@@ -35,7 +35,9 @@ class TapAttributionIo(VendorTap):
 
     name = "tap-attribution-io"
     credentials = ("public_key", "secret")
-    no_backfill = "every answer holds a customer's whole past: run it with --full-refresh instead"
+    backfill_refusal = (
+        "every answer holds a customer's whole past: run it with --full-refresh instead"
+    )
     stream_types = (
         CustomerStream,
         CustomerAttributions,
@@ -99,8 +101,8 @@ class TapAttributionIo(VendorTap):
         return {ACCOUNT: AttributionClient(self.config)}
 
     @override
-    def faults(self) -> Iterable[str]:
-        yield from super().faults()
+    def setting_errors(self) -> Iterable[str]:
+        yield from super().setting_errors()
         config = self.config
         if not any(config.get(f"customer_ids{way}") for way in ("", "_file", "_url")):
             yield (

@@ -20,8 +20,8 @@ class EcdpClient(Client):
 
     vendor = "ECDP"
     credential = "api_key"
-    envelopes = ("data",)
-    members = ()
+    row_containers = ("data",)
+    known_members = ()
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -32,11 +32,11 @@ class EcdpClient(Client):
         return {"x-api-key": self._api_key}
 
     @override
-    def probe(self) -> Request:
+    def credentials_request(self) -> Request:
         days = {"startDate": "2000-01-01", "endDate": "2000-01-02"}  # 204: there was no ECDP yet
         return Request(PATH, "credentials", params=days)
 
     @override
-    def check(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> None:
         if not body.is_array:
             raise RetryableError("the answer holds no list of orders")

@@ -65,14 +65,14 @@ class OrderReport(Reader[Window, list[Part]]):
     @override
     def fetch(self, unit: Window) -> list[Part]:
         parts = [part for criteria in self._filters for part in self._ask(unit, criteria)]
-        errors = self.lacks(parts)
+        errors = self.missing_parts(parts)
         if len(errors) < len(parts):
             return parts
         errors[0].parts = len(parts)
         raise errors[0]
 
     @override
-    def lacks(self, answer: list[Part]) -> list[UnitError]:
+    def missing_parts(self, answer: list[Part]) -> list[UnitError]:
         return [part for part in answer if isinstance(part, UnitError)]
 
     def _ask(self, window: Window, criteria: dict[str, Any]) -> Iterator[Part]:
@@ -163,12 +163,12 @@ class OrderReport(Reader[Window, list[Part]]):
                 self.streams["attributed_order_lines"].emit(line, line_number=number, **key)
 
     @override
-    def failed(self, unit: Window, error: UnitError) -> None:
-        super().failed(unit, error)
+    def on_failure(self, unit: Window, error: UnitError) -> None:
+        super().on_failure(unit, error)
         self._broken = True
 
     @override
-    def complete(self, unit: Window) -> None:
+    def on_complete(self, unit: Window) -> None:
         if not self._broken:  # what follows a gap is emitted, but must not hide it
             for stream in self.streams.values():
                 stream.advance(f"{unit.last}T00:00:00Z")
@@ -192,7 +192,7 @@ class AttributedOrders(VendorStream):
     name = "attributed_orders"
     primary_keys = ("website_id", "order_id")
     replication_key = "order_date_time"
-    retriever = OrderReport
+    reader = OrderReport
 
 
 class AttributedOrderLines(VendorStream):
@@ -201,4 +201,4 @@ class AttributedOrderLines(VendorStream):
     name = "attributed_order_lines"
     primary_keys = ("website_id", "order_id", "line_number")
     replication_key = "order_date_time"
-    retriever = OrderReport
+    reader = OrderReport

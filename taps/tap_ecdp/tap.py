@@ -23,7 +23,7 @@ class TapEcdp(VendorTap):
 
     name = "tap-ecdp"
     credentials = ("api_key",)
-    no_backfill = ""
+    backfill_refusal = ""
     stream_types = (AttributedOrders, AttributedOrderLines)
     schemas = SchemaDirectory(importlib.resources.files(schemas.ecdp))
     config_jsonschema = th.PropertiesList(
@@ -91,8 +91,8 @@ class TapEcdp(VendorTap):
         return {ACCOUNT: EcdpClient(self.config)}
 
     @override
-    def faults(self) -> Iterable[str]:
-        faults = list(super().faults())
+    def setting_errors(self) -> Iterable[str]:
+        faults = list(super().setting_errors())
         yield from faults
         first, last = self.config.get("start_date"), self.config.get("end_date")
         if not faults and first and last and day_of(last) < day_of(first):

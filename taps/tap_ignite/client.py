@@ -17,7 +17,7 @@ class IgniteClient(Client):
 
     vendor = "Ignite"
     credential = "websites"
-    lists = ("sales", "matched_sales")
+    large_lists = ("sales", "matched_sales")
 
     def __init__(self, config: Mapping[str, Any], name: str, token: str, secret: str) -> None:
         super().__init__(config, account=name)
@@ -28,11 +28,11 @@ class IgniteClient(Client):
         return self._credentials
 
     @override
-    def probe(self) -> Request:
+    def credentials_request(self) -> Request:
         return Request("audience_groups", "credentials")  # made by hand, so there are few
 
     @override
-    def check(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> None:
         document = body.document if isinstance(body.document, dict) else {}
         if request.path == "sales":
             if not body.lists:

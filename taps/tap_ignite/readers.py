@@ -13,17 +13,17 @@ from typing_extensions import override
 
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.tap import VendorStream
-from tap_ignite.snapshot import Details, Listing, Look, LookBack
+from tap_ignite.snapshot import DetailReader, ListReader, Snapshot, SnapshotRequest
 
 
-class VisitorHashes(LookBack):
+class VisitorHashes(Snapshot):
     """Bare hashes, one list for each algorithm."""
 
     path = "visitors"
     hashed = True
 
 
-class Inventory(LookBack):
+class Inventory(Snapshot):
     """Items, whose URLs the vendor puts into angle brackets."""
 
     path = "products"
@@ -36,14 +36,14 @@ class Inventory(LookBack):
         return {**row, **{name: _unwrapped(value) for name, value in urls.items()}}
 
 
-class LocationList(Listing):
+class LocationList(ListReader):
     """Household locations."""
 
     path = "locations"
     details = "location_details"
 
 
-class LocationById(Details):
+class LocationById(DetailReader):
     """A location with its visits; its hashes are of one algorithm, the first of the settings."""
 
     path = "locations"
@@ -51,16 +51,16 @@ class LocationById(Details):
     dated = False
 
     @override
-    def looks(self, website: str, since: date) -> Iterator[Look]:
-        yield Look(website, since, self.path, self.algorithms[0])
+    def looks(self, website: str, since: date) -> Iterator[SnapshotRequest]:
+        yield SnapshotRequest(website, since, self.path, self.algorithms[0])
 
     @override
-    def write(self, unit: Look, body: JsonResponse) -> None:
+    def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
         for stream in self.streams.values():
             stream.emit(body.document, **self.context(unit))
 
 
-class AudienceList(Listing):
+class AudienceList(ListReader):
     """Audiences."""
 
     path = "audiences"
@@ -68,7 +68,7 @@ class AudienceList(Listing):
     details = "audience_members"
 
 
-class AudienceById(Details):
+class AudienceById(DetailReader):
     """The bare hashes of an audience's members."""
 
     path = "audiences"
@@ -77,7 +77,7 @@ class AudienceById(Details):
     id_property = "audience_id"
 
 
-class AudienceGroupList(Listing):
+class AudienceGroupList(ListReader):
     """Audience groups, whose ids are numbers of their own."""
 
     path = "audience_groups"
@@ -85,7 +85,7 @@ class AudienceGroupList(Listing):
     details = "audience_group_members"
 
 
-class AudienceGroupById(Details):
+class AudienceGroupById(DetailReader):
     """The bare hashes of a group's members."""
 
     path = "audience_groups"
@@ -94,14 +94,14 @@ class AudienceGroupById(Details):
     id_property = "audience_group_id"
 
 
-class SalesSummary(LookBack):
+class SalesSummary(Snapshot):
     """One object with both lists of sales, in rows of an undocumented shape."""
 
     path = "sales"
     dated = False
 
     @override
-    def write(self, unit: Look, body: JsonResponse) -> None:
+    def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
         for name in body.document:
             self.tap.warn_once(f"property {name!r} beside the sales is in no stream")
         for name, stream in self.streams.items():
@@ -133,7 +133,7 @@ class Visitors(VendorStream):
 
     name = "visitors"
     primary_keys = ("website", "algorithm", "hashed_email")
-    retriever = VisitorHashes
+    reader = VisitorHashes
 
 
 class Products(VendorStream):
@@ -141,7 +141,7 @@ class Products(VendorStream):
 
     name = "products"
     primary_keys = ("website", "url")
-    retriever = Inventory
+    reader = Inventory
 
 
 class Locations(VendorStream):
@@ -149,7 +149,7 @@ class Locations(VendorStream):
 
     name = "locations"
     primary_keys = ("website", "id")
-    retriever = LocationList
+    reader = LocationList
 
 
 class LocationDetails(VendorStream):
@@ -157,7 +157,7 @@ class LocationDetails(VendorStream):
 
     name = "location_details"
     primary_keys = ("website", "id")
-    retriever = LocationById
+    reader = LocationById
 
 
 class Audiences(VendorStream):
@@ -165,7 +165,7 @@ class Audiences(VendorStream):
 
     name = "audiences"
     primary_keys = ("website", "id")
-    retriever = AudienceList
+    reader = AudienceList
 
 
 class AudienceMembers(VendorStream):
@@ -173,7 +173,7 @@ class AudienceMembers(VendorStream):
 
     name = "audience_members"
     primary_keys = ("website", "audience_id", "algorithm", "hashed_email")
-    retriever = AudienceById
+    reader = AudienceById
 
 
 class AudienceGroups(VendorStream):
@@ -181,7 +181,7 @@ class AudienceGroups(VendorStream):
 
     name = "audience_groups"
     primary_keys = ("website", "id")
-    retriever = AudienceGroupList
+    reader = AudienceGroupList
 
 
 class AudienceGroupMembers(VendorStream):
@@ -189,7 +189,7 @@ class AudienceGroupMembers(VendorStream):
 
     name = "audience_group_members"
     primary_keys = ("website", "audience_group_id", "algorithm", "hashed_email")
-    retriever = AudienceGroupById
+    reader = AudienceGroupById
 
 
 class Sales(VendorStream):
@@ -197,7 +197,7 @@ class Sales(VendorStream):
 
     name = "sales"
     primary_keys = ("website", "sale_key")
-    retriever = SalesSummary
+    reader = SalesSummary
 
 
 class MatchedSales(VendorStream):
@@ -205,4 +205,4 @@ class MatchedSales(VendorStream):
 
     name = "matched_sales"
     primary_keys = ("website", "sale_key")
-    retriever = SalesSummary
+    reader = SalesSummary

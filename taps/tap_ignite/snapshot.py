@@ -26,7 +26,7 @@ FIRST_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SnapshotRequest:
     """A request to a website; `since` is the first day of its window, `id` what it is about.
 
     One without a path asks for nothing: it stands at the end of its website's requests.
@@ -39,7 +39,7 @@ class Look:
     id: str = ""
 
 
-class LookBack(Reader[Look, JsonResponse | None]):
+class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
     """Walks the websites; each of its streams has a bookmark for each, the day of the last run.
 
     Attributes:
@@ -92,17 +92,17 @@ class LookBack(Reader[Look, JsonResponse | None]):
         return min(max(since, self.earliest), self.today)
 
     @override
-    def units(self) -> Iterator[Look]:
+    def units(self) -> Iterator[SnapshotRequest]:
         self.total = len(self.tap.clients) * self.looks_each
         for website in self.tap.clients:
             since = self.since(website)
             yield from self.looks(website, since)
-            yield Look(website, since)
+            yield SnapshotRequest(website, since)
 
-    def looks(self, website: str, since: date) -> Iterator[Look]:
+    def looks(self, website: str, since: date) -> Iterator[SnapshotRequest]:
         """Yield a website's requests."""
         for algorithm in self.algorithms if self.hashed else (None,):
-            yield Look(website, since, self.path, algorithm)
+            yield SnapshotRequest(website, since, self.path, algorithm)
 
     @property
     def looks_each(self) -> int:
@@ -110,7 +110,7 @@ class LookBack(Reader[Look, JsonResponse | None]):
         return len(self.algorithms) if self.hashed else 1
 
     @override
-    def counts(self, unit: Look) -> bool:
+    def is_request(self, unit: SnapshotRequest) -> bool:
         return bool(unit.path)
 
     @property
@@ -119,7 +119,7 @@ class LookBack(Reader[Look, JsonResponse | None]):
         return list(dict.fromkeys(self.tap.config["hash_algorithms"]))
 
     @override
-    def fetch(self, unit: Look) -> JsonResponse | None:
+    def fetch(self, unit: SnapshotRequest) -> JsonResponse | None:
         if not unit.path:
             return None
         return self.tap.clients[unit.website].fetch(
@@ -134,12 +134,12 @@ class LookBack(Reader[Look, JsonResponse | None]):
         )
 
     @override
-    def emit(self, unit: Look, answer: JsonResponse | None) -> None:
+    def emit(self, unit: SnapshotRequest, answer: JsonResponse | None) -> None:
         if answer is not None:
             self.write(unit, answer)
             answer.close()
 
-    def write(self, unit: Look, body: JsonResponse) -> None:
+    def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
         """Write an answer's records; by default the one stream's, a row each."""
         for stream in self.streams.values():
             for row in body:
@@ -149,25 +149,25 @@ class LookBack(Reader[Look, JsonResponse | None]):
         """Return a row of the vendor's as an object."""
         return {"hashed_email": row} if self.hashed and isinstance(row, str) else row
 
-    def context(self, unit: Look) -> dict[str, Any]:
+    def context(self, unit: SnapshotRequest) -> dict[str, Any]:
         """Return what a row does not say itself."""
         context = {"website": unit.website, "window_start": unit.since.isoformat()}
         return {**context, "algorithm": unit.algorithm} if self.hashed else context
 
     @override
-    def failed(self, unit: Look, error: UnitError) -> None:
-        super().failed(unit, error)
+    def on_failure(self, unit: SnapshotRequest, error: UnitError) -> None:
+        super().on_failure(unit, error)
         if not unit.id or isinstance(error, CredentialsError):
             self.broken.add(unit.website)
 
     @override
-    def complete(self, unit: Look) -> None:
+    def on_complete(self, unit: SnapshotRequest) -> None:
         if not unit.path and unit.website not in self.broken:
             for stream in self.streams.values():
                 stream.units[unit.website] = self.today.isoformat()
 
 
-class Listing(LookBack):
+class ListReader(Snapshot):
     """A list whose entries have details of their own; it notes their ids.
 
     Attributes:
@@ -190,25 +190,25 @@ class Listing(LookBack):
 
     @property
     @override
-    def satisfied(self) -> bool:
-        return super().satisfied and not self.tap.streams[self.details].selected
+    def test_satisfied(self) -> bool:
+        return super().test_satisfied and not self.tap.streams[self.details].selected
 
     @override
-    def write(self, unit: Look, body: JsonResponse) -> None:
+    def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
         super().write(unit, body)
         rows = (row for row in body if isinstance(row, dict) and row.get("id") is not None)
         self.ids[unit.website] = [quote(str(row["id"]), safe="") for row in rows]
         self._without_id += body.count - len(self.ids[unit.website])
 
     @override
-    def keyless(self) -> Iterator[str]:
-        yield from super().keyless()
+    def take_keyless_errors(self) -> Iterator[str]:
+        yield from super().take_keyless_errors()
         if self._without_id and not self.streams:  # else they are told as rows
             yield f"{self.path}: {self._without_id} entries without an id"
         self._without_id = 0
 
 
-class Details(LookBack):
+class DetailReader(Snapshot):
     """Asks for the details of a list's entries, one by one.
 
     An entry that failed is kept in the state with the window that it lacks: its website's bookmark
@@ -219,7 +219,7 @@ class Details(LookBack):
         id_property: what an entry's id is called in a record.
     """
 
-    listing: ClassVar[type[Listing]]
+    listing: ClassVar[type[ListReader]]
     id_property: ClassVar[str] = "id"
 
     MOST_FAILED: ClassVar[int] = 50
@@ -231,8 +231,8 @@ class Details(LookBack):
         self._failed: defaultdict[str, dict[str, date]] = defaultdict(dict)
 
     @override
-    def units(self) -> Iterator[Look]:
-        listing = self.tap.retrieve(self.listing)
+    def units(self) -> Iterator[SnapshotRequest]:
+        listing = self.tap.read(self.listing)
         self._listed = listing.ids
         self.broken |= listing.broken  # what such a list lacks is for the next run
         lacking_ids = {website: self._lacking(website) for website in self._listed}
@@ -247,7 +247,7 @@ class Details(LookBack):
                 since = min(first, lacking.get(id_, date.max))
                 for look in self.looks(website, since):
                     yield replace(look, path=f"{self.path}/{id_}", id=id_)
-            yield Look(website, first)
+            yield SnapshotRequest(website, first)
 
     @property
     def _state(self) -> dict[str, str]:
@@ -262,18 +262,18 @@ class Details(LookBack):
         return {id_: self.reachable(day_of(day), website) for id_, day in entries}
 
     @override
-    def context(self, unit: Look) -> dict[str, Any]:
+    def context(self, unit: SnapshotRequest) -> dict[str, Any]:
         return {**super().context(unit), self.id_property: unit.id}
 
     @override
-    def failed(self, unit: Look, error: UnitError) -> None:
+    def on_failure(self, unit: SnapshotRequest, error: UnitError) -> None:
         if error.status == HTTPStatus.NOT_FOUND and unit.id not in self._listed[unit.website]:
             return  # it failed before, and by now the vendor has dropped it
-        super().failed(unit, error)
+        super().on_failure(unit, error)
         self._failed[unit.website][unit.id] = unit.since
 
     @override
-    def complete(self, unit: Look) -> None:
+    def on_complete(self, unit: SnapshotRequest) -> None:
         failed = self._failed[unit.website]
         if len(failed) > self.MOST_FAILED:
             self.broken.add(unit.website)
@@ -281,4 +281,4 @@ class Details(LookBack):
             text = " ".join(f"{id_}={day}" for id_, day in failed.items())
             if text or unit.website in self._state:
                 self._state[unit.website] = text
-        super().complete(unit)
+        super().on_complete(unit)

@@ -15,7 +15,7 @@ from attribution_elt.kit import settings
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.settings import MOST_DAYS
 from attribution_elt.kit.tap import VendorTap
-from attribution_elt.kit.windows import Reach
+from attribution_elt.kit.windows import HistoryNeed
 from tap_ignite.client import IgniteClient
 from tap_ignite.readers import (
     AudienceGroupMembers,
@@ -29,7 +29,7 @@ from tap_ignite.readers import (
     Sales,
     Visitors,
 )
-from tap_ignite.snapshot import LookBack
+from tap_ignite.snapshot import Snapshot
 
 
 class TapIgnite(VendorTap):
@@ -37,11 +37,11 @@ class TapIgnite(VendorTap):
 
     name = "tap-ignite"
     credentials = ("websites",)
-    no_backfill = (
+    backfill_refusal = (
         "the vendor tells what was seen since a day, never until one; a run from an older "
         "bookmark, or a first one from an earlier start_date, brings up to 59 days by itself"
     )
-    forgets = True
+    has_retention = True
     stream_types = (
         Visitors,
         Products,
@@ -81,7 +81,7 @@ class TapIgnite(VendorTap):
             "lookback_days",
             th.IntegerType(minimum=0, maximum=MOST_DAYS),
             default=1,
-            title="Look-back",
+            title="SnapshotRequest-back",
             description="Days before the bookmark that are read again",
         ),
         th.Property(
@@ -103,21 +103,19 @@ class TapIgnite(VendorTap):
         return clients
 
     @override
-    def reaches(self) -> Iterable[Reach]:
+    def history_needed(self) -> Iterable[HistoryNeed]:
         kinds = {
-            stream.retriever for stream in self.stream_types if self.streams[stream.name].selected
+            stream.reader for stream in self.stream_types if self.streams[stream.name].selected
         }
-        looks = [
-            self.retriever(kind) for kind in kinds if issubclass(kind, LookBack) and kind.dated
-        ]
+        looks = [self.reader(kind) for kind in kinds if issubclass(kind, Snapshot) and kind.dated]
         for website in self.clients:
             if looks:
                 wanted = min(look.wanted(website) for look in looks)
-                yield Reach(website, wanted, looks[0].earliest)
+                yield HistoryNeed(website, wanted, looks[0].earliest)
 
     @override
-    def faults(self) -> Iterable[str]:
-        faults = list(super().faults())
+    def setting_errors(self) -> Iterable[str]:
+        faults = list(super().setting_errors())
         yield from faults
         if faults:
             return

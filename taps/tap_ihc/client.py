@@ -27,8 +27,8 @@ class IhcClient(Client):
 
     vendor = "IHC"
     credential = "api_key"
-    lists = ("value",)
-    members = ("statusCode", "partialFailureErrors", "message")
+    large_lists = ("value",)
+    known_members = ("statusCode", "partialFailureErrors", "message")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -43,7 +43,7 @@ class IhcClient(Client):
     def _try(self, request: Request) -> JsonResponse:
         """Every try costs quota, but for those that the gateway does not let through."""
         if self.requests_left < 1:
-            raise UnitError(self.sentence(request, "not tried again, for max_requests_per_run"))
+            raise UnitError(self.describe(request, "not tried again, for max_requests_per_run"))
         self.requests_left -= 1
         try:
             return super()._try(request)
@@ -53,24 +53,24 @@ class IhcClient(Client):
             raise
 
     @override
-    def check(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> None:
         """The status in the body counts as well as HTTP's."""
         answer = body.document if isinstance(body.document, dict) else {}
         status = answer.get("statusCode", 200)
         if status in INVALID_INPUT:
-            raise RefusedError(self.words(answer), status=status)
+            raise RefusedError(self.error_text(answer), status=status)
         if status not in (200, 206) or "value" not in body.lists:
             raise RetryableError(f"answered without credits, status {status}")
 
     @override
-    def explain(self, status: int, message: str) -> None:
+    def on_error(self, status: int, message: str) -> None:
         if status == 429 and any(each in message.lower() for each in QUOTA_IS_SPENT):
             raise TapError(f"{self.vendor}: the monthly quota is spent; a later run goes on")
         if status in INVALID_INPUT:
             raise RefusedError(message or "invalid input", status=status)
 
     @override
-    def words(self, document: Mapping[str, Any]) -> str:
+    def error_text(self, document: Mapping[str, Any]) -> str:
         errors = document.get("partialFailureErrors")
         reasons = {
             str(error.get("reason"))

@@ -113,7 +113,7 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
 
     @property
     @override
-    def satisfied(self) -> bool:
+    def test_satisfied(self) -> bool:
         return self.testing
 
     def _consider(self, journey: Summary) -> None:
@@ -292,7 +292,7 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
         del self._waiting[journey.conversion_id]
 
     @override
-    def complete(self, unit: Batch) -> None:
+    def on_complete(self, unit: Batch) -> None:
         self._save()
 
     def _save(self) -> None:
@@ -335,7 +335,7 @@ class Attributions(VendorStream):
     name = "attributions"
     primary_keys = ("conv_type_id", "conversion_id", "session_id")
     replication_key = "conversion_timestamp"
-    retriever = Credits
+    reader = Credits
 
 
 class Failures(VendorStream):
@@ -344,4 +344,4 @@ class Failures(VendorStream):
     name = "failures"
     primary_keys = ("conv_type_id", "conversion_id", "session_id")
     replication_key = "conversion_timestamp"
-    retriever = Credits
+    reader = Credits

@@ -49,7 +49,7 @@ class TapIhc(VendorTap):
 
     name = "tap-ihc"
     credentials = ("api_key",)
-    no_backfill = "which journeys it sends is for journeys_query or journeys_file to say"
+    backfill_refusal = "which journeys it sends is for journeys_query or journeys_file to say"
     stream_types = (Attributions, Failures)
     schemas = SchemaDirectory(importlib.resources.files(schemas.ihc))
     config_jsonschema = th.PropertiesList(
@@ -138,8 +138,8 @@ class TapIhc(VendorTap):
         return {ACCOUNT: IhcClient(self.config)}
 
     @override
-    def faults(self) -> Iterable[str]:
-        yield from super().faults()
+    def setting_errors(self) -> Iterable[str]:
+        yield from super().setting_errors()
         parameter = self.config.get("redistribution_parameter")
         for phase, given in parameter.items() if isinstance(parameter, dict) else ():
             name = f"redistribution_parameter.{phase}"

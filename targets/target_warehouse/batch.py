@@ -23,7 +23,7 @@ class Batch:
         """Bytes of input."""
         self.rows = 0
         """Lines, those of rejected records among them."""
-        self.opened = time.monotonic()
+        self.batch_opened = time.monotonic()
         self.received_at = datetime.now(UTC)
         self.tables: list[pa.Table] = []
         self.rejects: list[Reject] = []

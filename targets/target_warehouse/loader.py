@@ -90,7 +90,7 @@ class Loader:
         self._size = 0  # of all batches, in bytes
         self._states = Checkpoints()
         if self._overwrite:  # that is committed as a whole, at the end
-            self._states.opened(self)
+            self._states.batch_opened(self)
         self._worker = Worker()
         self._rejected: Counter[str] = Counter()
         self._keyless = False
@@ -144,7 +144,7 @@ class Loader:
             batch = self._batches.get(sink)
             if batch is None:
                 batch = self._batches[sink] = Batch(sink.decoder)
-                self._states.opened(batch)
+                self._states.batch_opened(batch)
             room = self._max_rows - batch.rows
             before = batch.size
             batch.add(lines[:room], places[:room])
@@ -165,12 +165,12 @@ class Loader:
             stream.is_whole = True
         self._states.add(state)
 
-    def look_after(self) -> None:
+    def flush_due(self) -> None:
         """Load the batches that have waited long enough to be full; raise what a load raised."""
         self._worker.check()
         now = time.monotonic()
         for sink, batch in list(self._batches.items()):
-            if now - batch.opened >= _MAX_AGE:
+            if now - batch.batch_opened >= _MAX_AGE:
                 self._load(sink)
 
     def drain(self) -> None:
@@ -287,19 +287,19 @@ class Loader:
                 named = self._aside if self._overwrite else self._table
                 table = transact(self._adapter, lambda: named(name))
                 self._sinks[name] = TableLoader(name, table, self._adapter, self._options)
-            self._sinks[name].adopt(kinds, keys)
+            self._sinks[name].apply_schema(kinds, keys)
         return self._sinks[name]
 
     def _table(self, name: str) -> str:
         adapter = self._adapter
         if name not in self._tables:
-            fitted = names.fit(
+            fitted = names.assign_identifiers(
                 [name],
                 adapter.name_limit,
                 existing=adapter.tables(),
                 reserved=[REJECTED, runs.RUNS, *self._tables.values()],
-                folded=adapter.folded,
-                spelled=adapter.spelled,
+                fold_case=adapter.fold_case,
+                sanitize=adapter.sanitize,
             )
             self._tables |= fitted
         return self._tables[name]

@@ -119,7 +119,7 @@ class MessageReader(GenericSingerReader[bytes]):
             for lines in self._lines(source):
                 self._take(lines, counts)
                 if self._opened is not None:
-                    self._opened.look_after()
+                    self._opened.flush_due()
         except (InvalidInputLine, RecordsWithoutSchemaException):
             if self._opened is not None:
                 self._opened.drain()  # what came before is good

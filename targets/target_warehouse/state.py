@@ -16,7 +16,7 @@ class Checkpoints:
         self._waiting: deque[tuple[str, set[Hashable]]] = deque()
         self._lock = threading.Lock()  # states come from one thread, commits from another
 
-    def opened(self, batch: Hashable) -> None:
+    def batch_opened(self, batch: Hashable) -> None:
         """Note that there is a batch whose records are not in the warehouse yet."""
         with self._lock:
             self._open.add(batch)

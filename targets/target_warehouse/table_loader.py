@@ -80,7 +80,7 @@ class TableLoader:
         self.decoder: Decoder
         self._append: bool
 
-    def adopt(self, kinds: Mapping[str, ColumnType], keys: Sequence[str]) -> None:
+    def apply_schema(self, kinds: Mapping[str, ColumnType], keys: Sequence[str]) -> None:
         """Make the table fit for properties of these kinds, keyed by `keys`."""
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
         if self._metadata or not kinds:  # not every warehouse makes tables without columns
@@ -144,13 +144,13 @@ class TableLoader:
 
     def _fitted(self, properties: Collection[str]) -> dict[str, str]:
         """Map properties to the names of their columns."""
-        return names.fit(
+        return names.assign_identifiers(
             properties,
             self._adapter.name_limit,
             existing=self._columns,
             reserved=self._metadata,
-            folded=self._adapter.folded,
-            spelled=self._adapter.spelled,
+            fold_case=self._adapter.fold_case,
+            sanitize=self._adapter.sanitize,
         )
 
     def _new(self, kind: ColumnType) -> Column:
@@ -167,7 +167,7 @@ class TableLoader:
         }
 
     def _holding(self, column: Column, numbers: pa.ChunkedArray) -> Column:
-        if not self._adapter.holds(numbers):
+        if not self._adapter.represents_exactly(numbers):
             return column.widened(ColumnType.TEXT)
         limit = self._adapter.decimal_digits
         if limit is None or are_held(numbers, limit, column.scale):

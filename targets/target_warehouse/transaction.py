@@ -33,13 +33,13 @@ def transact(adapter: Adapter, work: Callable[[], _T], *, once: bool = False) ->
     def attempt() -> _T:
         nonlocal marker, failed
         if failed:
-            adapter.revive()
+            adapter.reconnect()
             if marker and adapter.is_committed(marker):
                 return result[-1]
         marker = None
         try:
             result.append(work())
-            marker = adapter.marker() if once else None
+            marker = adapter.transaction_id() if once else None
             adapter.commit()
         except adapter.errors:
             failed = True

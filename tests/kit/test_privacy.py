@@ -27,9 +27,9 @@ ROW = {
 
 
 def shape(mode: str, row: dict[str, Any], *keys: str, key: str = "k") -> dict[str, Any]:
-    mask = PersonalData(mode, key)
-    schema = mask.schema({"type": "object", "properties": PROPERTIES})
-    return RecordShaper(schema, keys, mask, lambda _: None)(row, {})
+    personal_data = PersonalData(mode, key)
+    schema = personal_data.schema({"type": "object", "properties": PROPERTIES})
+    return RecordShaper(schema, keys, personal_data, lambda _: None)(row, {})
 
 
 def is_hash(value: Any) -> bool:
@@ -76,9 +76,9 @@ def test_another_person_or_another_key_gives_another_value() -> None:
 
 
 def test_a_number_gives_the_same_value_as_its_text() -> None:
-    mask = PersonalData("hash", "k")
-    assert mask.hashed(48500123456) == mask.hashed("48500123456")
-    assert mask.hashed(Decimal("1.50")) == mask.hashed("1.50")
+    personal_data = PersonalData("hash", "k")
+    assert personal_data.hashed(48500123456) == personal_data.hashed("48500123456")
+    assert personal_data.hashed(Decimal("1.50")) == personal_data.hashed("1.50")
 
 
 def test_nothing_stays_nothing() -> None:
@@ -110,6 +110,6 @@ def test_a_key_that_is_hashed_is_a_text_in_the_schema_that_is_not_null() -> None
 
 
 def test_without_a_key_of_its_own_dropped_keys_are_hashed_with_the_fallback() -> None:
-    mask = PersonalData.of_settings({"pii": "drop"}, fallback_key="secret")
-    assert mask.of(key=True)("jane") == PersonalData("hash", "secret").hashed("jane")
-    assert mask.of(key=False)("jane") is None
+    personal_data = PersonalData.of_settings({"pii": "drop"}, fallback_key="secret")
+    assert personal_data.of(key=True)("jane") == PersonalData("hash", "secret").hashed("jane")
+    assert personal_data.of(key=False)("jane") is None

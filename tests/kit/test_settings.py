@@ -31,14 +31,14 @@ SCHEMA = th.PropertiesList(
 GOOD = {"api_key": "s3cr3t", "start_date": "2024-01-01"}
 
 
-def faults(**config: Any) -> list[str]:
+def setting_errors(**config: Any) -> list[str]:
     given = {name: value for name, value in {**GOOD, **config}.items() if value is not ...}
-    return list(settings.faults(SCHEMA, given))
+    return list(settings.setting_errors(SCHEMA, given))
 
 
 def test_good_settings_have_no_faults() -> None:
-    assert faults() == []
-    assert faults(end_date=None, website_ids=[1, 2], pii="hash", pii_key="k") == []
+    assert setting_errors() == []
+    assert setting_errors(end_date=None, website_ids=[1, 2], pii="hash", pii_key="k") == []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_good_settings_have_no_faults() -> None:
 def test_each_fault_is_one_line_with_the_setting_and_what_is_right(
     config: dict[str, Any], name: str, right: str
 ) -> None:
-    (line,) = faults(**config)
+    (line,) = setting_errors(**config)
     assert repr(name) in line
     assert right in line
     assert "\n" not in line
@@ -99,7 +99,7 @@ def test_odd_values_are_told_before_anything_is_done_with_them(
 
 
 def test_every_fault_is_told() -> None:
-    lines = faults(api_key=..., start_date="soon", pii="mask", max_retries=-1)
+    lines = setting_errors(api_key=..., start_date="soon", pii="mask", max_retries=-1)
     assert len(lines) == 4
 
 
@@ -108,7 +108,7 @@ def test_every_fault_is_told() -> None:
     [{"api_key": ["s3cr3t"]}, {"pii_key": 77777}, {"accounts": [{"token": {"s3cr3t": 77777}}]}],
 )
 def test_values_of_secret_settings_are_not_repeated(config: dict[str, Any]) -> None:
-    told = "".join(faults(**config))
+    told = "".join(setting_errors(**config))
     assert told
     assert "s3cr3t" not in told
     assert "77777" not in told

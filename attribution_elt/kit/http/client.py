@@ -72,19 +72,19 @@ class Client:
     vendor: ClassVar[str]
     credential: str
     """The setting to check when the vendor answers 401 or 403."""
-    envelopes: ClassVar[Sequence[str]] = ()
+    row_containers: ClassVar[Sequence[str]] = ()
     """The members that may hold the rows where the vendor wraps them into an object."""
-    lists: ClassVar[Sequence[str]] = ()
+    large_lists: ClassVar[Sequence[str]] = ()
     """Lists inside of documents that may be large: names of members, joined by dots."""
-    members: ClassVar[Collection[str] | None] = None
+    known_members: ClassVar[Collection[str] | None] = None
     """What stands beside the rows of an answer; whatever else does is told once. None: anything."""
     window: ClassVar[float | None] = None
     """Seconds of the vendor's documented quota window."""
-    quotes_vendor: ClassVar[bool] = True
+    logs_vendor_errors: ClassVar[bool] = True
     """Whether the vendor's own error message is told; not where it may hold personal data."""
     probe_statuses: ClassVar[Collection[int]] = ()
     """Refusals of `probe` that only valid credentials are answered with."""
-    head: Head | None = None
+    last_headers: Head | None = None
     """Of the last answer."""
 
     def __init__(self, config: Mapping[str, Any], *, account: str = "") -> None:
@@ -115,11 +115,11 @@ class Client:
         """Query parameters that prove who asks."""
         return {}
 
-    def probe(self) -> Request | None:
+    def credentials_request(self) -> Request | None:
         """Return the cheapest request that tells whether the credentials hold; None: all cost."""
         return None
 
-    def check(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> None:
         """Look for what is wrong with an answer of status 200; none by default.
 
         Raises:
@@ -127,14 +127,14 @@ class Client:
             UnitError: none will.
         """
 
-    def explain(self, status: int, message: str) -> None:
+    def on_error(self, status: int, message: str) -> None:
         """Look at an error that the vendor explains; none means more than its status by default.
 
         Raises:
             TapError: it means the end of the run.
         """
 
-    def words(self, document: Mapping[str, Any]) -> Any:
+    def error_text(self, document: Mapping[str, Any]) -> Any:
         """Return what an error's document says in words."""
         return document.get("message") or document.get("error") or document
 
@@ -159,28 +159,28 @@ class Client:
         try:
             return tries(request)
         except RetryableError as error:
-            raise error.then(self.sentence(request, str(error)), status=error.status) from None
+            raise error.then(self.describe(request, str(error)), status=error.status) from None
 
     def _tell_retry(self, request: Request, details: Mapping[str, Any]) -> None:
         self._logger.warning(
             "%s; trying again in %.1f s (%d of %d tries)",
-            self.sentence(request, str(details["exception"])),
+            self.describe(request, str(details["exception"])),
             details["wait"],
             details["tries"],
             self._tries,
         )
 
-    def sentence(self, request: Request, reason: str) -> str:
+    def describe(self, request: Request, reason: str) -> str:
         """Return what is said of a request, in one line."""
         account = f" {self.account}" if self.account else ""
         return f"{self.vendor}{account}, {request.about}: {reason}"
 
-    def refusal(
+    def credentials_error(
         self, request: Request, what: str, *, status: int | None = None
     ) -> CredentialsError:
         """Return the error that says that the credentials are at fault, and which setting."""
         reason = f"{what}: check the setting {self.credential}"
-        return CredentialsError(self.sentence(request, reason), status=status)
+        return CredentialsError(self.describe(request, reason), status=status)
 
     def _try(self, request: Request) -> JsonResponse:
         governor = self._governor(request.quota)
@@ -193,20 +193,22 @@ class Client:
         try:
             with self._send(request) as response:
                 status, head = response.status_code, response.headers
-                self.head = Head(head, sent, time.time())
+                self.last_headers = Head(head, sent, time.time())
                 if status in {401, 403}:
-                    self._refuse(self.refusal(request, f"answered {status}", status=status))
+                    self._refuse(
+                        self.credentials_error(request, f"answered {status}", status=status)
+                    )
                 governor.observe(sent, status, head)
                 file = self._spool(response)
         except (requests.exceptions.InvalidHeader, UnicodeError):
             governor.observe(sent, None, head)
-            raise self._refuse(self.refusal(request, "it cannot be sent")) from None
+            raise self._refuse(self.credentials_error(request, "it cannot be sent")) from None
         except requests.RequestException as error:
             if status is None:
                 governor.observe(sent, None, head)
             raise _transport_failure(error, self._timeout) from None
         self._logger.debug(
-            "%s", self.sentence(request, f"answered {status} in {time.time() - sent:.2f} s")
+            "%s", self.describe(request, f"answered {status} in {time.time() - sent:.2f} s")
         )
         try:
             return self._judge(request, status, head, file)
@@ -252,21 +254,21 @@ class Client:
             raise self._refused
         words = self._quote(file) if status >= 300 else ""
         if status >= 300:
-            self.explain(status, words)
+            self.on_error(status, words)
         if status == 429 or status >= 500:
             then = UnitError if status == 429 else OverloadedError
             raise RetryableError(f"answered {status}", status=status, then=then)
         if status >= 300:
             reason = f"answered {status}" + (f": {words}" if words else "")
-            raise UnitError(self.sentence(request, reason), status=status)
+            raise UnitError(self.describe(request, reason), status=status)
         if status != 204 and file.tell() == 0:
             raise RetryableError("the answer is empty", status=status)
         try:
-            body = JsonResponse(file, headers, self.envelopes, self.lists)
+            body = JsonResponse(file, headers, self.row_containers, self.large_lists)
         except (ValueError, RecursionError):
             raise RetryableError("the answer is not whole, valid JSON", status=status) from None
         try:
-            self.check(body, request)
+            self.validate(body, request)
         except CredentialsError as error:
             raise self._refuse(error) from None
         self._tell_new(body.document)
@@ -274,10 +276,10 @@ class Client:
 
     def _tell_new(self, document: Any) -> None:
         """Tell which members of an answer are in no stream."""
-        if self.members is None or not isinstance(document, dict):
+        if self.known_members is None or not isinstance(document, dict):
             return
         with self._lock:
-            new = document.keys() - self.members - self._told
+            new = document.keys() - self.known_members - self._told
             self._told |= new
         for name in sorted(new):
             text = f"{self.vendor}: property {name!r} beside the rows is in no stream"
@@ -293,14 +295,14 @@ class Client:
         """Return the vendor's own words about an error, in one line."""
         file.seek(0)
         text = file.read(1 << 16).decode(errors="replace")
-        if not self.quotes_vendor or text.lstrip().startswith("<"):
+        if not self.logs_vendor_errors or text.lstrip().startswith("<"):
             return ""
         try:
             document = json_text.decode(text.encode())
         except (ValueError, RecursionError):
             document = text
         if isinstance(document, dict):
-            document = self.words(document)
+            document = self.error_text(document)
         return quoted(str(document))
 
 

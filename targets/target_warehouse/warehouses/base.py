@@ -118,10 +118,10 @@ class Adapter(abc.ABC):
         """Tell whether the same may succeed later, perhaps on a new connection."""
         return False
 
-    def revive(self) -> None:  # noqa: B027 - not every warehouse is behind a connection
+    def reconnect(self) -> None:  # noqa: B027 - not every warehouse is behind a connection
         """Connect again if the connection is lost."""
 
-    def marker(self) -> str | None:
+    def transaction_id(self) -> str | None:
         """Return a name of the transaction at hand, if `is_committed` can look it up later."""
         return None
 
@@ -133,7 +133,7 @@ class Adapter(abc.ABC):
         """Return the driver's message in one line, without the row at fault where it tells."""
         return in_a_line(error)
 
-    def spelled(self, name: str) -> str:
+    def sanitize(self, name: str) -> str:
         """Put a name into the characters that identifiers may have; the same where it has them."""
         return name
 
@@ -194,7 +194,7 @@ class Adapter(abc.ABC):
     def key(self, table: str, keys: Sequence[str]) -> None:
         """Make `keys` the key of a table that is there, where the warehouse has such a thing."""
 
-    def holds(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - some cannot all
+    def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - some cannot all
         """Tell whether its decimals show these numbers, sent as texts, to the digit.
 
         If not, their column becomes text. `decimal_digits` is looked at besides.
@@ -252,7 +252,7 @@ class Adapter(abc.ABC):
         """Return a name as SQL."""
         return quoted(name)
 
-    def folded(self, name: str) -> str:
+    def fold_case(self, name: str) -> str:
         """Return the name that this one is the same as, where the warehouse looks past case."""
         return name
 

@@ -68,7 +68,7 @@ class DuckDBAdapter(Adapter):
         return self._is_limited and isinstance(error, duckdb.OutOfMemoryException)
 
     @override
-    def revive(self) -> None:
+    def reconnect(self) -> None:
         """Give a batch that does not fit into our own limit the memory that DuckDB would take."""
         self._is_limited = False
         self.execute("RESET memory_limit")

@@ -131,12 +131,12 @@ class PostgreSQLAdapter(Adapter):
         return state.startswith("08") or state in _TRANSIENT or _is_made_by_another(error)
 
     @override
-    def revive(self) -> None:
+    def reconnect(self) -> None:
         if self._connection.closed:
             self.connect()
 
     @override
-    def marker(self) -> str | None:
+    def transaction_id(self) -> str | None:
         rows = self.execute("SELECT pg_current_xact_id()::text") if self._is_postgresql else []
         return rows[0][0] if rows else None
 

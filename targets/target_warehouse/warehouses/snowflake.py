@@ -134,7 +134,7 @@ class SnowflakeAdapter(Adapter):
         return getattr(error, "errno", None) in (_TOO_MANY_WAIT, *_SIGNED_OUT)
 
     @override
-    def revive(self) -> None:
+    def reconnect(self) -> None:
         if self._signed_out:
             self.connect()
             self.use_schema()
@@ -144,7 +144,7 @@ class SnowflakeAdapter(Adapter):
         return quoted(_swapped(name))
 
     @override
-    def folded(self, name: str) -> str:
+    def fold_case(self, name: str) -> str:
         return _swapped(name) if name.isupper() else name
 
     @override

@@ -135,7 +135,7 @@ class SQLiteAdapter(Adapter):
         return changes_values or super().is_narrower(existing, wanted)
 
     @override
-    def holds(self, numbers: pa.ChunkedArray) -> bool:
+    def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:
         return are_exact(numbers)
 
     @override

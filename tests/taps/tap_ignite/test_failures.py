@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tap_ignite.snapshot import Details
+from tap_ignite.snapshot import DetailReader
 
 from attribution_elt.sandbox import Fault, Request, Sandbox
 from tests.tap_process import Output, lists_in, merged
@@ -277,7 +277,7 @@ def test_an_entry_without_an_id_leaves_its_details_for_the_next_run(
 def test_of_too_many_failures_none_is_kept_and_the_bookmark_stays(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Details, "MOST_FAILED", 3)
+    monkeypatch.setattr(DetailReader, "MOST_FAILED", 3)
     ids = [row["id"] for row in sandbox.ignite.websites[1].audiences()]
     for id_ in ids[:8:2]:
         break_path(sandbox, f"audiences/{id_}", 500, website=1)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from target_warehouse.names import fit
+from target_warehouse.names import assign_identifiers
 from target_warehouse.warehouses.through_dlt.columns import plain
 
 from tests.targets.target_warehouse.test_standard import REFUSED, STREAMS, expected, found, storable
@@ -32,7 +32,7 @@ def test_the_streams_of_the_sdk_are_in_the_tables(duckdb_through_dlt: ThroughDlt
 
     tables = expected(list(map(json.loads, lines)))
     assert len(tables) > 10
-    fitted = fit(tables, 63, spelled=lambda name: plain(name, folded=False))
+    fitted = assign_identifiers(tables, 63, sanitize=lambda name: plain(name, folded=False))
     assert duckdb_through_dlt.tables() == set(fitted.values())
     for stream, records in tables.items():
         rows = found(duckdb_through_dlt, fitted[stream], records)
@@ -261,7 +261,7 @@ def test_awkward_names(through_dlt: ThroughDlt) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "folded", "kept"),
+    ("name", "fold_case", "kept"),
     [
         ("order_id", True, "order_id"),
         ("orderId", False, "orderId"),
@@ -271,5 +271,5 @@ def test_awkward_names(through_dlt: ThroughDlt) -> None:
         ("_dlt_id", False, "__id"),
     ],
 )
-def test_the_characters_of_a_name(name: str, folded: bool, kept: str) -> None:
-    assert plain(name, folded=folded) == kept
+def test_the_characters_of_a_name(name: str, fold_case: bool, kept: str) -> None:
+    assert plain(name, folded=fold_case) == kept

@@ -1,9 +1,9 @@
-"""Names are made to fit, and never collide."""
+"""Names are made to assign_identifiers, and never collide."""
 
 from __future__ import annotations
 
 import pytest
-from target_warehouse.names import fit
+from target_warehouse.names import assign_identifiers
 
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema
 
@@ -12,50 +12,53 @@ LONG = "x" * 70
 
 def test_a_name_that_fits_stays() -> None:
     names = ["id", "select", "Mixed Case", 'a"b', "å", "x" * 63]
-    assert fit(names, 63) == {name: name for name in names}
+    assert assign_identifiers(names, 63) == {name: name for name in names}
 
 
 def test_a_name_that_is_too_long_ends_in_a_hash() -> None:
-    fitted = fit([f"{LONG}a", f"{LONG}b", "å" * 40], 63)
+    fitted = assign_identifiers([f"{LONG}a", f"{LONG}b", "å" * 40], 63)
 
     assert len(set(fitted.values())) == 3
     assert all(len(name.encode()) <= 63 for name in fitted.values())
-    assert fitted[f"{LONG}a"] == fit([f"{LONG}a"], 63)[f"{LONG}a"]
+    assert fitted[f"{LONG}a"] == assign_identifiers([f"{LONG}a"], 63)[f"{LONG}a"]
     assert fitted[f"{LONG}a"].startswith("x" * 54 + "_")
 
 
 def test_names_that_differ_in_case_only() -> None:
-    fitted = fit(["Id", "id", "ID"], 63)
+    fitted = assign_identifiers(["Id", "id", "ID"], 63)
 
     assert fitted["Id"] == "Id"
     assert len({name.casefold() for name in fitted.values()}) == 3
 
 
 def test_a_name_keeps_its_identifier_whatever_comes_with_it() -> None:
-    first = fit(["Id", "id"], 63)
+    first = assign_identifiers(["Id", "id"], 63)
 
-    assert fit(["id", "Id"], 63, existing=first.values()) == first
-    assert fit(["id"], 63, existing=first.values()) == {"id": first["id"]}
-    assert fit(["id"], 63, existing=["Id"]) == {"id": first["id"]}
+    assert assign_identifiers(["id", "Id"], 63, existing=first.values()) == first
+    assert assign_identifiers(["id"], 63, existing=first.values()) == {"id": first["id"]}
+    assert assign_identifiers(["id"], 63, existing=["Id"]) == {"id": first["id"]}
 
 
 def test_reserved_names_are_not_given() -> None:
-    fitted = fit(["_sdc_sequence", "_SDC_SEQUENCE"], 63, reserved=["_sdc_sequence"])
+    fitted = assign_identifiers(["_sdc_sequence", "_SDC_SEQUENCE"], 63, reserved=["_sdc_sequence"])
     assert "_sdc_sequence" not in {name.casefold() for name in fitted.values()}
 
 
 def test_names_that_the_warehouse_takes_for_one() -> None:
-    fitted = fit(["ID", "id", "NAME"], 63, folded=str.lower)
+    fitted = assign_identifiers(["ID", "id", "NAME"], 63, fold_case=str.lower)
 
     assert fitted["id"] == "id"
     assert fitted["NAME"] == "name"
     assert fitted["ID"].startswith("id_")
-    assert fit(["id", "ID", "NAME"], 63, existing=fitted.values(), folded=str.lower) == fitted
+    assert (
+        assign_identifiers(["id", "ID", "NAME"], 63, existing=fitted.values(), fold_case=str.lower)
+        == fitted
+    )
 
 
 @pytest.mark.parametrize("name", ["", "\0", "\ud800"])
 def test_a_name_of_nothing_is_one(name: str) -> None:
-    assert fit([name], 63)[name].startswith("_")
+    assert assign_identifiers([name], 63)[name].startswith("_")
 
 
 AWKWARD = ["select", "Group", "group", 'quo"te', "spa ce", "per%cent", "dash-ed", "å", "a.b", ""]

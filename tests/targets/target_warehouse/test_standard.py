@@ -67,12 +67,12 @@ def found(warehouse: Warehouse, table: str, records: list[dict[str, Any]]) -> li
             if isinstance(row[name], str):
                 row[name] = json.loads(row[name])
     return [
-        {name: spelled(value) for name, value in row.items() if value is not None} for row in rows
+        {name: sanitize(value) for name, value in row.items() if value is not None} for row in rows
     ]
 
 
-def spelled(value: Any) -> Any:
-    """The value, a moment as it is spelled in ISO 8601 whichever way it came."""
+def sanitize(value: Any) -> Any:
+    """The value, a moment as it is sanitize in ISO 8601 whichever way it came."""
     for kind in (date, time, datetime):
         with contextlib.suppress(ValueError):
             return kind.fromisoformat(str(value)).isoformat()
@@ -104,7 +104,7 @@ def test_the_streams_of_the_sdk_are_in_the_tables(warehouse: Warehouse, name: st
 def storable(row: dict[str, Any]) -> dict[str, Any]:
     """A record without nulls, and without NUL in its texts; in the order of its columns."""
     return {
-        name: spelled(value.replace("\0", "") if isinstance(value, str) else value)
+        name: sanitize(value.replace("\0", "") if isinstance(value, str) else value)
         for name, value in row.items()
         if value is not None
     }

@@ -62,12 +62,12 @@ def test_a_state_waits_for_all_batches_that_were_open(capsys: pytest.CaptureFixt
     states.add("1")
     assert capsys.readouterr().out == "1\n"
 
-    states.opened("a")
+    states.batch_opened("a")
     states.add("2")
-    states.opened("b")
+    states.batch_opened("b")
     states.add("3")
     states.add("4")
-    states.opened("c")
+    states.batch_opened("c")
     states.committed("b")
     states.add("5")
     assert not capsys.readouterr().out

@@ -118,7 +118,7 @@ class DltAdapter(Adapter):
         return lines[0]  # further ones may show the row
 
     @override
-    def spelled(self, name: str) -> str:
+    def sanitize(self, name: str) -> str:
         return dlt_columns.plain(name, folded=self._capabilities.casefold_identifier is not str)
 
     @override
