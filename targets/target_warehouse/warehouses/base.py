@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.errors import in_a_line
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pyarrow as pa
 
 LOAD_METADATA = (
@@ -37,6 +39,52 @@ class Merged:
             _sum(self.inserted, other.inserted),
             _sum(self.updated, other.updated),
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class ClaimGroup:
+    """Parts of a table that the tap has delivered completely.
+
+    A row is inside if it equals one row of `equal` in all of that table's columns and lies in
+    every range. Nulls are never inside.
+    """
+
+    equal: pa.Table
+    """Values by column, of the Arrow types that `stage` takes. Without columns it matches any row."""
+    ranges: Mapping[str, tuple[Any, Any]]
+    """Bounds by column, `from` <= value < `to`: `int`, `Decimal`, `str`, `bool`, `date`, `time` or
+    `datetime` in UTC; None where a bound is missing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """Removal of the rows inside claims that a run has not delivered."""
+
+    table: str
+    keys: Sequence[str]
+    columns: Mapping[str, Column]
+    """All columns of the table, `_sdc_batched_at` and `_sdc_deleted_at` among them."""
+    claims: Sequence[ClaimGroup]
+    delivered: Iterable[pa.Table]
+    """Delivered keys in chunks, with the columns `keys`; keys may repeat. Iterable repeatedly."""
+    started_at: datetime
+    """Start of the run: rows with a later `_sdc_batched_at` belong to other runs and stay."""
+    swept_at: datetime
+    history: str | None
+    """Table that takes the removed rows; it has the columns of `table`, `_sdc_valid_from`,
+    `_sdc_valid_to` and `_sdc_replaced_because`. None: rows stay and get `_sdc_deleted_at`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Claimed:
+    """Numbers of live rows inside the claims of a sweep, before it."""
+
+    live: int
+    """Rows whose `_sdc_deleted_at` is null."""
+    written: int
+    """Those of them whose `_sdc_batched_at` is not before the start of the run."""
+    vanished: int
+    """Those of them that are older and were not delivered: the sweep would remove these."""
 
 
 class WarehouseError(Exception):
@@ -97,6 +145,29 @@ class Adapter(abc.ABC):
     @abc.abstractmethod
     def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         """Bring the staged rows into `table`: insert new keys, update rows that differ."""
+
+    def sweep(self, sweep: Sweep, permit: Callable[[Claimed], bool]) -> int:
+        """Remove or mark the rows that a run has claimed but not delivered; return their number.
+
+        A row vanishes if it is inside a claim, its `_sdc_deleted_at` is null, its `_sdc_batched_at`
+        is before `started_at`, and no delivered key equals its key. The adapter counts first and
+        changes nothing unless `permit` returns true for the counts. Removed rows go into
+        `history`: `_sdc_valid_from` is the row's `_sdc_batched_at`, `_sdc_valid_to` is `swept_at`,
+        `_sdc_replaced_because` is 'vanished'. Marked rows get `swept_at` as `_sdc_deleted_at` and
+        `_sdc_batched_at`. The caller calls `sweep` after `merge`, in the same transaction, and
+        commits. One statement covers all `equal` rows of a group.
+        """
+        raise NotImplementedError
+
+    def revived(self, table: str, history: str | None, keys: Sequence[str]) -> int | None:
+        """Count the staged rows that bring a vanished row back; called between stage and merge.
+
+        With `history`: staged keys that `history` has as 'vanished' and `table` does not have.
+        Without: staged rows without `_sdc_deleted_at` whose row in `table` has one. None where the
+        warehouse does not report it.
+        """
+        del table, history, keys
+        return None
 
     @abc.abstractmethod
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
