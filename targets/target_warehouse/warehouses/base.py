@@ -50,7 +50,7 @@ class ClaimGroup:
     """
 
     equal: pa.Table
-    """Values by column, of the Arrow types that `stage` takes. Without columns it matches any row."""
+    """Values by column, of the Arrow types that `stage` takes. No columns: it matches any row."""
     ranges: Mapping[str, tuple[Any, Any]]
     """Bounds by column, `from` <= value < `to`: `int`, `Decimal`, `str`, `bool`, `date`, `time` or
     `datetime` in UTC; None where a bound is missing."""
