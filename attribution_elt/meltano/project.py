@@ -228,10 +228,10 @@ def enter_root() -> None:
 
 
 def _tap_type(executable: str) -> type[VendorTap] | None:
-    """Return the tap behind a console script, if it is one of ours."""
+    """Return the tap class of a console script that this distribution installs."""
     for script in entry_points(group="console_scripts", name=executable):
         module, _, attribute = script.value.partition(":")
-        if module.partition(".")[0] == VendorTap.__module__.partition(".")[0]:
+        if script.dist is not None and script.dist.name == DISTRIBUTION:
             found = getattr(importlib.import_module(module), attribute.partition(".")[0])
             if isinstance(found, type) and issubclass(found, VendorTap):
                 return found
