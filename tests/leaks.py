@@ -7,7 +7,6 @@ secrets of that run and for what opens the sandbox: a leak fails the test, whate
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import json
 import re
@@ -22,26 +21,22 @@ from attribution_elt.sandbox import Sandbox
 
 SHORTEST = 6
 """Characters of a secret that is looked for: shorter ones are in many words."""
-HASHES = ("md5", "sha1", "sha256")
 _SPACE = re.compile(rb"\s+")
 _WRAPPED = 1 << 20
 """Bytes of an output up to which it is searched once more without any line breaks."""
 
 
 @cache
-def spellings(secret: str, *, hashed: bool = True) -> frozenset[str]:
-    """A secret as it may be hidden in a text; one of a person may be there as a hash."""
+def spellings(secret: str) -> frozenset[str]:
+    """The forms in which a vendor or a library may repeat a secret."""
     raw = secret.encode()
     plain = {
         *(secret, repr(secret)[1:-1], repr(raw)[2:-1], html.escape(secret)),
         *(json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]),
         *(quote(secret), quote(secret, safe=""), quote_plus(secret)),
-        "".join(f"%{byte:02X}" for byte in raw),
     }
     plain |= {re.sub("%..", lambda found: found[0].lower(), each) for each in plain}
-    plain |= {change(secret) for change in (str.lower, str.upper)}
-    hexadecimal = [raw.hex(), *(hashlib.new(name, raw).hexdigest() for name in HASHES if hashed)]
-    return frozenset({*plain, *_in_base64(raw), *hexadecimal, *map(str.upper, hexadecimal)})
+    return frozenset({*plain, *_in_base64(raw)})
 
 
 def _in_base64(raw: bytes) -> Iterator[str]:
@@ -67,7 +62,7 @@ def secret_settings() -> frozenset[str]:
             collect(inner)
 
     for script in entry_points(group="console_scripts"):
-        if script.module.startswith(("taps.", "targets.")):
+        if script.module.startswith(("tap_", "target_")):
             plugin = getattr(import_module(script.module), script.attr.removesuffix(".cli"))
             collect(plugin.config_jsonschema)
     return frozenset(found)
@@ -106,9 +101,9 @@ def _of_value(value: str) -> Iterator[str]:
         yield from (password, unquote(password))
 
 
-def found(output: bytes | str, secrets: Iterable[str], *, hashed: bool = True) -> list[str]:
+def found(output: bytes | str, secrets: Iterable[str]) -> list[str]:
     """The spellings of secrets that an output shows."""
-    needles = _needles(frozenset(secrets), hashed=hashed)
+    needles = _needles(frozenset(secrets))
     text = output.encode(errors="surrogateescape") if isinstance(output, str) else output
     shown = [each for each in _among(text, needles) if each in text]
     if not shown and len(text) < _WRAPPED:  # something may have wrapped its lines
@@ -118,11 +113,11 @@ def found(output: bytes | str, secrets: Iterable[str], *, hashed: bool = True) -
 
 
 @cache
-def _needles(secrets: frozenset[str], *, hashed: bool) -> dict[bytes, list[bytes]]:
+def _needles(secrets: frozenset[str]) -> dict[bytes, list[bytes]]:
     """What to look for, by how it begins: most outputs hold none of the beginnings."""
     needles: dict[bytes, list[bytes]] = {}
     for secret in secrets:
-        for each in spellings(secret, hashed=hashed) if len(secret) >= SHORTEST else ():
+        for each in spellings(secret) if len(secret) >= SHORTEST else ():
             if len(each) >= SHORTEST:
                 needles.setdefault(_SPACE.split(each.encode())[0][:4], []).append(each.encode())
     return needles

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
@@ -25,18 +24,10 @@ def test_a_secret_is_found_however_it_is_spelt(secret: str, before: str) -> None
         urlencode({"key": secret}),
         *(json.dumps({"key": secret}), repr({"key": secret}), repr(secret.encode())),
         *(base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()),
-        *(raw.hex(), raw.hex().upper(), secret.upper()),
-        hashlib.md5(secret.encode()).hexdigest(),
         f"{secret[:3]}\n{secret[3:]}",
     ):
         assert leaks.found(f"so it is: {said} and so on", [secret]), said
     assert not leaks.found("so it is, and so on", [secret])
-
-
-def test_of_a_person_a_hash_may_be_told() -> None:
-    said = hashlib.sha256(b"jane@example.com").hexdigest()
-    assert leaks.found(said, ["jane@example.com"])
-    assert not leaks.found(said, ["jane@example.com"], hashed=False)
 
 
 @pytest.mark.parametrize(

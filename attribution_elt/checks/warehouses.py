@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from target_warehouse.errors import in_a_line
 from target_warehouse.warehouses import Adapter, connect, is_through_dlt
 from target_warehouse.warehouses.base import literal
 
 from attribution_elt.checks.findings import Finding
+from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.redaction import passwords_of, redactor, secrets_of
 from attribution_elt.meltano.project import Loader
 

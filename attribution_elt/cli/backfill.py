@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -13,8 +12,8 @@ import click
 from typing_extensions import override
 
 from attribution_elt.cli.display import display
+from attribution_elt.core.dates import day_of, duration
 from attribution_elt.core.errors import OpsError
-from attribution_elt.kit.settings import day_of
 from attribution_elt.kit.windows import Window, windows
 from attribution_elt.meltano import failures as history
 from attribution_elt.meltano import webhook as alerts
@@ -35,10 +34,13 @@ class _Slice(click.ParamType[int]):
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"([1-9]\d{0,3})d", str(value))
-        if not found:
-            self.fail(f"{value!r} is no number of days, such as 7d", param, ctx)
-        return int(found[1])
+        try:
+            length = duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if length % timedelta(days=1):
+            self.fail(f"{value!r} is not a number of days such as 7d", param, ctx)
+        return length.days
 
 
 _DAY = click.DateTime(["%Y-%m-%d"])

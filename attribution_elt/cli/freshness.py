@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,11 +12,10 @@ from typing_extensions import override
 
 from attribution_elt.checks.findings import Finding, show, show_json
 from attribution_elt.cli.backfill import SUFFIX
+from attribution_elt.core.dates import duration
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import webhook as alerts
 from attribution_elt.meltano.project import Project
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class _Age(click.ParamType[timedelta]):
@@ -31,10 +29,10 @@ class _Age(click.ParamType[timedelta]):
     ) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", str(value))
-        if not found:
-            self.fail(f"{value!r} is no duration, such as 26h, 90m or 2d", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        try:
+            return duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()

@@ -17,10 +17,9 @@ from attribution_elt.cli.preflight import preflight
 from attribution_elt.cli.report import report
 from attribution_elt.cli.run import run
 from attribution_elt.core import redaction
-from attribution_elt.core.errors import OpsError
+from attribution_elt.core.errors import lines_of
 from attribution_elt.core.redaction import redactor
 from attribution_elt.kit import settings
-from attribution_elt.kit.errors import TapError
 from attribution_elt.meltano.project import Project, enter_root
 
 
@@ -33,10 +32,8 @@ class _Commands(click.Group):
         redaction.install()
         try:
             return super().main(*args, **kwargs)
-        except (OpsError, TapError) as error:
-            sys.exit(redactor(f"Error: {error}"))
         except Exception as error:  # noqa: BLE001 - its traceback might hold a secret
-            sys.exit(redactor(f"Error: unexpected {type(error).__name__}: {error}"))
+            sys.exit(redactor("\n".join(f"Error: {line}" for line in lines_of(error))))
 
 
 @click.group(cls=_Commands)

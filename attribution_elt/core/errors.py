@@ -1,7 +1,29 @@
-"""What ends a command of `attribution-elt`."""
+"""Errors that end a program with one line."""
 
 from __future__ import annotations
 
 
-class OpsError(Exception):
-    """A command cannot go on: its text is one line that says why and what to do."""
+class OneLineError(Exception):
+    """Ends the program; its text is one line that names the cause and what to do."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines to print: one, unless a subclass has several faults to report."""
+        return [str(self)]
+
+
+class OpsError(OneLineError):
+    """Ends a command of `attribution-elt`."""
+
+
+def in_a_line(error: Exception) -> str:
+    """Return the text of any error in one line; its type where it has no text."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def lines_of(error: Exception) -> list[str]:
+    """Return the lines that report an error which ends a program."""
+    if isinstance(error, OneLineError):
+        return error.lines
+    expected = "" if isinstance(error, (OSError, ValueError)) else "unexpected "
+    return [f"{expected}{type(error).__name__}: {in_a_line(error)}"]

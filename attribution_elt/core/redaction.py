@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import io
 import json
@@ -13,17 +12,20 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TextIO
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from typing_extensions import override
 
 MASK = "***"
 SHORT = 8
 """Characters below which a secret is only removed where it stands alone: `k` is in many words."""
-_DIGESTS = ("md5", "sha1", "sha256")
 _PASSWORD = re.compile(r"(?:.*//|)[^:/@\s]*:(?P<all>(?P<first>[^@]+).*)@", re.DOTALL)
 """In the text of a URL, sound or not; one that holds an `@` ends at the last."""
 _PERCENT = re.compile("%..")
+_FILE_URL = re.compile(r"\w+:///[^@?]*")
+"""A database URL that names only a file; messages about it have to show it."""
+_SECRET_WORDS = ("pass", "token", "secret", "key")
+"""Parts of the names of URL parameters that are secret."""
 
 
 class Redactor:
@@ -62,18 +64,8 @@ def _encodings(secret: str) -> Iterator[str]:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield encode(raw).decode()
         yield encode(raw).decode().rstrip("=")
-    if len(raw) >= SHORT:
-        yield from _far_encodings(secret, raw)
-
-
-def _far_encodings(secret: str, raw: bytes) -> Iterator[str]:
-    """What only somebody who looks for the secret would make of it."""
-    yield from (secret.lower(), secret.upper())
-    texts = ["".join(f"%{byte:02X}" for byte in raw), raw.hex()]
-    texts += [hashlib.new(name, raw).hexdigest() for name in _DIGESTS]
-    yield from texts
-    yield from (each.swapcase() for each in texts)
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        if len(raw) < SHORT:
+            continue
         for before in range(3):  # bytes of a longer text, such as `user:`, modulo 3
             start, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
             yield encode(bytes(before) + raw).decode()[start:end]
@@ -90,7 +82,8 @@ def secrets_of(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
             yield from secrets_of(items, item)
     elif schema.get("secret") and value is not None:
         text = str(value)
-        yield text
+        if not _FILE_URL.fullmatch(text):
+            yield text
         with suppress(ValueError):  # of what only looks like a URL
             if "://" in text and (password := urlsplit(text).password):
                 yield password
@@ -98,16 +91,26 @@ def secrets_of(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
 
 
 def passwords_of(value: Any) -> Iterator[str]:
-    """Yield the passwords of URLs, as they stand there and decoded, in settings of any kind."""
+    """Yield the passwords of URLs, as written and decoded, in settings of any kind."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list):
         for each in value:
             yield from passwords_of(each)
-    elif isinstance(value, str) and (found := _PASSWORD.match(value)):
-        for password in found.groups():
+    elif isinstance(value, str):
+        found = _PASSWORD.match(value)
+        for password in (*(found.groups() if found else ()), *_secret_parameters(value)):
             yield password
             yield unquote(password)
+
+
+def _secret_parameters(url: str) -> Iterator[str]:
+    """Yield the values of a URL's query parameters whose names mark them as secret."""
+    if "://" not in url:
+        return
+    for name, value in parse_qsl(url.partition("?")[2]):
+        if any(word in name.lower() for word in _SECRET_WORDS):
+            yield value
 
 
 class _RedactingFormatter(logging.Formatter):

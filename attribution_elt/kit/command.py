@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import Any
 
@@ -10,12 +9,9 @@ import click
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
-from attribution_elt.core import redaction
-from attribution_elt.kit.errors import InvalidSettingsError, TapError
-from attribution_elt.kit.events import event
-
-GARBAGE_THRESHOLD = 100_000
-"""Objects made before the collector looks for cycles among them."""
+from attribution_elt.core import redaction, runtime
+from attribution_elt.core.errors import OneLineError, lines_of
+from attribution_elt.core.events import event
 
 
 class TapCommand(SingerCommand):
@@ -24,24 +20,15 @@ class TapCommand(SingerCommand):
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
         redaction.install()
-        gc.freeze()  # what was imported stays; records are no cycles, so look for them less often
-        gc.set_threshold(GARBAGE_THRESHOLD)
+        runtime.collect_rarely()
         try:
             return super().main(*args, **kwargs)
-        except InvalidSettingsError as error:
-            for fault in error.faults:
-                self._fail(fault)
-        except TapError as error:
-            self._fail(str(error))
-        except (OSError, ValueError) as error:
-            self._fail(f"{type(error).__name__}: {error}")
         except Exception as error:
-            self._fail(f"unexpected {type(error).__name__}: {error}")
-            self.logger.debug("where it happened", exc_info=True)
+            for line in lines_of(error):
+                self.logger.error(line, extra=event("run_failed"))  # noqa: TRY400 - one line
+            if not isinstance(error, (OneLineError, OSError, ValueError)):
+                self.logger.debug("the error was raised here", exc_info=True)
         sys.exit(1)
-
-    def _fail(self, reason: str) -> None:
-        self.logger.error(reason, extra=event("run_failed"))
 
     @override
     def invoke(self, ctx: click.Context) -> Any:

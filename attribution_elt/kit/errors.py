@@ -1,10 +1,14 @@
-"""The failures that a run tells in one line each."""
+"""The failures of a run; each is reported in one line."""
 
 from __future__ import annotations
 
+from typing_extensions import override
 
-class TapError(Exception):
-    """Ends the run: its text is one line that says what went wrong and where."""
+from attribution_elt.core.errors import OneLineError
+
+
+class TapError(OneLineError):
+    """Ends the run of a tap."""
 
 
 class InvalidSettingsError(TapError):
@@ -13,6 +17,11 @@ class InvalidSettingsError(TapError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
+
+    @property
+    @override
+    def lines(self) -> list[str]:
+        return self.faults
 
 
 class UnitError(TapError):

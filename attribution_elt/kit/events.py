@@ -1,26 +1,18 @@
-"""What a run tells to those who watch it: log records with fields of their own.
-
-Meltano hands the fields on where its log is JSON; `attribution-elt run` reads them there.
-"""
+"""The progress of a reader, as events in the log."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from attribution_elt.core.events import event
 
 if TYPE_CHECKING:
     from attribution_elt.kit.tap import VendorStream, VendorTap
 
-FIELD = "elt_event"
-"""Names the event; plain `event` is what Meltano calls the message."""
 PROGRESS_EVERY = 5.0
 """Seconds between two records of how far a walk has come, at least."""
-
-
-def event(kind: str, **fields: Any) -> dict[str, Any]:
-    """Return the `extra` of a log record that tells of an event."""
-    return {FIELD: kind, **fields}
 
 
 class Progress:

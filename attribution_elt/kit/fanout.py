@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from queue import SimpleQueue
-from typing import TypeAlias, TypeVar
+from functools import partial
+from typing import TypeVar
+
+from attribution_elt.core.threads import DaemonThreads
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
-
-Jobs: TypeAlias = SimpleQueue[tuple[Unit, Future[Result]] | None]
 
 LOOKAHEAD = 2
 """Units taken per worker: those in flight, and as many that wait for a slow one before them."""
@@ -30,9 +29,8 @@ def fan_out(
     needed, so that memory stays bounded; an error stays with its unit. The threads only fetch,
     and they are daemons: a run that ends does not wait for answers that nobody wants.
     """
-    todo: Jobs[Unit, Result] = SimpleQueue()
+    threads = DaemonThreads("fetch", width)
     waiting: deque[tuple[Unit, Future[Result]]] = deque()
-    workers = 0
 
     def finished() -> tuple[Unit, Future[Result]]:
         waiting[0][1].exception()
@@ -40,27 +38,10 @@ def fan_out(
 
     try:
         for unit in units:
-            if workers < width:
-                workers += 1
-                name = f"fetch-{workers}"
-                threading.Thread(target=_work, args=(todo, fetch), name=name, daemon=True).start()
-            waiting.append((unit, Future()))
-            todo.put(waiting[-1])
+            waiting.append((unit, threads.submit(partial(fetch, unit))))
             if len(waiting) >= lookahead * width:
                 yield finished()
         while waiting:
             yield finished()
     finally:
-        while not todo.empty():
-            todo.get()
-        for _ in range(workers):
-            todo.put(None)
-
-
-def _work(todo: Jobs[Unit, Result], fetch: Callable[[Unit], Result]) -> None:
-    while (job := todo.get()) is not None:
-        unit, future = job
-        try:
-            future.set_result(fetch(unit))
-        except BaseException as error:  # noqa: BLE001 - raised again where it is read
-            future.set_exception(error)
+        threads.stop()

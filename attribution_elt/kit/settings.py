@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +12,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from singer_sdk import typing as th
 
+from attribution_elt.core.dates import day_of
+
 DISTRIBUTION = "attribution-elt"
 
 MOST_DAYS = 36_500
 """Days that a setting may span: a century."""
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _formats = FormatChecker(())
 
 
@@ -159,19 +158,3 @@ def _is_date(value: object) -> bool:
     if isinstance(value, str):
         day_of(value)
     return True
-
-
-def day_of(value: str) -> date:
-    """Return the UTC day of a setting that is a date or an instant (ISO 8601).
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if len(value) == len("YYYY-MM-DD"):
-        if not _DAY.fullmatch(value):
-            raise ValueError(value)
-        return date.fromisoformat(value)
-    if "T" not in value and " " not in value:
-        raise ValueError(value)
-    moment = datetime.fromisoformat(value)
-    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()

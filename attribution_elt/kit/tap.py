@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
-import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
-from types import FrameType
 from typing import Any, ClassVar, TypeVar
 
 import click
@@ -21,11 +18,11 @@ from singer_sdk.schema.source import SchemaDirectory
 from singer_sdk.singerlib import RecordMessage, SchemaMessage
 from typing_extensions import override
 
-from attribution_elt.core import redaction
+from attribution_elt.core import redaction, runtime
+from attribution_elt.core.events import event
 from attribution_elt.kit import settings
 from attribution_elt.kit.command import TapCommand
 from attribution_elt.kit.errors import InvalidSettingsError, TapError, UnitError
-from attribution_elt.kit.events import event
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.records.personal_data import PersonalData
@@ -236,7 +233,8 @@ class VendorTap(Tap):
         context = click.get_current_context(silent=True)
         if context is not None and isinstance(context.command, TapCommand):
             context.obj = self
-            end_at_signals()
+            # the state that was written covers everything that was complete
+            runtime.end_at_signals()
 
     @classmethod
     @override
@@ -344,16 +342,3 @@ class VendorTap(Tap):
             help=command.help,
             logger=cls.logger,
         )
-
-
-def end_at_signals() -> None:
-    """Let SIGTERM and SIGINT end the process with 128 + the signal: a stopped run is not a success.
-
-    What was complete is in the state that was written with it.
-    """
-
-    def end(signum: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + signum)
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)

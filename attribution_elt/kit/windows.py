@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from attribution_elt.kit.settings import day_of
+from attribution_elt.core.dates import day_of
 
 if TYPE_CHECKING:
     from attribution_elt.kit.tap import VendorStream

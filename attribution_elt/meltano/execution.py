@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from types import FrameType
 
 from attribution_elt.cli.display import Display
+from attribution_elt.core.events import RUN_ID
 from attribution_elt.meltano.process import Meltano
 from attribution_elt.meltano.run_log import RunLog
-
-RUN_ID = "ATTRIBUTION_ELT_RUN_ID"
-"""The variable that tells the loader which run its rows of `_runs` are of."""
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ The loader cannot know what became of the tap: which units failed, and whether i
 
 from __future__ import annotations
 
-from target_warehouse.errors import in_a_line
 from target_warehouse.warehouses import connect
 from target_warehouse.warehouses.base import literal
 
 from attribution_elt.cli.display import Display
+from attribution_elt.core.errors import in_a_line
+from attribution_elt.core.events import RUNS
 from attribution_elt.meltano.execution import Outcome
 from attribution_elt.meltano.project import Project
 from attribution_elt.meltano.run_log import Pipeline
 
-TABLE = "_runs"
 LONGEST = 2000
 """Characters of a message that are kept."""
 
@@ -29,7 +29,7 @@ def complete(project: Project, outcome: Outcome, display: Display) -> None:
         try:
             _note(project, outcome.run_id, pipeline)
         except Exception as error:  # noqa: BLE001 - each driver has its own
-            display.say(f"what failed could not be noted in {TABLE}: {in_a_line(error)}")
+            display.say(f"what failed could not be noted in {RUNS}: {in_a_line(error)}")
 
 
 def _note(project: Project, run_id: str, pipeline: Pipeline) -> None:
@@ -38,9 +38,9 @@ def _note(project: Project, run_id: str, pipeline: Pipeline) -> None:
         return
     adapter = connect(loader.url, loader.schema_of(project.extractor(pipeline.tap)))
     try:
-        if adapter.columns(TABLE):
+        if adapter.columns(RUNS):
             for stream in pipeline.streams:
-                adapter.execute(_update(adapter.path(TABLE), run_id, stream, pipeline))
+                adapter.execute(_update(adapter.path(RUNS), run_id, stream, pipeline))
             adapter.commit()
     finally:
         adapter.close()

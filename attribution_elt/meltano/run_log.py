@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from attribution_elt.kit.events import FIELD
+from attribution_elt.core.events import FIELD
 from attribution_elt.meltano.process import log_record
 
 COUNTS = ("records", "inserted", "updated", "unchanged", "rejected")

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from target_warehouse.errors import in_a_line
-from target_warehouse.runs import RUNS
-from target_warehouse.table_loader import REJECTED
 from target_warehouse.warehouses import Adapter, connect, is_through_dlt
 from target_warehouse.warehouses.base import literal
 
 from attribution_elt.checks.warehouses import file_of, has_schema, keep_secret
+from attribution_elt.core.dates import instant
+from attribution_elt.core.errors import in_a_line
+from attribution_elt.core.events import REJECTED, RUNS
 from attribution_elt.core.redaction import redactor
 from attribution_elt.meltano.project import Extractor, Loader
 from attribution_elt.reporting import credit, revenue
 from attribution_elt.reporting.credit import Comparison
-from attribution_elt.reporting.revenue import SOURCES, Figure, Key, Note, Source, instant_of
+from attribution_elt.reporting.revenue import SOURCES, Figure, Key, Note, Source
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _count(place: Place, adapter: Adapter, since: datetime) -> None:
     if adapter.columns(RUNS):
         place.runs = list(_runs(adapter, since))
         loaded = {
-            stream: (instant_of(at), newest and instant_of(newest))
+            stream: (instant(at), newest and instant(newest))
             for stream, at, newest in adapter.execute(
                 f"SELECT stream, MAX(finished_at), MAX(newest) FROM {adapter.path(RUNS)} "
                 "WHERE complete GROUP BY stream"
@@ -219,7 +219,7 @@ def _count(place: Place, adapter: Adapter, since: datetime) -> None:
             place.streams.append(Stream(name, rows, *loaded.get(name, (None, None))))
     if adapter.columns(REJECTED):
         place.rejects = [
-            Rejects(stream, int(records), instant_of(last))
+            Rejects(stream, int(records), instant(last))
             for stream, records, last in adapter.execute(
                 f"SELECT stream, COUNT(*), MAX(rejected_at) FROM {adapter.path(REJECTED)} "
                 "GROUP BY stream ORDER BY stream"
@@ -239,7 +239,7 @@ def _runs(adapter: Adapter, since: datetime) -> Iterator[Run]:
         written = records if inserted is None or updated is None else inserted + updated
         counts = int(written or 0), int(rejected or 0)
         text = redactor(why or "")
-        yield Run(stream, run_id, instant_of(started_at), *counts, bool(complete), text)
+        yield Run(stream, run_id, instant(started_at), *counts, bool(complete), text)
 
 
 def _revenue(adapter: Adapter, loader: Loader, source: Source, tap: str) -> Revenue:

@@ -17,18 +17,18 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.errors import in_a_line
-from target_warehouse.runs import RUNS
 from target_warehouse.transaction import transact
 from target_warehouse.warehouses import Adapter, connect
 from target_warehouse.warehouses.base import literal
 
 from attribution_elt.cli.display import Display
+from attribution_elt.core.dates import instant
+from attribution_elt.core.errors import in_a_line
+from attribution_elt.core.events import REVENUE_HISTORY, RUNS
 from attribution_elt.meltano.execution import Outcome
 from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.run_log import Pipeline
 
-TABLE = "_revenue_history"
 _COLUMNS = {
     "noted_at": Column(ColumnType.TIMESTAMP),
     "stream": Column(ColumnType.TEXT),
@@ -167,7 +167,7 @@ def note_run(project: Project, outcome: Outcome, display: Display) -> None:
                 for source in sources:
                     note(adapter, loader, source)
         except Exception as error:  # noqa: BLE001 - each driver has its own
-            display.say(f"revenue could not be noted in {TABLE}: {in_a_line(error)}")
+            display.say(f"revenue could not be noted in {REVENUE_HISTORY}: {in_a_line(error)}")
 
 
 def _has_changed(pipeline: Pipeline, stream: str) -> bool:
@@ -225,8 +225,8 @@ def _append(adapter: Adapter, notes: Sequence[Note], source: Source) -> None:
         for each in notes
     ]
     table = pa.Table.from_pylist(rows, pa.schema([(name, _TYPES[name]) for name in _COLUMNS]))
-    columns = adapter.ensure(TABLE, _COLUMNS, ())
-    adapter.append(TABLE, table, {name: columns[name] for name in _COLUMNS})
+    columns = adapter.ensure(REVENUE_HISTORY, _COLUMNS, ())
+    adapter.append(REVENUE_HISTORY, table, {name: columns[name] for name in _COLUMNS})
 
 
 def figures(adapter: Adapter, loader: Loader, source: Source) -> dict[Key, Figure]:
@@ -246,14 +246,15 @@ def figures(adapter: Adapter, loader: Loader, source: Source) -> dict[Key, Figur
 
 def history(adapter: Adapter, source: Source) -> list[Note]:
     """Return what has been noted, in the order of time."""
-    if not adapter.columns(TABLE):
+    if not adapter.columns(REVENUE_HISTORY):
         return []
     rows = adapter.execute(
         "SELECT noted_at, day, channel, currency, conversions, revenue "
-        f"FROM {adapter.path(TABLE)} WHERE stream = {literal(source.stream)} ORDER BY noted_at"
+        f"FROM {adapter.path(REVENUE_HISTORY)} WHERE stream = {literal(source.stream)} "
+        "ORDER BY noted_at"
     )
     return [
-        Note(instant_of(at), Key(day_of(day), channel, currency), _figure(conversions, revenue))
+        Note(instant(at), Key(day_of(day), channel, currency), _figure(conversions, revenue))
         for at, day, channel, currency, conversions, revenue in rows
     ]
 
@@ -269,9 +270,3 @@ def _rounded(number: Any) -> Decimal:
 def day_of(value: Any) -> date:
     """Return a date as any warehouse hands it out."""
     return date.fromisoformat(str(value)[:10])
-
-
-def instant_of(value: Any) -> datetime:
-    """Return an instant as any warehouse hands it out, in UTC."""
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -8,18 +8,18 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from typing import Any
 
 from typing_extensions import override
 
+from attribution_elt.core.dates import instant, now_text
 from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.client import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.records.shaper import instant, integer, timestamp
+from attribution_elt.kit.records.shaper import integer, timestamp
 from attribution_elt.kit.tap import VendorStream, VendorTap
 from tap_adtraction.client import CHANNELS, PROGRAMS, pages
 
@@ -233,9 +233,8 @@ class ProductFeeds(Reader[ProductFeed, list[JsonResponse]]):
     @override
     def on_complete(self, unit: ProductFeed) -> None:
         if unit.last_updated is not None:
-            now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
             # a vendor whose clock is ahead must not make us miss what comes until then
-            bookmark = min(unit.last_updated, now, key=instant)
+            bookmark = min(unit.last_updated, now_text(), key=instant)
             self.streams["products"].units[unit.name] = bookmark
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import chain, islice
 from typing import Any
 
 from typing_extensions import override
 
+from attribution_elt.core.dates import instant, now_text
 from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.client import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.records.shaper import instant
 from attribution_elt.kit.tap import VendorStream, VendorTap
 from tap_attribution_io.client import ACCOUNT, AttributionClient
 from tap_attribution_io.customer_ids import CustomerList, client_ids, public_name
@@ -74,8 +73,7 @@ class Customers(Reader[Customer, JsonResponse | None]):
         self._resumes = bool(places) and all(places)
         self._after = min(filter(None, places)) if self._resumes else ""
         starts = [stream.stream_state.get("started") or "" for stream in streams]
-        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        self._started = min(starts) if self._resumes else now
+        self._started = min(starts) if self._resumes else now_text()
         self._gaps = self._resumes and any(each.stream_state.get("gaps") for each in streams)
 
     @override

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from typing_extensions import override
 
+from attribution_elt.core.dates import day_of
 from attribution_elt.kit.errors import (
     CredentialsError,
     OverloadedError,
@@ -20,7 +21,6 @@ from attribution_elt.kit.errors import (
 from attribution_elt.kit.http.client import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.settings import day_of
 from attribution_elt.kit.tap import VendorStream, VendorTap
 from attribution_elt.kit.windows import Window, bookmark_day, windows
 from tap_ecdp.client import ACCOUNT, PATH

@@ -10,9 +10,10 @@ from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 import schemas.ecdp
+from attribution_elt.core.dates import day_of
 from attribution_elt.kit import settings
 from attribution_elt.kit.http.client import Client
-from attribution_elt.kit.settings import MOST_DAYS, day_of
+from attribution_elt.kit.settings import MOST_DAYS
 from attribution_elt.kit.tap import VendorTap
 from tap_ecdp.client import ACCOUNT, EcdpClient
 from tap_ecdp.readers import AttributedOrderLines, AttributedOrders

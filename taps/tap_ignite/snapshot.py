@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
+from attribution_elt.core.dates import day_of
 from attribution_elt.kit.errors import CredentialsError, UnitError
 from attribution_elt.kit.http.client import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.settings import day_of
 from attribution_elt.kit.tap import VendorStream, VendorTap
 
 LONGEST_DAYS = 59

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from attribution_elt.core.dates import rfc3339
+from attribution_elt.core.text import without_nul
 from attribution_elt.kit.row_source import rows_of_file, rows_of_query
 
 TEXTS = ("conversion_id", "session_id", "timestamp", "channel_label")
@@ -233,12 +235,7 @@ def _check_together(sessions: list[Session]) -> None:
 def _conversion_of(sessions: list[tuple[datetime, Session]]) -> str:
     """Return when the conversion happened, in UTC: in the last session if none is marked."""
     marked = (moment for moment, session in sessions if session["conversion"])
-    return instant_text(next(marked, sessions[-1][0]))
-
-
-def instant_text(moment: datetime) -> str:
-    """Return a moment in UTC as RFC 3339."""
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    return rfc3339(next(marked, sessions[-1][0]))
 
 
 def _hash(value: Any) -> bytes:
@@ -252,7 +249,7 @@ def _row_of(row: Mapping[str, Any]) -> tuple[str, bytes]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).replace("\x00", "")
+    return "" if value is None else str(without_nul(str(value)))
 
 
 def _flag(name: str, value: Any) -> int:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 from typing_extensions import override
 
+from attribution_elt.core.dates import instant, now_text, rfc3339
 from attribution_elt.kit.errors import TapError, UnitError
 from attribution_elt.kit.http.client import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.records.shaper import instant, timestamp
+from attribution_elt.kit.records.shaper import timestamp
 from attribution_elt.kit.tap import VendorStream, VendorTap
 from tap_ihc.client import ACCOUNT, IhcClient, RefusedError
 from tap_ihc.computed import START, Computed
-from tap_ihc.journeys import Journeys, Session, Summary, instant_text, moment_of, rows_of
+from tap_ihc.journeys import Journeys, Session, Summary, moment_of, rows_of
 from tap_ihc.outbox import Group, Outbox
 
 POOL = 20_000
@@ -301,7 +302,7 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
         if unsettled is None and not self._all_read:
             unsettled = self._read_to  # the next may have happened in the same second
         since = self._read_to if unsettled is None else _before(unsettled)
-        since = min(since, instant_text(datetime.now(UTC)))
+        since = min(since, now_text())
         self._computed.save(since)
         if since > START:
             for stream in self.streams.values():
@@ -322,7 +323,7 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
 
 def _before(text: str) -> str:
     """Return the second before."""
-    return instant_text(instant(text) - timedelta(seconds=1)) if text > START else START
+    return rfc3339(instant(text) - timedelta(seconds=1)) if text > START else START
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import IO, Any
 
 import fsspec
 
+from attribution_elt.core.errors import in_a_line
 from target_warehouse import exact
-from target_warehouse.errors import in_a_line
 
 _AT_ONCE = 5_000  # records
 _COMPRESSIONS = {None: None, "none": None, "gzip": "gzip"}

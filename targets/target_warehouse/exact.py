@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from attribution_elt.core.text import storable
 from target_warehouse.columns import ColumnType, kind_of_value
 
 INT64 = range(-(2**63), 2**63)
@@ -108,20 +109,15 @@ def to_json(value: Any) -> bytes:
 def _storable(value: Any, *, nested: bool = True) -> Any:
     match value:
         case str():
-            return storable_text(value)
+            return storable(value)
         case Decimal() if not value.is_finite():
             return str(value) if nested else msgspec.Raw(str(value).encode())
         case dict():
-            return {storable_text(name): _storable(item) for name, item in value.items()}
+            return {storable(name): _storable(item) for name, item in value.items()}
         case list():
             return [_storable(item) for item in value]
         case _:
             return value
-
-
-def storable_text(text: str) -> str:
-    """Replace what UTF-8 cannot hold, and leave out NUL, which some warehouses cannot."""
-    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def convert(kind: ColumnType, raw: bytes) -> Any:
@@ -136,7 +132,7 @@ def convert(kind: ColumnType, raw: bytes) -> Any:
         return f'"{text}"' if text in _NO_JSON else text
     value = parse_leniently(raw)
     if kind is ColumnType.TEXT:
-        return storable_text(value) if isinstance(value, str) else raw.decode()
+        return storable(value) if isinstance(value, str) else raw.decode()
     return _CONVERTERS[kind](value)
 
 

@@ -15,13 +15,14 @@ import pyarrow as pa
 from singer_sdk.exceptions import MapExpressionError, MissingKeyPropertiesError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
+from attribution_elt.core.events import REJECTED, RUNS
 from target_warehouse import exact, names, runs
 from target_warehouse.batch import Batch
 from target_warehouse.columns import ColumnType, kinds_of
 from target_warehouse.decode import NoRecordError, Place
 from target_warehouse.errors import InvalidSchemaError
 from target_warehouse.state import Checkpoints
-from target_warehouse.table_loader import REJECTED, Options, TableLoader
+from target_warehouse.table_loader import Options, TableLoader
 from target_warehouse.transaction import transact
 from target_warehouse.warehouses import Adapter
 from target_warehouse.worker import Worker
@@ -224,7 +225,7 @@ class Loader:
         try:
             transact(adapter, lambda: runs.keep(adapter, run), once=True)
         except adapter.errors as error:  # all that was to be loaded is
-            logger.warning("this run is not in %s: %s", runs.RUNS, adapter.explain(error))
+            logger.warning("this run is not in %s: %s", RUNS, adapter.explain(error))
 
     def _run(self, *, complete: bool) -> pa.Table:
         return runs.tell(
@@ -297,7 +298,7 @@ class Loader:
                 [name],
                 adapter.name_limit,
                 existing=adapter.tables(),
-                reserved=[REJECTED, runs.RUNS, *self._tables.values()],
+                reserved=[REJECTED, RUNS, *self._tables.values()],
                 fold_case=adapter.fold_case,
                 sanitize=adapter.sanitize,
             )

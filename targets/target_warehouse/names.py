@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 
+from attribution_elt.core.text import storable
+
 _SUFFIX = 8
 
 
@@ -46,7 +48,7 @@ def assign_identifiers(
 
 
 def _shortened(name: str, limit: int, sanitize: Callable[[str], str]) -> str:
-    clean = sanitize(_storable(name))
+    clean = sanitize(storable(name))
     if clean and clean == name and len(clean.encode()) <= limit:
         return clean
     return _suffixed(name, limit, sanitize)
@@ -54,9 +56,5 @@ def _shortened(name: str, limit: int, sanitize: Callable[[str], str]) -> str:
 
 def _suffixed(name: str, limit: int, sanitize: Callable[[str], str]) -> str:
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_SUFFIX]
-    head = sanitize(_storable(name)).encode()[: limit - _SUFFIX - 1].decode(errors="ignore")
+    head = sanitize(storable(name)).encode()[: limit - _SUFFIX - 1].decode(errors="ignore")
     return f"{head}_{digest}"
-
-
-def _storable(name: str) -> str:
-    return name.replace("\0", "").encode(errors="ignore").decode()

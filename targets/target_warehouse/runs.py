@@ -12,12 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from attribution_elt.core.events import RUN_ID, RUNS, event
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses import Adapter, Merged
 
-RUNS = "_runs"
-RUN_ID = "ATTRIBUTION_ELT_RUN_ID"
-"""Environment variable that names the run, for whoever started it."""
 _KINDS = {
     "run_id": ColumnType.TEXT,
     "stream": ColumnType.TEXT,
@@ -36,7 +34,6 @@ _KINDS = {
 }
 """The last two are for whoever started the run: a tap tells the loader nothing of its failures."""
 _COLUMNS = {name: Column(kind) for name, kind in _KINDS.items()}
-_COUNTS = ("records", "inserted", "updated", "unchanged", "rejected")
 _EVENT = "stream_loaded"
 _INSTANT = pa.timestamp("us", "UTC")
 _TYPES = {
@@ -95,7 +92,7 @@ def tell(
                 row[name]
                 for name in ("stream", "records", "inserted", "updated", "unchanged", "rejected")
             ),
-            extra={"elt_event": _EVENT, **row},  # `event` is what Meltano calls the message
+            extra=event(_EVENT, **row),
         )
     schema = pa.schema([(name, _TYPES[kind]) for name, kind in _KINDS.items()])
     return pa.Table.from_pylist(rows, schema)

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution_elt.core.events import REJECTED
 from target_warehouse import exact, names
 from target_warehouse.batch import Batch
 from target_warehouse.columns import Column, ColumnType
@@ -29,7 +30,6 @@ from target_warehouse.runs import Tally
 from target_warehouse.transaction import transact
 from target_warehouse.warehouses import Adapter, Merged
 
-REJECTED = "_rejected"
 _REJECTED_COLUMNS = {
     "stream": Column(ColumnType.TEXT),
     "record": Column(ColumnType.TEXT),

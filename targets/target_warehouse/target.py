@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
-import logging
-import signal
 import sys
-import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,15 +14,13 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 from typing_extensions import override
 
-from target_warehouse.errors import in_a_line
+from attribution_elt.core import redaction, runtime
+from attribution_elt.core.errors import in_a_line
 from target_warehouse.reader import MessageReader
-from target_warehouse.redact import Redactor
 from target_warehouse.warehouses import connect
 
 if TYPE_CHECKING:
     from target_warehouse.loader import Loader
-
-_redactor = Redactor()
 
 
 class TargetWarehouse(Target):
@@ -97,11 +91,11 @@ class TargetWarehouse(Target):
         try:
             super().__init__(**{**options, "message_reader": reader})
         finally:
-            _redactor.learn(self.config.get("url"))
+            given = dict(self.config)
+            redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, given))
+            redaction.redactor.add(redaction.passwords_of(given))
         self._reader = reader
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda received, _: reader.stop(received))
+        runtime.on_signals(reader.stop)
 
     @cached_property
     def loader(self) -> Loader:
@@ -124,7 +118,7 @@ class TargetWarehouse(Target):
     def process_endofpipe(self) -> None:
         self.loader.finish(stopped=bool(self._reader.stopped))
         if self._reader.stopped:
-            sys.exit(128 + self._reader.stopped)
+            sys.exit(runtime.exit_code(self._reader.stopped))
 
     @classmethod
     @override
@@ -137,15 +131,12 @@ class TargetWarehouse(Target):
     @classmethod
     @override
     def invoke(cls, **options: Any) -> None:
-        gc.freeze()  # what was imported stays: not even at exit is it searched
-        gc.set_threshold(100_000)  # decoding makes many tuples, and no cycles
-        sys.setswitchinterval(0.0005)  # seconds: for the thread that feeds the warehouse
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(_redactor)
+        redaction.install()
+        runtime.collect_rarely()
+        runtime.switch_often()
         try:
             super().invoke(**options)
         except ConfigValidationError:
             raise
         except Exception as error:
-            message = in_a_line(error) or type(error).__name__
-            raise click.ClickException(_redactor.redacted(message)) from error
+            raise click.ClickException(redaction.redactor(in_a_line(error))) from error

@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
+
+from attribution_elt.core.threads import DaemonThreads
 
 _T = TypeVar("_T")
 
 
 class Worker:
-    """Does one task after the other, each when the one before has succeeded."""
+    """Runs one task after the other, each after the one before has succeeded."""
 
     def __init__(self) -> None:
-        self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = (
-            queue.SimpleQueue()
-        )
+        # A second signal ends the process without waiting for the warehouse: the thread is a daemon
+        self._thread = DaemonThreads("warehouse")
         self._last: Future[Any] = Future()
         self._last.set_result(None)
-        # A daemon, so that a second signal need not wait for what the warehouse is busy with.
-        self._thread = threading.Thread(target=self._work, name="warehouse", daemon=True)
-        self._thread.start()
 
     def submit(self, task: Callable[[], Any]) -> None:
-        """Have a task done, as soon as the one before is; what that one raised is raised here."""
+        """Queue a task, once the one before is done; raise the error of the one before."""
         self._last.result()
-        self._last = Future()
-        self._tasks.put((self._last, task))
+        self._last = self._thread.submit(task)
 
     def run(self, task: Callable[[], _T]) -> _T:
-        """Do a task, and return what it returns."""
+        """Run a task and return its result."""
         self.submit(task)
         result: _T = self._last.result()
         return result
 
     def check(self) -> None:
-        """Raise what the last task raised, if it is done."""
+        """Raise the error of the last task, if it has failed."""
         if self._last.done():
             self._last.result()
 
     def stop(self) -> None:
-        """End when the task at hand is done."""
-        self._tasks.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        while (item := self._tasks.get()) is not None:
-            future, task = item
-            try:
-                future.set_result(task())
-            except BaseException as error:  # noqa: BLE001 - it is raised in the main thread
-                future.set_exception(error)
+        """End the thread after the task at hand."""
+        self._thread.stop(wait=True)

@@ -10,6 +10,7 @@ from tap_ecdp.tap import TapEcdp
 from tap_ignite.tap import TapIgnite
 from tap_ihc.tap import TapIhc
 
+from attribution_elt.core.dates import day_of
 from attribution_elt.kit import settings
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.kit.tap import VendorTap
@@ -125,4 +126,4 @@ def test_values_of_secret_settings_are_not_repeated(config: dict[str, Any]) -> N
     ],
 )
 def test_days_and_instants_of_settings_are_days_in_utc(given: str, day: date) -> None:
-    assert settings.day_of(given) == day
+    assert day_of(given) == day

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from attribution_elt.kit.json.document import without_nul
+from attribution_elt.core.text import without_nul
 from attribution_elt.sandbox import Fault, Request
 from attribution_elt.sandbox.exact_json import decode, encode
 from tests.reliability.drift import canonical_values

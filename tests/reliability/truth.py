@@ -18,7 +18,7 @@ from tap_ecdp.tap import TapEcdp
 from tap_ignite.tap import TapIgnite
 from tap_ihc.tap import TapIhc
 
-from attribution_elt.kit.records.shaper import instant
+from attribution_elt.core.dates import instant
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.ihc.journeys import invalid_journeys, journeys

@@ -15,6 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
+from attribution_elt.core.events import event
 from attribution_elt.core.redaction import redactor
 from attribution_elt.kit.errors import (
     CredentialsError,
@@ -23,7 +24,6 @@ from attribution_elt.kit.errors import (
     UnitError,
     UnreachableError,
 )
-from attribution_elt.kit.events import event
 from attribution_elt.kit.http.headers import Head
 from attribution_elt.kit.http.quota import QuotaLimiter
 from attribution_elt.kit.http.response import JsonResponse

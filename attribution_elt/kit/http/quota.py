@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from attribution_elt.kit.events import event
+from attribution_elt.core.events import event
 from attribution_elt.kit.http.headers import http_date, number, reset_time
 
 MARGIN = 0.02

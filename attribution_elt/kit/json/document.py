@@ -11,6 +11,8 @@ from typing import IO, Any
 import ijson
 import msgspec
 
+from attribution_elt.core.text import without_nul
+
 MEMORY = 1 << 20
 """Bytes of a temporary file that are kept in memory."""
 
@@ -26,17 +28,6 @@ def decode(text: bytes) -> Any:
     """Return JSON text as Python values: exact decimals, and no NUL, which no warehouse stores."""
     value = _decode(text)
     return without_nul(value) if _NUL in text else value
-
-
-def without_nul(value: Any) -> Any:
-    """Return a JSON value with NUL taken out of its texts and names."""
-    if isinstance(value, str):
-        return value.replace("\x00", "")
-    if isinstance(value, dict):
-        return {without_nul(name): without_nul(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [without_nul(inner) for inner in value]
-    return value
 
 
 def with_whole_characters(file: IO[bytes]) -> IO[bytes] | None:

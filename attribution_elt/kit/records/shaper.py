@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
+from attribution_elt.core.dates import instant
 from attribution_elt.kit.records.personal_data import PersonalData
 
 Warn = Callable[[str], None]
@@ -78,12 +79,6 @@ def boolean(value: Any) -> bool:
     if not isinstance(value, (int, str)) or value not in truth:
         raise ValueError
     return truth[value]
-
-
-def instant(value: str) -> datetime:
-    """Return the instant of an ISO 8601 text; one without an offset is in UTC."""
-    moment = datetime.fromisoformat(value.strip())
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def timestamp(value: Any) -> str:

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from attribution_elt.core.errors import in_a_line
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.errors import in_a_line
 
 if TYPE_CHECKING:
     from datetime import datetime

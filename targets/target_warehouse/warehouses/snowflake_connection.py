@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import snowflake.connector
 from snowflake.connector.errors import Error, OperationalError
 
-from target_warehouse.errors import in_a_line
+from attribution_elt.core.errors import in_a_line
 from target_warehouse.warehouses.base import WarehouseError
 
 _FORM = "snowflake://user:password@account/database/schema?warehouse=name&role=name"

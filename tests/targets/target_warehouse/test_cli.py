@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from target_warehouse.redact import Redactor
 
 from tests.targets.target_warehouse.warehouses import (
     EXECUTABLE,
@@ -183,14 +181,3 @@ def test_no_secret_is_printed(tmp_path: Path, url: str) -> None:
     assert done.returncode == 1
     for secret in (PASSWORD, quote(PASSWORD), quote(PASSWORD, safe=""), "wörd", "ss:w"):
         assert secret not in done.stdout + done.stderr
-
-
-def test_redaction_of_arguments_and_tracebacks() -> None:
-    redactor = Redactor()
-    redactor.learn("postgresql://user:s3cr%2Ft@host/db")
-    error = ValueError("s3cr/t")
-    exc_info = (type(error), error, None)
-    entry = logging.LogRecord("x", logging.INFO, "x", 1, "%s, %s", ("s3cr%2Ft", 7), exc_info)
-    redactor.filter(entry)
-
-    assert logging.Formatter().format(entry) == "***, 7\nValueError: ***"

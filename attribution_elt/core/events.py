@@ -1,0 +1,26 @@
+"""Names that the taps, the loader and `attribution-elt` share.
+
+Taps and the loader log events: log records with fields of their own. Meltano keeps the fields
+where its log is JSON, and `attribution-elt run` reads them there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+FIELD = "elt_event"
+"""The field that names an event. Meltano uses `event` for the text of the message."""
+RUN_ID = "ATTRIBUTION_ELT_RUN_ID"
+"""The environment variable that names the run for the loader's rows of `_runs`."""
+
+RUNS = "_runs"
+"""The table of runs: a row for each run and stream."""
+REJECTED = "_rejected"
+"""The table of records that a load rejected."""
+REVENUE_HISTORY = "_revenue_history"
+"""The table of changed revenue figures."""
+
+
+def event(kind: str, **fields: Any) -> dict[str, Any]:
+    """Return the `extra` argument of a log call for an event."""
+    return {FIELD: kind, **fields}

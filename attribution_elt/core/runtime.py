@@ -1,0 +1,57 @@
+"""The process: signals, exit codes, and settings of the interpreter that make it faster.
+
+Gains were measured on two cores with Python 3.11.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+COLLECTOR_THRESHOLD = 100_000
+"""Objects made before the garbage collector looks for cycles; records and rows have none.
+
+With Python's default of 700 the collector took 11 % of the time in which tap-ecdp shapes and
+writes 100,000 orders; with this one it does not run.
+"""
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a busy thread lets another one run; Python's default is 0.005.
+
+A thread that exchanged messages with a server beside a busy one made 25 to 50 % more round trips.
+"""
+
+
+def collect_rarely() -> None:
+    """Tune the garbage collector for a process that makes many objects and few cycles."""
+    gc.freeze()  # imported modules stay: the collector skips them, at exit too
+    gc.set_threshold(COLLECTOR_THRESHOLD)
+
+
+def switch_often() -> None:
+    """Let threads take turns more often, for one that feeds a server beside one that computes."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+
+
+def on_signals(stop: Callable[[int], None]) -> None:
+    """Call `stop` with the number of a SIGINT or SIGTERM; only the main thread can set this."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        stop(number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, handle)
+
+
+def exit_code(number: int) -> int:
+    """Return the exit code of a process that a signal ended: an interrupted run is a failure."""
+    return 128 + number
+
+
+def end_at_signals() -> None:
+    """End the process at SIGINT and SIGTERM, with the exit code of the signal."""
+    on_signals(lambda number: sys.exit(exit_code(number)))

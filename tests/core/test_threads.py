@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from attribution_elt.core.threads import DaemonThreads
+
+
+def test_tasks_run_in_order_and_their_errors_are_raised_with_their_results() -> None:
+    threads = DaemonThreads("test")
+    done: list[int] = []
+    futures = [threads.submit(lambda number=number: done.append(number)) for number in range(50)]  # type: ignore[misc]
+    failed = threads.submit(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        failed.result(timeout=10)
+    for future in futures:
+        future.result(timeout=10)
+    threads.stop(wait=True)
+    assert done == list(range(50))
+
+
+def test_no_more_threads_than_the_width_and_none_keeps_the_process() -> None:
+    threads = DaemonThreads("wide", width=3)
+    barrier = threading.Barrier(4)
+    for _ in range(10):
+        threads.submit(lambda: barrier.wait(timeout=10))
+    running = [each for each in threading.enumerate() if each.name.startswith("wide-")]
+    assert len(running) == 3
+    assert all(each.daemon for each in running)
+    threads.stop()
+    barrier.abort()
+
+
+def test_stop_drops_what_no_thread_has_begun() -> None:
+    threads = DaemonThreads("stopped")
+    begun, go_on = threading.Event(), threading.Event()
+    threads.submit(lambda: (begun.set(), go_on.wait(10)))
+    dropped = threads.submit(lambda: None)
+    assert begun.wait(10)
+    threads.stop()
+    go_on.set()
+    assert not dropped.done()
