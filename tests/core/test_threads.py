@@ -35,7 +35,12 @@ def test_no_more_threads_than_the_width_and_none_keeps_the_process() -> None:
 def test_stop_drops_what_no_thread_has_begun() -> None:
     threads = DaemonThreads("stopped")
     begun, go_on = threading.Event(), threading.Event()
-    threads.submit(lambda: (begun.set(), go_on.wait(10)))
+
+    def hold() -> None:
+        begun.set()
+        go_on.wait(10)
+
+    threads.submit(hold)
     dropped = threads.submit(lambda: None)
     assert begun.wait(10)
     threads.stop()
