@@ -1,7 +1,8 @@
-"""The vendors on localhost, played from their documents: for demos, tests and users' CI.
+"""The five vendors as local HTTP servers, for demos, tests and users' CI.
 
-To add a vendor, write a subclass of `attribution_elt.sandbox.vendor.Vendor` in a module of its own
-and add one line to `Sandbox.__init__`. It gets a server, faults, recorded requests and a clock.
+To add a vendor, write a subclass of `attribution_elt.sandbox.vendor.Vendor` in a new module and
+add one line to `Sandbox.__init__`. The base class provides the server, faults, recorded requests,
+withdrawals and the clock.
 """
 
 from attribution_elt.sandbox.faults import Fault

@@ -1,4 +1,4 @@
-"""Serve the sandbox until it is interrupted: `python -m sandbox`."""
+"""Serve the sandbox until it is interrupted: `python -m attribution_elt.sandbox`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def main() -> None:
     """Print each vendor's base URL and credentials, then serve."""
     arguments = parse_arguments()
     sandbox = Sandbox(arguments.seed, arguments.today, arguments.port)
+    sandbox.withdraw_daily(arguments.withdrawals)
     for setting in arguments.set:
-        change(sandbox, setting)
+        apply_setting(sandbox, setting)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with sandbox:
@@ -34,22 +35,33 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser("python -m sandbox", description="The vendors on localhost.")
-    parser.add_argument("--seed", type=int, default=1, help="other data for another number")
-    parser.add_argument("--today", type=date.fromisoformat, help="the sandbox's day (default: UTC)")
-    parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+    parser = argparse.ArgumentParser(
+        "python -m attribution_elt.sandbox", description="Serve the vendors on localhost."
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the generated data")
+    parser.add_argument(
+        "--today", type=date.fromisoformat, help="first day of the sandbox (default: today in UTC)"
+    )
+    parser.add_argument("--port", type=int, default=0, help="port (default: any free port)")
+    parser.add_argument(
+        "--withdrawals",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the records that every vendor withdraws each day (default: 0)",
+    )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="VENDOR.SETTING=VALUE",
-        help="a setting of a vendor, such as ecdp.orders_per_day=100 or ecdp.latency=0.05",
+        help="set an attribute of a vendor, e.g. ecdp.orders_per_day=100 or ecdp.latency=0.05",
     )
     return parser.parse_args()
 
 
-def change(sandbox: Sandbox, setting: str) -> None:
-    """Set what `vendor.setting=value` says, if there is such a setting."""
+def apply_setting(sandbox: Sandbox, setting: str) -> None:
+    """Apply one `vendor.setting=value`; exit with a message if the setting does not exist."""
     path, _, value = setting.partition("=")
     *owners, name = path.split(".")
     target: object = sandbox
@@ -60,7 +72,7 @@ def change(sandbox: Sandbox, setting: str) -> None:
         changed = value if isinstance(current, str) else literal_eval(value)
         setattr(target, name, changed if current is None else type(current)(changed))
     except (AttributeError, SyntaxError, TypeError, ValueError):
-        sys.exit(f"--set {setting}: expected vendor.setting=value, with a setting that there is")
+        sys.exit(f"--set {setting}: expected vendor.setting=value with an existing setting")
 
 
 if __name__ == "__main__":

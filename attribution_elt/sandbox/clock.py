@@ -1,4 +1,4 @@
-"""The sandbox's day, which moves only when told to."""
+"""The sandbox's day, which moves only by `advance`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datetime import date, timedelta
 
 
 class Clock:
-    """The day the sandbox opened and the day it is there now.
+    """The sandbox's first day and its current day.
 
-    The day has only begun: what is dated is of earlier days, so that nothing is of the future.
+    The current day has only begun: vendors date their records on earlier days, so that no record
+    is in the future.
     """
 
     def __init__(self, start: date) -> None:
@@ -16,7 +17,7 @@ class Clock:
         self.today = start
 
     def advance(self, days: int) -> None:
-        """Let days pass; vendors catch up when they are next asked."""
+        """Move forward by some days; vendors update their data at the next request."""
         if days < 0:
-            raise ValueError(f"time does not run backwards: {days} days")
+            raise ValueError(f"cannot move back in time: {days} days")
         self.today += timedelta(days)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from attribution_elt.sandbox.messages import Request, Response
 from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Control(Vendor):
-    """Lets time pass, shows the recorded requests and each vendor's truth."""
+    """Moves the clock, and lists the recorded requests and each vendor's true data."""
 
     name = "_sandbox"
 
@@ -25,11 +28,11 @@ class Control(Vendor):
 
     @property
     def credentials(self) -> dict[str, str]:
-        """None: it is a sandbox on localhost."""
+        """Empty: the control endpoints need no credentials."""
         return {}
 
     def routes(self) -> Sequence[Route]:
-        """Give the sandbox's own endpoints."""
+        """Return the sandbox's own endpoints."""
         return [
             Route("POST", "/advance", self._advance),
             Route("GET", "/requests", self._requests),
@@ -37,15 +40,19 @@ class Control(Vendor):
         ]
 
     def truth(self) -> Any:
-        """Tell the day."""
+        """Return the current day."""
         return {"today": self.clock.today.isoformat()}
+
+    @override
+    def discard_data(self) -> None:
+        """Do nothing, because there is no generated data."""
 
     def _advance(self, request: Request) -> Response:
         match request.json():
             case {"days": int(days)} if days >= 0:
                 self.clock.advance(days)
                 return Response.json(self.truth())
-        raise RefusalError(HTTPStatus.BAD_REQUEST, 'expected {"days": <a whole number>}')
+        raise RefusalError(HTTPStatus.BAD_REQUEST, 'expected {"days": <non-negative integer>}')
 
     def _requests(self, _: Request) -> Response:
         return Response.json(
@@ -56,7 +63,11 @@ class Control(Vendor):
             }
         )
 
-    def _truth(self, _: Request, vendor: str) -> Response:
+    def _truth(self, request: Request, vendor: str) -> Response:
         if vendor not in self._vendors:
-            raise RefusalError(HTTPStatus.NOT_FOUND, f"no vendor is called {vendor}")
-        return Response.json(self._vendors[vendor].truth())
+            raise RefusalError(HTTPStatus.NOT_FOUND, f"unknown vendor {vendor}")
+        try:
+            day = date.fromisoformat(request.query.get("day", [str(self.clock.today)])[0])
+            return Response.json(self._vendors[vendor].on(day).truth())
+        except ValueError as error:
+            raise RefusalError(HTTPStatus.BAD_REQUEST, f"day: {error}") from None

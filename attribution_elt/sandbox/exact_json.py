@@ -1,4 +1,4 @@
-"""JSON in which a decimal keeps its digits: 249.50 stays 249.50."""
+"""JSON with exact decimals: 249.50 stays 249.50."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def encode(value: Any) -> str:
-    """Write a value as compact JSON."""
+    """Encode a value as compact JSON."""
     return _encode(value).decode()
 
 
 def decode(text: str | bytes) -> Any:
-    """Read JSON, with decimals as `Decimal`."""
+    """Decode JSON, with decimal numbers as `Decimal`."""
     return _decode(text)

@@ -1,4 +1,4 @@
-"""Things that go wrong on the way between a vendor and a client, on demand."""
+"""Faults on request: HTTP errors, broken connections and spoilt bodies."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from attribution_elt.sandbox.messages import Request, Response
 Kind = Literal[
     "status",  # `status`, with `body` and `retry_after` if given
     "html",  # a page instead of the data, with status 200
-    "invalid_json",  # the first half of the true body, as if it were the whole
+    "invalid_json",  # the first half of the true body, with a matching length
     "reset",  # the connection is reset before an answer
     "close",  # the connection is closed before an answer
-    "truncate",  # the connection breaks off in the middle of the true body
+    "truncate",  # the connection closes in the middle of the true body
     "slow",  # `delay` seconds before the first byte
     "drip",  # the true body in about ten pieces, `delay` seconds apart
-    "stall",  # `delay` seconds of silence in the middle of the true body
-    "altered",  # the true body as `change` makes it
+    "stall",  # a pause of `delay` seconds in the middle of the true body
+    "altered",  # the true body after `change`
 ]
 Pause = Callable[[float], object]
 
 PAGE = "<!DOCTYPE html><html><body><h1>{title}</h1></body></html>"
-UNKNOWN_SIZE = 128 * 1024  # taken for the size of a body that is made on the fly
+UNKNOWN_SIZE = 128 * 1024  # assumed size of a streamed body
 
 
 class BrokenOffError(Exception):
-    """The rest of a body is not going to be sent."""
+    """The body ends here, before it is complete."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault for the next `times` requests (None: for all) that match.
+    """A fault for the next `times` matching requests (None: for all of them).
 
-    `match` is a part of the path and query as sent, or a predicate on the request.
+    `match` is a substring of the path and query as sent, or a predicate on the request.
     """
 
     kind: Kind
@@ -46,24 +46,24 @@ class Fault:
     status: int = 500
     body: str | None = None
     retry_after: float | None = None  # seconds from now
-    retry_after_date: bool = False  # say so as an HTTP date
-    headers: Callable[[float], Mapping[str, str]] = lambda _: {}  # of `status`, by its time
-    change: Callable[[bytes], bytes] = bytes  # of an altered body, where there is one
+    retry_after_date: bool = False  # send `retry_after` as an HTTP date
+    headers: Callable[[float], Mapping[str, str]] = lambda _: {}  # for `status`; takes the time
+    change: Callable[[bytes], bytes] = bytes  # for `altered`; empty bodies stay as they are
     delay: float = 0.0
-    after: int | None = None  # bytes of the body before it breaks off or stalls; None: half of it
-    chunked: bool | None = None  # transfer coding of the spoilt answer; None: the vendor's
+    after: int | None = None  # bytes before the body stops or stalls; None: half of the body
+    chunked: bool | None = None  # transfer coding of the faulty answer; None: the vendor's
 
     @property
     def hangs_up(self) -> bool:
-        """Whether there is to be no answer at all."""
+        """Whether the connection closes without an answer."""
         return self.kind in {"reset", "close"}
 
     def matches(self, request: Request) -> bool:
-        """Tell whether the fault is meant for a request."""
+        """Return whether the fault applies to a request."""
         return self.match in request.target if isinstance(self.match, str) else self.match(request)
 
     def answer(self, vendor_answer: Callable[[], Response], now: float) -> Response:
-        """Give the answer to be sent: the vendor's own, or what takes its place."""
+        """Return the vendor's answer, changed or replaced by the fault."""
         if self.kind == "status":
             return self._status(now)
         if self.kind == "html":
@@ -93,7 +93,7 @@ class Fault:
         return response
 
     def spoil(self, response: Response, pause: Pause) -> Iterator[bytes]:
-        """Let a body through piece by piece, as far and as fast as the fault allows."""
+        """Yield the body in pieces, with the pauses and the early end that the fault demands."""
         size = response.size or UNKNOWN_SIZE
         match self.kind:
             case "truncate":
@@ -124,24 +124,24 @@ class Fault:
 
 
 class Faults:
-    """The faults that a vendor has still to play, first come first served."""
+    """A vendor's pending faults, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> None:
-        """Play a fault from the next matching request on."""
+        """Add a fault, which starts with the next matching request."""
         with self._lock:
             self._waiting.append(fault)
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         with self._lock:
             self._waiting.clear()
 
     def take(self, request: Request) -> Fault | None:
-        """Give the fault to be played on a request, if any, and count it."""
+        """Return the first fault that matches a request, if any, and count the request."""
         with self._lock:
             for place, fault in enumerate(self._waiting):
                 if fault.matches(request):

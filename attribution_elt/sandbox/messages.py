@@ -1,4 +1,4 @@
-"""What goes over the wire: requests, responses, and the record that is kept of both."""
+"""HTTP requests, HTTP responses, and the log record of both."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Request:
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """Every query parameter with all its values, empty ones included."""
+        """All query parameters with all their values, empty values included."""
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
 
     def json(self) -> Any:
@@ -38,12 +38,12 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer; a body that is made on the fly is any iterable of bytes."""
+    """An answer; a streamed body is an iterable of bytes."""
 
     status: int = 200
     body: bytes | Iterable[bytes] = b""
     headers: dict[str, str] = field(default_factory=dict)
-    length: int | None = None  # of an iterable body, where known beforehand
+    length: int | None = None  # bytes of a streamed body, if known beforehand
     chunked: bool = False
 
     @classmethod
@@ -57,7 +57,7 @@ class Response:
         return len(self.body) if isinstance(self.body, bytes) else self.length
 
     def pieces(self) -> Iterable[bytes]:
-        """Give the body piece by piece."""
+        """Yield the body in pieces."""
         return [self.body] if isinstance(self.body, bytes) else self.body
 
 
@@ -72,8 +72,8 @@ class Recorded:
     body: str
     status: int | None  # None where the connection was cut before an answer
     fault: str | None  # kind of the fault that was played, if any
-    time: float  # of arrival, in seconds since the epoch
-    in_flight: int  # requests to this vendor that were being answered then, this one included
+    time: float  # arrival, in seconds since the epoch
+    in_flight: int  # concurrent requests to this vendor at arrival, this one included
 
     def json(self) -> Any:
         """Decode the request's body."""
@@ -97,7 +97,7 @@ def record(
     time: float,
     in_flight: int,
 ) -> Recorded:
-    """Keep a request without the credentials in it."""
+    """Build the log record of a request, with credentials masked."""
 
     def masked(text: str) -> str:
         return mask(text, credentials)

@@ -12,6 +12,6 @@ from attribution_elt.sandbox import Sandbox
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Give a fresh sandbox, always of the same day."""
+    """Serve a fresh sandbox with a fixed seed and day."""
     with Sandbox(seed=7, today=date(2026, 3, 31)) as fresh:
         yield fresh

@@ -20,7 +20,7 @@ V = TypeVar("V", bound=Vendor)
 
 
 class Sandbox:
-    """The vendors on localhost, as a context manager.
+    """A server of all vendors on localhost, as a context manager.
 
     The same seed and day give the same data; `today` defaults to the real day in UTC.
     """
@@ -42,8 +42,13 @@ class Sandbox:
         return added
 
     def advance(self, days: int = 1) -> None:
-        """Let days pass at every vendor."""
+        """Move every vendor forward by some days."""
         self.clock.advance(days)
+
+    def withdraw_daily(self, share: float) -> None:
+        """Let every vendor withdraw a share of its records each day, before the first request."""
+        for vendor in self.vendors.values():
+            vendor.withdrawals.share = share
 
     def __enter__(self) -> Self:
         control = Control(self.seed, self.clock, self.vendors)

@@ -40,15 +40,15 @@ class Server(ThreadingHTTPServer):
 
     @property
     def origin(self) -> str:
-        """The URL in front of every vendor's prefix."""
+        """The server's URL, without a vendor's prefix."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def start(self) -> None:
-        """Serve, in a thread of its own."""
+        """Serve in a separate thread."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Hang up on everybody and stop."""
+        """Close all connections and stop."""
         self.stopping.set()
         self.shutdown()
         self._loop.join()
@@ -65,24 +65,24 @@ class Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget a connection that is over."""
+        """Remove a closed connection."""
         with self.lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay quiet about clients that went away; anything else is a bug to be seen."""
+        """Ignore clients that disconnected; report any other error, because it is a bug."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class Connection(BaseHTTPRequestHandler):
-    """A client's connection, kept alive from request to request."""
+    """A client's connection, kept alive between requests."""
 
     server: Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave together
+    wbufsize = -1  # headers and body leave in one packet
 
     def _serve(self) -> None:
         arrived = time.time()
@@ -98,7 +98,7 @@ class Connection(BaseHTTPRequestHandler):
         with self._in_flight(name) as in_flight:
             self._answer(vendor, request, arrived, in_flight)
 
-    # looked up by http.server by these very names
+    # http.server looks methods up by these names
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 (names upstream)
 
     def _answer(self, vendor: Vendor, request: Request, arrived: float, in_flight: int) -> None:
@@ -175,4 +175,4 @@ class Connection(BaseHTTPRequestHandler):
                 server.in_flight[name] -= 1
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name upstream)
-        """Keep quiet: the requests are recorded."""
+        """Write nothing, because the vendor records its requests."""

@@ -1,7 +1,8 @@
-"""What all vendors are made of: routes, credentials, recorded requests, faults, the clock."""
+"""The base class of all vendors: routes, credentials, recorded requests, faults, the clock."""
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 import threading
@@ -9,19 +10,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import unquote
 
+from attribution_elt.sandbox.clock import Clock
 from attribution_elt.sandbox.faults import Faults
 from attribution_elt.sandbox.messages import Recorded, Request, Response
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
+from attribution_elt.sandbox.withdrawals import Withdrawals
 
 
 class RefusalError(Exception):
-    """A request that the vendor answers with an error."""
+    """A request that the vendor refuses, with the HTTP status and the message of the answer."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -31,7 +32,7 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True)
 class Route:
-    """A method and a path, and what answers it; `{name}` in the path becomes a keyword argument."""
+    """A method, a path and their handler; `{name}` in the path becomes a keyword argument."""
 
     method: str
     path: str
@@ -44,13 +45,13 @@ class Route:
 
 
 class Vendor(ABC):
-    """A vendor's stand-in under `/<name>`; a subclass gives its routes, credentials and truth.
+    """A simulated vendor under `/<name>`; subclasses define routes, credentials and true data.
 
-    Data should be made when it is first asked for, so that settings may still be changed before.
+    Generate data at the first request, so that tests can change settings before it.
     """
 
     name: ClassVar[str]
-    root: ClassVar[str] = ""  # where, below the vendor's prefix, the base URL points
+    root: ClassVar[str] = ""  # path of the base URL below the vendor's prefix
 
     def __init__(self, seed: int, clock: Clock) -> None:
         self.seed = seed
@@ -59,37 +60,68 @@ class Vendor(ABC):
         self.requests: list[Recorded] = []
         self.faults = Faults()
         self.latency = 0.0  # seconds before every answer
-        self.clock_skew = 0.0  # seconds by which the vendor's clock is ahead of ours
+        self.clock_skew = 0.0  # seconds that the vendor's clock is ahead
+        self.withdrawals = Withdrawals(self.random, clock.start)
+        self.emptied = False  # True: every endpoint answers as if the vendor had no data
         self.lock = threading.RLock()
 
     @property
     @abstractmethod
     def credentials(self) -> dict[str, str]:
-        """What opens the vendor, by name."""
+        """The vendor's keys, tokens and secrets by name."""
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:
-        """Give the vendor's endpoints."""
+        """Return the vendor's endpoints."""
 
     @abstractmethod
     def truth(self) -> Any:
-        """Give all there is now, as objects of the vendor's shape."""
+        """Return all data of the current day, as objects of the vendor's shape."""
+
+    def on(self, day: date) -> Self:
+        """Return a copy of the vendor as of a day between the first one and the current one.
+
+        The copy has the same seed, settings and withdrawals, and generates its data again.
+        """
+        if not self.clock.start <= day <= self.clock.today:
+            raise ValueError(f"{day} is not between {self.clock.start} and {self.clock.today}")
+        past = copy.copy(self)
+        past.clock = Clock(self.clock.start)
+        past.clock.today = day
+        past.discard_data()
+        return past
+
+    @abstractmethod
+    def discard_data(self) -> None:
+        """Drop generated data, so that the next request generates it again."""
+
+    def is_gone(self, *topic: object, since: date | None = None, days: int | None = None) -> bool:
+        """Return whether a record is withdrawn on the current day; see `Withdrawals.changes`."""
+        return self.withdrawals.changes(self.clock.today, *topic, since=since, days=days) % 2 == 1
+
+    def withdraw(self, *topic: object) -> None:
+        """Withdraw a record from the current day on."""
+        self.withdrawals.toggle(self.clock.today, *topic, gone=True)
+
+    def restore(self, *topic: object) -> None:
+        """Return a withdrawn record from the current day on."""
+        self.withdrawals.toggle(self.clock.today, *topic, gone=False)
 
     @property
     def url(self) -> str:
-        """The base URL that a client is given."""
+        """The base URL for clients."""
         return f"{self.origin}/{self.name}{self.root}"
 
     def now(self) -> float:
-        """Tell the time by the vendor's clock, in seconds since the epoch."""
+        """Return the time by the vendor's clock, in seconds since the epoch."""
         return time.time() + self.clock_skew
 
     def random(self, *topic: object) -> random.Random:
-        """Give random numbers that depend on nothing but the seed and the topic."""
+        """Return a generator of random numbers that depend on the seed and the topic only."""
         return random.Random("/".join(map(str, (self.seed, self.name, *topic))))
 
     def error(self, status: int, message: str) -> Response:
-        """Shape an error the vendor's way."""
+        """Build an error answer in the vendor's format."""
         return Response.json({"message": message, "status": status}, status)
 
     def answer(self, request: Request) -> Response:

@@ -220,7 +220,7 @@ def test_days_pass_alike_one_by_one_and_at_once(sandbox: Sandbox) -> None:
 
 
 def test_orders_may_vanish(sandbox: Sandbox) -> None:
-    sandbox.ecdp.vanishing_share = 0.01
+    sandbox.ecdp.withdrawals.share = 0.01
     before = by_key(sandbox.ecdp.truth())
     sandbox.advance(days=5)
     assert before.keys() - by_key(sandbox.ecdp.truth()).keys()

@@ -318,7 +318,7 @@ def test_body_that_is_no_json(sandbox: Sandbox) -> None:
     url = f"{sandbox.ihc.url}/compute_ihc?conv_type_id={sandbox.ihc.conv_type_id}"
     key = {"x-api-key": sandbox.ihc.api_key}
     answer = requests.post(url, data='{"customer_journeys": [],}', headers=key, timeout=10)
-    assert (answer.status_code, answer.json()) == refusal(400, "The body is no valid JSON")
+    assert (answer.status_code, answer.json()) == refusal(400, "The body is not valid JSON")
 
 
 def test_limits_of_a_request(sandbox: Sandbox) -> None:

@@ -1,20 +1,22 @@
-"""Adtraction as a whole: settings, tokens, quotas, and where its endpoints stand."""
+"""Adtraction: settings, tokens, quotas and routes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
+from typing_extensions import override
+
 from attribution_elt.sandbox.adtraction import client, documented, partner
 from attribution_elt.sandbox.adtraction.channels import Channels
 from attribution_elt.sandbox.adtraction.products import FeedBody
-from attribution_elt.sandbox.adtraction.programs import Feed, Programs
+from attribution_elt.sandbox.adtraction.programs import Feed, Program, Programs
 from attribution_elt.sandbox.adtraction.quota import Quota
 from attribution_elt.sandbox.exact_json import decode
 from attribution_elt.sandbox.messages import Request, Response
+from attribution_elt.sandbox.simulation import Change
 from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
 
 if TYPE_CHECKING:
@@ -24,8 +26,12 @@ if TYPE_CHECKING:
 class Adtraction(Vendor):
     """Programs and product feeds for a partner, channels for a client.
 
-    The module `documented` holds what the ids of the document give; the rest is generated.
-    Where live answers are known to differ from the document, the sandbox answers as live.
+    The ids of the document give the document's samples (module `documented`); all other data is
+    generated. If live answers are known to differ from the document, the sandbox follows them.
+
+    Withdrawals remove programs, commissions, feeds, the oldest products of feeds, and channels:
+    `withdraw("program", program_id)`, `("commission", program_id, index)` with index 1,
+    `("feed", feed_id)` and `("channel", channel_id)`. A feed that returns keeps its `lastUpdated`.
     """
 
     name = "adtraction"
@@ -37,20 +43,22 @@ class Adtraction(Vendor):
         self.client_token = "sandbox-client-token"  # noqa: S105 (likewise)
         self.quota = Quota()
         self.empty_as: Literal["message", "list", "no_content"] = "message"
-        self.filters_need_channel = True  # else `approvalStatus` and `status` find nothing
-        self.page_size: int | None = None  # of programs, in an envelope
+        self.filters_need_channel = True  # without a channel, status filters find no programs
+        self.page_size: int | None = None  # programs per page; None: a list without pages
         self.chunked_feeds = True
-        self.miscounted_feeds: set[int] = set()  # ids of feeds whose `count` header is wrong
+        self.miscounted_feeds: set[int] = set()  # ids of feeds with a wrong `count` header
         self.product_bytes = 1000
-        # To be set before the first request:
+        # Set these before the first request:
         self.markets: Sequence[str] = ("SE", "NO", "DE")
         self.channel_ids: Sequence[int] = (114000001, 114000002)
         self.programs_per_market = 5
-        self.feed_sizes: Sequence[int] = (25, 70, 130, 0)  # products, of one feed after another
-        self.changed_feeds_share = 0.1  # of all feeds, every day
+        self.feed_sizes: Sequence[int] = (25, 70, 130, 0)  # products per feed, repeated
+        self.changed_feeds_share = 0.1  # share of the feeds that change each day
         self.channel_count = 12
         self._programs: Programs | None = None
         self._channels: Channels | None = None
+        self._feed_changes: list[Change] = []
+        self._decisions: list[Change] = []
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -58,7 +66,7 @@ class Adtraction(Vendor):
         return {"partner_token": self.partner_token, "client_token": self.client_token}
 
     def routes(self) -> Sequence[Route]:
-        """Give the six endpoints that read, one of them in two forms, and the one that writes."""
+        """Return the endpoints: six to read, one of them with two paths, and one to write."""
         commissions = "/partner/programs/commissions/{program_id}/"
         feed_info = "/partner/products/feedinfo/{program_id}/{channel_id}/"
         return [
@@ -85,7 +93,7 @@ class Adtraction(Vendor):
         request: Request,
         **ids: str,
     ) -> Response:
-        """Let a request through to its endpoint if its token and the quota allow it."""
+        """Call the endpoint if the token is right and the quota is not exceeded."""
         given = request.headers.get("x-token") or request.query.get("token", [""])[0]
         if given != token:
             raise RefusalError(HTTPStatus.UNAUTHORIZED, "Unauthorized access")
@@ -100,7 +108,7 @@ class Adtraction(Vendor):
         return response
 
     def rows(self, rows: Sequence[Any], what: str) -> Response:
-        """Answer with a list, or with what stands for an empty one."""
+        """Answer with a list, or with the configured form of an empty list."""
         if not rows and self.empty_as == "message":
             return Response.json({"status": 200, "message": f"No {what} found."})
         if not rows and self.empty_as == "no_content":
@@ -111,9 +119,9 @@ class Adtraction(Vendor):
         return response
 
     def truth(self) -> dict[str, list[dict[str, Any]]]:
-        """Give programs, products and channels as they are now.
+        """Return the current programs, products and channels.
 
-        Programs and products bear, beside the vendor's properties, the ids they are asked for with.
+        Programs and products also have the ids of the request that returns them.
         """
         programs = [
             {"channelId": channel_id, **program}
@@ -132,50 +140,92 @@ class Adtraction(Vendor):
             for feed in program["feeds"]
             for product in self.products(feed["feedId"], program["channelId"])
         ]
-        channels = [dict(channel) for channel in self.channels().rows]
-        return {"programs": programs, "products": products, "channels": channels}
+        return {"programs": programs, "products": products, "channels": self.channels()}
 
     def programs(self, market: str, channel_id: int | None = None) -> list[dict[str, Any]]:
-        """Give a market's programs as a channel sees them; with none, as if it never applied."""
+        """Return a market's programs as a channel sees them; None never applied for any."""
+        if self.emptied:
+            return []
         if channel_id in documented.PROGRAMS:
             program = documented.PROGRAMS[channel_id]
             return [program] if market == program["market"] else []
         return [
-            program.seen_by(channel_id)
+            self._seen(program, channel_id)
             for program in self._all_programs().by_market.get(market, [])
+            if not self.is_gone("program", program.id)
         ]
 
     def program(self, program_id: int, channel_id: int | None = None) -> dict[str, Any]:
-        """Give a program as a channel sees it; an unknown one has neither commissions nor feeds."""
+        """Return a program as a channel sees it; unknown ones have no commissions and no feeds."""
         for channel, sample in documented.PROGRAMS.items():
             if sample["programId"] == program_id and channel_id in {channel, None}:
                 return sample
         for program in self._all_programs():
-            if program.id == program_id:
-                return program.seen_by(channel_id)
+            if program.id == program_id and not self.is_gone("program", program_id):
+                return self._seen(program, channel_id)
         return {"commissions": [], "feeds": []}
 
+    def _seen(self, program: Program, channel_id: int | None) -> dict[str, Any]:
+        """Return a program as a channel sees it, without withdrawn commissions and feeds."""
+        seen = program.seen_by(channel_id)
+        commissions = [
+            commission
+            for index, commission in enumerate(seen["commissions"])
+            if index == 0 or not self.is_gone("commission", program.id, index)
+        ]
+        feeds = [feed for feed in seen["feeds"] if not self.is_gone("feed", feed["feedId"])]
+        return seen | {"commissions": commissions, "feeds": feeds}
+
     def feeds(self) -> dict[int, Feed]:
-        """Give all generated feeds by id."""
-        return {feed.id: feed for program in self._all_programs() for feed in program.feeds}
+        """Return all generated feeds by id, withdrawn ones included."""
+        return self._all_programs().feeds()
 
     def products(self, feed_id: int, channel_id: int) -> list[dict[str, Any]]:
-        """Give a feed's products as a channel gets them."""
+        """Return a feed's products as a channel gets them."""
         body = FeedBody([self.feeds()[feed_id]], channel_id, self.product_bytes)
         products: list[dict[str, Any]] = decode(b"".join(body))
         return products
 
     def change_feed(self, feed_id: int, *, gone: int = 1, new: int = 1) -> None:
-        """Update a feed now: some prices change, products go and come."""
-        feed = self.feeds()[feed_id]
-        feed.change(feed.updated + timedelta(minutes=1), gone, new)
+        """Change some prices of a feed, drop its oldest products and add new ones."""
+        with self.lock:
+            change = Change(
+                self.clock.today, lambda programs: programs.change_feed(feed_id, gone, new)
+            )
+            self._feed_changes.append(change)
+            self._all_programs()
 
-    def channels(self) -> Channels:
-        """Give the client's channels."""
+    def channels(self) -> list[dict[str, Any]]:
+        """Return the channels that the client's endpoint lists."""
+        if self.emptied:
+            return []
+        channels = self._all_channels()
+        return [dict(row) for row in channels.rows if not self._is_channel_gone(row)]
+
+    def set_status(self, channel_id: int, status: int, reason: int | None) -> bool:
+        """Approve or reject a channel; return whether it exists."""
+        exists = any(row["channelId"] == channel_id for row in self.channels())
+        if exists:
+            decision = Change(
+                self.clock.today, lambda channels: channels.decide(channel_id, status, reason)
+            )
+            self._decisions.append(decision)
+            self._all_channels()
+        return exists
+
+    @override
+    def discard_data(self) -> None:
+        self._programs = None
+        self._channels = None
+
+    def _is_channel_gone(self, row: dict[str, Any]) -> bool:
+        return self.is_gone("channel", row["channelId"])
+
+    def _all_channels(self) -> Channels:
         with self.lock:
             if self._channels is None:
                 self._channels = Channels(self.random, self.clock.start, self.channel_count)
-            self._channels.catch_up(self.clock.today)
+            self._channels.catch_up(self.clock.today, self._decisions)
             return self._channels
 
     def _all_programs(self) -> Programs:
@@ -189,8 +239,9 @@ class Adtraction(Vendor):
                     programs_per_market=self.programs_per_market,
                     feed_sizes=self.feed_sizes,
                     changed_feeds_share=self.changed_feeds_share,
+                    withdrawn_share=self.withdrawals.share,
                 )
-            self._programs.catch_up(self.clock.today)
+            self._programs.catch_up(self.clock.today, self._feed_changes)
             return self._programs
 
 

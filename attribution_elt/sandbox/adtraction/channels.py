@@ -1,4 +1,4 @@
-"""The client's side: channels that applied to the program."""
+"""The channels that applied to the client's program."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import random
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
+
+from typing_extensions import override
+
+from attribution_elt.sandbox.simulation import Simulation
 
 REJECTED, APPROVED, PENDING = 0, 1, 2
 REASONS = (
@@ -27,34 +31,32 @@ KINDS = ("Blog", "Website", "Newsletter", "Nätbutik")
 NO_SUCH_DATE = "2021-11-31"
 
 
-class Channels:
+class Channels(Simulation):
     """All channels; a new one applies every third day."""
 
     def __init__(
         self, randomness: Callable[..., random.Random], first_day: date, count: int
     ) -> None:
+        super().__init__(first_day)
         self._random = randomness
-        self._next_day = first_day
         self.rows: list[dict[str, Any]] = []
         for back in range(count, 0, -1):
-            self._apply(first_day - timedelta(10 * back))
+            self._add(first_day - timedelta(10 * back))
         if self.rows:
             self.rows[0]["applicationDate"] = NO_SUCH_DATE
 
-    def catch_up(self, today: date) -> None:
-        """Live through all days before today."""
-        while self._next_day < today:
-            if self._next_day.toordinal() % 3 == 0:
-                self._apply(self._next_day)
-            self._next_day += timedelta(1)
+    @override
+    def simulate(self, day: date) -> None:
+        if day.toordinal() % 3 == 0:
+            self._add(day)
 
-    def find(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-        """Give the channels that have the wanted values."""
-        return [
-            row for row in self.rows if all(row[name] == value for name, value in wanted.items())
-        ]
+    def decide(self, channel_id: int, status: int, reason: int | None) -> None:
+        """Approve or reject a channel."""
+        for row in self.rows:
+            if row["channelId"] == channel_id:
+                set_status(row, status, reason)
 
-    def _apply(self, day: date) -> None:
+    def _add(self, day: date) -> None:
         number = len(self.rows)
         rng = self._random("channel", number)
         row: dict[str, Any] = {
@@ -69,11 +71,11 @@ class Channels:
             "applicationDate": day.isoformat(),
         }
         self.rows.append(row)
-        decide(row, (REJECTED, APPROVED, PENDING)[number % 3], rng.randrange(len(REASONS)))
+        set_status(row, (REJECTED, APPROVED, PENDING)[number % 3], rng.randrange(len(REASONS)))
 
 
-def decide(row: dict[str, Any], status: int, reason: int | None) -> None:
-    """Approve or reject a channel; only a rejection has a reason."""
+def set_status(row: dict[str, Any], status: int, reason: int | None) -> None:
+    """Set the status of a channel, and the reason of a rejection."""
     row["approvalStatus"] = status
     row.pop("rejectReason", None)
     row.pop("reasonText", None)

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from attribution_elt.sandbox.adtraction import documented
-from attribution_elt.sandbox.adtraction.channels import PENDING, REJECTED, decide
+from attribution_elt.sandbox.adtraction.channels import PENDING, REJECTED
 from attribution_elt.sandbox.adtraction.fields import read_fields
 from attribution_elt.sandbox.messages import Request, Response
 from attribution_elt.sandbox.vendor import RefusalError
 
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.adtraction.api import Adtraction
+
+class Client(Protocol):
+    """The part of the vendor that the client's endpoints need."""
+
+    def rows(self, rows: Sequence[Any], what: str) -> Response:
+        """Answer with a list."""
+        ...
+
+    def channels(self) -> list[dict[str, Any]]:
+        """Return the listed channels."""
+        ...
+
+    def set_status(self, channel_id: int, status: int, reason: int | None) -> bool:
+        """Approve or reject a channel; return whether it exists."""
+        ...
 
 
-def channels(vendor: Adtraction, request: Request) -> Response:
+def channels(vendor: Client, request: Request) -> Response:
     """List the channels that applied."""
     wanted = read_fields(request, ("channelId", "affiliateId", "approvalStatus"))
     if wanted.get("channelId") == documented.CHANNEL_ID:
         found = [documented.CHANNEL] if wanted.get("approvalStatus", 0) == REJECTED else []
     else:
-        found = vendor.channels().find(wanted)
+        found = [row for row in vendor.channels() if wanted.items() <= row.items()]
     return vendor.rows(found, "channels")
 
 
-def update_channel(vendor: Adtraction, request: Request) -> Response:
+def update_channel(vendor: Client, request: Request) -> Response:
     """Approve or reject a channel."""
     wanted = read_fields(
         request,
@@ -38,9 +52,7 @@ def update_channel(vendor: Adtraction, request: Request) -> Response:
         raise RefusalError(HTTPStatus.BAD_REQUEST, message)
     if status == REJECTED and reason is None:
         raise RefusalError(HTTPStatus.BAD_REQUEST, "Missing rejectReason.")
-    found = vendor.channels().find({"channelId": wanted["channelId"]})
-    for channel in found:
-        decide(channel, status, reason)
-    if not found and wanted["channelId"] != documented.CHANNEL_ID:
+    channel_id = wanted["channelId"]
+    if not vendor.set_status(channel_id, status, reason) and channel_id != documented.CHANNEL_ID:
         raise RefusalError(HTTPStatus.NOT_FOUND, "Channel not found")
     return Response.json({"success": True})

@@ -1,9 +1,9 @@
 """The document's sample answers.
 
-They are what the channels of the document see, and only these: channel 1175982945 has program
-629059552 and channel 101496920 has program 23959067, both in SE. Any feed of theirs gives the
-sample product alone, whatever number of products the samples tell. Asked for channel 26148592, the
-client's side gives the sample channel, although that bears another number.
+Only the channels of the document see them: channel 1175982945 has program 629059552 and channel
+101496920 has program 23959067, both in SE. Each of their feeds has one product, although the
+samples give other numbers of products. The client's list returns the sample channel for channel id
+26148592, although the sample itself has another id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FEED_LAST_UPDATED = "Tue Aug 27 14:56:30 CEST 2019"
 CHANNEL = _samples["channel"]
 CHANNEL_ID = 26148592
 
-PROGRAMS: dict[int | None, dict[str, Any]] = {  # by channel
+PROGRAMS: dict[int | None, dict[str, Any]] = {  # by channel id
     1175982945: _samples["program"],
     101496920: _samples["program"]
     | {

@@ -1,4 +1,4 @@
-"""The rules for a request's body."""
+"""Validation of request bodies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHOICES: dict[str, Collection[int]] = {
 def read_fields(
     request: Request, known: Collection[str], required: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Give the known fields of a JSON body, all of them valid; null is not."""
+    """Return the known fields of a JSON body; refuse invalid values, null included."""
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
     try:

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from attribution_elt.sandbox.adtraction import documented
 from attribution_elt.sandbox.adtraction.fields import read_fields
 from attribution_elt.sandbox.adtraction.products import FeedBody
+from attribution_elt.sandbox.adtraction.programs import Feed
 from attribution_elt.sandbox.adtraction.stockholm import header
 from attribution_elt.sandbox.messages import Request, Response
 
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.adtraction.api import Adtraction
+
+class Partner(Protocol):
+    """The part of the vendor that the partner's endpoints need."""
+
+    filters_need_channel: bool
+    page_size: int | None
+    chunked_feeds: bool
+    miscounted_feeds: set[int]
+    product_bytes: int
+
+    def rows(self, rows: Sequence[Any], what: str) -> Response:
+        """Answer with a list."""
+        ...
+
+    def programs(self, market: str, channel_id: int | None = None) -> list[dict[str, Any]]:
+        """Return a market's programs as a channel sees them."""
+        ...
+
+    def program(self, program_id: int, channel_id: int | None = None) -> dict[str, Any]:
+        """Return a program as a channel sees it."""
+        ...
+
+    def feeds(self) -> Mapping[int, Feed]:
+        """Return all generated feeds by id."""
+        ...
 
 
-def programs(vendor: Adtraction, request: Request) -> Response:
+def programs(vendor: Partner, request: Request) -> Response:
     """List the programs of a market."""
     statuses = ("approvalStatus", "status")
     wanted = read_fields(
@@ -40,22 +65,22 @@ def programs(vendor: Adtraction, request: Request) -> Response:
 
 
 def commissions(
-    vendor: Adtraction, _: Request, program_id: int, channel_id: int | None = None
+    vendor: Partner, _: Request, program_id: int, channel_id: int | None = None
 ) -> Response:
-    """List a program's commission types in a channel's segment, or in the standard one."""
+    """List a program's commission types in a channel's segment or the standard segment."""
     program = vendor.program(program_id, channel_id)
     return vendor.rows(program["commissions"], "commissions")
 
 
-def feed_info(vendor: Adtraction, _: Request, program_id: int, channel_id: int) -> Response:
+def feed_info(vendor: Partner, _: Request, program_id: int, channel_id: int) -> Response:
     """List a program's feeds."""
     program = vendor.program(program_id, channel_id)
     feeds = [feed | {"approvalStatus": program["approvalStatus"]} for feed in program["feeds"]]
     return vendor.rows(feeds, "product feeds")
 
 
-def feed(vendor: Adtraction, request: Request) -> Response:
-    """Give the products of one feed, or of all feeds, of a program."""
+def feed(vendor: Partner, request: Request) -> Response:
+    """Return the products of one feed or of all feeds of a program."""
     wanted = read_fields(
         request,
         ("programId", "channelId", "feedId", "setEpi", "gt"),

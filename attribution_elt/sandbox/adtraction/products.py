@@ -1,9 +1,9 @@
-"""The bodies of product feeds, made on the fly: of any size, fast, and never whole in memory.
+"""Streamed bodies of product feeds of any size.
 
-Sixty-four products are written out once per answer, as templates with gaps such as `~number~` for
-what differs from one product to the next. What fills a gap is always of the same width, so that the
-length of a body is known beforehand. Some templates have the oddities of real feeds: no sku, a
-blank one, one that was there before.
+Each answer encodes sixty-four products as templates, with gaps such as `~number~` for the values
+that differ between products. All values of a gap have the same width, so the length of a body is
+known beforehand. Some templates have the oddities of real feeds: a missing sku, a blank sku, the
+sku of an earlier product.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from attribution_elt.sandbox.adtraction.programs import APPROVED, Feed
 from attribution_elt.sandbox.exact_json import encode
 
 TEMPLATES = 64
-BLOCK = 256  # products handed over at once
+BLOCK = 256  # products in a piece of the body
 MISSING_SKU, REPEATED_SKU, NULL_SKU, LONE_BLANK, BLANK, BLANK_TWIN = 13, 21, 37, 50, 7, 45
 NAMES = ("Espressokopp", "Trädgårdsstol", 'Dörrmatta "Välkommen"', "Køkkenur 30 %", "雪平鍋")
 FILLER = "En rejäl och hållbar produkt. "
@@ -45,7 +45,7 @@ class FeedBody:
 
     @property
     def length(self) -> int:
-        """In bytes: of the products, each with a comma or the end after it, and of the start."""
+        """Bytes of the body: the opening bracket, and each product with the comma after it."""
         return max(2, 1 + sum(part.length for part in self._parts))
 
     def __iter__(self) -> Iterator[bytes]:
@@ -58,7 +58,7 @@ class FeedBody:
 
 
 class Part:
-    """The products of one feed, as the feed is now."""
+    """The current products of one feed."""
 
     def __init__(self, feed: Feed, writer: Writer) -> None:
         self.count = feed.size
@@ -68,7 +68,7 @@ class Part:
 
     @property
     def length(self) -> int:
-        """In bytes, with a comma after each product."""
+        """Bytes of the products, with a comma after each of them."""
         widths = [len(template.fill(_values(0, 0))) + 1 for template in self._templates]
         rounds, rest = divmod(self.count, TEMPLATES)
         return rounds * sum(widths) + sum(widths[n % TEMPLATES] for n in self._numbers[:rest])
@@ -82,7 +82,7 @@ class Part:
 
 
 def _values(number: int, version: int) -> dict[str, bytes]:
-    """Give what differs between products; a version changes the price of one product in ten."""
+    """Return a product's values; each version changes the price of one product in ten."""
     price = (number * 7919 + (version * 100 if number % 10 == 0 else 0)) % 80000 + 10000
     whole, cents = divmod(price, 100)
     return {
@@ -96,7 +96,7 @@ def _values(number: int, version: int) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes products out as templates."""
+    """Encodes products as templates."""
 
     channel_id: int
     product_bytes: int
@@ -104,7 +104,7 @@ class Writer:
     google_ads: bool
 
     def template(self, feed: Feed, number: int) -> Template:
-        """Write the product that stands for every sixty-fourth of a feed."""
+        """Return the template of every sixty-fourth product of a feed."""
         product = self._product(feed, number)
         _make_odd(product, number)
         missing = max(20, self.product_bytes - len(encode(product).encode()))
@@ -128,7 +128,7 @@ class Writer:
             "productUrl": url,
             "trackingUrl": tracking,
             "currency": feed.currency,
-            "programId": feed.ad_id,  # as in the document: not the program that was asked for
+            "programId": feed.ad_id,  # the sample of the document has the ad's id here, too
             "approvalStatus": APPROVED,
             "ean": "07~number~",
             "sku": f"{feed.id}-~number~",
@@ -161,7 +161,7 @@ def _make_odd(product: dict[str, Any], number: int) -> None:
 
 
 class Template:
-    """A product whose gaps are filled fast."""
+    """An encoded product with gaps for values."""
 
     def __init__(self, product: dict[str, Any]) -> None:
         text = encode(product).encode().replace(b"%", b"%%")
@@ -171,5 +171,5 @@ class Template:
         self._text = GAP.sub(b"%b", text)
 
     def fill(self, values: dict[str, bytes]) -> bytes:
-        """Write the product out."""
+        """Return the encoded product with the values in its gaps."""
         return self._text % self._pick(values)

@@ -1,7 +1,8 @@
-"""The markets' programs, as they change from day to day."""
+"""The programs of all markets, and their changes from day to day."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +11,17 @@ from decimal import Decimal
 from itertools import cycle
 from typing import Any
 
+from typing_extensions import override
+
 from attribution_elt.sandbox.adtraction.stockholm import iso
+from attribution_elt.sandbox.simulation import Simulation
 
 REJECTED, APPROVED, PENDING, NOT_APPLIED = range(4)
 APPROVALS = (REJECTED, APPROVED, NOT_APPLIED, APPROVED, PENDING)
 LIVE, CLOSING = 0, 3
 FEEDS_PER_PROGRAM = (1, 2, 0, 1)
-NEW_PROGRAMS_SHARE = 0.05  # of all days bring a market another program
+NEW_PROGRAMS_SHARE = 0.05  # probability of a new program in a market, per day
+SHRINKING_DAYS = 4  # average number of days between losses of a feed's products
 CURRENCIES = {"SE": "SEK", "NO": "NOK", "DK": "DKK", "CH": "CHF", "PL": "PLN"}
 BEYOND_DOUBLES = 2**53 + 1  # a number that does not survive as a float
 MARKETING = ("ppc", "social", "email", "cashback", "coupon")
@@ -25,7 +30,7 @@ CATEGORIES = ("Fashion & accessories", "Home", "Hälsa & skönhet", "Böcker, fi
 
 @dataclass
 class Feed:
-    """A product feed: the products numbered from `first`, with prices as of `version`."""
+    """A product feed with `size` products, numbered from `first`; `version` sets the prices."""
 
     id: int
     name: str
@@ -38,7 +43,7 @@ class Feed:
     version: int = 0
 
     def change(self, moment: datetime, gone: int, new: int) -> None:
-        """Change prices, drop the oldest products, add new ones."""
+        """Change some prices, drop the oldest products and add new ones."""
         self.version += 1
         self.updated = moment
         gone = min(gone, self.size)
@@ -46,7 +51,7 @@ class Feed:
         self.size += new - gone
 
     def info(self, channel_id: int | None) -> dict[str, Any]:
-        """Give what the vendor tells about the feed."""
+        """Return the vendor's description of the feed."""
         return {
             "feedUrl": "https://adtraction.example/productfeed.htm?type=feed&format=XML"
             f"&encoding=UTF8&epi=0&zip=0&apid={self.ad_id}&asid={channel_id}&pfid={self.id}",
@@ -59,7 +64,7 @@ class Feed:
 
 @dataclass
 class Program:
-    """A program: what all channels see of it, and what each has of its own."""
+    """A program, with the approval of each channel."""
 
     id: int
     number: int  # within its market
@@ -68,7 +73,7 @@ class Program:
     feeds: list[Feed] = field(default_factory=list)
 
     def seen_by(self, channel_id: int | None) -> dict[str, Any]:
-        """Give the program as a channel sees it, or, with none, somebody who never applied."""
+        """Return the program as a channel sees it; None is a channel that never applied."""
         approval = self.approvals.get(channel_id, NOT_APPLIED)
         approved = approval == APPROVED
         record = self.record | {"approvalStatus": approval, "commissions": self.commissions()}
@@ -82,7 +87,7 @@ class Program:
         return record
 
     def commissions(self, *, gold: bool = False) -> list[dict[str, Any]]:
-        """Give the commission types of a segment; some programs number them instead of naming."""
+        """Return the commission types of a segment; some programs have numbers as their ids."""
         numeric = self.number % 3 == 1
         ids = [BEYOND_DOUBLES + self.id * 10 + n if numeric else f"{self.id}{n}" for n in range(2)]
         sale: dict[str, Any] = {
@@ -106,8 +111,8 @@ class Program:
         return [sale, lead] if self.number % 2 else [sale]
 
 
-class Programs:
-    """All programs; what they are depends on the seed and the days alone."""
+class Programs(Simulation):
+    """All programs of all markets."""
 
     def __init__(
         self,
@@ -119,12 +124,14 @@ class Programs:
         programs_per_market: int,
         feed_sizes: Sequence[int],
         changed_feeds_share: float,
+        withdrawn_share: float = 0.0,
     ) -> None:
+        super().__init__(first_day)
         self._random = randomness
-        self._next_day = first_day
         self._channel_ids = channel_ids
         self._sizes = cycle(feed_sizes)
         self._changed_feeds_share = changed_feeds_share
+        self._withdrawn_share = withdrawn_share
         self.by_market: dict[str, list[Program]] = {market: [] for market in markets}
         for market in markets:
             for _ in range(programs_per_market):
@@ -134,19 +141,34 @@ class Programs:
         for programs in self.by_market.values():
             yield from programs
 
-    def catch_up(self, today: date) -> None:
-        """Live through all days before today."""
-        while self._next_day < today:
-            day = self._next_day
-            rng = self._random("programs", day)
-            for program in self:
-                self._live(program, rng, day)
-            for market in self.by_market:
-                if rng.random() < NEW_PROGRAMS_SHARE:
-                    self._open_program(market, day)
-            self._next_day += timedelta(1)
+    @override
+    def simulate(self, day: date) -> None:
+        rng = self._random("programs", day)
+        for program in self:
+            self._change(program, rng, day)
+        for market in self.by_market:
+            if rng.random() < NEW_PROGRAMS_SHARE:
+                self._open_program(market, day)
+        for feed in self.feeds().values() if self._withdrawn_share else ():
+            self._shrink(feed, day)
 
-    def _live(self, program: Program, rng: random.Random, day: date) -> None:
+    def feeds(self) -> dict[int, Feed]:
+        """Return all feeds by id."""
+        return {feed.id: feed for program in self for feed in program.feeds}
+
+    def change_feed(self, feed_id: int, gone: int, new: int) -> None:
+        """Change a feed, one minute after its last change."""
+        feed = self.feeds()[feed_id]
+        feed.change(feed.updated + timedelta(minutes=1), gone, new)
+
+    def _shrink(self, feed: Feed, day: date) -> None:
+        """Drop the products that a feed loses in some days, on one of these days."""
+        rng = self._random("shrinking", feed.id, day)
+        if rng.randrange(SHRINKING_DAYS) == 0:
+            gone = math.ceil(feed.size * self._withdrawn_share * SHRINKING_DAYS)
+            feed.change(max(feed.updated, _moment(rng, day)), gone, new=0)
+
+    def _change(self, program: Program, rng: random.Random, day: date) -> None:
         match rng.choices(("nothing", "epc", "cookie", "closing", "approval"), (84, 10, 2, 1, 3)):
             case ["epc"]:
                 program.record["epc"] = Decimal(rng.randrange(1000)).scaleb(-2)

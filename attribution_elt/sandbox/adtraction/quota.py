@@ -1,4 +1,4 @@
-"""Requests per window, counted for each endpoint by itself."""
+"""Quotas of requests per window, separate for each endpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attribution_elt.sandbox.vendor import RefusalError
 
 @dataclass
 class Usage:
-    """What was asked of an endpoint: moments in the window, and all requests ever."""
+    """Requests of an endpoint: times in the current window, and the total of each client."""
 
     moments: deque[float] = field(default_factory=deque)
     own: int = 0
@@ -23,18 +23,19 @@ class Usage:
 
 @dataclass
 class Quota:
-    """The settings of the quotas, and their state.
+    """Settings and state of the quotas.
 
-    A fixed window begins with the first request after the last window's end. In a sliding one each
-    request counts for `window` seconds, and the reset is when the oldest stops to count.
+    A fixed window begins with the first request after the end of the last window. In a sliding
+    window each request counts for `window` seconds, and the reset is the time at which the oldest
+    request no longer counts.
 
-    A foreign client may use a share of the quota. It comes `first`: its share is gone before the
-    window's first request; or `between`: after a request was answered, so that the `Remaining`
-    in that answer may prove too high.
+    A foreign client may use a share of the quota. With `first`, it uses its share before the first
+    request of a window. With `between`, it uses its share after each answer, so that the
+    `Remaining` of that answer may be too high.
     """
 
     limit: int = 30
-    limits: dict[str, int] = field(  # of endpoints that have their own
+    limits: dict[str, int] = field(  # limits of single endpoints
         default_factory=lambda: {"channels": 10, "channel_update": 10}
     )
     window: float = 60.0  # seconds
@@ -49,7 +50,7 @@ class Quota:
     )
 
     def take(self, endpoint: str, epoch: float) -> tuple[dict[str, str], RefusalError | None]:
-        """Count a request; give the headers of its answer, and the refusal if it is over quota.
+        """Count a request; return the headers of its answer, and a refusal if it is over quota.
 
         `epoch` is the time by the vendor's clock, which may be wrong.
         """

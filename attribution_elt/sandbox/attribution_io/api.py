@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from attribution_elt.sandbox.attribution_io import documented
 from attribution_elt.sandbox.attribution_io.client_ids import client_id, customer_number
@@ -16,10 +20,17 @@ if TYPE_CHECKING:
     from attribution_elt.sandbox.clock import Clock
 
 ARRAYS = ("events", "pageviews", "touchpoints", "identities")
+MERGE_DISTANCE = 3  # between the numbers of a merged customer and the one it is merged into
 
 
 class AttributionIo(Vendor):
-    """The document's customer MrSmith and any number of generated ones, none of them stored."""
+    """The document's customer MrSmith and any number of generated customers, computed on request.
+
+    Withdrawals delete customers, merge them into others, remove parts of a timeline and recompute
+    attributions under new ids: `withdraw("customer", client_id)`, `("visit", touchpoint_id)`,
+    `("pageview", id)`, `("event", id)`, `("identity", client_id, index)`, `merge` and `recompute`.
+    A request for a merged customer returns the customer that it was merged into.
+    """
 
     name = "attribution-io"
     root = "/api/v1"
@@ -28,41 +39,95 @@ class AttributionIo(Vendor):
         super().__init__(seed, clock)
         self.public_key = f"sandbox-{self.name}-public-key"
         self.secret = f"sandbox-{self.name}-secret"
-        self.disabled = False  # an account that is not paid for: 403
+        self.disabled = False  # True: an unpaid account, answered with 403
         self.chunked = False
-        self.extra: dict[str, Any] = {}  # properties that the document does not know
-        self.customer_count = 100  # generated ones
-        self.pageviews_per_visit = 3  # on average
+        self.extra: dict[str, Any] = {}  # properties that the document does not mention
+        self.customer_count = 100  # generated customers
+        self.pageviews_per_visit = 3  # average
+        self._merges: list[tuple[date, int, int]] = []
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The key and the secret that open the account."""
+        """The account's public key and secret."""
         return {"public_key": self.public_key, "secret": self.secret}
 
     @property
     def client_ids(self) -> list[str]:
-        """The ids of all customers."""
+        """The ids of all customers, deleted and merged ones included."""
         generated = (client_id(number) for number in range(1, self.customer_count + 1))
         return [documented.CLIENT_ID, *generated]
 
     def routes(self) -> Sequence[Route]:
-        """Give the one endpoint."""
+        """Return the one endpoint."""
         return [Route("GET", "/api/v1/{public_key}/customers/{client_id}", self._customer)]
 
     def truth(self) -> list[dict[str, Any]]:
-        """Give all customers as they are now, with all there is of them."""
-        return [self.customer(client_id) for client_id in self.client_ids]
+        """Return all current customers with their timelines."""
+        truth = []
+        for asked in self.client_ids:
+            with suppress(KeyError):
+                found = self.customer(asked)
+                if found["client_id"] == asked:
+                    truth.append(found)
+        return truth
 
     def customer(self, client_id: str) -> dict[str, Any]:
-        """Give a customer as it is now, with all there is of it; an unknown one is a KeyError."""
+        """Return the customer that a request for an id gets, with the timeline.
+
+        Raises:
+            KeyError: There is no customer of this id.
+        """
+        if self.emptied:
+            raise KeyError(client_id)
         if client_id == documented.CLIENT_ID:
             return documented.CUSTOMER
-        number = customer_number(client_id)
-        if number is None or not 0 < number <= self.customer_count:
+        asked = customer_number(client_id)
+        number = self._survivor(asked) if asked is not None and asked in self._numbers else None
+        if number is None:
             raise KeyError(client_id)
-        return customer(
-            number, self.clock.start, self.clock.today, self.pageviews_per_visit, self.random
-        )
+        merged = [other for other in self._mergeable(number) if self._survivor(other) == number]
+        return customer(number, merged, self.pageviews_per_visit, self)
+
+    def merge(self, client_id: str, into: str) -> None:
+        """Merge a customer into another one, from the current day on."""
+        numbers = customer_number(client_id), customer_number(into)
+        if numbers[0] not in self._numbers or numbers[1] not in self._numbers:
+            raise KeyError(client_id, into)
+        self._merges.append((self.clock.today, int(numbers[0] or 0), int(numbers[1] or 0)))
+
+    def recompute(self, event_id: int) -> None:
+        """Recompute an event's attribution under new ids, from the current day on."""
+        self.withdrawals.repeat(self.clock.today, "recomputed", event_id)
+
+    @override
+    def discard_data(self) -> None:
+        """Do nothing, because customers are computed for each request."""
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, self.customer_count + 1)
+
+    def _mergeable(self, number: int) -> set[int]:
+        """Return the numbers of customers that may have been merged into a customer."""
+        by_chance = {number - MERGE_DISTANCE} if number % 4 == 0 else set()
+        explicit = {merged for _, merged, _ in self._merges} - {number}
+        return (by_chance | explicit) & set(self._numbers)
+
+    def _survivor(self, number: int) -> int | None:
+        """Return the number under which a customer exists, or None after its deletion.
+
+        By chance, every fourth customer may be merged and half of the customers may be deleted.
+        """
+        client = client_id(number)
+        for day, merged, into in self._merges:
+            if merged == number and day <= self.clock.today:
+                return self._survivor(into)
+        into = number + MERGE_DISTANCE
+        may_merge = number % 4 == 1 and into in self._numbers
+        if may_merge and self.withdrawals.changes(self.clock.today, "merged", client):
+            return into
+        may_go = number % 4 in {2, 3}
+        return None if self.is_gone("customer", client, days=None if may_go else 0) else number
 
     def _customer(self, request: Request, public_key: str, client_id: str) -> Response:
         if public_key != self.public_key or request.query.get("secret") != [self.secret]:

@@ -1,4 +1,4 @@
-"""What customers' timelines are made of: sources, types of events, time zones."""
+"""Sources, event types and time zones of generated timelines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class Source:
-    """Where a visit comes from."""
+    """The source of a visit."""
 
     traffic_type: int
     traffic_type_name: str
@@ -23,7 +23,7 @@ class Source:
     campaign: tuple[int, str] | None = None
 
     def attributed(self) -> dict[str, Any]:
-        """Name the source as an attribution does: a name is there where an id is."""
+        """Return the source's properties in an attribution; a name appears only with its id."""
         link_id, link_name = self.link or (None, None)
         campaign_id, campaign_name = self.campaign or (None, None)
         return {

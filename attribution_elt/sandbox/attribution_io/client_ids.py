@@ -1,10 +1,10 @@
-"""The ids under which a shop knows its customers: anything goes."""
+"""Customer ids in many shapes, because a shop may use any text."""
 
 from __future__ import annotations
 
 import re
 
-# an id's last digits are the customer's number
+# the last digits of an id are the customer's number
 SHAPES = (
     "{}",
     "customer-{}",
@@ -21,12 +21,12 @@ SHAPES = (
 
 
 def client_id(number: int) -> str:
-    """Give a customer's id."""
+    """Return a customer's id."""
     return SHAPES[number % len(SHAPES)].format(number)
 
 
 def customer_number(text: str) -> int | None:
-    """Give the customer's number, if it is one's id."""
+    """Return the customer's number, if the text is the id of a customer."""
     digits = re.search(r"[0-9]{1,9}(?!.*[0-9])", text)
     number = int(digits[0]) if digits else 0
     return number if client_id(number) == text else None

@@ -1,13 +1,14 @@
-"""A generated customer, made anew whenever asked for."""
+"""Generated customers, computed for each request."""
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attribution_elt.sandbox.attribution_io import timeline
 from attribution_elt.sandbox.attribution_io.catalogue import ADDRESSES, METAS, ZONES
@@ -20,41 +21,52 @@ from attribution_elt.sandbox.attribution_io.timeline import (
 )
 from attribution_elt.sandbox.rhythm import Rhythm
 
+if TYPE_CHECKING:
+    from attribution_elt.sandbox.vendor import Vendor
+
 MOST_VISITS = 10_000
 ANONYMOUS_SHARE = UNIDENTIFIED_SHARE = 0.1
 Row = dict[str, Any]
 
 
-def customer(
-    number: int,
-    start: date,
-    today: date,
-    mean_pageviews: int,
-    randomness: Callable[..., random.Random],
-) -> Row:
-    """Make a customer with the whole timeline up to today."""
-    rng = randomness("customer", number)
-    rhythm = Rhythm(start + timedelta(rng.randint(-400, 30)), rng.randint(5, 120))
+@dataclass
+class Timeline:
+    """The visits and events of a customer."""
+
+    visits: list[Visit] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+
+
+def customer(number: int, merged: Iterable[int], mean_pageviews: int, vendor: Vendor) -> Row:
+    """Return a customer with the timeline up to today, and those of the merged customers."""
+    rng = vendor.random("customer", number)
+    rhythm = _rhythm(rng, vendor)
     zone = rng.choice(ZONES)
-    offset = BEYOND_FLOATS if number % 25 == 0 else 0
+    offset = _offset(number)
     customer_id = number + 100 + offset
-    visits: list[Visit] = []
-    events: list[Row] = []
-    for place in range(rhythm.count(today)):
-        chance = randomness("visit", number, place)
-        visit_id = number * MOST_VISITS + place + offset
-        visits.append(
-            timeline.make_visit(chance, visit_id, rhythm.day(place), zone, mean_pageviews)
-        )
-        if event := timeline.make_event(chance, visits, customer_id, zone, today):
-            events.append(event)
+    parts = [
+        _timeline(each, customer_id, mean_pageviews, vendor) for each in (number, *sorted(merged))
+    ]
+    visits = [visit for part in parts for visit in part.visits]
+    events = [event for part in parts for event in part.events]
     created = datetime.combine(rhythm.first, time(9, 30), UTC)
-    pageviews = [pageview for visit in visits for pageview in visit.pageviews]
+    pageviews = [
+        pageview
+        for visit in visits
+        for pageview in visit.pageviews
+        if not vendor.is_gone("pageview", pageview["id"], since=visit.moment.date())
+    ]
     meta = rng.choice(METAS)
+    anonymous = rng.random() < ANONYMOUS_SHARE
+    identities = [
+        identity
+        for index, identity in enumerate(_identities(rng, client_id(number), meta, len(visits)))
+        if not vendor.is_gone("identity", client_id(number), index)
+    ]
     return {
         "id": customer_id,
         "client_id": client_id(number),
-        "is_anonymous": rng.random() < ANONYMOUS_SHARE,
+        "is_anonymous": anonymous,
         "created_at": timestamp(created, zone),
         "updated_at": timestamp(visits[-1].end if visits else created - timedelta(1), zone),
         "meta": meta,
@@ -63,8 +75,35 @@ def customer(
         "events": events,
         "pageviews": pageviews,
         "touchpoints": [visit.touchpoint for visit in visits],
-        "identities": _identities(rng, client_id(number), meta, len(visits)),
+        "identities": identities,
     }
+
+
+def _rhythm(rng: random.Random, vendor: Vendor) -> Rhythm:
+    return Rhythm(vendor.clock.start + timedelta(rng.randint(-400, 30)), rng.randint(5, 120))
+
+
+def _offset(number: int) -> int:
+    return BEYOND_FLOATS if number % 25 == 0 else 0
+
+
+def _timeline(number: int, customer_id: int, mean_pageviews: int, vendor: Vendor) -> Timeline:
+    """Return the visits and events of a number, which belong to the customer of `customer_id`."""
+    rng = vendor.random("customer", number)
+    rhythm = _rhythm(rng, vendor)
+    zone = rng.choice(ZONES)
+    every: list[Visit] = []
+    found = Timeline()
+    for place in range(rhythm.count(vendor.clock.today)):
+        chance = vendor.random("visit", number, place)
+        visit_id = number * MOST_VISITS + place + _offset(number)
+        day = rhythm.day(place)
+        every.append(timeline.make_visit(chance, visit_id, day, zone, mean_pageviews))
+        event = timeline.make_event(chance, every, customer_id, zone, vendor)
+        if event and not vendor.is_gone("event", visit_id, since=day):
+            found.events.append(event)
+    found.visits = [visit for visit in every if not timeline.is_withdrawn(visit, vendor)]
+    return found
 
 
 def _summary(events: list[Row], visits: list[Visit], pageviews: int) -> Row:
@@ -99,7 +138,7 @@ def _attributions(events: list[Row]) -> list[Row]:
 
 
 def _identities(rng: random.Random, known_as: str, meta: Row | None, visits: int) -> list[Row]:
-    """Make the customer's own identity and more with the visits; some have none at all."""
+    """Return the customer's own identity and others that grow with the visits, or none at all."""
     if rng.random() < UNIDENTIFIED_SHARE:
         return []
     identified = {

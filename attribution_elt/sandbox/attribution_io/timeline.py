@@ -1,4 +1,4 @@
-"""A customer's visits and events, as they follow from the seed and the day."""
+"""A customer's visits and events; they depend on the seed, the day and withdrawals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attribution_elt.sandbox.attribution_io.catalogue import (
     ADDRESSES,
@@ -20,12 +20,16 @@ from attribution_elt.sandbox.attribution_io.catalogue import (
     Source,
 )
 
-BEYOND_FLOATS = 2**53 + 1  # where every second whole number is no float
-EVENT_SHARE = 0.4  # of the visits that end in an event
-INFORMATIONAL_SHARE = 0.1  # of the events
-ABSENT_SHARE = 0.5  # of some properties that have no value; the others are null
-REVISED_SHARE = 0.5  # of the events are attributed anew some days later
-MOST_TOUCHPOINTS = 3  # that an event is attributed to
+if TYPE_CHECKING:
+    from attribution_elt.sandbox.vendor import Vendor
+
+BEYOND_FLOATS = 2**53 + 1  # from here on, floats cannot represent every integer
+EVENT_SHARE = 0.4  # share of the visits that end in an event
+INFORMATIONAL_SHARE = 0.1  # share of the events
+ABSENT_SHARE = 0.5  # share of the properties without a value that are absent, not null
+REVISED_SHARE = 0.5  # share of the events that are attributed again some days later
+MOST_TOUCHPOINTS = 3  # touchpoints of an event's attribution
+REVISION = 10**12  # distance between the ids of one attribution and the next one of an event
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,14 @@ class Visit:
 
 @dataclass(frozen=True)
 class Model:
-    """A way to share an event out among touchpoints."""
+    """An attribution model."""
 
     id: int
     name: str
-    growth: int  # a touchpoint's weight is that of the one before, times this
+    growth: int  # each touchpoint weighs this many times as much as the one before
 
     def weights(self, count: int) -> list[float]:
-        """Give the touchpoints' weights in percent."""
+        """Return the touchpoints' weights in percent."""
         shares = [self.growth**place for place in range(count)]
         return [100 * share / sum(shares) for share in shares]
 
@@ -60,7 +64,7 @@ LINEAR, TIME_DECAY = Model(3, "Linear", 1), Model(4, "Time Decay", 2)
 def make_visit(
     rng: random.Random, visit_id: int, day: date, zone: tzinfo, mean_pageviews: int
 ) -> Visit:
-    """Make a visit."""
+    """Return a visit."""
     noon = datetime.combine(day, time(12), UTC)
     moment = noon + timedelta(milliseconds=rng.randrange(-43_200_000, 43_200_000))
     source = rng.choice(SOURCES)
@@ -92,10 +96,18 @@ def make_visit(
     return Visit(visit_id, moment, source, touchpoint, pageviews, end)
 
 
+def is_withdrawn(visit: Visit, vendor: Vendor) -> bool:
+    """Return whether the vendor has withdrawn a visit's touchpoint and pageviews."""
+    return vendor.is_gone("visit", visit.id, since=visit.moment.date())
+
+
 def make_event(
-    rng: random.Random, visits: Sequence[Visit], customer_id: int, zone: tzinfo, today: date
+    rng: random.Random, visits: Sequence[Visit], customer_id: int, zone: tzinfo, vendor: Vendor
 ) -> dict[str, Any] | None:
-    """Make the event that the last of some visits may have led to, as it is told today."""
+    """Return the event after the last of some visits, if there is one.
+
+    Once the vendor withdraws records, each recomputation of the attribution gets new ids.
+    """
     if rng.random() > EVENT_SHARE:
         return None
     last = visits[-1]
@@ -104,8 +116,11 @@ def make_event(
     updated = created + timedelta(seconds=rng.randint(-90_000, 9_000))
     model = LINEAR
     revised = created + timedelta(days=rng.randint(2, 25))
+    today, withdrawals = vendor.clock.today, vendor.withdrawals
+    revision = 0
     if rng.random() < REVISED_SHARE and revised.date() <= today:
         model, updated = TIME_DECAY, revised
+        revision = int(withdrawals.share > 0)
     informational = rng.random() < INFORMATIONAL_SHARE
     type_id, type_name = rng.choice(EVENT_TYPES)
     price = Decimal(rng.randrange(100, 100_000)).scaleb(-2)
@@ -131,9 +146,13 @@ def make_event(
         if made[name] is None and rng.random() < ABSENT_SHARE:
             del made[name]
     touched = [] if informational else visits[-MOST_TOUCHPOINTS:]
+    revision += withdrawals.occurrences(today, "recomputed", last.id, since=last.moment.date())
+    for visit in touched:
+        revision += withdrawals.changes(today, "visit", visit.id, since=visit.moment.date())
+    touched = [visit for visit in touched if not is_withdrawn(visit, vendor)]
     made["attribution_model_outputs"] = [
         {
-            "id": _part_id(last.id, MOST_TOUCHPOINTS, place),
+            "id": _part_id(last.id, MOST_TOUCHPOINTS, place) + revision * REVISION,
             "weight": Decimal(repr(weight)),
             "event_weighted_amount": number_text(amount and amount * Decimal(weight) / 100),
             "event_amount": number_text(amount),
@@ -153,17 +172,17 @@ def make_event(
 
 
 def aliases(rng: random.Random) -> list[str]:
-    """Make up the names of a browser."""
+    """Return generated aliases of a browser."""
     return [str(uuid.UUID(int=rng.getrandbits(128), version=4)) for _ in range(rng.randint(1, 2))]
 
 
 def timestamp(moment: datetime, zone: tzinfo) -> str:
-    """Write a moment as the vendor does."""
+    """Format a moment as the vendor does."""
     return moment.astimezone(zone).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def number_text(number: Decimal | None) -> str | None:
-    """Write a number as the vendor does: 100.0, 12.5, 33.3333."""
+    """Format a number as the vendor does: 100.0, 12.5, 33.3333."""
     if number is None:
         return None
     whole, _, fraction = f"{number:.4f}".partition(".")
@@ -171,6 +190,6 @@ def number_text(number: Decimal | None) -> str | None:
 
 
 def _part_id(whole: int, most: int, place: int) -> int:
-    """Number something's part, past 2^53 where the whole is, and within 64 bits."""
+    """Return the id of a part: above 2^53 if the id of the whole is, and within 64 bits."""
     offset = BEYOND_FLOATS if whole >= BEYOND_FLOATS else 0
     return offset + (whole - offset) * most + place

@@ -8,9 +8,12 @@ from datetime import date, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
+from typing_extensions import override
+
 from attribution_elt.sandbox.ecdp.documented import documented_orders
-from attribution_elt.sandbox.ecdp.orders import Order, OrderBook
+from attribution_elt.sandbox.ecdp.orders import CHANGING_DAYS, Order, OrderBook
 from attribution_elt.sandbox.messages import Request, Response
+from attribution_elt.sandbox.simulation import Change
 from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
 
 if TYPE_CHECKING:
@@ -32,8 +35,12 @@ MESSAGE_TYPES = ("Newsletter", "Scenario", "Confirmation")
 class Ecdp(Vendor):
     """Orders and the messages credited with them.
 
-    Generated orders are of the websites 22, 35 and 48. Website 21 has only the document's samples,
-    of March 2025; both bear one order id, so the later is the truth.
+    Generated orders belong to the websites 22, 35 and 48. Website 21 has only the two sample orders
+    of the document, from March 2025. Both have the same order id, so the later one is the truth.
+
+    Withdrawals delete orders, remove lines from orders and move orders to another day, in the 25
+    days after an order appeared. `withdraw("order", website_id, order_id)` deletes an order,
+    `withdraw("line", website_id, order_id, index)` removes a line (the first one, 0, always stays).
     """
 
     name = "ecdp"
@@ -44,17 +51,17 @@ class Ecdp(Vendor):
         self.powerless_key = "sandbox-ecdp-key-without-permission"  # answered with 403
         self.date_rule: Literal["inclusive", "strict"] = "inclusive"  # may startDate equal endDate?
         self.chunked = False
-        self.extra: dict[str, Any] = {}  # properties that the document does not know
-        # To be set before the first request:
+        self.extra: dict[str, Any] = {}  # properties that the document does not mention
+        # Set these before the first request:
         self.orders_per_day = 20
         self.history_days = 60
-        self.restated_share = 0.01  # of the last 30 days' orders, every day
-        self.vanishing_share = 0.0  # likewise
+        self.restated_share = 0.01  # share of the last 30 days' orders that changes each day
         self._book: OrderBook | None = None
+        self._changes: list[Change] = []
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The key that opens the report."""
+        """The API key of the report."""
         return {"api_key": self.api_key}
 
     @property
@@ -63,32 +70,53 @@ class Ecdp(Vendor):
         return self.clock.start - timedelta(self.history_days)
 
     def routes(self) -> Sequence[Route]:
-        """Give the one endpoint."""
+        """Return the one endpoint."""
         return [Route("GET", "/reports/attribution/orders", self._report)]
 
     def truth(self) -> list[dict[str, Any]]:
-        """Give all orders since `first_day` as they are now, with details, the oldest first."""
+        """Return all current orders since `first_day`, with details, the oldest first."""
         with self.lock:
             orders = self._orders(self.first_day, date.max)
-            latest = {(each.record["websiteId"], each.record["orderId"]): each for each in orders}
+            latest = {order.key: order for order in orders}
             return [self._shown(order, details=True) for order in latest.values()]
 
+    def move(self, website_id: int, order_id: str, day: date) -> None:
+        """Change the date of an order to another day, from the current day on."""
+        key = website_id, order_id
+        with self.lock:
+            self._changes.append(Change(self.clock.today, lambda book: book.move(key, day)))
+            self._orders(day, day)
+
+    @override
+    def discard_data(self) -> None:
+        self._book = None
+
     def _orders(self, start: date, end: date) -> list[Order]:
+        if self.emptied:
+            return []
         if self._book is None:
             self._book = OrderBook(
                 self.random,
                 self.first_day,
                 self.orders_per_day,
                 self.restated_share,
-                self.vanishing_share,
+                self.withdrawals.share,
             )
-        self._book.catch_up(self.clock.today)
+        self._book.catch_up(self.clock.today, self._changes)
+        generated = [order for order in self._book.between(start, end) if not self._deleted(order)]
         documented = [order for order in documented_orders() if start <= order.day <= end]
-        orders = [*self._book.between(start, end), *documented]
-        return sorted(orders, key=lambda order: order.place)
+        return sorted([*generated, *documented], key=lambda order: order.place)
+
+    def _deleted(self, order: Order) -> bool:
+        return self.is_gone("order", *order.key, since=order.came, days=CHANGING_DAYS)
 
     def _shown(self, order: Order, *, details: bool) -> dict[str, Any]:
-        record = {**order.record, **self.extra}
+        kept = [
+            index == 0
+            or not self.is_gone("line", *order.key, index, since=order.came, days=CHANGING_DAYS)
+            for index, _ in enumerate(order.record.get("orderDetails", ()))
+        ]
+        record = {**order.with_lines(kept), **self.extra}
         if not details:
             record.pop("orderDetails", None)
         return record
@@ -126,7 +154,7 @@ class Ecdp(Vendor):
 
 
 def longer_than(days: int) -> Callable[[Request], bool]:
-    """Match requests for windows of more than so many days, both ends counted."""
+    """Match requests for windows of more than some days, both ends included."""
 
     def matches(request: Request) -> bool:
         query = {name: values[0] for name, values in request.query.items()}
@@ -191,7 +219,7 @@ def _filter(query: dict[str, str]) -> Callable[[dict[str, Any]], bool]:
         raise _bad("messageType Confirmation is valid only when channel is Email")
     wanted = {
         "websiteId": website_id,
-        # asked for as Sms, answered as SMS
+        # the filter is Sms, the value in rows is SMS
         "channel": "SMS" if channel == "Sms" else channel,
         "messageType": message_type,
         "messageId": message_id,

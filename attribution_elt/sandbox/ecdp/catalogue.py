@@ -1,4 +1,4 @@
-"""What generated orders are made of: websites, messages, customers, products."""
+"""Websites, messages, customers and products of generated orders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 MESSAGE_TYPES = ("Newsletter", "Scenario")  # and confirmations, by e-mail only
-CHANNELS = {  # and how many of a hundred orders they drive
+CHANNELS = {  # and their weights
     "Email": 40,
     "SMS": 20,
     "WebPush": 15,
@@ -20,7 +20,7 @@ CHANNELS = {  # and how many of a hundred orders they drive
 
 @dataclass(frozen=True)
 class Website:
-    """A shop, its currency, and what a unit of that is in the reporting currency."""
+    """A shop, its currency, and that currency's rate in the reporting currency."""
 
     id: int
     currency: str
@@ -32,6 +32,12 @@ WEBSITES = (
     Website(35, "PLN", Decimal("0.2347816")),
     Website(48, "SEK", Decimal("0.0887311542")),
 )
+
+
+def rate(website_id: int) -> Decimal:
+    """Return the rate of a website's currency in the reporting currency."""
+    return next(website.rate for website in WEBSITES if website.id == website_id)
+
 
 PRODUCTS = (  # id, name, price in the smallest unit of a currency, category
     ("SKU-101", "Canvas Tote", 3990, "Bags"),
@@ -66,7 +72,7 @@ COLOURED, RECOMMENDED = 0.4, 0.15  # shares of the product lines
 
 
 def message(rng: random.Random) -> dict[str, Any]:
-    """Choose the message to be credited with an order."""
+    """Choose the message that an order is credited to."""
     channel = rng.choices(list(CHANNELS), list(CHANNELS.values()))[0]
     types = (*MESSAGE_TYPES, "Confirmation") if channel == "Email" else MESSAGE_TYPES
     message_type = rng.choice(types)
@@ -79,7 +85,7 @@ def message(rng: random.Random) -> dict[str, Any]:
 
 
 def customer(rng: random.Random) -> dict[str, Any]:
-    """Choose a customer, the same under the same number every time."""
+    """Choose a customer; the same number always gives the same customer."""
     number = rng.randrange(CUSTOMERS)
     return {
         "id": 300000 + number,

@@ -1,4 +1,4 @@
-"""The orders of the document's two sample answers."""
+"""The orders in the two sample answers of the document."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from attribution_elt.sandbox.exact_json import decode
 
 @cache
 def documented_orders() -> tuple[Order, ...]:
-    """Give website 21's orders."""
+    """Return the orders of website 21."""
     records = decode((files(__package__) / "documented.json").read_bytes())
     return tuple(Order(datetime.fromisoformat(each["orderDateTime"]), each) for each in records)

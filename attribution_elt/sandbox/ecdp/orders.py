@@ -1,27 +1,40 @@
-"""The orders of all websites, as they come in and change from day to day."""
+"""The orders of all websites, and their changes from day to day."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from itertools import compress
 from typing import Any
 
+from typing_extensions import override
+
 from attribution_elt.sandbox.ecdp import catalogue
+from attribution_elt.sandbox.simulation import Simulation
 
 RESTATED_FOR_DAYS = 30
-LATE_SHARE = 0.05  # of a day's new orders are credited only on a later day
+CHANGING_DAYS = 25  # days for which an order may be deleted, moved or lose lines
+LATE_SHARE = 0.05  # share of a day's new orders that the vendor credits some days later
+
+Key = tuple[int, str]  # website id and order id
 
 
 @dataclass(eq=False)
 class Order:
-    """An order as the vendor shows it, and the instant it was placed."""
+    """An order as the vendor shows it, the time of the order, and the day it appeared."""
 
     placed: datetime
     record: dict[str, Any]
+    came: date = date.min
+
+    @property
+    def key(self) -> Key:
+        """The website's id and the order's id."""
+        return self.record["websiteId"], self.record["orderId"]
 
     @property
     def day(self) -> date:
@@ -30,12 +43,25 @@ class Order:
 
     @property
     def place(self) -> tuple[datetime, int, str]:
-        """Where the order stands among others."""
-        return self.placed, self.record["websiteId"], self.record["orderId"]
+        """The sort key of the order."""
+        return self.placed, *self.key
+
+    def with_lines(self, kept: Sequence[bool]) -> dict[str, Any]:
+        """Return the record with some of its lines, and with the sums of these lines."""
+        if all(kept):
+            return self.record
+        lines = list(compress(self.record["orderDetails"], kept))
+        total = _total(lines)
+        return self.record | {
+            "orderValueConverted": total * catalogue.rate(self.record["websiteId"]),
+            "originalTotalValue": total,
+            "productsCount": len(lines),
+            "orderDetails": lines,
+        }
 
 
-class OrderBook:
-    """All orders from a first day on; what is in it depends on the seed and the days alone."""
+class OrderBook(Simulation):
+    """All orders from a first day on."""
 
     def __init__(
         self,
@@ -43,46 +69,49 @@ class OrderBook:
         first_day: date,
         orders_per_day: int,
         restated_share: float,
-        vanishing_share: float,
+        moved_share: float,
     ) -> None:
+        super().__init__(first_day)
         self._random = randomness
-        self._next_day = first_day
         self._first_day = first_day
         self._orders_per_day = orders_per_day
         self._restated_share = restated_share
-        self._vanishing_share = vanishing_share
+        self._moved_share = moved_share
         self._days: defaultdict[date, list[Order]] = defaultdict(list)
         self._numbers: Counter[int] = Counter()
 
-    def catch_up(self, today: date) -> None:
-        """Live through all days before today."""
-        while self._next_day < today:
-            day = self._next_day
-            rng = self._random("orders", day)
-            self._restate(rng, day)
-            self._take_orders(rng, day)
-            self._next_day += timedelta(1)
+    @override
+    def simulate(self, day: date) -> None:
+        rng = self._random("orders", day)
+        self._restate(rng, day)
+        self._move_some(day)
+        self._add_orders(rng, day)
 
     def between(self, start: date, end: date) -> Iterator[Order]:
-        """Give the orders placed from one day to another, both included."""
+        """Yield the orders dated between two days, both included."""
         for day, orders in self._days.items():
             if start <= day <= end:
                 yield from orders
 
-    def _take_orders(self, rng: random.Random, day: date) -> None:
+    def move(self, key: Key, day: date) -> None:
+        """Change an order's date to another day."""
+        orders = {order.key: order for orders in self._days.values() for order in orders}
+        self._redate(self._random("move", *key, day), orders[key], day)
+
+    def _add_orders(self, rng: random.Random, day: date) -> None:
         if is_quiet(day):
             return
         for _ in range(round(self._orders_per_day * rng.uniform(0.7, 1.3))):
             late = timedelta(rng.randint(1, 5)) if rng.random() < LATE_SHARE else timedelta()
             placed = _moment(rng, max(day - late, self._first_day))
             if not is_quiet(placed.date()):
-                self._days[placed.date()].append(self._new_order(rng, placed))
+                self._days[placed.date()].append(self._new_order(rng, placed, day))
 
-    def _new_order(self, rng: random.Random, placed: datetime) -> Order:
+    def _new_order(self, rng: random.Random, placed: datetime, came: date) -> Order:
         website = rng.choice(catalogue.WEBSITES)
         self._numbers[website.id] += 1
         lines = [catalogue.line(rng) for _ in range(rng.choice((1, 1, 2, 3, 5)))]
-        total = sum((each["price"] * each["quantity"] for each in lines), Decimal())
+        total = _total(lines)
         attributes = catalogue.order_attributes(rng)
         record = {
             "orderId": str(100000 + self._numbers[website.id]),
@@ -97,16 +126,25 @@ class OrderBook:
             **({"orderAttributes": attributes} if attributes else {}),
             "orderDetails": lines,
         }
-        return Order(placed, record)
+        return Order(placed, record, came)
+
+    def _recent(self, today: date, days: int) -> list[Order]:
+        past = [today - timedelta(back) for back in range(days, 0, -1)]
+        return [order for day in past for order in self._days.get(day, ())]
 
     def _restate(self, rng: random.Random, today: date) -> None:
-        days = [today - timedelta(back) for back in range(RESTATED_FOR_DAYS, 0, -1)]
-        recent = [order for day in days for order in self._days.get(day, ())]
+        recent = self._recent(today, RESTATED_FOR_DAYS)
         for order in rng.sample(recent, round(len(recent) * self._restated_share)):
             change = rng.choice((self._reattribute, self._return, self._move))
             change(rng, order, today)
-        for order in rng.sample(recent, round(len(recent) * self._vanishing_share)):
-            self._days[order.day].remove(order)
+
+    def _move_some(self, today: date) -> None:
+        """Move some recent orders to another recent day, but not before the day they appeared."""
+        rng = self._random("moves", today)
+        for order in self._recent(today, CHANGING_DAYS) if self._moved_share else ():
+            to = max(order.came, today - timedelta(rng.randrange(CHANGING_DAYS)))
+            if rng.random() < self._moved_share and not is_quiet(to):
+                self._redate(rng, order, to)
 
     def _reattribute(self, rng: random.Random, order: Order, _: date) -> None:
         order.record.update(catalogue.message(rng))
@@ -119,18 +157,24 @@ class OrderBook:
         order.record["orderDetails"] = lines
 
     def _move(self, rng: random.Random, order: Order, today: date) -> None:
-        """Shops send the day of the last change as the order's date."""
-        if is_quiet(today):
-            return
+        """Change an order's date to today, as shops do that send the day of the last change."""
+        if not is_quiet(today):
+            self._redate(rng, order, today)
+
+    def _redate(self, rng: random.Random, order: Order, day: date) -> None:
         self._days[order.day].remove(order)
-        order.placed = _moment(rng, today)
+        order.placed = _moment(rng, day)
         order.record["orderDateTime"] = _spelling(rng, order.placed)
-        self._days[today].append(order)
+        self._days[day].append(order)
 
 
 def is_quiet(day: date) -> bool:
-    """Tell whether a day is without any order: every thirteenth is."""
+    """Return whether a day has no orders, as every thirteenth day does."""
     return day.toordinal() % 13 == 0
+
+
+def _total(lines: Sequence[dict[str, Any]]) -> Decimal:
+    return sum((each["price"] * each["quantity"] for each in lines), Decimal())
 
 
 def _moment(rng: random.Random, day: date) -> datetime:
@@ -139,7 +183,7 @@ def _moment(rng: random.Random, day: date) -> datetime:
 
 
 def _spelling(rng: random.Random, moment: datetime) -> str:
-    """Write a moment as the vendor does: mostly in whole seconds and UTC, but not always."""
+    """Format a time: mostly in whole seconds and UTC, sometimes otherwise."""
     precision = rng.choices(("seconds", "milliseconds"), (95, 5))[0]
     hours = rng.choices((0, -5, 2, 9), (94, 2, 2, 2))[0]
     local = moment.astimezone(timezone(timedelta(hours=hours)))

@@ -9,6 +9,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from attribution_elt.sandbox.exact_json import decode
 from attribution_elt.sandbox.ignite.people import ALGORITHMS
 from attribution_elt.sandbox.ignite.website import DEFAULT_LOOKBACK_DAYS, Kind, Sizes, Website
@@ -22,7 +24,14 @@ LONGEST_LOOKBACK_DAYS = 60
 
 
 class Ignite(Vendor):
-    """Websites, each with credentials and data of its own."""
+    """Websites, each with its own credentials and data.
+
+    Withdrawals remove audiences, audience groups, their members and sales, and change sales:
+    `withdraw(website, "audiences", id)`, `(website, "audience_groups", id)`,
+    `(website, "member", kind, id, visitor)`, `(website, "sales", number)` and
+    `(website, "matched_sales", number)`, with `website_1` and so on for `website`.
+    `withdrawals.repeat(day, website, "amount", number)` changes the amount of a sale.
+    """
 
     name = "ignite"
     root = "/api"
@@ -31,16 +40,16 @@ class Ignite(Vendor):
         super().__init__(seed, clock)
         self.website_count = 2
         self.chunked = False
-        self.extra: dict[str, Any] = {}  # properties that the document does not know
-        self.sizes = Sizes()  # to be set before the first request
+        self.extra: dict[str, Any] = {}  # properties that the document does not mention
+        self.sizes = Sizes()  # set these before the first request
         self._websites: list[Website] = []
 
     @property
     def websites(self) -> list[Website]:
-        """The websites; their tokens and secrets may be changed."""
+        """The websites; tests may change their tokens and secrets."""
         with self.lock:
             for number in range(len(self._websites) + 1, self.website_count + 1):
-                self._websites.append(Website(number, self.sizes, self.clock, self.random))
+                self._websites.append(Website(number, self.sizes, self))
             return self._websites[: self.website_count]
 
     @property
@@ -53,7 +62,7 @@ class Ignite(Vendor):
         }
 
     def routes(self) -> Sequence[Route]:
-        """Give the endpoints; the one for opt-outs is not below `/api`."""
+        """Return the endpoints; the one for opt-outs is not below `/api`."""
         audiences, groups = (
             partial(self._members, "audiences"),
             partial(self._members, "audience_groups"),
@@ -72,12 +81,16 @@ class Ignite(Vendor):
         ]
 
     def truth(self) -> dict[str, dict[str, Any]]:
-        """Give what the default look-back finds, by website."""
+        """Return the data of the default look-back window by website."""
         since = self.window_start(None)
         return {website.name: website.truth(since) for website in self.websites}
 
+    @override
+    def discard_data(self) -> None:
+        self._websites = []
+
     def window_start(self, day: date | None) -> date:
-        """Give the first day that is looked back to: silently 30 days ago if it is over 60."""
+        """Return the first day of a look-back window; 30 days ago instead of more than 60."""
         today = self.clock.today
         if day is None or (today - day).days > LONGEST_LOOKBACK_DAYS:
             return today - timedelta(DEFAULT_LOOKBACK_DAYS)
@@ -109,7 +122,7 @@ class Ignite(Vendor):
         return self._found(website.members(kind, _id(number), since, algorithm))
 
     def _sales(self, request: Request) -> Response:
-        # the document requires the token alone and shows both
+        # the document requires the token only, but its example sends both
         secret = _parameter(request, "secret")
         return self._json(self._website(request, secret_required=secret is not None).sales())
 

@@ -1,4 +1,4 @@
-"""What a website's products, locations, audiences and sales are made of."""
+"""Generated products, locations, audiences and sales of a website."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SCORE_OF_HALF_A_STAR = 12
 
 
 def product(rng: random.Random, number: int, host: str, visits: Rhythm, today: date) -> Any:
-    """Make a product; its `updated_at` moves with the visits."""
+    """Return a product; `updated_at` is the day of the latest visit."""
     make, model, trim = rng.choice(CARS)
     condition, year = rng.choice(CONDITIONS), str(rng.randint(2015, 2026))
     stock = f"NM{700000 + number}"
@@ -63,7 +63,7 @@ def product(rng: random.Random, number: int, host: str, visits: Rhythm, today: d
 
 
 def location(rng: random.Random, number: int) -> dict[str, Any]:
-    """Make a location."""
+    """Return a location."""
     city, state, zip_code, latitude, longitude = rng.choice(CITIES)
     return {
         "id": number,
@@ -78,7 +78,7 @@ def location(rng: random.Random, number: int) -> dict[str, Any]:
 
 
 def visits_paid(rng: random.Random, visits: Rhythm, today: date, host: str) -> dict[str, Any]:
-    """Tell of a location's visits; the document does not show what `pages` is made of."""
+    """Return a location's visits; the document does not show the entries of `pages`."""
     count = visits.count(today)
     time = _time(rng)  # the same at every visit
     score = count * rng.randint(2, 16)
@@ -108,7 +108,7 @@ def visits_paid(rng: random.Random, visits: Rhythm, today: date, host: str) -> d
 
 
 def audience(rng: random.Random) -> dict[str, Any]:
-    """Make an audience's properties."""
+    """Return an audience's properties."""
     make, model, _ = rng.choice(CARS)
     return {
         "primary_category": rng.choice(CONDITIONS),
@@ -118,7 +118,7 @@ def audience(rng: random.Random) -> dict[str, Any]:
 
 
 def audience_group(rng: random.Random) -> dict[str, Any]:
-    """Make an audience group's properties."""
+    """Return an audience group's properties."""
     cars = rng.sample(CARS, rng.randrange(3))
     categories = rng.sample(CONDITIONS, rng.randint(1, 2))
     return {
@@ -130,7 +130,7 @@ def audience_group(rng: random.Random) -> dict[str, Any]:
 
 
 def sale(rng: random.Random, number: int, day: date) -> dict[str, Any]:
-    """Make an uploaded sale: a third has an `id`, a third a `sale_id`, a third neither."""
+    """Return an uploaded sale: a third has an `id`, a third a `sale_id`, a third neither."""
     make, model, _ = rng.choice(CARS)
     sold = {
         "sold_on": day.isoformat(),

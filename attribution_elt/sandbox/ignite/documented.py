@@ -1,4 +1,4 @@
-"""The document's complete samples, which the first website has on every day."""
+"""The document's complete samples, which the first website returns on every day."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ AUDIENCE_GROUPS: Final[list[dict[str, Any]]] = _SAMPLES["audience_groups"]
 
 
 def location_details(algorithm: str) -> dict[str, Any]:
-    """Give the location with its details; the addresses behind its MD5 hashes are not known."""
+    """Return the location's details; its e-mail addresses are known as MD5 hashes only."""
     details = {**LOCATION, **_SAMPLES["details"]}
     return details if algorithm == "md5" else {**details, "hashed_emails": []}
 
 
 def members(algorithm: str) -> list[str]:
-    """Give the members of every documented audience and audience group."""
+    """Return the members of every documented audience and audience group."""
     return list(_SAMPLES["members"]) if algorithm == "md5" else []

@@ -1,9 +1,8 @@
-"""A website's data: what the vendor would find in it on the sandbox's day."""
+"""A website's data on the current day of the sandbox."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,40 +12,42 @@ from attribution_elt.sandbox.ignite.people import hashed_emails
 from attribution_elt.sandbox.rhythm import Rhythm
 
 if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
+    from attribution_elt.sandbox.vendor import Vendor
 
 DEFAULT_LOOKBACK_DAYS = 30
 FIRST_LOCATION = 60001
-FIRST_AUDIENCE = 20001  # and likewise the first group: one number is two different things
-TWICE = range(2, 10**6, 9)  # sales, without an id, that were uploaded twice
+FIRST_AUDIENCE = 20001  # also the first group: audiences and groups share numbers
+TWICE = range(2, 10**6, 9)  # numbers of the sales without an id that were uploaded twice
 INTERVALS = (1, 2, 3, 7, 10, 14, 21, 28, 35, 45, 70, 100)  # days between visits
 
 Kind = Literal["audiences", "audience_groups"]
+SAMPLES: dict[Kind, list[dict[str, Any]]] = {
+    "audiences": documented.AUDIENCES,
+    "audience_groups": documented.AUDIENCE_GROUPS,
+}
 
 
 @dataclass
 class Sizes:
-    """How much there is at each website; the first has the document's samples besides."""
+    """Numbers of records per website; the first website also has the document's samples."""
 
     visitors: int = 200
     products: int = 40
     locations: int = 30
     audiences: int = 20
     audience_groups: int = 6
-    members: int = 25  # of an audience or a group, on average, whenever they were seen last
-    sales: int = 30  # some of them yet to come
-    vanishing_share: float = 0.0  # of the listed ids have no details, others every day
+    members: int = 25  # average members of an audience or a group, for any window
+    sales: int = 30  # some of them in the future
+    vanishing_share: float = 0.0  # share of the listed ids without details, others every day
 
 
 class Website:
-    """A website and what is known of its visitors.
+    """A website and its visitors.
 
-    `since` is the first day of a look-back, taken at its word however long ago it is.
+    `since` is the first day of a look-back window, which may be any number of days ago.
     """
 
-    def __init__(
-        self, number: int, sizes: Sizes, clock: Clock, randomness: Callable[..., random.Random]
-    ) -> None:
+    def __init__(self, number: int, sizes: Sizes, vendor: Vendor) -> None:
         self.name = f"website_{number}"
         self.token = f"sandbox-ignite-{number}-token"
         self.secret = f"sandbox-ignite-{number}-secret"
@@ -54,18 +55,22 @@ class Website:
         self._host = f"website-{number}.example.com"
         self._documented = number == 1
         self._sizes = sizes
-        self._clock = clock
-        self._randomness = randomness
+        self._vendor = vendor
+        self._clock = vendor.clock
         self._people: list[Rhythm] = []
 
     def visitors(self, since: date, algorithm: str = "md5") -> list[str]:
-        """Give the hashed addresses of those seen."""
+        """Return the hashed addresses of the visitors in the window."""
+        if self._vendor.emptied:
+            return []
         people = range(self._sizes.visitors)
         return self._hashed([number for number in people if self._seen(number, since)], algorithm)
 
     def products(self, since: date) -> list[dict[str, Any]]:
-        """Give the products looked at."""
-        found = []
+        """Return the products viewed in the window."""
+        found: list[dict[str, Any]] = []
+        if self._vendor.emptied:
+            return found
         for number in range(self._sizes.products):
             rng = self._random("product", number)
             visits = self._rhythm(rng)
@@ -75,8 +80,10 @@ class Website:
         return [*documented.PRODUCTS, *found] if self._documented else found
 
     def locations(self, since: date) -> list[dict[str, Any]]:
-        """Give the locations that visited."""
-        found = []
+        """Return the locations that visited in the window."""
+        found: list[dict[str, Any]] = []
+        if self._vendor.emptied:
+            return found
         for number in range(FIRST_LOCATION, FIRST_LOCATION + self._sizes.locations):
             rng = self._random("location", number)
             if self._within(self._rhythm(rng), since):
@@ -84,8 +91,8 @@ class Website:
         return [documented.LOCATION, *found] if self._documented else found
 
     def location(self, number: int, algorithm: str = "md5") -> dict[str, Any] | None:
-        """Give a location with its details, if it is there."""
-        if self._vanished("locations", number):
+        """Return a location with its details, if it exists."""
+        if self._vanished("locations", number) or self._vendor.emptied:
             return None
         if self._documented and number == documented.LOCATION["id"]:
             return documented.location_details(algorithm)
@@ -105,48 +112,56 @@ class Website:
         }
 
     def audiences(self) -> list[dict[str, Any]]:
-        """Give the audiences there are now."""
-        found = [self._described("audiences", number) for number in self._current("audiences")]
-        return [*documented.AUDIENCES, *found] if self._documented else found
+        """Return the current audiences."""
+        return self._listed("audiences")
 
     def audience_groups(self) -> list[dict[str, Any]]:
-        """Give the audience groups there are now."""
-        kind: Kind = "audience_groups"
+        """Return the current audience groups."""
+        return self._listed("audience_groups")
+
+    def _listed(self, kind: Kind) -> list[dict[str, Any]]:
+        if self._vendor.emptied:
+            return []
         found = [self._described(kind, number) for number in self._current(kind)]
-        return [*documented.AUDIENCE_GROUPS, *found] if self._documented else found
+        return [*SAMPLES[kind], *found] if self._documented else found
 
     def members(
         self, kind: Kind, number: int, since: date, algorithm: str = "md5"
     ) -> list[str] | None:
-        """Give an audience's or a group's members seen, if it is there."""
-        if self._vanished(kind, number):
+        """Return the members of an audience or a group in the window, if it exists."""
+        if self._vanished(kind, number) or self._vendor.emptied:
             return None
-        samples = {
-            "audiences": documented.AUDIENCES,
-            "audience_groups": documented.AUDIENCE_GROUPS,
-        }
-        if self._documented and any(sample["id"] == number for sample in samples[kind]):
+        if self._documented and any(sample["id"] == number for sample in SAMPLES[kind]):
             return documented.members(algorithm)
         if not self._is_current(kind, number):
             return None
         return self._hashed(self._members_seen(kind, number, since), algorithm)
 
     def sales(self) -> dict[str, list[dict[str, Any]]]:
-        """Give all sales so far, and those that were matched with visitors some days later."""
-        sales, matched = [], []
-        for number in range(self._sizes.sales):
+        """Return all sales so far, and the sales that were matched with visitors some days later.
+
+        A withdrawal may also change the amount of a sale.
+        """
+        sales: list[dict[str, Any]] = []
+        matched: list[dict[str, Any]] = []
+        today = self._clock.today
+        for number in range(0 if self._vendor.emptied else self._sizes.sales):
             rng = self._random("sale", number)
             day = self._clock.start + timedelta(rng.randint(-60, 20))
             sale = catalogue.sale(rng, number, day)
+            changes = self._vendor.withdrawals.occurrences(today, self.name, "amount", number)
+            sale["amount"] += 100 * changes
             copies = 1 + (number in TWICE)
-            if day <= self._clock.today:
+            gone = self._gone("sales", number)
+            if day <= today and not gone:
                 sales += [sale] * copies
-            if number % 2 == 0 and day + timedelta(10) <= self._clock.today:
-                matched += [{**sale, "location_id": FIRST_LOCATION + number}] * copies
+            if number % 2 == 0 and day + timedelta(10) <= today:
+                row = {**sale, "location_id": FIRST_LOCATION + number}
+                matched += [row] * (0 if gone or self._gone("matched_sales", number) else copies)
         return {"sales": sales, "matched_sales": matched}
 
     def truth(self, since: date, algorithm: str = "md5") -> dict[str, Any]:
-        """Give all that is found by looking back, the details by id."""
+        """Return all data of the window, with the details by id."""
         locations = self.locations(since)
         audiences, groups = self.audiences(), self.audience_groups()
 
@@ -168,10 +183,13 @@ class Website:
         }
 
     def _random(self, *topic: object) -> random.Random:
-        return self._randomness(self.name, *topic)
+        return self._vendor.random(self.name, *topic)
+
+    def _gone(self, *topic: object) -> bool:
+        return self._vendor.is_gone(self.name, *topic)
 
     def _rhythm(self, rng: random.Random) -> Rhythm:
-        """Choose when somebody or something is seen; some are still to be seen first."""
+        """Choose the days of visits; the first one may be in the future."""
         return Rhythm(self._clock.start + timedelta(rng.randint(-300, 30)), rng.choice(INTERVALS))
 
     def _within(self, visits: Rhythm, since: date) -> bool:
@@ -191,15 +209,16 @@ class Website:
         return self._sizes.audiences if kind == "audiences" else self._sizes.audience_groups
 
     def _current(self, kind: Kind) -> list[int]:
-        return [self._holder(kind, place) for place in range(self._places(kind))]
+        numbers = [self._holder(kind, place) for place in range(self._places(kind))]
+        return [number for number in numbers if not self._gone(kind, number)]
 
     def _is_current(self, kind: Kind, number: int) -> bool:
         places, order = self._places(kind), number - FIRST_AUDIENCE
-        known = places > 0 and order >= 0
+        known = places > 0 and order >= 0 and not self._gone(kind, number)
         return known and self._holder(kind, order % places) == number
 
     def _holder(self, kind: Kind, place: int) -> int:
-        """Tell which id has a place now: each goes some day and a new one takes its place."""
+        """Return the current id in a place; after some days a new id replaces it."""
         rng = self._random("lifetime", kind, place)
         lifetime = rng.randint(15, 300)
         age = (self._clock.today - self._clock.start).days + rng.randrange(lifetime)
@@ -219,7 +238,11 @@ class Website:
         count = rng.randint(0, 2 * self._sizes.members)
         everybody = self._sizes.visitors
         members = rng.sample(range(everybody), min(count, everybody))
-        return [member for member in members if self._seen(member, since)]
+        return [
+            member
+            for member in members
+            if self._seen(member, since) and not self._gone("member", kind, number, member)
+        ]
 
     def _vanished(self, kind: str, number: int) -> bool:
         rng = self._random("vanished", kind, number, self._clock.today)

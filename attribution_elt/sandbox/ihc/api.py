@@ -1,12 +1,14 @@
-"""The one endpoint, its gateway and its limits."""
+"""The one endpoint, its gateway and its limits, and a shop's journeys to send to it."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
+
+from typing_extensions import override
 
 from attribution_elt.sandbox.exact_json import decode, encode
 from attribution_elt.sandbox.faults import Fault
@@ -18,6 +20,7 @@ from attribution_elt.sandbox.ihc.checks import (
     redistributions,
 )
 from attribution_elt.sandbox.ihc.credits import DOCUMENTED_WEIGHTS, Redistribution, Row, attribute
+from attribution_elt.sandbox.ihc.journeys import journeys
 from attribution_elt.sandbox.messages import Request, Response
 from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
 
@@ -29,11 +32,14 @@ UNPARSABLE_JOURNEY = 406
 
 
 class Ihc(Vendor):
-    """Computes credits, and counts what it computed.
+    """Computes credits, and counts the computed journeys.
 
-    An answer's `statusCode` is that of its body; over HTTP it is 200, but for the statuses in
-    `http_statuses`. What the gateway lets through counts for the monthly quota, refused as invalid
-    or not; the quota comes back with the next month of the sandbox's day.
+    `statusCode` in the body is the status of an answer; the HTTP status is 200, except for the
+    statuses in `http_statuses`. Each request that passes the gateway counts towards the monthly
+    quota, invalid requests included. The quota starts again with the next month.
+
+    The vendor stores no journeys. `sessions` returns those of a shop: withdrawals remove single
+    sessions, never the last one of a journey (`withdraw("session", session_id)`).
     """
 
     name = "ihc"
@@ -46,25 +52,26 @@ class Ihc(Vendor):
             "new_customers": DOCUMENTED_WEIGHTS,
             "returning_customers": (3000, 2000, 5000),
         }
-        self.max_journeys = 100  # in a request
-        self.max_sessions = 3000  # likewise; 200 on a free plan
+        self.max_journeys = 100  # per request
+        self.max_sessions = 3000  # per request; 200 on a free plan
         self.monthly_quota: int | None = None  # requests
         self.requests_per_second: int | None = None
         self.http_statuses = {INVALID_INPUT}
-        self.partial_failures = True  # False: one bad journey fails the whole request, unnamed
-        self.refused_conversions: set[str] = set()  # refused for reasons of the vendor's own
-        self.missing_sessions: set[str] = set()  # session ids that are left out of the answers
-        self.trigger_ids: Literal["both", "conversion_id", "session_id"] = "both"  # where known
-        self.extra: dict[str, Any] = {}  # properties that the document does not know
+        self.partial_failures = True  # False: one bad journey fails the request, without its id
+        self.refused_conversions: set[str] = set()  # conversions that cannot be computed
+        self.missing_sessions: set[str] = set()  # session ids that answers leave out
+        self.trigger_ids: Literal["both", "conversion_id", "session_id"] = "both"  # if known
+        self.extra: dict[str, Any] = {}  # properties that the document does not mention
         self.monotonic: Callable[[], float] = time.monotonic
-        self.journeys_computed: Counter[str] = Counter()  # by conversion_id
-        self.sessions_computed: Counter[tuple[str, str]] = Counter()  # by both ids
+        self.journey_count = 60  # journeys of `sessions`
+        self.journeys_computed: Counter[str] = Counter()  # counts by conversion_id
+        self.sessions_computed: Counter[tuple[str, str]] = Counter()  # counts by both ids
         self._months: Counter[str] = Counter()
         self._admitted: deque[float] = deque()
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The key that opens the gateway."""
+        """The gateway's API key."""
         return {"api_key": self.api_key}
 
     @property
@@ -79,18 +86,18 @@ class Ihc(Vendor):
 
     @property
     def split_journeys(self) -> set[str]:
-        """The conversions of which no session was computed every time: parts came separately."""
+        """The conversions whose sessions came in several requests, so that some are missing."""
         most = Counter[str]()
         for (conversion_id, _), times in self.sessions_computed.items():
             most[conversion_id] = max(most[conversion_id], times)
         return {each for each, times in self.journeys_computed.items() if most[each] < times}
 
     def routes(self) -> Sequence[Route]:
-        """Give the one endpoint."""
+        """Return the one endpoint."""
         return [Route("POST", "/v1/compute_ihc", self._compute)]
 
     def truth(self) -> dict[str, Any]:
-        """Tell what was computed: there is nothing else that the vendor keeps."""
+        """Return the counts of computed journeys and sessions, the vendor's only data."""
         with self.lock:
             return {
                 "quota_used": self.quota_used,
@@ -98,19 +105,40 @@ class Ihc(Vendor):
                 "sessions_computed": self.sessions_computed.total(),
             }
 
+    def sessions(self) -> list[Row]:
+        """Return the current sessions of a shop's journeys, which converted before the first day.
+
+        A withdrawal removes a session from its journey, which a later run then computes again.
+        """
+        rows = list(journeys(self.journey_count, self.clock.start, seed=self.seed))
+        return [
+            row
+            for row in rows
+            if row["conversion"] or not self.is_gone("session", row["session_id"])
+        ]
+
+    def credits_of(self, sessions: Iterable[Row]) -> list[Row]:
+        """Return the credits of all valid journeys in a list of sessions, without counting them."""
+        by_conversion = group_sessions({"customer_journeys": list(sessions)})
+        return [row for journey in by_conversion.values() for row in self.credits(journey)]
+
+    @override
+    def discard_data(self) -> None:
+        """Do nothing, because there is no generated data."""
+
     def credits(
         self,
         sessions: Sequence[Row],
         conv_type_id: str | None = None,
         redistribution_parameter: dict[str, Any] | None = None,
     ) -> list[Row]:
-        """Give the credits of one journey's valid sessions, without counting anything."""
+        """Return the credits of one journey's valid sessions, without counting it."""
         weights = self.models[conv_type_id or self.conv_type_id]
         rules = redistributions(decode(encode(redistribution_parameter or {})))
         return self._value(sessions, weights, rules)
 
     def error(self, status: int, message: str) -> Response:
-        """Shape an error as the gateway does, which knows no paths to those without a key."""
+        """Build an error in the gateway's format; an unknown path is a 403."""
         if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
             status, message = HTTPStatus.FORBIDDEN, "Missing Authentication Token"
         return Response.json({"message": message}, status)
@@ -165,7 +193,8 @@ class Ihc(Vendor):
                 ids = (session["session_id"] for session in sessions)
                 self.sessions_computed.update((conversion_id, each) for each in ids)
                 value += self._value(sessions, weights, rules)
-        return [row for row in value if row["session_id"] not in self.missing_sessions], failed
+        kept = [row for row in value if row["session_id"] not in self.missing_sessions]
+        return [] if self.emptied else kept, failed
 
     def _value(
         self, sessions: Sequence[Row], weights: Sequence[int], rules: dict[str, Redistribution]
@@ -200,7 +229,7 @@ class Ihc(Vendor):
 
 
 def value_null(times: int | None = 1, match: str | Callable[[Request], bool] = "") -> Fault:
-    """Make the fault that some clients have seen: HTTP 500 with a `value` of null."""
+    """Return a fault that clients have reported: HTTP 500 with a `value` of null."""
     body = '{"value":null,"partialFailureErrors":[],"statusCode":500}'
     return Fault("status", times=times, match=match, body=body)
 
@@ -209,7 +238,7 @@ def _body(request: Request) -> Any:
     try:
         return request.json()
     except ValueError:
-        raise InvalidInputError("The body is no valid JSON") from None
+        raise InvalidInputError("The body is not valid JSON") from None
 
 
 def _failure(trigger: dict[str, str], reason: str, status: int) -> Row:

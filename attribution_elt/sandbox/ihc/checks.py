@@ -1,4 +1,4 @@
-"""What the vendor accepts: sessions, journeys and redistribution parameters."""
+"""Validation of sessions, journeys and redistribution parameters."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SETTINGS = ("direction", "receive_threshold", "redistribution_channel_labels")
 
 
 class InvalidInputError(Exception):
-    """A request that cannot be answered at all, for the reason given."""
+    """A request that the vendor refuses as a whole, with the reason."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a journey cannot be computed, and what ids are known of the cause."""
+    """The reason why a journey cannot be computed, and the known ids of its cause."""
 
     trigger: dict[str, str]
     reason: str
 
 
 def group_sessions(body: Any) -> dict[str | None, list[Row]]:
-    """Give a request's sessions by conversion id; None has those without a proper one."""
+    """Return a request's sessions by conversion id, or by None if the id is not valid."""
     sessions = body.get("customer_journeys") if isinstance(body, dict) else None
     if not isinstance(sessions, list) or not all(isinstance(row, dict) for row in sessions):
         raise InvalidInputError("'customer_journeys' must be a list of sessions")
@@ -45,7 +45,7 @@ def group_sessions(body: Any) -> dict[str | None, list[Row]]:
 
 
 def failures(sessions: Sequence[Row]) -> list[Failure]:
-    """Find what is wrong with the sessions of one journey."""
+    """Return the errors in the sessions of one journey."""
     found = [Failure(_ids(session), reason) for session in sessions if (reason := _fault(session))]
     if found:
         return found
@@ -66,7 +66,7 @@ def failures(sessions: Sequence[Row]) -> list[Failure]:
 
 
 def redistributions(value: Any) -> dict[str, Redistribution]:
-    """Read a redistribution_parameter."""
+    """Parse a redistribution_parameter."""
     if not isinstance(value, dict):
         raise _misfit("", "must be a dictionary")
     for phase in sorted(value.keys() - PHASES):

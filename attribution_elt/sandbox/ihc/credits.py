@@ -1,15 +1,16 @@
-"""How a journey's credits come about: a simple rule in the place of a trained model.
+"""The credits of a journey: a simple rule instead of a trained model.
 
-Credits are whole ten-thousandths, so that every column sums to exactly 1. Sessions are taken in the
-order of time, and an ad impression weighs half as much as a visit.
+Credits are whole ten-thousandths, so that every column sums to exactly 1. Sessions are in order of
+time, and an ad impression weighs half as much as a visit.
 
-- initializer: the more, the earlier the session; nothing for the last of several.
-- holder: alike for all sessions with holder engagement; 0 everywhere if there is none.
-- closer: the more, the later the session, of those with closer engagement; all of it for the last
-  session if there is none.
-- ihc: the phases weighed by the conversion type, a phase without credits left out.
+- initializer: earlier sessions get more, the last of several gets 0.
+- holder: all sessions with holder engagement get the same; all credits are 0 without such sessions.
+- closer: later sessions with closer engagement get more; without such sessions, the last one gets
+  all credits.
+- ihc: the weighted sum of the phases, with the weights of the conversion type; phases without
+  credits do not count.
 
-The phases of the document's sample are as documented; `DOCUMENTED_WEIGHTS` make its ihc of them.
+The document's sample gets the documented phases; `DOCUMENTED_WEIGHTS` turns them into its ihc.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Redistribution:
-    """What of a phase's credits is to go from some channels to the others.
+    """The redistribution of a phase's credits from some channels to the others.
 
-    A session of one of `labels` hands its credits to the sessions of other channels in `direction`
-    that had `threshold` or more before, in proportion to what they had (alike, if that was
-    nothing). It keeps them where there is no such session.
+    A session of a channel in `labels` gives its credits to the sessions of other channels in
+    `direction` that have at least `threshold`, in proportion to their credits (in equal parts if
+    they have 0). Without such sessions it keeps its credits.
     """
 
     direction: Direction
@@ -44,7 +45,7 @@ class Redistribution:
     labels: frozenset[str]
 
     def apply(self, column: Sequence[int], channels: Sequence[str]) -> list[int]:
-        """Give a phase's credits after redistribution."""
+        """Return a phase's credits after redistribution."""
         changed = list(column)
         open_to = [
             place
@@ -80,7 +81,7 @@ def attribute(
     weights: Sequence[int],
     redistributions: Mapping[str, Redistribution],
 ) -> list[Row]:
-    """Compute the credits of one journey's valid sessions, in the order they are given in."""
+    """Return the credits of one journey's valid sessions, in the given order."""
     places = sorted(range(len(sessions)), key=lambda place: moment(sessions[place]["timestamp"]))
     ordered = [sessions[place] for place in places]
     channels = [session["channel_label"] for session in ordered]
@@ -105,12 +106,16 @@ def attribute(
 
 
 def moment(timestamp: str) -> datetime:
-    """Read a timestamp of either documented form; a day or hour that is none is a ValueError."""
+    """Parse a timestamp of either documented form.
+
+    Raises:
+        ValueError: The day or the time does not exist.
+    """
     return datetime.fromisoformat(timestamp.replace(" ", "T", 1).replace(" ", ""))
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:
-    """Divide a total into whole parts by weight; what is left goes to the largest remainders."""
+    """Divide a total into integers by weight; the largest remainders get the rest."""
     whole = sum(weights)
     if not whole:
         return [0] * len(weights)
@@ -148,7 +153,7 @@ def _phases(sessions: Sequence[Row]) -> dict[str, list[int]]:
 
 
 def _content(sessions: Sequence[Row]) -> list[Row]:
-    """Give what matters of sessions: their order, but not how their time is written."""
+    """Return the sessions without their timestamps, whose format does not matter."""
     return [{"impression_interaction": 0, **row, "timestamp": None} for row in sessions]
 
 
@@ -157,5 +162,5 @@ _DOCUMENTED_CONTENT = _content(documented.REQUEST["customer_journeys"])
 
 @cache
 def _number(credit: int) -> Decimal:
-    """Write credits as the vendor does: 0.0, 0.25, 1.0."""
+    """Convert credits to the vendor's numbers: 0.0, 0.25, 1.0."""
     return Decimal(repr(credit / WHOLE))

@@ -1,4 +1,4 @@
-"""Journeys to send to IHC: valid ones of all lengths, and one for each thing that can be wrong."""
+"""Journeys to send to IHC: valid journeys of all lengths, and one with each kind of error."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Final
 
 Row = dict[str, Any]
 
-LENGTHS: Final = {range(1, 6): 70, range(6, 31): 25, range(31, 151): 5}  # of a hundred journeys
+LENGTHS: Final = {range(1, 6): 70, range(6, 31): 25, range(31, 151): 5}  # sessions and weights
 DAY = 86_400
-SPAN = 30 * DAY  # seconds from a journey's first session to its last, at most
-HOLDER_SHARE, CLOSER_SHARE, IMPRESSION_SHARE = 0.4, 0.15, 0.1  # of the sessions
-ZONES = {  # by what they add to a timestamp
+SPAN = 30 * DAY  # maximum seconds between the first and the last session of a journey
+HOLDER_SHARE, CLOSER_SHARE, IMPRESSION_SHARE = 0.4, 0.15, 0.1  # shares of the sessions
+ZONES = {  # time zones by the suffix of a timestamp
     "": UTC,
     " +0000": UTC,
     " +0400": timezone(timedelta(hours=4)),
@@ -32,7 +32,7 @@ REQUIRED = (
     *("session_id", "timestamp", "channel_label"),
     *("holder_engagement", "closer_engagement", "conversion"),
 )
-WRONG: Final[dict[str, Row]] = {  # what is changed in the second of three sessions
+WRONG: Final[dict[str, Row]] = {  # changes to the second of three sessions
     **{f"no {name}": {name: ABSENT} for name in REQUIRED},
     "empty channel_label": {"channel_label": ""},
     "empty session_id": {"session_id": ""},
@@ -61,10 +61,10 @@ def journeys(
     seed: int = 1,
     lengths: Mapping[range, int] = LENGTHS,
 ) -> Iterator[Row]:
-    """Make so many journeys and give their sessions, one conversion after the other.
+    """Generate `count` journeys and yield their sessions, one conversion after the other.
 
-    The conversions are spread evenly over the `days` before `until`. Each of `lengths` is chosen as
-    often as its weight says. Other seeds and other days give other ids.
+    The conversions are spread evenly over the `days` before `until`. `lengths` has the weight of
+    each range of lengths. Other seeds and other days give other ids.
     """
     first = datetime.combine(until - timedelta(days), time(), UTC)
     for number in range(count):
@@ -73,7 +73,7 @@ def journeys(
 
 
 def invalid_journeys(until: date, seed: int = 1) -> dict[str, list[Row]]:
-    """Make a journey for each thing that can be wrong with one, by what it is."""
+    """Return a journey with each kind of error, by the name of the error."""
     extra = ("duplicate session_id", "no conversion_id")
     names = [*WRONG, *extra]
     rows = journeys(len(names), until, seed=seed, lengths={range(3, 4): 1})
