@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from singer_sdk import Stream
-from target_warehouse import warehouses as adapters
 from target_warehouse.columns import ColumnType
+from target_warehouse.warehouses.registry import own_adapters
 
 from attribution_elt.kit.settings import common
 from plugins import plugin_class
@@ -129,7 +127,7 @@ def taps(_project: str) -> Iterator[Sequence[str]]:
 
 def types(_target: str) -> Iterator[Sequence[str]]:
     """Yield the rows of the table of types, a column for each warehouse."""
-    found = warehouses()
+    found = own_adapters()
     yield "kind", *found
     yield tuple("---" for _ in range(len(found) + 1))
     for kind in ColumnType:
@@ -141,18 +139,8 @@ def limits(_target: str) -> Iterator[Sequence[str]]:
     """Yield the rows of the table of what suits each warehouse."""
     yield "warehouse", "bytes of a name, at most", "`batch_max_bytes`"
     yield "---", "---", "---"
-    for name, adapter in warehouses().items():
-        yield name, str(adapter.name_limit), f"{adapter.batch_bytes >> 20} MiB"
-
-
-def warehouses() -> dict[str, Any]:
-    """Return the adapters by the warehouses' names."""
-    modules = (
-        importlib.import_module(f"{adapters.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(adapters.__path__)
-    )
-    found = [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
-    return {each.__name__.removesuffix("Adapter"): each for each in found}
+    for name, adapter in own_adapters().items():
+        yield name, str(adapter.dialect.name_limit), f"{adapter.batch_bytes >> 20} MiB"
 
 
 def code(names: Iterable[str]) -> str:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from target_warehouse.warehouses import Adapter, connect, is_through_dlt
-from target_warehouse.warehouses.base import literal
+from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.registry import connect, is_through_dlt
 
 from attribution_elt.checks.findings import Finding
 from attribution_elt.core.errors import in_a_line
@@ -65,9 +65,9 @@ def file_of(url: str) -> Path | None:
 
 def has_schema(adapter: Adapter, schema: str) -> bool:
     """Tell whether a warehouse that has schemas has this one."""
-    name = adapter.identifier(schema)[1:-1].replace('""', '"')  # as the warehouse spells it
+    name = adapter.dialect.identifier(schema)[1:-1].replace('""', '"')  # as the warehouse spells it
     has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
-    return bool(adapter.execute(has + literal(name)))
+    return bool(adapter.execute(has + adapter.dialect.literal(name)))
 
 
 def _judge_folder(found: Finding, file: Path) -> None:
@@ -119,8 +119,8 @@ def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str]]:
 
     A warehouse without schemas has an empty one.
     """
-    table, where, is_new = adapter.identifier(f"_preflight_{uuid.uuid4().hex}"), "", False
-    place = adapter.identifier(schema)
+    table, where, is_new = adapter.dialect.identifier(f"_preflight_{uuid.uuid4().hex}"), "", False
+    place = adapter.dialect.identifier(schema)
     if schema:
         table, where = f"{place}.{table}", f" in the schema {schema}"
         is_new = not has_schema(adapter, schema)

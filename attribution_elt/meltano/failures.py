@@ -7,8 +7,8 @@ The loader cannot know what became of the tap: which units failed, and whether i
 
 from __future__ import annotations
 
-from target_warehouse.warehouses import connect
-from target_warehouse.warehouses.base import literal
+from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.display import Display
 from attribution_elt.core.errors import in_a_line
@@ -40,19 +40,21 @@ def _note(project: Project, run_id: str, pipeline: Pipeline) -> None:
     try:
         if adapter.columns(RUNS):
             for stream in pipeline.streams:
-                adapter.execute(_update(adapter.path(RUNS), run_id, stream, pipeline))
+                adapter.execute(_update(adapter, run_id, stream, pipeline))
             adapter.commit()
     finally:
         adapter.close()
 
 
-def _update(table: str, run_id: str, stream: str, pipeline: Pipeline) -> str:
-    """Return the statement that says of a stream what its tap failed at."""
+def _update(adapter: Adapter, run_id: str, stream: str, pipeline: Pipeline) -> str:
+    """Return the statement that stores the errors of a stream's tap."""
+    literal = adapter.dialect.literal  # messages quote the vendor
     units = [text for text, streams in pipeline.failed_units if stream in streams or not streams]
     lines = [*pipeline.failures, *units]
     message = literal("\n".join(lines)[:LONGEST]) if lines else "NULL"
     incomplete = ", complete = FALSE" if lines else ""
     return (
-        f"UPDATE {table} SET failed_units = {len(units)}, message = {message}{incomplete} "
+        f"UPDATE {adapter.path(RUNS)} "
+        f"SET failed_units = {len(units)}, message = {message}{incomplete} "
         f"WHERE run_id = {literal(run_id)} AND stream = {literal(stream)}"
     )

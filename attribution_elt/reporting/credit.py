@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from target_warehouse.warehouses import Adapter
+from target_warehouse.warehouses.base import Adapter
 
 from attribution_elt.reporting.revenue import Source
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from target_warehouse.warehouses import Adapter, connect, is_through_dlt
-from target_warehouse.warehouses.base import literal
+from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.registry import connect, is_through_dlt
 
 from attribution_elt.checks.warehouses import file_of, has_schema, keep_secret
 from attribution_elt.core.dates import instant
@@ -232,7 +232,8 @@ def _count(place: Place, adapter: Adapter, since: datetime) -> None:
 def _runs(adapter: Adapter, since: datetime) -> Iterator[Run]:
     rows: list[tuple[Any, ...]] = adapter.execute(
         "SELECT stream, run_id, started_at, records, inserted, updated, rejected, complete, "
-        f"message FROM {adapter.path(RUNS)} WHERE started_at >= {literal(f'{since:%Y-%m-%d}')} "
+        f"message FROM {adapter.path(RUNS)} "
+        f"WHERE started_at >= {adapter.dialect.literal(f'{since:%Y-%m-%d}')} "
         "ORDER BY started_at"
     )
     for stream, run_id, started_at, records, inserted, updated, rejected, complete, why in rows:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.transaction import transact
-from target_warehouse.warehouses import Adapter, connect
-from target_warehouse.warehouses.base import literal
+from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.display import Display
 from attribution_elt.core.dates import instant
@@ -207,7 +207,8 @@ def _is_whole(adapter: Adapter, source: Source) -> bool:
     if not adapter.columns(RUNS):
         return True
     rows = adapter.execute(
-        f"SELECT complete FROM {adapter.path(RUNS)} WHERE stream = {literal(source.stream)} "
+        f"SELECT complete FROM {adapter.path(RUNS)} "
+        f"WHERE stream = {adapter.dialect.literal(source.stream)} "
         "ORDER BY started_at DESC LIMIT 1"
     )
     return not rows or bool(rows[0][0])
@@ -250,7 +251,8 @@ def history(adapter: Adapter, source: Source) -> list[Note]:
         return []
     rows = adapter.execute(
         "SELECT noted_at, day, channel, currency, conversions, revenue "
-        f"FROM {adapter.path(REVENUE_HISTORY)} WHERE stream = {literal(source.stream)} "
+        f"FROM {adapter.path(REVENUE_HISTORY)} "
+        f"WHERE stream = {adapter.dialect.literal(source.stream)} "
         "ORDER BY noted_at"
     )
     return [

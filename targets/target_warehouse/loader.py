@@ -24,7 +24,7 @@ from target_warehouse.errors import InvalidSchemaError
 from target_warehouse.state import Checkpoints
 from target_warehouse.table_loader import Options, TableLoader
 from target_warehouse.transaction import transact
-from target_warehouse.warehouses import Adapter
+from target_warehouse.warehouses.base import Adapter
 from target_warehouse.worker import Worker
 
 _MAX_AGE = 60  # seconds that a record waits for its batch to fill
@@ -296,11 +296,9 @@ class Loader:
         if name not in self._tables:
             fitted = names.assign_identifiers(
                 [name],
-                adapter.name_limit,
+                adapter.dialect,
                 existing=adapter.tables(),
                 reserved=[REJECTED, RUNS, *self._tables.values()],
-                fold_case=adapter.fold_case,
-                sanitize=adapter.sanitize,
             )
             self._tables |= fitted
         return self._tables[name]

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from attribution_elt.core.events import RUN_ID, RUNS, event
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses import Adapter, Merged
+from target_warehouse.warehouses.base import Adapter, Merged
 
 _KINDS = {
     "run_id": ColumnType.TEXT,

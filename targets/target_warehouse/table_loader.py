@@ -28,7 +28,7 @@ from target_warehouse.decode import (
 )
 from target_warehouse.runs import Tally
 from target_warehouse.transaction import transact
-from target_warehouse.warehouses import Adapter, Merged
+from target_warehouse.warehouses.base import Adapter, Merged
 
 _REJECTED_COLUMNS = {
     "stream": Column(ColumnType.TEXT),
@@ -146,11 +146,9 @@ class TableLoader:
         """Map properties to the names of their columns."""
         return names.assign_identifiers(
             properties,
-            self._adapter.name_limit,
+            self._adapter.dialect,
             existing=self._columns,
-            reserved=self._metadata,
-            fold_case=self._adapter.fold_case,
-            sanitize=self._adapter.sanitize,
+            reserved=[*self._metadata, *self._adapter.dialect.reserved_columns],
         )
 
     def _new(self, kind: ColumnType) -> Column:

@@ -17,7 +17,7 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import in_a_line
 from target_warehouse.reader import MessageReader
-from target_warehouse.warehouses import connect
+from target_warehouse.warehouses.registry import connect
 
 if TYPE_CHECKING:
     from target_warehouse.loader import Loader

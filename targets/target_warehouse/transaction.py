@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import backoff
 
 if TYPE_CHECKING:
-    from target_warehouse.warehouses import Adapter
+    from target_warehouse.warehouses.base import Adapter
 
 _PATIENCE = 60  # seconds for which a warehouse may be away: a restart or a failover
 _LONGEST_WAIT = 5

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import psycopg
 import pytest
-from target_warehouse.warehouses import connect
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.report import report
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader

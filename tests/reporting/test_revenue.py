@@ -5,7 +5,8 @@ from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from target_warehouse.warehouses import Adapter, connect
+from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.reporting.movements import Movement, Restated, restated
 from attribution_elt.reporting.revenue import SOURCES, Figure, Key, Note, figures, history, note

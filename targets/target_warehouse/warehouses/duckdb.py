@@ -13,7 +13,8 @@ import pyarrow as pa
 from typing_extensions import override
 
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses.base import Adapter, Merged, listed, literal, quoted
+from target_warehouse.warehouses.base import Adapter, Merged
+from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 
 _STAGE = "staged_rows"
 _DIGITS = 38
@@ -44,7 +45,7 @@ class DuckDBAdapter(Adapter):
     """Reads Arrow tables where they lie and merges them without an index."""
 
     types = _TYPES
-    name_limit = 255
+    dialect = STANDARD
     batch_bytes = 16 << 20
     decimal_digits = _DIGITS
     errors = (duckdb.Error,)

@@ -68,7 +68,7 @@ def serving() -> Iterator[int]:
 def watch(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
     """Have something done before each statement of the loader's, such as raising an error."""
     # Not at the top: the driver takes seconds, for which the tests of others need not wait.
-    from target_warehouse.warehouses.snowflake import SnowflakeAdapter  # noqa: PLC0415
+    from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter  # noqa: PLC0415
 
     execute = SnowflakeAdapter.execute
 

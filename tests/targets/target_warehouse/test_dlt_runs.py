@@ -18,7 +18,8 @@ from urllib.parse import quote
 import pytest
 from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseTransientException
 from target_warehouse.loader import RecordsRejectedError
-from target_warehouse.warehouses import WarehouseError, connect
+from target_warehouse.warehouses.base import WarehouseError
+from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.through_dlt import sql
 from target_warehouse.warehouses.through_dlt.destinations import destination
 
@@ -266,7 +267,7 @@ def test_a_schema_is_needed(duckdb_through_dlt: ThroughDlt) -> None:
 
 def test_others_do_not_wait_for_dlt() -> None:
     code = (
-        "import sys; from target_warehouse.warehouses import connect\n"
+        "import sys; from target_warehouse.warehouses.registry import connect\n"
         "connect('duckdb:///:memory:', None)\n"
         "print('dlt' in sys.modules)"
     )

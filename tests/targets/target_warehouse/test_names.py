@@ -1,64 +1,74 @@
-"""Names are made to assign_identifiers, and never collide."""
+"""Names of tables and columns fit the warehouse and never collide."""
 
 from __future__ import annotations
 
 import pytest
 from target_warehouse.names import assign_identifiers
+from target_warehouse.warehouses.dialect import SqlDialect
+from typing_extensions import override
 
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema
 
 LONG = "x" * 70
+POSTGRESQL = SqlDialect(63)
+
+
+class Folding(SqlDialect):
+    """A database that ignores case and writes names in small letters."""
+
+    @override
+    def fold_case(self, name: str) -> str:
+        return name.lower()
 
 
 def test_a_name_that_fits_stays() -> None:
     names = ["id", "select", "Mixed Case", 'a"b', "å", "x" * 63]
-    assert assign_identifiers(names, 63) == {name: name for name in names}
+    assert assign_identifiers(names, POSTGRESQL) == {name: name for name in names}
 
 
 def test_a_name_that_is_too_long_ends_in_a_hash() -> None:
-    fitted = assign_identifiers([f"{LONG}a", f"{LONG}b", "å" * 40], 63)
+    fitted = assign_identifiers([f"{LONG}a", f"{LONG}b", "å" * 40], POSTGRESQL)
 
     assert len(set(fitted.values())) == 3
     assert all(len(name.encode()) <= 63 for name in fitted.values())
-    assert fitted[f"{LONG}a"] == assign_identifiers([f"{LONG}a"], 63)[f"{LONG}a"]
+    assert fitted[f"{LONG}a"] == assign_identifiers([f"{LONG}a"], POSTGRESQL)[f"{LONG}a"]
     assert fitted[f"{LONG}a"].startswith("x" * 54 + "_")
 
 
 def test_names_that_differ_in_case_only() -> None:
-    fitted = assign_identifiers(["Id", "id", "ID"], 63)
+    fitted = assign_identifiers(["Id", "id", "ID"], POSTGRESQL)
 
     assert fitted["Id"] == "Id"
     assert len({name.casefold() for name in fitted.values()}) == 3
 
 
 def test_a_name_keeps_its_identifier_whatever_comes_with_it() -> None:
-    first = assign_identifiers(["Id", "id"], 63)
+    first = assign_identifiers(["Id", "id"], POSTGRESQL)
 
-    assert assign_identifiers(["id", "Id"], 63, existing=first.values()) == first
-    assert assign_identifiers(["id"], 63, existing=first.values()) == {"id": first["id"]}
-    assert assign_identifiers(["id"], 63, existing=["Id"]) == {"id": first["id"]}
+    assert assign_identifiers(["id", "Id"], POSTGRESQL, existing=first.values()) == first
+    assert assign_identifiers(["id"], POSTGRESQL, existing=first.values()) == {"id": first["id"]}
+    assert assign_identifiers(["id"], POSTGRESQL, existing=["Id"]) == {"id": first["id"]}
 
 
 def test_reserved_names_are_not_given() -> None:
-    fitted = assign_identifiers(["_sdc_sequence", "_SDC_SEQUENCE"], 63, reserved=["_sdc_sequence"])
+    fitted = assign_identifiers(
+        ["_sdc_sequence", "_SDC_SEQUENCE"], POSTGRESQL, reserved=["_sdc_sequence"]
+    )
     assert "_sdc_sequence" not in {name.casefold() for name in fitted.values()}
 
 
 def test_names_that_the_warehouse_takes_for_one() -> None:
-    fitted = assign_identifiers(["ID", "id", "NAME"], 63, fold_case=str.lower)
+    fitted = assign_identifiers(["ID", "id", "NAME"], Folding(63))
 
     assert fitted["id"] == "id"
     assert fitted["NAME"] == "name"
     assert fitted["ID"].startswith("id_")
-    assert (
-        assign_identifiers(["id", "ID", "NAME"], 63, existing=fitted.values(), fold_case=str.lower)
-        == fitted
-    )
+    assert assign_identifiers(["id", "ID", "NAME"], Folding(63), existing=fitted.values()) == fitted
 
 
 @pytest.mark.parametrize("name", ["", "\0", "\ud800"])
 def test_a_name_of_nothing_is_one(name: str) -> None:
-    assert assign_identifiers([name], 63)[name].startswith("_")
+    assert assign_identifiers([name], POSTGRESQL)[name].startswith("_")
 
 
 AWKWARD = ["select", "Group", "group", 'quo"te', "spa ce", "per%cent", "dash-ed", "å", "a.b", ""]

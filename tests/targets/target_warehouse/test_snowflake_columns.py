@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 from target_warehouse.columns import ColumnType
 from target_warehouse.loader import RecordsRejectedError
-from target_warehouse.warehouses import WarehouseError, connect
-from target_warehouse.warehouses.snowflake import SnowflakeAdapter
-from target_warehouse.warehouses.snowflake_values import as_texts
+from target_warehouse.warehouses.base import WarehouseError
+from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter
+from target_warehouse.warehouses.snowflake.values import as_texts
 
 from tests.targets.target_warehouse.stand_in import Snowflake
 from tests.targets.target_warehouse.warehouses import Line, raw_record, record, schema
@@ -203,7 +204,7 @@ class TestTypes:
         self, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch, statements: list[str]
     ) -> None:
         for name, value in [("SHORT_TEXT", 10), ("LONG_TEXT", 100), ("SIZES", {"VARCHAR": 10})]:
-            monkeypatch.setattr(f"target_warehouse.warehouses.snowflake._{name}", value)
+            monkeypatch.setattr(f"target_warehouse.warehouses.snowflake.adapter._{name}", value)
         monkeypatch.setattr(SnowflakeAdapter, "text_limit", 24)
         snowflake.rows("CREATE TABLE items (id NUMBER(19,0), name VARCHAR(10))")
         items = schema("items", id="integer", name="string")

@@ -15,7 +15,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from snowflake.connector.errors import OperationalError
-from target_warehouse.warehouses import WarehouseError, connect
+from target_warehouse.warehouses.base import WarehouseError
+from target_warehouse.warehouses.registry import connect
 
 from tests.serving import serving
 from tests.targets.target_warehouse.stand_in import Snowflake
@@ -163,7 +164,7 @@ def test_a_key_pair_in_place_of_a_password(tmp_path: Path, names: tuple[str, str
 
 
 def test_a_server_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_warehouse.warehouses.snowflake_connection._WAITS", (0, 0))
+    monkeypatch.setattr("target_warehouse.warehouses.snowflake.connection._WAITS", (0, 0))
     answers = Answers(SIGNED_IN)
     with answers.served() as way, pytest.raises(OperationalError) as raised:
         connect(f"snowflake://me:secret@account/db?{way}", None)

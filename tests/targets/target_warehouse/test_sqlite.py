@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses import Adapter, WarehouseError, connect
+from target_warehouse.warehouses.base import Adapter, WarehouseError
+from target_warehouse.warehouses.registry import connect
 
 from tests.targets.target_warehouse.warehouses import (
     Line,

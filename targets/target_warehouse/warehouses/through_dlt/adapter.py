@@ -30,6 +30,7 @@ from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt import sql as dlt_sql
 from target_warehouse.warehouses.through_dlt.destinations import destination
+from target_warehouse.warehouses.through_dlt.dialect import DltDialect, dialect_of
 
 _SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -53,7 +54,6 @@ class DltAdapter(Adapter):
     """
 
     types = dlt_columns.TYPES
-    name_limit = 63
     batch_bytes = 64 << 20
     decimal_digits = dlt_columns.DIGITS
     decimal_step = 9
@@ -77,6 +77,7 @@ class DltAdapter(Adapter):
                 self._begin()
                 with self._client() as client:
                     self._capabilities = client.capabilities
+                    self.dialect = DltDialect(client)
             self._open = stack.pop_all()
 
     @override
@@ -116,10 +117,6 @@ class DltAdapter(Adapter):
         if isinstance(error, ConfigFieldMissingException):
             return "the setting url is not complete: " + " ".join(lines[:2])
         return lines[0]  # further ones may show the row
-
-    @override
-    def sanitize(self, name: str) -> str:
-        return dlt_columns.plain(name, folded=self._capabilities.casefold_identifier is not str)
 
     @override
     def path(self, table: str) -> str:
@@ -364,22 +361,16 @@ def _alter(
     if not isinstance(type_, str):
         type_ = type_.compile(dialect=sql.dialect)  # one of SQLAlchemy's
     path, column = sql.make_qualified_table_name(table), sql.escape_column_name(described["name"])
-    sql.execute_sql(dlt_sql.altered(_dialect(client), path, column, type_))
+    sql.execute_sql(dlt_sql.altered(dialect_of(client), path, column, type_))
 
 
 def _index(client: Any, table: str, keys: Sequence[Mapping[str, Any]]) -> None:
     sql = client.sql_client
     types = {sql.escape_column_name(key["name"]): key["data_type"] for key in keys}
     path = sql.make_qualified_table_name(table)
-    statement = dlt_sql.indexed(_dialect(client), path, types)
+    statement = dlt_sql.indexed(dialect_of(client), path, types)
     if statement:
         sql.execute_sql(statement)
-
-
-def _dialect(client: Any) -> str:
-    """Return the name of the SQL that a warehouse speaks."""
-    dialect: str = client.capabilities.sqlglot_dialect or client.sql_client.dialect_name
-    return dialect
 
 
 def _cause(error: BaseException) -> BaseException:

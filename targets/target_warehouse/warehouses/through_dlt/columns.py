@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,11 +70,3 @@ def wider(held: Column, wanted: Column, *, empty: bool) -> list[Column]:
     if held.kind is ColumnType.DATE and not empty:
         return [text]  # as instants, dates would be midnights in the session's time zone
     return [wanted]
-
-
-def plain(name: str, *, folded: bool) -> str:
-    """Put a name into the characters that all take; `folded` says that capitals are not kept."""
-    if folded:
-        name = name.lower()
-    name = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return re.sub(r"^_dlt|^(?=\d)", "_", name)  # `_dlt…` is dlt's own

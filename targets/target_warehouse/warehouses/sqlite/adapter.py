@@ -14,16 +14,10 @@ from typing_extensions import override
 
 from target_warehouse.columns import Column
 from target_warehouse.decode import conformed
-from target_warehouse.warehouses.base import (
-    Adapter,
-    Merged,
-    WarehouseError,
-    listed,
-    literal,
-    quoted,
-)
-from target_warehouse.warehouses.sqlite_tables import CreateTable
-from target_warehouse.warehouses.sqlite_values import (
+from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
+from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
+from target_warehouse.warehouses.sqlite.tables import CreateTable
+from target_warehouse.warehouses.sqlite.values import (
     TYPES,
     affinity,
     are_exact,
@@ -48,7 +42,7 @@ class SQLiteAdapter(Adapter):
     """
 
     types = TYPES
-    name_limit = 255  # SQLite itself has none
+    dialect = STANDARD  # whose limit is ours: SQLite has none
     batch_bytes = 16 << 20
     enforces_keys = True
     errors = (sqlite3.Error,)
@@ -148,6 +142,12 @@ class SQLiteAdapter(Adapter):
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> None:
         definition, names, _ = self._definition(table)
+        if definition.is_strict:
+            raise WarehouseError(
+                f"the column {name!r} of the table {table!r} is {held.type or 'of no type'} "
+                f"and has to become {self.type_of(column)}, which a STRICT table cannot have: "
+                "use a table without STRICT"
+            )
         definition.retype(names.index(name), self.type_of(column))
         value = f"widened({quoted(name)}, {literal(held.kind)}, {literal(column.kind)})"
         self._rebuild(table, definition, {name: value})
@@ -164,7 +164,14 @@ class SQLiteAdapter(Adapter):
         columns = self.execute(f"PRAGMA table_xinfo({self.path(table)})")
         [(sql,)] = self.execute(f"SELECT sql FROM sqlite_master WHERE {self._is(table, 'name')}")
         key = {name for _, name, _, _, _, place, _ in columns if place}
-        return CreateTable.parsed(sql, len(columns)), [row[1] for row in columns], key
+        names = [row[1] for row in columns]
+        try:
+            definition = CreateTable.parsed(sql, names)
+        except ValueError as error:
+            raise WarehouseError(
+                f"the table {table!r} has to be rebuilt, but its definition cannot be read: {error}"
+            ) from error
+        return definition, names, key
 
     def _is(self, table: str, column: str) -> str:
         return f"{column} = {literal(self._prefix + table)} COLLATE NOCASE"

@@ -20,9 +20,10 @@ from snowflake.connector.errors import Error, ProgrammingError
 from typing_extensions import override
 
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError, literal, quoted
-from target_warehouse.warehouses.snowflake_connection import opened
-from target_warehouse.warehouses.snowflake_values import as_texts
+from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
+from target_warehouse.warehouses.dialect import SqlDialect
+from target_warehouse.warehouses.snowflake.connection import opened
+from target_warehouse.warehouses.snowflake.values import as_texts
 
 _DIGITS = 38
 _INT64_DIGITS = 19
@@ -72,6 +73,22 @@ class RowError(Exception):
     """A value of a row is at fault."""
 
 
+class _SnowflakeDialect(SqlDialect):
+    """Writes snake_case in capitals, as Snowflake does with names that are not quoted."""
+
+    @override
+    def identifier(self, name: str) -> str:
+        return super().identifier(_swapped(name))
+
+    @override
+    def literal(self, text: str) -> str:
+        return super().literal(text.replace("\\", r"\\"))
+
+    @override
+    def fold_case(self, name: str) -> str:
+        return _swapped(name) if name.isupper() else name
+
+
 class SnowflakeAdapter(Adapter):
     """Puts rows as a Parquet file into a stage of the session, and merges them from there.
 
@@ -80,7 +97,7 @@ class SnowflakeAdapter(Adapter):
     """
 
     types = _TYPES
-    name_limit = 255 - len(_NEW)
+    dialect = _SnowflakeDialect(255 - len(_NEW))
     batch_bytes = 64 << 20
     decimal_digits = _DIGITS
     text_limit = _LONG_TEXT // 4
@@ -109,10 +126,11 @@ class SnowflakeAdapter(Adapter):
             raise WarehouseError("the session has no schema: set default_target_schema")
         self.schema = self._wanted_schema or _swapped(current)
         if schema and not self.execute(
-            f"SELECT 1 FROM information_schema.schemata WHERE schema_name = {literal(schema)}"
+            "SELECT 1 FROM information_schema.schemata "
+            f"WHERE schema_name = {self.dialect.literal(schema)}"
         ):  # even IF NOT EXISTS needs the right to create one
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-        self.execute(f"USE SCHEMA {self.identifier(self.schema)}")
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {self.dialect.identifier(self.schema)}")
+        self.execute(f"USE SCHEMA {self.dialect.identifier(self.schema)}")
         self.execute(f"CREATE TEMPORARY STAGE IF NOT EXISTS {self._staged}")
 
     @override
@@ -140,18 +158,10 @@ class SnowflakeAdapter(Adapter):
             self.use_schema()
 
     @override
-    def identifier(self, name: str) -> str:
-        return quoted(_swapped(name))
-
-    @override
-    def fold_case(self, name: str) -> str:
-        return _swapped(name) if name.isupper() else name
-
-    @override
     def tables(self) -> list[str]:
         rows = self.execute(
             "SELECT table_name FROM information_schema.tables "
-            f"WHERE table_schema = {literal(_swapped(self.schema))}"
+            f"WHERE table_schema = {self.dialect.literal(_swapped(self.schema))}"
         )
         return [_swapped(name) for (name,) in rows]
 
@@ -180,7 +190,7 @@ class SnowflakeAdapter(Adapter):
 
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> None:
-        path, plain = self.path(table), self.identifier(name)
+        path, plain = self.path(table), self.dialect.identifier(name)
         if column.kind is ColumnType.NUMBER:
             # More digits after the point leave fewer before it.
             whole = f"SPLIT_PART(CAST(ABS({plain}) AS VARCHAR), '.', 1)"
@@ -194,7 +204,7 @@ class SnowflakeAdapter(Adapter):
             return
         # No other change of type is allowed. Whenever this is interrupted, even by another load
         # that takes it for interrupted, one column has all values: `columns` finds it.
-        new = self.identifier(_NEW + name)
+        new = self.dialect.identifier(_NEW + name)
         value = (
             f"TO_VARIANT({plain})"
             if column.kind is ColumnType.JSON
@@ -227,11 +237,11 @@ class SnowflakeAdapter(Adapter):
     def _rename(self, table: str, name: str, to: str) -> None:
         self.execute(
             f"ALTER TABLE {self.path(table)} "
-            f"RENAME COLUMN {self.identifier(name)} TO {self.identifier(to)}"
+            f"RENAME COLUMN {self.dialect.identifier(name)} TO {self.dialect.identifier(to)}"
         )
 
     def _remove(self, table: str, name: str) -> None:
-        self.execute(f"ALTER TABLE {self.path(table)} DROP COLUMN {self.identifier(name)}")
+        self.execute(f"ALTER TABLE {self.path(table)} DROP COLUMN {self.dialect.identifier(name)}")
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
@@ -282,13 +292,13 @@ class SnowflakeAdapter(Adapter):
         if _parts(column.type)[:2] == ("VARCHAR", _SHORT_TEXT):
             self.execute(
                 f"ALTER TABLE {self.path(table)} "
-                f"ALTER COLUMN {self.identifier(name)} SET DATA TYPE {long}"
+                f"ALTER COLUMN {self.dialect.identifier(name)} SET DATA TYPE {long}"
             )
         return long
 
     @override
     def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
-        names = {name: self.identifier(name) for name in columns}
+        names = {name: self.dialect.identifier(name) for name in columns}
         same = " AND ".join(f"old.{names[key]} = new.{names[key]}" for key in keys)
         differs = " OR ".join(
             f"TO_JSON(old.{names[name]}) IS DISTINCT FROM TO_JSON(new.{names[name]})"
@@ -309,13 +319,13 @@ class SnowflakeAdapter(Adapter):
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
         self.stage(table, rows, columns)
-        names = ", ".join(map(self.identifier, columns))
+        names = ", ".join(map(self.dialect.identifier, columns))
         self.execute(f"INSERT INTO {self.path(table)} ({names}) {self._selected(columns)}")
 
     def _selected(self, columns: Mapping[str, Column]) -> str:
         """Return the query of the staged rows in the types of the columns."""
         values = ", ".join(
-            f"{_typed(f'C{index}', column)} AS {self.identifier(name)}"
+            f"{_typed(f'C{index}', column)} AS {self.dialect.identifier(name)}"
             for index, (name, column) in enumerate(columns.items())
         )
         return f"SELECT {values} FROM {self._staged}"
@@ -330,7 +340,7 @@ class SnowflakeAdapter(Adapter):
         if not self._replacing:
             return
         names = {
-            table: ", ".join(map(self.identifier, self._described(source)))
+            table: ", ".join(map(self.dialect.identifier, self._described(source)))
             for table, source in self._replacing.items()
         }
         self.execute("BEGIN")

@@ -21,14 +21,8 @@ from pyarrow import csv
 from typing_extensions import override
 
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses.base import (
-    Adapter,
-    Merged,
-    WarehouseError,
-    listed,
-    literal,
-    quoted,
-)
+from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
+from target_warehouse.warehouses.dialect import SqlDialect, listed, literal, quoted
 
 _STAGE = "staged_rows"
 _TYPES = {
@@ -91,7 +85,7 @@ class PostgreSQLAdapter(Adapter):
     """Copies rows as CSV: into a temporary table to be merged, or straight into the table."""
 
     types = _TYPES
-    name_limit = 63
+    dialect = SqlDialect(63, reserved_columns=("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
     batch_bytes = 24 << 20
     enforces_keys = True
     errors = (psycopg.Error,)

@@ -1,0 +1,1 @@
+"""PostgreSQL, and databases that speak its protocol."""

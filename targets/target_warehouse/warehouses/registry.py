@@ -1,0 +1,119 @@
+"""Finds the adapter of a URL by its scheme, and connects."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import logging
+import re
+
+from target_warehouse.transaction import transact
+from target_warehouse.warehouses.base import Adapter, WarehouseError
+
+_OWN = {
+    # scheme: module of the adapter, extra of the distribution that installs its driver
+    "duckdb": ("duckdb", "duckdb"),
+    "postgres": ("postgresql.adapter", "postgres"),
+    "postgresql": ("postgresql.adapter", "postgres"),
+    "snowflake": ("snowflake.adapter", "snowflake"),
+    "sqlite": ("sqlite.adapter", "sqlite"),
+}
+_THROUGH_DLT = {
+    # scheme: requirements that install its driver
+    "athena": "dlt[athena]",
+    "bigquery": "dlt[bigquery]",
+    "clickhouse": "dlt[clickhouse]",
+    "databricks": "dlt[databricks]",
+    "duckdb": "dlt[duckdb]",
+    "mariadb": "dlt[sqlalchemy]' 'pymysql",
+    "mssql": "dlt[mssql]",
+    "mysql": "dlt[sqlalchemy]' 'pymysql",
+    "oracle": "dlt[sqlalchemy,oracle]",
+    "postgresql": "dlt[postgres]",
+    "redshift": "dlt[redshift]",
+    "snowflake": "dlt[snowflake]",
+    "synapse": "dlt[synapse]",
+}
+_URL = re.compile(r"(?P<dlt>dlt\+)?(?P<scheme>[a-z][a-z0-9]*)(?P<driver>\+[a-z0-9]+)?://")
+_CREDENTIALS = re.compile(r"([^:@/?#%\s]|%[0-9A-Fa-f]{2})*(:([^:@/?#%\s]|%[0-9A-Fa-f]{2})*)?")
+
+logger = logging.getLogger("target-warehouse")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Location:
+    """Adapter and driver of a URL."""
+
+    url: str
+    """URL as the adapter reads it."""
+    prefix: str
+    module: str
+    requirements: str
+
+
+def is_through_dlt(url: str) -> bool:
+    """Return whether dlt loads this URL: its scheme has no adapter here, or it begins `dlt+`."""
+    return url.startswith("dlt+") or re.split(r"[+:]", url)[0] not in _OWN
+
+
+def own_adapters() -> dict[str, type[Adapter]]:
+    """Import the adapters that do not use dlt, by their names. Needs all drivers."""
+    found = [_adapter(module) for module in dict.fromkeys(module for module, _ in _OWN.values())]
+    return {each.__name__.removesuffix("Adapter"): each for each in found}
+
+
+def connect(url: str, schema: str | None) -> Adapter:
+    """Connect to the warehouse at `url`.
+
+    Args:
+        url: Where it is, as the setting `url` has it.
+        schema: Schema of the tables, created if it is missing; None for the database's default.
+
+    Raises:
+        WarehouseError: The URL is not valid, or its driver is not installed.
+    """
+    location = _location(url)
+    try:
+        connected = _adapter(location.module)(location.url, schema)
+    except ModuleNotFoundError as error:
+        raise WarehouseError(
+            f"a url that begins with {location.prefix} needs the Python module "
+            f"{error.name}: pip install {location.requirements}"
+        ) from error
+    try:
+        transact(connected, connected.use_schema)
+    except Exception:
+        connected.close()
+        raise
+    return connected
+
+
+def _adapter(module: str) -> type[Adapter]:
+    adapter: type[Adapter] = importlib.import_module(
+        f"target_warehouse.warehouses.{module}"
+    ).ADAPTER
+    return adapter
+
+
+def _location(url: str) -> _Location:
+    match = _URL.match(url)
+    through_dlt = is_through_dlt(url)
+    if not match or match["scheme"] not in (_THROUGH_DLT if through_dlt else _OWN):
+        found = f"has the scheme {match['scheme']!r}" if match else "has no scheme"
+        known = ", ".join(f"{scheme}://" for scheme in sorted({*_OWN, *_THROUGH_DLT}))
+        raise WarehouseError(f"the setting url {found}; it must begin with one of {known}")
+    scheme = match["scheme"]
+    rest = url[match.end() :]
+    if not rest.startswith("/") and not _CREDENTIALS.fullmatch(rest.rpartition("@")[0]):
+        # A part of the password would be taken for the host, which errors show.
+        raise WarehouseError(
+            "the user and password in the setting url must be percent-encoded: %40 for @, %2F for /"
+        )
+    prefix = f"{match['dlt'] or ''}{scheme}://"
+    if through_dlt:
+        logger.info("%s goes through dlt, which is experimental", prefix)
+        requirements = f"'attribution-elt[dlt]' '{_THROUGH_DLT[scheme]}'"
+        return _Location(url.removeprefix("dlt+"), prefix, "through_dlt.adapter", requirements)
+    module, extra = _OWN[scheme]
+    requirements = f"'attribution-elt[{extra}]'"
+    return _Location(f"{scheme}://{rest}", prefix, module, requirements)

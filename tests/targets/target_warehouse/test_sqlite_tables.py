@@ -1,0 +1,78 @@
+"""CREATE TABLE statements of SQLite are edited, or refused if a part of them is not understood."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from target_warehouse.warehouses.sqlite.tables import CreateTable
+
+from tests.targets.target_warehouse.warehouses import SQLite, record, schema
+
+ODD = """CREATE TABLE "o" ("a,(" INTEGER -- a ) comment, with (
+  , [b] VARCHAR(10) DEFAULT (1 + (2)) CHECK (b <> ','), `c` /* , */ TEXT,
+  'd' NUMERIC GENERATED ALWAYS AS (1), PRIMARY KEY ("a,(")
+  , CHECK (b <> ')')) WITHOUT ROWID, STRICT"""
+
+
+def test_a_statement_is_parsed_to_the_letter() -> None:
+    table = CreateTable.parsed(ODD, ["a,(", "b", "c", "d"])
+
+    assert [len(table.columns), len(table.constraints)] == [4, 2]
+    assert table.sql('"o"').replace(" ", "") == ODD.replace(" ", "")
+    assert table.is_strict
+
+
+def test_a_parsed_statement_creates_the_same_table_again() -> None:
+    sql = ODD.removesuffix(", STRICT")
+    connection = sqlite3.connect(":memory:")
+    connection.execute(sql)
+    [(stored,)] = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
+    columns = [row[1] for row in connection.execute("PRAGMA table_xinfo(o)")]
+    table = CreateTable.parsed(stored, columns)
+    table.retype(1, "TEXT")
+    table.rekey(["a,(", "b"])
+
+    connection.execute("DROP TABLE o")
+    connection.execute(table.sql('"o"'))
+
+    rows = connection.execute("PRAGMA table_xinfo(o)").fetchall()
+    assert [(name, type_, key) for _, name, type_, _, _, key, _ in rows] == [
+        ("a,(", "INTEGER", 1),
+        ("b", "TEXT", 2),
+        ("c", "TEXT", 0),
+        ("d", "NUMERIC", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE VIRTUAL TABLE o USING fts5(a, b)",
+        "CREATE VIEW o AS SELECT 1 AS a, 2 AS b",
+        "CREATE TABLE o (a INTEGER)",
+        "CREATE TABLE o (b INTEGER, a INTEGER)",
+        "CREATE TABLE o (a INTEGER, b TEXT, c TEXT)",
+        "CREATE TABLE o (a INTEGER, b TEXT,)",
+        "CREATE TABLE o (a INTEGER, b TEXT DEFAULT 'x)",
+        "CREATE TABLE o (a INTEGER, b TEXT) SOMEHOW",
+        "CREATE TABLE o (a INTEGER, b TEXT",
+    ],
+)
+def test_a_statement_that_is_not_understood_is_refused(sql: str) -> None:
+    with pytest.raises(ValueError, match=r"it has|not closed|it is not"):
+        CreateTable.parsed(sql, ["a", "b"])
+
+
+def test_a_column_of_a_strict_table_that_has_to_change(tmp_path: Path) -> None:
+    sqlite = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
+    with sqlite.connected() as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, n REAL) STRICT")
+
+    run = sqlite.load(
+        schema("orders", id="integer", n="number"), record("orders", id=1, n=0.1), fails=True
+    )
+
+    assert "'n' of the table 'orders'" in str(run.error)
+    assert "STRICT" in str(run.error)
