@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Control(Vendor):
-    """Moves the clock, and lists the recorded requests and each vendor's true data."""
+    """Moves the clock, and lists recorded requests, effects and each vendor's true data."""
 
     name = "_sandbox"
 
@@ -36,6 +36,7 @@ class Control(Vendor):
         return [
             Route("POST", "/advance", self._advance),
             Route("GET", "/requests", self._requests),
+            Route("GET", "/ledger/{vendor}", self._ledger),
             Route("GET", "/truth/{vendor}", self._truth),
         ]
 
@@ -63,11 +64,18 @@ class Control(Vendor):
             }
         )
 
+    def _ledger(self, _: Request, vendor: str) -> Response:
+        return Response.json([asdict(effect) for effect in self._vendor(vendor).ledger])
+
     def _truth(self, request: Request, vendor: str) -> Response:
-        if vendor not in self._vendors:
-            raise RefusalError(HTTPStatus.NOT_FOUND, f"unknown vendor {vendor}")
+        found = self._vendor(vendor)
         try:
             day = date.fromisoformat(request.query.get("day", [str(self.clock.today)])[0])
-            return Response.json(self._vendors[vendor].on(day).truth())
+            return Response.json(found.on(day).truth())
         except ValueError as error:
             raise RefusalError(HTTPStatus.BAD_REQUEST, f"day: {error}") from None
+
+    def _vendor(self, name: str) -> Vendor:
+        if name not in self._vendors:
+            raise RefusalError(HTTPStatus.NOT_FOUND, f"unknown vendor {name}")
+        return self._vendors[name]

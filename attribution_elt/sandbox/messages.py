@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -78,6 +79,23 @@ class Recorded:
     def json(self) -> Any:
         """Decode the request's body."""
         return decode(self.body)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A change that a writing request made at a vendor.
+
+    Attributes:
+        day: The sandbox's day.
+        key: What was changed, such as a channel's id or an address.
+        before: The value before the change; None if there was none.
+        after: The value after the change.
+    """
+
+    day: date
+    key: str
+    before: Any
+    after: Any
 
 
 def mask(text: str, credentials: Mapping[str, str]) -> str:

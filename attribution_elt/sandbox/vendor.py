@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from attribution_elt.sandbox.clock import Clock
 from attribution_elt.sandbox.faults import Faults
-from attribution_elt.sandbox.messages import Recorded, Request, Response
+from attribution_elt.sandbox.messages import Effect, Recorded, Request, Response
 from attribution_elt.sandbox.withdrawals import Withdrawals
 
 
@@ -58,6 +58,7 @@ class Vendor(ABC):
         self.clock = clock
         self.origin = ""  # set by the server
         self.requests: list[Recorded] = []
+        self.ledger: list[Effect] = []  # changes by writing requests, repeated ones included
         self.faults = Faults()
         self.latency = 0.0  # seconds before every answer
         self.clock_skew = 0.0  # seconds that the vendor's clock is ahead

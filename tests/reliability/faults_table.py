@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from attribution_elt.sandbox.adtraction import Adtraction
-from attribution_elt.sandbox.adtraction.quota import Quota
 from attribution_elt.sandbox.exact_json import decode, encode
+from attribution_elt.sandbox.quota import Quota
 from tests.reliability.faults_benches import Bench, Endpoint
 
 Headers = Callable[[float], Mapping[str, str]]

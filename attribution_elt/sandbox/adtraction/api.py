@@ -13,9 +13,9 @@ from attribution_elt.sandbox.adtraction import client, documented, partner
 from attribution_elt.sandbox.adtraction.channels import Channels
 from attribution_elt.sandbox.adtraction.products import FeedBody
 from attribution_elt.sandbox.adtraction.programs import Feed, Program, Programs
-from attribution_elt.sandbox.adtraction.quota import Quota
 from attribution_elt.sandbox.exact_json import decode
-from attribution_elt.sandbox.messages import Request, Response
+from attribution_elt.sandbox.messages import Effect, Request, Response
+from attribution_elt.sandbox.quota import Quota
 from attribution_elt.sandbox.simulation import Change
 from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
 
@@ -48,6 +48,7 @@ class Adtraction(Vendor):
         self.chunked_feeds = True
         self.miscounted_feeds: set[int] = set()  # ids of feeds with a wrong `count` header
         self.product_bytes = 1000
+        self.refused_channels: set[int] = set()  # ids whose updates get `{"success": false}`
         # Set these before the first request:
         self.markets: Sequence[str] = ("SE", "NO", "DE")
         self.channel_ids: Sequence[int] = (114000001, 114000002)
@@ -203,15 +204,24 @@ class Adtraction(Vendor):
         return [dict(row) for row in channels.rows if not self._is_channel_gone(row)]
 
     def set_status(self, channel_id: int, status: int, reason: int | None) -> bool:
-        """Approve or reject a channel; return whether it exists."""
-        exists = any(row["channelId"] == channel_id for row in self.channels())
-        if exists:
-            decision = Change(
-                self.clock.today, lambda channels: channels.decide(channel_id, status, reason)
-            )
-            self._decisions.append(decision)
-            self._all_channels()
-        return exists
+        """Approve or reject a channel, and note that in the ledger; return whether it exists.
+
+        The ledger's values are `approvalStatus` and `rejectReason`.
+        """
+        today = self.clock.today
+        before = self._status(channel_id)
+        if before is None:
+            return False
+        decision = Change(today, lambda channels: channels.decide(channel_id, status, reason))
+        self._decisions.append(decision)
+        self.ledger.append(Effect(today, str(channel_id), before, self._status(channel_id)))
+        return True
+
+    def _status(self, channel_id: int) -> list[int | None] | None:
+        for row in self.channels():
+            if row["channelId"] == channel_id:
+                return [row["approvalStatus"], row.get("rejectReason")]
+        return None
 
     @override
     def discard_data(self) -> None:

@@ -16,6 +16,8 @@ from attribution_elt.sandbox.vendor import RefusalError
 class Client(Protocol):
     """The part of the vendor that the client's endpoints need."""
 
+    refused_channels: set[int]
+
     def rows(self, rows: Sequence[Any], what: str) -> Response:
         """Answer with a list."""
         ...
@@ -53,6 +55,8 @@ def update_channel(vendor: Client, request: Request) -> Response:
     if status == REJECTED and reason is None:
         raise RefusalError(HTTPStatus.BAD_REQUEST, "Missing rejectReason.")
     channel_id = wanted["channelId"]
+    if channel_id in vendor.refused_channels:
+        return Response.json({"success": False})
     if not vendor.set_status(channel_id, status, reason) and channel_id != documented.CHANNEL_ID:
         raise RefusalError(HTTPStatus.NOT_FOUND, "Channel not found")
     return Response.json({"success": True})

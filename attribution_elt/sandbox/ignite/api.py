@@ -14,7 +14,8 @@ from typing_extensions import override
 from attribution_elt.sandbox.exact_json import decode
 from attribution_elt.sandbox.ignite.people import ALGORITHMS
 from attribution_elt.sandbox.ignite.website import DEFAULT_LOOKBACK_DAYS, Kind, Sizes, Website
-from attribution_elt.sandbox.messages import Request, Response
+from attribution_elt.sandbox.messages import Effect, Request, Response
+from attribution_elt.sandbox.quota import Quota
 from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ LONGEST_LOOKBACK_DAYS = 60
 
 class Ignite(Vendor):
     """Websites, each with its own credentials and data.
+
+    Opt-outs are in the ledger, with the website's name and the address as the key.
 
     Withdrawals remove audiences, audience groups, their members and sales, and change sales:
     `withdraw(website, "audiences", id)`, `(website, "audience_groups", id)`,
@@ -41,6 +44,10 @@ class Ignite(Vendor):
         self.website_count = 2
         self.chunked = False
         self.extra: dict[str, Any] = {}  # properties that the document does not mention
+        self.opt_out_quota: Quota | None = None  # the document mentions no quota
+        self.refused_emails: set[str] = set()  # a request with one of these is a 400
+        self.longest_url: int | None = None  # bytes; a longer URL is a 414
+        self.opt_outs_suppress = False  # True: lists no longer contain opted-out addresses
         self.sizes = Sizes()  # set these before the first request
         self._websites: list[Website] = []
 
@@ -53,6 +60,14 @@ class Ignite(Vendor):
             return self._websites[: self.website_count]
 
     @property
+    def suppressed(self) -> set[tuple[str, str]]:
+        """The websites' names and the opted-out addresses that lists leave out."""
+        today = self.clock.today
+        keys = [effect.key for effect in self.ledger if effect.day <= today]
+        pairs = [key.split(" ", 1) for key in (keys if self.opt_outs_suppress else ())]
+        return {(website, email.lower()) for website, email in pairs}
+
+    @property
     def credentials(self) -> dict[str, str]:
         """Every website's token and secret."""
         return {
@@ -60,6 +75,11 @@ class Ignite(Vendor):
             for website in self.websites
             for kind, value in (("token", website.token), ("secret", website.secret))
         }
+
+    @property
+    def opt_out_url(self) -> str:
+        """The base URL of the endpoint for opt-outs."""
+        return f"{self.origin}/{self.name}"
 
     def routes(self) -> Sequence[Route]:
         """Return the endpoints; the one for opt-outs is not below `/api`."""
@@ -128,7 +148,20 @@ class Ignite(Vendor):
 
     def _opt_out(self, request: Request) -> Response:
         website = self._website(request, secret_required=False)
-        website.opt_outs += _emails(_parameter(request, "emails"))
+        if self.opt_out_quota:
+            _, refusal = self.opt_out_quota.take("opt_outs", self.now())
+            if refusal:
+                raise refusal
+        if self.longest_url is not None and len(request.target.encode()) > self.longest_url:
+            raise RefusalError(HTTPStatus.REQUEST_URI_TOO_LONG, "URI too long")
+        emails = _emails(_parameter(request, "emails"))
+        if refused := self.refused_emails.intersection(emails):
+            raise _bad(f"{len(refused)} addresses are not valid")
+        for email in emails:
+            before = "opted out" if email in website.opt_outs else None
+            website.opt_out(email)
+            effect = Effect(self.clock.today, f"{website.name} {email}", before, "opted out")
+            self.ledger.append(effect)
         return Response.json({})
 
     def _website(self, request: Request, *, secret_required: bool = True) -> Website:

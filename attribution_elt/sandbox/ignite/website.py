@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from attribution_elt.sandbox.ignite import catalogue, documented
 from attribution_elt.sandbox.ignite.people import hashed_emails
 from attribution_elt.sandbox.rhythm import Rhythm
 
 if TYPE_CHECKING:
-    from attribution_elt.sandbox.vendor import Vendor
+    from attribution_elt.sandbox.clock import Clock
+    from attribution_elt.sandbox.withdrawals import Withdrawals
 
 DEFAULT_LOOKBACK_DAYS = 30
 FIRST_LOCATION = 60001
@@ -41,13 +42,34 @@ class Sizes:
     vanishing_share: float = 0.0  # share of the listed ids without details, others every day
 
 
+class Platform(Protocol):
+    """The part of the vendor that a website needs."""
+
+    clock: Clock
+    emptied: bool
+    withdrawals: Withdrawals
+
+    @property
+    def suppressed(self) -> set[tuple[str, str]]:
+        """The websites' names and the opted-out addresses that lists leave out."""
+        ...
+
+    def random(self, *topic: object) -> random.Random:
+        """Return a generator of random numbers that depend on the topic."""
+        ...
+
+    def is_gone(self, *topic: object) -> bool:
+        """Return whether a record is withdrawn."""
+        ...
+
+
 class Website:
     """A website and its visitors.
 
     `since` is the first day of a look-back window, which may be any number of days ago.
     """
 
-    def __init__(self, number: int, sizes: Sizes, vendor: Vendor) -> None:
+    def __init__(self, number: int, sizes: Sizes, vendor: Platform) -> None:
         self.name = f"website_{number}"
         self.token = f"sandbox-ignite-{number}-token"
         self.secret = f"sandbox-ignite-{number}-secret"
@@ -58,6 +80,11 @@ class Website:
         self._vendor = vendor
         self._clock = vendor.clock
         self._people: list[Rhythm] = []
+
+    def opt_out(self, email: str) -> None:
+        """Note an opt-out; repeated ones are noted once."""
+        if email not in self.opt_outs:
+            self.opt_outs.append(email)
 
     def visitors(self, since: date, algorithm: str = "md5") -> list[str]:
         """Return the hashed addresses of the visitors in the window."""
@@ -203,7 +230,7 @@ class Website:
         return self._within(self._people[visitor], since)
 
     def _hashed(self, visitors: list[int], algorithm: str) -> list[str]:
-        return hashed_emails(visitors, self.name, algorithm)
+        return hashed_emails(visitors, self.name, algorithm, self._vendor.suppressed)
 
     def _places(self, kind: Kind) -> int:
         return self._sizes.audiences if kind == "audiences" else self._sizes.audience_groups

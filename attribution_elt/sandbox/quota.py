@@ -41,6 +41,7 @@ class Quota:
     window: float = 60.0  # seconds
     sliding: bool = False
     headers: bool = True
+    unannounced: set[str] = field(default_factory=set)  # endpoints without these headers
     reset_unit: Literal["ms", "s"] = "ms"
     foreign_share: float = 0.0
     foreign_comes: Literal["first", "between"] = "first"
@@ -69,7 +70,9 @@ class Quota:
         if not granted:
             message = f"API quota exceeded. Reset time {math.ceil(reset * 1000)}"
             refusal = RefusalError(429, message)
-        return self._headers(limit, max(0, available - len(usage.moments)), reset), refusal
+        announced = self.headers and endpoint not in self.unannounced
+        remaining = max(0, available - len(usage.moments))
+        return self._headers(limit, remaining, reset) if announced else {}, refusal
 
     def _forget(self, moments: deque[float], now: float) -> None:
         while moments and moments[0] + self.window <= now:
@@ -88,8 +91,6 @@ class Quota:
         return limit
 
     def _headers(self, limit: int, remaining: int, reset: float) -> dict[str, str]:
-        if not self.headers:
-            return {}
         unit = 1000 if self.reset_unit == "ms" else 1
         return {
             "X-RateLimit-Limit": str(limit),

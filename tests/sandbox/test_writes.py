@@ -1,0 +1,155 @@
+"""The two endpoints that write, and the ledger of their effects."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from attribution_elt.sandbox import Fault, Sandbox
+from attribution_elt.sandbox.ignite.people import emails, hashed_emails
+from attribution_elt.sandbox.quota import Quota
+
+TODAY = date(2026, 3, 31)
+CHANNEL = 800_000_002  # pending
+
+
+def put(sandbox: Sandbox, **body: Any) -> requests.Response:
+    vendor = sandbox.adtraction
+    return requests.put(
+        f"{vendor.url}/client/channels/",
+        json=body,
+        headers={"X-Token": vendor.client_token},
+        timeout=10,
+    )
+
+
+def opt_out(sandbox: Sandbox, *addresses: str, site: int = 0) -> requests.Response:
+    vendor = sandbox.ignite
+    given = addresses[0] if len(addresses) == 1 else json.dumps(addresses)
+    return requests.post(
+        f"{vendor.opt_out_url}/opt_outs/new",
+        params={"token": vendor.websites[site].token, "emails": given},
+        timeout=10,
+    )
+
+
+def test_updates_are_in_the_ledger_with_both_states(sandbox: Sandbox) -> None:
+    put(sandbox, channelId=CHANNEL, approvalStatus=0, rejectReason=3)
+    sandbox.advance()
+    put(sandbox, channelId=CHANNEL, approvalStatus=1)
+    effects = [(each.day, each.key, each.before, each.after) for each in sandbox.adtraction.ledger]
+    assert effects == [
+        (TODAY, str(CHANNEL), [2, None], [0, 3]),
+        (TODAY + timedelta(1), str(CHANNEL), [0, 3], [1, None]),
+    ]
+    shown = requests.get(f"{sandbox.url}/_sandbox/ledger/adtraction", timeout=10).json()
+    assert [each["after"] for each in shown] == [[0, 3], [1, None]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"channelId": CHANNEL, "approvalStatus": 2},
+        {"channelId": CHANNEL, "approvalStatus": 0},
+        {"channelId": CHANNEL, "approvalStatus": "1"},
+        {"channelId": CHANNEL, "approvalStatus": True},
+        {"channelId": 4711, "approvalStatus": 1},
+    ],
+)
+def test_refused_updates_are_not_in_the_ledger(sandbox: Sandbox, body: dict[str, Any]) -> None:
+    assert put(sandbox, **body).status_code in {400, 404}
+    assert sandbox.adtraction.ledger == []
+
+
+def test_an_update_without_success_changes_nothing(sandbox: Sandbox) -> None:
+    sandbox.adtraction.refused_channels = {CHANNEL}
+    answer = put(sandbox, channelId=CHANNEL, approvalStatus=1)
+    assert (answer.status_code, answer.json()) == (200, {"success": False})
+    assert sandbox.adtraction.ledger == []
+
+
+def test_updates_have_a_quota_of_their_own(sandbox: Sandbox) -> None:
+    answers = [put(sandbox, channelId=CHANNEL, approvalStatus=1) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert answers[0].headers["X-RateLimit-Limit"] == "10"
+    assert len(sandbox.adtraction.ledger) == 10
+
+
+def test_updates_may_come_without_headers_of_the_quota(sandbox: Sandbox) -> None:
+    """As in the document's sample, which shows none."""
+    sandbox.adtraction.quota.unannounced = {"channel_update"}
+    assert "X-RateLimit-Limit" not in put(sandbox, channelId=CHANNEL, approvalStatus=1).headers
+
+
+@pytest.mark.parametrize("kind", ["reset", "close", "status", "html", "truncate", "invalid_json"])
+@pytest.mark.parametrize("effective", [False, True])
+def test_a_fault_may_come_after_the_effect(sandbox: Sandbox, kind: Any, effective: bool) -> None:
+    """A body that breaks off always follows the effect."""
+    sandbox.adtraction.faults.add(Fault(kind, effective=effective))
+    try:
+        answer = put(sandbox, channelId=CHANNEL, approvalStatus=1)
+    except requests.RequestException:
+        pass
+    else:
+        assert answer.text != '{"success":true}'
+    happened = effective or kind in {"truncate", "invalid_json"}
+    assert len(sandbox.adtraction.ledger) == int(happened)
+
+
+def test_opt_outs_are_in_the_ledger(sandbox: Sandbox) -> None:
+    assert opt_out(sandbox, "a@example.com").json() == {}
+    assert opt_out(sandbox, "a@example.com", "b@example.com", site=1).json() == {}
+    assert opt_out(sandbox, "a@example.com").json() == {}
+    keys = [(each.key, each.before) for each in sandbox.ignite.ledger]
+    assert keys == [
+        ("website_1 a@example.com", None),
+        ("website_2 a@example.com", None),
+        ("website_2 b@example.com", None),
+        ("website_1 a@example.com", "opted out"),
+    ]
+
+
+def test_the_endpoint_for_opt_outs_is_not_below_api(sandbox: Sandbox) -> None:
+    assert sandbox.ignite.opt_out_url == f"{sandbox.url}/ignite"
+    assert requests.post(f"{sandbox.ignite.url}/opt_outs/new", timeout=10).status_code == 404
+
+
+def test_a_request_with_a_refused_address_changes_nothing(sandbox: Sandbox) -> None:
+    sandbox.ignite.refused_emails = {"bad@example.com"}
+    assert opt_out(sandbox, "a@example.com", "bad@example.com").status_code == 400
+    assert sandbox.ignite.ledger == []
+
+
+def test_long_urls_are_refused(sandbox: Sandbox) -> None:
+    sandbox.ignite.longest_url = 200
+    assert opt_out(sandbox, "a@example.com").status_code == 200
+    assert opt_out(sandbox, *["a@example.com"] * 20).status_code == 414
+
+
+def test_opt_outs_may_have_a_quota(sandbox: Sandbox) -> None:
+    sandbox.ignite.opt_out_quota = Quota(limit=2)
+    statuses = [opt_out(sandbox, "a@example.com").status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+def test_opted_out_addresses_may_leave_the_lists(sandbox: Sandbox) -> None:
+    site, since = sandbox.ignite.websites[1], TODAY - timedelta(30)
+    visitor = next(
+        number
+        for number in range(200)
+        if set(hashed_emails([number], site.name, "md5")) & set(site.visitors(since))
+    )
+    address, (hashed, *_) = (
+        emails(visitor, site.name)[0],
+        hashed_emails([visitor], site.name, "md5"),
+    )
+    sandbox.advance()
+    opt_out(sandbox, address.upper(), site=1)
+    assert hashed in site.visitors(since)
+    sandbox.ignite.opt_outs_suppress = True
+    assert hashed not in site.visitors(since)
+    assert hashed in sandbox.ignite.on(TODAY).truth()["website_2"]["visitors"]
