@@ -110,6 +110,10 @@ class Reader(ABC, Generic[Unit, Answer]):
             self.emit(unit, answer)
         except RecursionError:  # it could be decoded, further from the limit than this is
             faults.append(f"{', '.join(self.streams)}: a value is nested too deeply")
+        except (
+            UnitError
+        ) as error:  # of a later page, which is requested when the one before is read
+            errors.append(error)
         for stream in self.streams.values():
             stream.count()
         if faults := [*faults, *self.take_keyless_errors()]:

@@ -6,6 +6,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
+from types import ModuleType
 from typing import Any, ClassVar, TypeVar
 
 import click
@@ -184,6 +185,17 @@ class VendorStream(Stream):
         """Bookmarks of a stream that keeps one for each unit, in its state."""
         units: dict[str, Any] = self.stream_state.setdefault("units", {})
         return units
+
+
+def declared_in(module: ModuleType) -> tuple[type[VendorStream], ...]:
+    """Return the streams that a module defines, in the order of their definitions."""
+    return tuple(
+        each
+        for each in vars(module).values()
+        if isinstance(each, type)
+        and issubclass(each, VendorStream)
+        and each.__module__ == module.__name__
+    )
 
 
 class VendorTap(Tap):

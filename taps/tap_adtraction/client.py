@@ -17,7 +17,7 @@ CHANNELS = "client/channels/"
 
 
 class AdtractionClient(Client):
-    """One token of Adtraction's; each endpoint has a quota of its own, by the minute."""
+    """A token of Adtraction; each endpoint has its own quota per minute."""
 
     vendor = "Adtraction"
     row_containers = ("data", "programs", "channels", "products", "feeds", "commissions")
@@ -41,7 +41,7 @@ class AdtractionClient(Client):
 
     @override
     def credentials_request(self) -> Request:
-        """Ask for a program or a channel that there is none of: ids have eight digits and more."""
+        """Request a program or channel that cannot exist: ids have at least eight digits."""
         if self.credential == "client_token":
             body: dict[str, Any] = {"channelId": 1}
             return Request(CHANNELS, "credentials", method="POST", body=body, quota="channels")
@@ -50,18 +50,18 @@ class AdtractionClient(Client):
 
     @override
     def validate(self, body: JsonResponse, request: Request) -> None:
-        """Live answers may be an object of status and message: an error, or "nothing found"."""
+        """Accept a message object with status 200 as an empty list; raise other statuses."""
         answer = body.document if isinstance(body.document, dict) else {}
         message = quoted(str(answer.get("message", "")))
         status = _whole(answer.get("status", HTTPStatus.OK))
         if status is not None and status >= HTTPStatus.BAD_REQUEST:
             raise self._error(request, status, message)
         if not body.is_array and (status is None or "message" not in answer):
-            raise RetryableError("the answer is neither a list nor a message")
+            raise RetryableError("the response is neither a list nor a message")
         expected = _whole(body.headers.get("count"))
         paged = _whole(answer.get("pageSize"))
         if request.quota == "feed" and not paged and expected not in {None, body.count}:
-            reason = f"{body.count} rows came where the header `count` says {expected}"
+            reason = f"{body.count} rows arrived, but the header `count` is {expected}"
             raise UnitError(self.describe(request, reason))
 
     def _error(self, request: Request, status: int, message: str) -> Exception:
@@ -73,24 +73,47 @@ class AdtractionClient(Client):
         return UnitError(self.describe(request, reason), status=status)
 
 
-def pages(client: Client, request: Request) -> Iterator[JsonResponse]:
-    """Yield a request's pages, of which most endpoints have but one.
+class Pages:
+    """Rows of a response, page by page.
 
-    By the document a paged answer tells `count`, `pageSize` and `page`, from 0.
+    By the document a paged response has `count`, `pageSize` and `page`, counted from 0. Live
+    responses have one page. The first page is requested at once, each other one when the rows
+    before it have been read.
+
+    Raises (while it is iterated):
+        UnitError: the pages have fewer rows than `count`, or there are more than `MOST_PAGES`.
     """
-    number = 0
-    while True:
-        body = client.fetch(request)
-        yield body
-        number += 1
-        size, total = _whole(body.document.get("pageSize")), _whole(body.document.get("count"))
-        if not body.count or not size or not total or number * size >= total:
-            return
-        request = request.with_body({**request.body, "page": number})
+
+    MOST_PAGES = 10_000
+
+    def __init__(self, client: Client, request: Request) -> None:
+        self._client = client
+        self._request = request
+        self._first = client.fetch(request)
+
+    def __iter__(self) -> Iterator[Any]:
+        body, number, rows = self._first, 0, 0
+        size, total = (_whole(body.document.get(name)) for name in ("pageSize", "count"))
+        pages = -(-total // size) if total and size and size > 0 else 1
+        if pages > self.MOST_PAGES:
+            raise self._error(f"{pages} pages are announced, the most is {self.MOST_PAGES}")
+        while True:
+            yield from body
+            body.close()
+            number, rows = number + 1, rows + body.count
+            if number >= pages or not body.count:
+                break
+            page = {**self._request.body, "page": number}
+            body = self._client.fetch(self._request.with_body(page))
+        if total is not None and rows < total:
+            raise self._error(f"{rows} rows arrived, but `count` is {total}")
+
+    def _error(self, reason: str) -> UnitError:
+        return UnitError(self._client.describe(self._request, reason))
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number, as JSON number or text; None for anything else."""
+    """Return a whole number, given as JSON number or text; None for anything else."""
     try:
         return int(str(value))
     except ValueError:

@@ -1,35 +1,49 @@
-"""Adtraction's streams, and how their answers are read."""
+"""Readers and streams of Adtraction."""
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from bisect import bisect_left
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from attribution_elt.core.dates import instant, now_text
 from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.client import Request
-from attribution_elt.kit.http.response import JsonResponse
-from attribution_elt.kit.reader import Reader
+from attribution_elt.kit.reader import Reader, Unit
+from attribution_elt.kit.records.keys import UniqueKeys, first_text, text_hash
 from attribution_elt.kit.records.shaper import integer, timestamp
 from attribution_elt.kit.tap import VendorStream, VendorTap
-from tap_adtraction.client import CHANNELS, PROGRAMS, pages
+from tap_adtraction.client import CHANNELS, PROGRAMS, Pages
 
 DOCUMENTED = {"approvalStatus": (0, 1, 2), "status": (0, 3)}
-"""What may be asked for; there are programs of other statuses, 3 for "not applied" among them."""
+"""Values that a request may filter by; programs can have others, such as 3, not applied."""
+
+
+class AdtractionReader(Reader[Unit, Pages]):
+    """A reader of one of the account's two tokens.
+
+    Attributes:
+        credential: the setting that holds the token.
+    """
+
+    credential: ClassVar[str] = "partner_token"
+
+    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
+        super().__init__(tap, streams)
+        self.client = tap.clients[self.credential]
+
+    def write(self, stream: str, row: Any, **context: Any) -> None:
+        """Write a row, if its stream is selected and fed by this reader."""
+        if stream in self.streams:
+            self.streams[stream].emit(row, **context)
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramList:
-    """The programs of a market as a channel sees them; channel 0 stands for none."""
+    """The programs of a market as a channel sees them; channel 0 stands for no channel."""
 
     market: str
     channel_id: int
@@ -37,7 +51,7 @@ class ProgramList:
 
 @dataclass(frozen=True, slots=True)
 class ProductFeed:
-    """A product feed of a program; `last_updated` in UTC, if the vendor tells it."""
+    """A product feed of a program; `last_updated` is in UTC, None if the vendor omits it."""
 
     channel_id: int
     program_id: int
@@ -46,29 +60,30 @@ class ProductFeed:
 
     @property
     def name(self) -> str:
-        """Return its bookmark's name."""
+        """Name of its bookmark."""
         return f"{self.channel_id}:{self.program_id}:{self.feed_id}"
 
 
-class Programs(Reader[ProgramList, list[JsonResponse]]):
-    """Reads program lists, which hold each program's commissions and feeds too.
+class Programs(AdtractionReader[ProgramList]):
+    """Reads program lists, which include each program's commissions and feeds.
 
     Attributes:
-        feeds: the product feeds that were seen.
-        whole: whether every list could be read.
+        feeds: the product feeds that are listed, by name.
+        programs: the programs that are listed, by channel, each with the rows of its feeds.
+        incomplete: whether a list failed, or had a program or feed without a usable id.
     """
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
-        self._client = tap.clients["partner_token"]
         self._ids = set(tap.config.get("program_ids") or ())
         self._filters = {
             "approvalStatus": tap.config.get("approval_status"),
             "status": tap.config.get("program_status"),
         }
+        self._requests_feed_info = bool(tap.config["feed_info"])
         self.feeds: dict[str, ProductFeed] = {}
-        self.whole = True
-        self._unread = 0
+        self.programs: dict[int, dict[int, list[Any]]] = {}
+        self.incomplete = False
 
     @property
     @override
@@ -85,7 +100,7 @@ class Programs(Reader[ProgramList, list[JsonResponse]]):
             yield ProgramList(market, channel_id)
 
     @override
-    def fetch(self, unit: ProgramList) -> list[JsonResponse]:
+    def fetch(self, unit: ProgramList) -> Pages:
         body: dict[str, Any] = {"market": unit.market}
         if unit.channel_id:
             # without a channel the vendor's own filters find nothing
@@ -100,54 +115,62 @@ class Programs(Reader[ProgramList, list[JsonResponse]]):
             body=body,
             quota="programs",
         )
-        return list(pages(self._client, request))
+        return Pages(self.client, request)
 
     @override
-    def emit(self, unit: ProgramList, answer: list[JsonResponse]) -> None:
-        for body in answer:
-            for program in body:
-                if self._is_wanted(program):
-                    self._emit(unit, program)
-            body.close()
+    def emit(self, unit: ProgramList, answer: Pages) -> None:
+        for program in answer:
+            if not isinstance(program, dict):
+                self.write("programs", program, market=unit.market, channel_id=unit.channel_id)
+                self._report_unusable()
+            elif self._is_wanted(program):
+                self._emit_program(unit, program)
 
-    def _is_wanted(self, program: Any) -> bool:
-        if not isinstance(program, dict):
-            return True
+    def _is_wanted(self, program: dict[str, Any]) -> bool:
         wanted = all(
             value is None or program.get(name) == value for name, value in self._filters.items()
         )
         return wanted and (not self._ids or program.get("programId") in self._ids)
 
-    def _emit(self, unit: ProgramList, program: Any) -> None:
-        parts: dict[str, list[Any]] = {"commissions": [], "feeds": []}
-        program_id = None
-        if isinstance(program, dict):
-            program_id = program.get("programId")
-            for name in parts:
-                if isinstance(program.get(name), list):
-                    parts[name] = program.pop(name)
-        if not isinstance(program, dict) or program.get("feeds") is not None:
-            self._unread += 1
-        self._write("programs", program, market=unit.market, channel_id=unit.channel_id)
-        key: dict[str, Any] = {"channel_id": unit.channel_id, "program_id": program_id}
-        for name, rows in parts.items():
-            for row in rows:
-                self._write(name, row, **key)
-        for row in parts["feeds"]:
-            self._note(row, **key)
+    def _emit_program(self, unit: ProgramList, program: dict[str, Any]) -> None:
+        lists = {
+            name: program.pop(name)
+            for name in ("commissions", "feeds")
+            if isinstance(program.get(name), list)
+        }
+        if program.get("feeds") is not None:
+            self._report_unusable()
+        self.write("programs", program, market=unit.market, channel_id=unit.channel_id)
+        key: dict[str, Any] = {
+            "channel_id": unit.channel_id,
+            "program_id": program.get("programId"),
+        }
+        for row in lists.get("commissions", ()):
+            self.write("commissions", row, **key)
+        feeds = lists.get("feeds", [])
+        if not self._requests_feed_info or not unit.channel_id:
+            self.write_feeds(feeds, **key)
+        try:
+            program_id = integer(key["program_id"])
+        except ValueError:
+            self._report_unusable()
+            return
+        self.programs.setdefault(unit.channel_id, {})[program_id] = feeds
 
-    def _write(self, stream: str, row: Any, **context: Any) -> None:
-        if stream in self.streams:
-            self.streams[stream].emit(row, **context)
+    def write_feeds(self, rows: list[Any], *, channel_id: int, program_id: Any) -> None:
+        """Write the rows of a program's feeds, and add the feeds to those that can be read."""
+        for row in rows:
+            self.write("feeds", row, channel_id=channel_id, program_id=program_id)
+            self._add_feed(row, channel_id, program_id)
 
-    def _note(self, row: Any, *, channel_id: int, program_id: Any) -> None:
-        """Take note of a feed to be downloaded: its ids are asked for as numbers."""
+    def _add_feed(self, row: Any, channel_id: int, program_id: Any) -> None:
+        """Add a feed for the reader of products, which needs its ids as numbers."""
         if not channel_id:
             return
         try:
             ids = channel_id, integer(program_id), integer(row["feedId"])
         except (KeyError, TypeError, ValueError):
-            self._unread += 1
+            self._report_unusable()
             return
         try:
             updated = timestamp(row.get("lastUpdated"))
@@ -156,26 +179,92 @@ class Programs(Reader[ProgramList, list[JsonResponse]]):
         feed = ProductFeed(*ids, updated)
         self.feeds[feed.name] = feed
 
-    @override
-    def take_keyless_errors(self) -> Iterator[str]:
-        told = list(super().take_keyless_errors())
-        yield from told
-        if self._unread and not told:
-            yield f"feeds: {self._unread} programs or feeds that tell no id"
-        self._unread = 0
+    def _report_unusable(self) -> None:
+        self.incomplete = True
+        self.tap.warn_once(
+            "programs or feeds without a usable id: the products of such feeds cannot be read"
+        )
 
     @override
     def on_failure(self, unit: ProgramList, error: UnitError) -> None:
         super().on_failure(unit, error)
-        self.whole = False
+        self.incomplete = True
+
+    @override
+    def run(self) -> None:
+        super().run()
+        details = ProgramDetails(self.tap, self)
+        if not self.test_satisfied:
+            details.run()
 
 
-class ProductFeeds(Reader[ProductFeed, list[JsonResponse]]):
+@dataclass(frozen=True, slots=True)
+class ProgramDetail:
+    """A program's feeds as a channel sees them; its standard commissions where there is none."""
+
+    program_id: int
+    channel_id: int | None = None
+
+
+class ProgramDetails(AdtractionReader[ProgramDetail]):
+    """Requests what program lists do not include, where the settings ask for it.
+
+    Args:
+        tap: the tap.
+        listed: the reader of the program lists, when it has finished.
+    """
+
+    def __init__(self, tap: VendorTap, listed: Programs) -> None:
+        super().__init__(tap, list(listed.streams.values()))
+        self._listed = listed
+
+    @override
+    def units(self) -> Iterator[ProgramDetail]:
+        config, selected = self.tap.config, self.tap.streams
+        programs, units = self._listed.programs, []
+        if config["standard_commissions"] and "commissions" in self.streams:
+            ids = dict.fromkeys(id_ for listed in programs.values() for id_ in listed)
+            units += [ProgramDetail(id_) for id_ in ids]
+        if config["feed_info"] and (selected["feeds"].selected or selected["products"].selected):
+            pairs = [(id_, channel) for channel, ids in programs.items() for id_ in ids if channel]
+            units += [ProgramDetail(*pair) for pair in pairs]
+        self.total = len(units)
+        return iter(units)
+
+    @override
+    def fetch(self, unit: ProgramDetail) -> Pages:
+        if unit.channel_id is None:
+            path, about = f"commissions/{unit.program_id}/", "standard commissions"
+        else:
+            path, about = f"products/feedinfo/{unit.program_id}/{unit.channel_id}/", "feeds"
+            about += f" of channel {unit.channel_id},"
+        about += f" of program {unit.program_id}"
+        path = ("partner/programs/" if unit.channel_id is None else "partner/") + path
+        return Pages(self.client, Request(path, about, quota=about.split()[0]))
+
+    @override
+    def emit(self, unit: ProgramDetail, answer: Pages) -> None:
+        if unit.channel_id is None:
+            for row in answer:
+                self.write("commissions", row, channel_id=0, program_id=unit.program_id)
+            return
+        rows = list(answer)
+        known = {str(row.get("feedId")) for row in rows if isinstance(row, dict)}
+        listed = self._listed.programs[unit.channel_id][unit.program_id]
+        rows += [row for row in listed if str(row.get("feedId")) not in known]
+        self._listed.write_feeds(rows, channel_id=unit.channel_id, program_id=unit.program_id)
+
+    @override
+    def on_failure(self, unit: ProgramDetail, error: UnitError) -> None:
+        super().on_failure(unit, error)
+        self._listed.incomplete = True
+
+
+class ProductFeeds(AdtractionReader[ProductFeed]):
     """Downloads the product feeds that are newer than their bookmarks."""
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
-        self._client = tap.clients["partner_token"]
         self._options = {
             "setEpi": tap.config.get("feed_set_epi"),
             "gt": tap.config.get("feed_google_ads"),
@@ -185,7 +274,7 @@ class ProductFeeds(Reader[ProductFeed, list[JsonResponse]]):
     def units(self) -> Iterator[ProductFeed]:
         programs = self.tap.read(Programs)
         bookmarks = self.streams["products"].units
-        if programs.whole and not self.testing:
+        if not programs.incomplete and not self.testing:
             for gone in bookmarks.keys() - programs.feeds.keys():
                 del bookmarks[gone]
         feeds = [
@@ -199,7 +288,7 @@ class ProductFeeds(Reader[ProductFeed, list[JsonResponse]]):
         yield from feeds
 
     @override
-    def fetch(self, unit: ProductFeed) -> list[JsonResponse]:
+    def fetch(self, unit: ProductFeed) -> Pages:
         body = {
             "programId": unit.program_id,
             "channelId": unit.channel_id,
@@ -213,76 +302,39 @@ class ProductFeeds(Reader[ProductFeed, list[JsonResponse]]):
             body={name: value for name, value in body.items() if value is not None},
             quota="feed",
         )
-        return list(pages(self._client, request))
+        return Pages(self.client, request)
 
     @override
-    def emit(self, unit: ProductFeed, answer: list[JsonResponse]) -> None:
-        products = self.streams["products"]
+    def emit(self, unit: ProductFeed, answer: Pages) -> None:
         context = {
             "channel_id": unit.channel_id,
             "program_id": unit.program_id,
             "feed_id": unit.feed_id,
             "feed_last_updated": unit.last_updated,
         }
-        keys = ProductKeys()
-        for body in answer:
-            for row in body:
-                products.emit(row, product_key=keys.of(row), **context)
-            body.close()
+        keys = UniqueKeys()
+        for row in answer:
+            self.write("products", row, product_key=keys.of(product_key(row)), **context)
 
     @override
     def on_complete(self, unit: ProductFeed) -> None:
         if unit.last_updated is not None:
-            # a vendor whose clock is ahead must not make us miss what comes until then
-            bookmark = min(unit.last_updated, now_text(), key=instant)
+            now = now_text()
+            # a vendor whose clock is ahead must not hide the updates until then
+            bookmark = min(unit.last_updated, now, key=instant)
             self.streams["products"].units[unit.name] = bookmark
 
 
-class ProductKeys:
-    """Gives each row of one feed a key of its own.
-
-    A feed may have more rows than memory should hold: of a key that was seen, 8 bytes are kept,
-    of its hash. Should two hashes ever be equal, a row is numbered that need not have been.
-    """
-
-    def __init__(self) -> None:
-        self._seen: defaultdict[int, array[int]] = defaultdict(partial(array, "Q"))
-        self._times: Counter[str] = Counter()
-
-    def of(self, row: Any) -> str | None:
-        """Return the sku, or the hash of the URL where it is blank, numbered where it repeats."""
-        if not isinstance(row, dict):
-            return None
-        key = unique = self._own_key(row)
-        while not self._is_new(unique):  # a number may make it what another row is called
-            self._times[key] += 1
-            unique = f"{key}#{self._times[key] + 1}"
-        return unique
-
-    @staticmethod
-    def _own_key(row: dict[str, Any]) -> str:
-        sku = row.get("sku")
-        key = str(sku) if sku is not None else ""
-        if key.strip():
-            return key
-        return "sha256:" + hashlib.sha256(str(row.get("productUrl") or "").encode()).hexdigest()
-
-    def _is_new(self, key: str) -> bool:
-        short = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())
-        bucket = self._seen[short >> 52]
-        at = bisect_left(bucket, short)
-        if at < len(bucket) and bucket[at] == short:
-            return False
-        bucket.insert(at, short)
-        return True
+def product_key(row: Any) -> str:
+    """Return a product's sku, or the hash of its URL where the sku is blank."""
+    product = row if isinstance(row, dict) else {"productUrl": row}
+    return first_text(product, "sku") or text_hash(str(product.get("productUrl") or ""))
 
 
-class Channels(Reader[None, list[JsonResponse]]):
+class Channels(AdtractionReader[None]):
     """Reads the channels that applied to the client's program."""
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
-        self._client = tap.clients["client_token"]
+    credential = "client_token"
 
     @override
     def units(self) -> Iterator[None]:
@@ -290,16 +342,14 @@ class Channels(Reader[None, list[JsonResponse]]):
         yield None
 
     @override
-    def fetch(self, unit: None) -> list[JsonResponse]:
+    def fetch(self, unit: None) -> Pages:
         request = Request(CHANNELS, "channels", method="POST", body={}, quota="channels")
-        return list(pages(self._client, request))
+        return Pages(self.client, request)
 
     @override
-    def emit(self, unit: None, answer: list[JsonResponse]) -> None:
-        for body in answer:
-            for channel in body:
-                self.streams["channels"].emit(channel)
-            body.close()
+    def emit(self, unit: None, answer: Pages) -> None:
+        for channel in answer:
+            self.write("channels", channel)
 
 
 class ProgramStream(VendorStream):

@@ -9,21 +9,11 @@ from singer_sdk import typing as th
 from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
-import schemas.adtraction
 from attribution_elt.kit import settings
 from attribution_elt.kit.http.client import Client
-from attribution_elt.kit.tap import VendorStream, VendorTap
+from attribution_elt.kit.tap import VendorStream, VendorTap, declared_in
+from tap_adtraction import readers
 from tap_adtraction.client import AdtractionClient
-from tap_adtraction.readers import (
-    ChannelStream,
-    CommissionStream,
-    FeedStream,
-    ProductStream,
-    ProgramStream,
-)
-
-PARTNER_STREAMS = (ProgramStream, CommissionStream, FeedStream, ProductStream)
-CLIENT_STREAMS = (ChannelStream,)
 
 
 class TapAdtraction(VendorTap):
@@ -31,31 +21,31 @@ class TapAdtraction(VendorTap):
 
     name = "tap-adtraction"
     credentials = ("partner_token", "client_token")
-    backfill_refusal = "the vendor tells what there is now, and nothing of the past"
-    stream_types = (*PARTNER_STREAMS, *CLIENT_STREAMS)
-    schemas = SchemaDirectory(importlib.resources.files(schemas.adtraction))
+    backfill_refusal = "the vendor returns the present state only"
+    stream_types = declared_in(readers)
+    schemas = SchemaDirectory(importlib.resources.files("schemas.adtraction"))
     config_jsonschema = th.PropertiesList(
         th.Property(
             "partner_token",
             th.StringType(min_length=1),
             secret=True,
             title="Partner token",
-            description="API token of a partner account, from Account > Settings; opens programs, "
-            "commissions, feeds and products",
+            description="API token of a partner account, from Account > Settings; gives access to "
+            "programs, commissions, feeds and products",
         ),
         th.Property(
             "client_token",
             th.StringType(min_length=1),
             secret=True,
             title="Client token",
-            description="API token of a client (advertiser) account; opens channels",
+            description="API token of a client (advertiser) account; gives access to channels",
         ),
         th.Property(
             "auth_location",
             th.StringType(allowed_values=["header", "query"]),
             default="header",
-            title="Where the token goes",
-            description="`header` (X-Token) or `query`",
+            title="Location of the token",
+            description="Part of the request that carries the token: `header` (X-Token) or `query`",
         ),
         th.Property(
             "markets",
@@ -67,7 +57,7 @@ class TapAdtraction(VendorTap):
             "channel_ids",
             th.ArrayType(th.IntegerType(minimum=1)),
             title="Channels",
-            description="The partner's channels; required for `products`",
+            description="Ids of the partner's channels; required for `products`",
         ),
         th.Property(
             "program_ids",
@@ -101,26 +91,41 @@ class TapAdtraction(VendorTap):
             description="`gt` of the product feed: links that comply with Google's transparent "
             "click tracker",
         ),
+        th.Property(
+            "feed_info",
+            th.BooleanType,
+            default=False,
+            title="Feed information",
+            description="Also request `feedinfo` for each program and channel: fills "
+            "`feeds.approval_status` and finds feeds that `programs` does not list",
+        ),
+        th.Property(
+            "standard_commissions",
+            th.BooleanType,
+            default=False,
+            title="Standard commissions",
+            description="Also request the commissions of the standard segment, a request for each "
+            "program: rows with `channel_id` 0",
+        ),
         *settings.common("https://api.adtraction.net/v3"),
     ).to_dict()
 
     @override
     def make_clients(self) -> dict[str, Client]:
-        credentials = ("partner_token", "client_token")
         return {
             name: AdtractionClient(self.config, name)
-            for name in credentials
+            for name in self.credentials
             if self.config.get(name)
         }
 
     @override
     def discover_streams(self) -> Sequence[VendorStream]:
-        types: list[type[VendorStream]] = []
-        if self.config.get("partner_token"):
-            types += PARTNER_STREAMS
-        if self.config.get("client_token"):
-            types += CLIENT_STREAMS
-        return [stream_type(self) for stream_type in types]
+        return [
+            stream_type(self)
+            for stream_type in self.stream_types
+            if issubclass(stream_type.reader, readers.AdtractionReader)
+            and self.config.get(stream_type.reader.credential)
+        ]
 
     @override
     def setting_errors(self) -> Iterable[str]:

@@ -16,7 +16,7 @@ ACCOUNT = "project"
 
 
 class AttributionClient(Client):
-    """One project: its public key stands in the path, its secret in the query."""
+    """A project: its public key is a part of the path, its secret a query parameter."""
 
     vendor = "Attribution.io"
     credential = "public_key, secret"
@@ -38,7 +38,7 @@ class AttributionClient(Client):
 
     @override
     def credentials_request(self) -> Request:
-        """Ask for a customer that there is none of: 404 to whom the project is open, else 401."""
+        """Request a customer that does not exist: the answer to valid credentials is 404."""
         return Request(self.path("no-such-customer"), "credentials")
 
     def path(self, client_id: str) -> str:
@@ -50,4 +50,4 @@ class AttributionClient(Client):
         if not isinstance(body.document, dict) or not isinstance(
             body.document.get("customer"), dict
         ):
-            raise RetryableError("the answer holds no customer")
+            raise RetryableError("the response has no customer")

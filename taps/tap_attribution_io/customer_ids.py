@@ -1,10 +1,10 @@
-"""Which customers to ask for: the vendor has no list of them, so the user names them."""
+"""The customers to request: the user names them, because the vendor has no list of them."""
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ COLUMN = "client_id"
 
 
 def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
-    """Yield the ids that the settings name, as they come, some perhaps more than once.
+    """Yield the ids that the settings name; an id may occur more than once.
 
     Raises:
         TapError: a file or a query cannot be read.
@@ -57,43 +57,73 @@ def _ids_of_file(path: Path) -> Iterator[str]:
             yield str(row[COLUMN]).strip()
 
 
-class CustomerList:
-    """The ids in an order that stays the same however they came, each once.
+class CustomerOrder:
+    """An order of customers that stays the same from run to run, whatever the order of the ids.
 
-    The order is that of their hashes: a place in it can be kept in the state without keeping an
-    id there, and holds when ids are added or gone. They lie in a temporary database.
+    A customer's place is a keyed hash of the id. So the state can hold the place of the last
+    finished customer without an id, and the place stays valid if customers are added or removed.
+
+    Args:
+        key: secret of the hash.
+
+    Attributes:
+        fingerprint: identifies the key; places of different keys cannot be compared.
     """
 
-    def __init__(self, ids: Iterable[str]) -> None:
+    def __init__(self, key: str) -> None:
+        self._key = key.encode()
+        self.fingerprint = self._hash("order")[:12]
+
+    def sorted(self, ids: Iterable[str]) -> CustomerList:
+        """Return ids in this order, each once."""
+        return CustomerList(ids, self._hash)
+
+    def public_name(self, client_id: str, *, masked: bool = False) -> str:
+        """Return an id as logs may show it: the start of its hash if it may be personal data."""
+        if masked or "@" in unquote(client_id):
+            return f"hmac:{self._hash(client_id)[:12]}"
+        return client_id
+
+    def _hash(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(errors="surrogatepass"), "sha256").hexdigest()
+
+
+class CustomerList:
+    """Customers by place, in a temporary database, because there may be millions.
+
+    Args:
+        ids: client ids in any order, some perhaps more than once.
+        place_of: returns the place of an id.
+
+    Attributes:
+        unusable: how many ids were left out, because they cannot be a part of a URL's path.
+    """
+
+    def __init__(self, ids: Iterable[str], place_of: Callable[[str], str]) -> None:
+        self.unusable = 0
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("CREATE TABLE ids (place TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID")
         self._database.execute("BEGIN")
         self._database.executemany(
-            "INSERT OR IGNORE INTO ids VALUES (?, ?)", ((place_of(id_), id_) for id_ in ids if id_)
+            "INSERT OR IGNORE INTO ids VALUES (?, ?)",
+            ((place_of(id_), id_) for id_ in ids if id_ and self._is_usable(id_)),
         )
+
+    def _is_usable(self, client_id: str) -> bool:
+        usable = client_id not in {".", ".."}  # HTTP clients remove such parts of a path
+        self.unusable += not usable
+        return usable
 
     def __len__(self) -> int:
         return int(self._database.execute("SELECT count(*) FROM ids").fetchone()[0])
 
     def count_after(self, place: str) -> int:
-        """Return how many stand behind a place."""
+        """Return the number of customers after a place."""
         query = "SELECT count(*) FROM ids WHERE place > ?"
         return int(self._database.execute(query, (place,)).fetchone()[0])
 
     def after(self, place: str) -> Iterator[tuple[str, str]]:
-        """Yield place and id of those that stand behind a place."""
+        """Yield place and id of each customer after a place."""
         yield from self._database.execute(
             "SELECT place, id FROM ids WHERE place > ? ORDER BY place", (place,)
         )
-
-
-def place_of(client_id: str) -> str:
-    """Return where an id stands."""
-    return hashlib.sha256(client_id.encode(errors="surrogatepass")).hexdigest()
-
-
-def public_name(client_id: str, *, masked: bool = False) -> str:
-    """Return an id as logs may have it: for an address, the beginning of its hash."""
-    if masked or "@" in unquote(client_id):
-        return f"sha256:{place_of(client_id)[:12]}"
-    return client_id

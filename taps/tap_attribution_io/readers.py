@@ -1,8 +1,9 @@
-"""Attribution.io's streams: what one customer's answer holds."""
+"""Reader and streams of Attribution.io: one response for each customer."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.tap import VendorStream, VendorTap
 from tap_attribution_io.client import ACCOUNT, AttributionClient
-from tap_attribution_io.customer_ids import CustomerList, client_ids, public_name
+from tap_attribution_io.customer_ids import CustomerOrder, client_ids
 
 FLAGS = {
     "show_events": {"events", "event_attributions"},
@@ -26,14 +27,13 @@ FLAGS = {
     "show_touchpoints": {"touchpoints"},
     "show_identities": {"identities"},
 }
-"""What each flag of a request is needed for."""
+"""The streams that need each flag of a request."""
 FIXED_COUNTS = {"events_count", "pageviews_count", "touchpoints_count"}
-"""Counts of the summary that are not of one event type."""
+"""Counts of the summary that do not belong to an event type."""
 MOST_NAMED = 20
-"""Unknown customers that the warning names at most."""
-
+"""Most unknown customers that the warning names."""
 MOST_TESTED = 20
-"""Customers that a connection test asks for at most: a stream may have no row in any of them."""
+"""Most customers that a connection test requests: a stream may have no row in any of them."""
 
 _ATTRIB = re.compile(r"(\d+)_attrib")
 _COUNT = re.compile(r"(.+)_count")
@@ -41,9 +41,11 @@ _COUNT = re.compile(r"(.+)_count")
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A customer to ask for; `place` is where it stands in the order of a run.
+    """A customer to request.
 
-    One without an id asks for nothing: it stands at the end.
+    Attributes:
+        place: position of the customer in the order of a run.
+        client_id: id of the customer; "" marks the end of the run and is not sent.
     """
 
     place: str = ""
@@ -51,13 +53,13 @@ class Customer:
 
 
 class Customers(Reader[Customer, JsonResponse | None]):
-    """Asks for each customer once, with just the flags that the selected streams need.
+    """Requests each customer once, with only the flags that the selected streams need.
 
-    The state of each stream holds how far the run has come (`after`, `started`, `gaps`) and when
-    the last complete one began (`completed`).
+    The state of each stream has the progress of the run (`after`, `order`, `started`,
+    `incomplete`) and the start of the last complete run (`completed`).
     """
 
-    lookahead = 1  # an interrupted run costs no customer twice but those in flight
+    lookahead = 1  # after an interruption only the customers in flight are requested again
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
@@ -69,24 +71,31 @@ class Customers(Reader[Customer, JsonResponse | None]):
         }
         self._unknown: list[str] = []
         self._unknown_count = 0
-        places = [stream.stream_state.get("after") for stream in streams]
-        self._resumes = bool(places) and all(places)
-        self._after = min(filter(None, places)) if self._resumes else ""
-        starts = [stream.stream_state.get("started") or "" for stream in streams]
-        self._started = min(starts) if self._resumes else now_text()
-        self._gaps = self._resumes and any(each.stream_state.get("gaps") for each in streams)
+        self._order = CustomerOrder(tap.config.get("pii_key") or tap.config["secret"])
+        states = [stream.stream_state for stream in streams]
+        # with another key the places of the interrupted run mean nothing
+        self._resumes = bool(states) and all(
+            state.get("after") and state.get("order") == self._order.fingerprint for state in states
+        )
+        self._after = min(state["after"] for state in states) if self._resumes else ""
+        now = now_text()
+        starts = [state.get("started") or "" for state in states]
+        self._started = min(starts) if self._resumes else now
+        self._incomplete = self._resumes and any(state.get("incomplete") for state in states)
 
     @override
     def units(self) -> Iterator[Customer]:
         completed = [each.stream_state.get("completed") for each in self.streams.values()]
         since = min(map(str, completed)) if all(completed) else "1970-01-01T00:00:00Z"
-        customers = CustomerList(client_ids(self.tap.config, instant(since)))
+        ids = self._order.sorted(client_ids(self.tap.config, instant(since)))
+        if ids.unusable:
+            self.tap.warn_once(f"customers that no URL can name, not requested: {ids.unusable}")
         self.tap.logger.info(
-            "%d customers%s", len(customers), ", going on where it was" if self._resumes else ""
+            "%d customers%s", len(ids), ", resuming an interrupted run" if self._resumes else ""
         )
-        self.total = customers.count_after(self._after)
-        known = customers.after(self._after)
-        for place, client_id in islice(known, MOST_TESTED if self.testing else None):
+        self.total = ids.count_after(self._after)
+        rest = ids.after(self._after)
+        for place, client_id in islice(rest, MOST_TESTED if self.testing else None):
             yield Customer(place, client_id)
         yield Customer()
 
@@ -109,7 +118,7 @@ class Customers(Reader[Customer, JsonResponse | None]):
     @override
     def emit(self, unit: Customer, answer: JsonResponse | None) -> None:
         if answer is None:
-            self._note_unknown(unit)
+            self._count_unknown(unit)
             return
         customer = answer.document["customer"]
         client_id = customer.get("client_id") or unit.client_id
@@ -121,31 +130,33 @@ class Customers(Reader[Customer, JsonResponse | None]):
     @override
     def on_failure(self, unit: Customer, error: UnitError) -> None:
         super().on_failure(unit, error)
-        self._gaps = True
+        self._incomplete = True
 
     @override
     def on_complete(self, unit: Customer) -> None:
+        run: dict[str, Any]
         if unit.client_id:
-            run = {"after": unit.place, "started": self._started, "gaps": self._gaps}
+            run = {"after": unit.place, "order": self._order.fingerprint}
+            run |= {"started": self._started, "incomplete": self._incomplete}
         else:
-            # what failed must be asked for again: a run with gaps does not count as complete
-            run = {"after": "", "started": "", "gaps": False}
-            run |= {} if self._gaps else {"completed": self._started}
-            self._tell_unknown()
+            run = {"after": "", "order": "", "started": "", "incomplete": False}
+            # an incomplete run does not count, so that the next one requests the failed customers
+            run |= {} if self._incomplete else {"completed": self._started}
+            self._report_unknown()
         for stream in self.streams.values():
             stream.stream_state.update(run)
 
     def _name(self, unit: Customer) -> str:
-        """Return a customer's name for logs: none where it is an address, or masked in rows."""
-        return public_name(unit.client_id, masked=self.tap.personal_data.active)
+        """Return the customer's name in logs: a hash if it is an address or personal data."""
+        return self._order.public_name(unit.client_id, masked=self.tap.personal_data.active)
 
-    def _note_unknown(self, unit: Customer) -> None:
+    def _count_unknown(self, unit: Customer) -> None:
         if unit.client_id:
             self._unknown_count += 1
             if len(self._unknown) < MOST_NAMED:
                 self._unknown.append(self._name(unit))
 
-    def _tell_unknown(self) -> None:
+    def _report_unknown(self) -> None:
         if self._unknown:
             more = self._unknown_count - len(self._unknown)
             self.tap.logger.warning(
@@ -157,7 +168,7 @@ class Customers(Reader[Customer, JsonResponse | None]):
 
 
 def _activities(answer: JsonResponse) -> Iterator[tuple[str, Any]]:
-    """Yield the rows of a customer's lists, each with its stream."""
+    """Yield stream and row for each entry of a customer's lists."""
     for event in answer.rows("customer.events"):
         outputs = _list(event, "attribution_model_outputs") if isinstance(event, dict) else ()
         yield "events", event
@@ -170,7 +181,7 @@ def _activities(answer: JsonResponse) -> Iterator[tuple[str, Any]]:
 
 
 def _results(customer: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the rows of a customer's summary, and the customer, each with its stream."""
+    """Yield stream and row for each part of a customer's summary, then for the customer."""
     summary = customer.get("summary")
     if isinstance(summary, dict):
         yield from (("customer_attributions", row) for row in _attributions(summary))
@@ -179,25 +190,29 @@ def _results(customer: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _list(owner: dict[str, Any], name: str) -> list[Any]:
-    """Take a list out of an object, where it is one."""
+    """Remove a list from an object and return it; return an empty one if it is not a list."""
     return owner.pop(name) if isinstance(owner.get(name), list) else []
 
 
 def _attributions(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name in [name for name in summary if _ATTRIB.fullmatch(name)]:
-        listed = _list(summary, name)
-        entries = [each for each in listed if isinstance(each, dict)]
-        if len(entries) < len(listed):  # what is no entry has no key: they share one
-            entries.append({"values": [each for each in listed if not isinstance(each, dict)]})
-        for entry in entries:
-            key = {id_: entry.get(id_) or 0 for id_ in ("medium_id", "source_id")}
-            yield {**entry, **key, "event_type_id": name.removesuffix("_attrib")}
+        times: Counter[tuple[Any, ...]] = Counter()
+        for entry in _list(summary, name):
+            row = entry if isinstance(entry, dict) else {"value": entry}
+            key = {each: row.get(each) or 0 for each in ("medium_id", "source_id")}
+            same = tuple(map(str, key.values()))
+            times[same] += 1
+            event_type_id = name.removesuffix("_attrib")
+            yield {**row, **key, "event_type_id": event_type_id, "entry_number": times[same]}
 
 
 def _event_counts(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name in [name for name in summary if _COUNT.fullmatch(name)]:
         if name not in FIXED_COUNTS:
-            yield {"event_type": name.removesuffix("_count"), "count": summary.pop(name)}
+            event_type = name.removesuffix("_count")
+            is_id = event_type.isascii() and event_type.isdigit()
+            counted_by = "event_type_id" if is_id else "event_type_name"
+            yield {"event_type": event_type, counted_by: event_type, "count": summary.pop(name)}
 
 
 class CustomerStream(VendorStream):
@@ -212,7 +227,7 @@ class CustomerAttributions(VendorStream):
     """An entry of a summary's attribution of one event type."""
 
     name = "customer_attributions"
-    primary_keys = ("client_id", "event_type_id", "medium_id", "source_id")
+    primary_keys = ("client_id", "event_type_id", "medium_id", "source_id", "entry_number")
     reader = Customers
 
 

@@ -10,22 +10,12 @@ from singer_sdk import typing as th
 from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
-import schemas.attribution_io
 from attribution_elt.kit import settings
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.row_source import READERS
-from attribution_elt.kit.tap import VendorTap
+from attribution_elt.kit.tap import VendorTap, declared_in
+from tap_attribution_io import readers
 from tap_attribution_io.client import ACCOUNT, AttributionClient
-from tap_attribution_io.readers import (
-    CustomerAttributions,
-    CustomerEventCounts,
-    CustomerStream,
-    EventAttributions,
-    Events,
-    Identities,
-    Pageviews,
-    Touchpoints,
-)
 
 FILES = (".txt", *READERS)
 
@@ -36,19 +26,10 @@ class TapAttributionIo(VendorTap):
     name = "tap-attribution-io"
     credentials = ("public_key", "secret")
     backfill_refusal = (
-        "every answer holds a customer's whole past: run it with --full-refresh instead"
+        "each response has a customer's whole past; run the tap with --full-refresh instead"
     )
-    stream_types = (
-        CustomerStream,
-        CustomerAttributions,
-        CustomerEventCounts,
-        Events,
-        EventAttributions,
-        Pageviews,
-        Touchpoints,
-        Identities,
-    )
-    schemas = SchemaDirectory(importlib.resources.files(schemas.attribution_io))
+    stream_types = declared_in(readers)
+    schemas = SchemaDirectory(importlib.resources.files("schemas.attribution_io"))
     config_jsonschema = th.PropertiesList(
         th.Property(
             "public_key",
@@ -70,7 +51,7 @@ class TapAttributionIo(VendorTap):
             "customer_ids",
             th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
             title="Customer ids",
-            description="Client ids to ask for: the vendor has no list of them",
+            description="Client ids of the customers to load; the vendor has no list of them",
         ),
         th.Property(
             "customer_ids_file",
@@ -84,7 +65,7 @@ class TapAttributionIo(VendorTap):
             th.StringType,
             secret=True,
             title="Database of customer ids",
-            description="SQLAlchemy URL of a database that knows the client ids",
+            description="SQLAlchemy URL of a database with the client ids",
         ),
         th.Property(
             "customer_ids_query",

@@ -16,7 +16,7 @@ PATH = "reports/attribution/orders"
 
 
 class EcdpClient(Client):
-    """One business unit of ECDP: its API key opens exactly one."""
+    """A business unit of ECDP; an API key gives access to one business unit."""
 
     vendor = "ECDP"
     credential = "api_key"
@@ -33,10 +33,10 @@ class EcdpClient(Client):
 
     @override
     def credentials_request(self) -> Request:
-        days = {"startDate": "2000-01-01", "endDate": "2000-01-02"}  # 204: there was no ECDP yet
+        days = {"startDate": "2000-01-01", "endDate": "2000-01-02"}  # before any order: 204
         return Request(PATH, "credentials", params=days)
 
     @override
     def validate(self, body: JsonResponse, request: Request) -> None:
         if not body.is_array:
-            raise RetryableError("the answer holds no list of orders")
+            raise RetryableError("the response has no list of orders")

@@ -1,4 +1,4 @@
-"""The streams of ECDP's order attribution report, and how the report is read."""
+"""Reader and streams of ECDP's order attribution report."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ from attribution_elt.kit.windows import Window, bookmark_day, windows
 from tap_ecdp.client import ACCOUNT, PATH
 
 Part: TypeAlias = JsonResponse | UnitError
-"""Orders of some days of a window, with their lines if those are wanted; or why there are none."""
+"""Orders of some days of a window (with lines if selected), or the error of those days."""
 
 
 class OrderReport(Reader[Window, list[Part]]):
-    """Walks windows of days; one whose days cannot all be had is emitted as far as they can."""
+    """Reads the report in windows of days.
+
+    If some days of a window fail, the orders of its other days are still written.
+    """
 
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
         config = tap.config
         self._client = tap.clients[ACCOUNT]
-        self._broken = False
+        self._incomplete = False
         self._context = {"reporting_currency": config.get("reporting_currency")}
-        # no filter is a request without it: enumerating channels would lose those to come
+        # without a filter there is one request: listing the known channels would miss new ones
         self._filters = [
             {"websiteId": website, "messageType": kind, "channel": _channel_of(kind)}
             for website, kind in product(
@@ -55,16 +58,16 @@ class OrderReport(Reader[Window, list[Part]]):
         lookback = timedelta(days=config["lookback_days"])
         first = day_of(config["start_date"])
         if all(stream.bookmark for stream in self.streams.values()):
-            # a bookmark in the future, of a clock that was wrong, must not hide the days until then
-            reached = min(today, *(bookmark_day(stream) for stream in self.streams.values()))
-            first = max(first, reached - min(lookback, reached - date.min))
+            # a clock that was wrong may have set a bookmark in the future: read from today then
+            bookmark = min(today, *(bookmark_day(stream) for stream in self.streams.values()))
+            first = max(first, bookmark - min(lookback, bookmark - date.min))
         days = config["window_days"]
         self.total = ceil(max((last - first).days + 1, 0) / days)
         return windows(first, last, days)
 
     @override
     def fetch(self, unit: Window) -> list[Part]:
-        parts = [part for criteria in self._filters for part in self._ask(unit, criteria)]
+        parts = [part for filters in self._filters for part in self._fetch_window(unit, filters)]
         errors = self.missing_parts(parts)
         if len(errors) < len(parts):
             return parts
@@ -75,14 +78,14 @@ class OrderReport(Reader[Window, list[Part]]):
     def missing_parts(self, answer: list[Part]) -> list[UnitError]:
         return [part for part in answer if isinstance(part, UnitError)]
 
-    def _ask(self, window: Window, criteria: dict[str, Any]) -> Iterator[Part]:
-        """Yield the answers of a window, by halves where the vendor cannot give it at once."""
+    def _fetch_window(self, window: Window, filters: dict[str, Any]) -> Iterator[Part]:
+        """Yield the responses of a window; split it in halves while the vendor is overloaded."""
         try:
             if window.days == 1:
-                yield self._ask_day(window.first, criteria)
+                yield self._fetch_day(window.first, filters)
                 return
             yield self._client.fetch(
-                self._request(window.first, window.last, criteria, divisible=True)
+                self._request(window.first, window.last, filters, divisible=True)
             )
         except (CredentialsError, UnreachableError):
             raise
@@ -90,47 +93,47 @@ class OrderReport(Reader[Window, list[Part]]):
             if window.days == 1 or not isinstance(error, OverloadedError):
                 yield error
                 return
-            self.tap.logger.warning("%s; asking for the halves", error)
+            self.tap.logger.warning("%s; requesting the two halves instead", error)
             for half in window.halves():
-                yield from self._ask(half, criteria)
+                yield from self._fetch_window(half, filters)
 
-    def _ask_day(self, day: date, criteria: dict[str, Any]) -> JsonResponse:
-        """Return a day's orders.
+    def _fetch_day(self, day: date, filters: dict[str, Any]) -> JsonResponse:
+        """Return the orders of a day.
 
-        The document wants endDate both "later than" startDate and "equal" to it at the least: a
-        day is asked for from the day before, which both allow and whose rows are upserted. Only
-        where even that is too much, the day is asked for alone, or with the day after: it may be
-        the day before that cannot be had.
+        The document demands both an endDate later than startDate and one that may be equal to it.
+        A window that starts the day before satisfies both, and its extra rows are upserted. If
+        that window fails with an overload, the day is requested alone, then with the day after:
+        the cause may be the day before.
         """
         before, after = day - timedelta(days=1), day + timedelta(days=1)
         try:
-            return self._client.fetch(self._request(before, day, criteria, divisible=True))
+            return self._client.fetch(self._request(before, day, filters, divisible=True))
         except OverloadedError:
             pass
         try:
-            return self._client.fetch(self._request(day, day, criteria))
+            return self._client.fetch(self._request(day, day, filters))
         except UnitError as error:
             if error.status != HTTPStatus.BAD_REQUEST:
                 raise
         try:
-            return self._client.fetch(self._request(before, day, criteria))
+            return self._client.fetch(self._request(before, day, filters))
         except OverloadedError:
             if after > datetime.now(UTC).date():
                 raise
-            return self._client.fetch(self._request(day, after, criteria))
+            return self._client.fetch(self._request(day, after, filters))
 
     def _request(
-        self, first: date, last: date, criteria: dict[str, Any], *, divisible: bool = False
+        self, first: date, last: date, filters: dict[str, Any], *, divisible: bool = False
     ) -> Request:
         details = "true" if "attributed_order_lines" in self.streams else None
         return Request(
             PATH,
-            ", ".join([f"orders of {first}..{last}", *_named(criteria)]),
+            ", ".join([f"orders of {first}..{last}", *_filter_names(filters)]),
             params={
                 "startDate": first.isoformat(),
                 "endDate": last.isoformat(),
                 "includeDetails": details,
-                **criteria,
+                **filters,
             },
             divisible=divisible,
         )
@@ -142,13 +145,13 @@ class OrderReport(Reader[Window, list[Part]]):
                 continue
             for order in body:
                 if isinstance(order, dict):
-                    self._emit(order)
+                    self._emit_order(order)
                 else:
                     for stream in self.streams.values():
                         stream.emit(order)
             body.close()
 
-    def _emit(self, order: dict[str, Any]) -> None:
+    def _emit_order(self, order: dict[str, Any]) -> None:
         details = order.pop("orderDetails", None)
         if "attributed_orders" in self.streams:
             self.streams["attributed_orders"].emit(order, **self._context)
@@ -165,21 +168,21 @@ class OrderReport(Reader[Window, list[Part]]):
     @override
     def on_failure(self, unit: Window, error: UnitError) -> None:
         super().on_failure(unit, error)
-        self._broken = True
+        self._incomplete = True
 
     @override
     def on_complete(self, unit: Window) -> None:
-        if not self._broken:  # what follows a gap is emitted, but must not hide it
+        if not self._incomplete:  # windows after a failed one are written, but not bookmarked
             for stream in self.streams.values():
                 stream.advance(f"{unit.last}T00:00:00Z")
 
 
-def _named(criteria: dict[str, Any]) -> Iterator[str]:
-    """Yield how the filters of a request are called, that of the channel follows from another."""
-    if criteria["websiteId"] is not None:
-        yield f"website {criteria['websiteId']}"
-    if criteria["messageType"] is not None:
-        yield criteria["messageType"]
+def _filter_names(filters: dict[str, Any]) -> Iterator[str]:
+    """Yield the filters as logs show them; the channel follows from the message type."""
+    if filters["websiteId"] is not None:
+        yield f"website {filters['websiteId']}"
+    if filters["messageType"] is not None:
+        yield filters["messageType"]
 
 
 def _channel_of(message_type: str | None) -> str | None:
@@ -196,7 +199,7 @@ class AttributedOrders(VendorStream):
 
 
 class AttributedOrderLines(VendorStream):
-    """A product line of such an order."""
+    """A product line of an attributed order."""
 
     name = "attributed_order_lines"
     primary_keys = ("website_id", "order_id", "line_number")

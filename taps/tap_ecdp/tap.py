@@ -9,14 +9,13 @@ from singer_sdk import typing as th
 from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
-import schemas.ecdp
 from attribution_elt.core.dates import day_of
 from attribution_elt.kit import settings
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.settings import MOST_DAYS
-from attribution_elt.kit.tap import VendorTap
+from attribution_elt.kit.tap import VendorTap, declared_in
+from tap_ecdp import readers
 from tap_ecdp.client import ACCOUNT, EcdpClient
-from tap_ecdp.readers import AttributedOrderLines, AttributedOrders
 
 
 class TapEcdp(VendorTap):
@@ -25,8 +24,8 @@ class TapEcdp(VendorTap):
     name = "tap-ecdp"
     credentials = ("api_key",)
     backfill_refusal = ""
-    stream_types = (AttributedOrders, AttributedOrderLines)
-    schemas = SchemaDirectory(importlib.resources.files(schemas.ecdp))
+    stream_types = declared_in(readers)
+    schemas = SchemaDirectory(importlib.resources.files("schemas.ecdp"))
     config_jsonschema = th.PropertiesList(
         th.Property(
             "api_key",
@@ -93,8 +92,8 @@ class TapEcdp(VendorTap):
 
     @override
     def setting_errors(self) -> Iterable[str]:
-        faults = list(super().setting_errors())
-        yield from faults
+        errors = list(super().setting_errors())
+        yield from errors
         first, last = self.config.get("start_date"), self.config.get("end_date")
-        if not faults and first and last and day_of(last) < day_of(first):
+        if not errors and first and last and day_of(last) < day_of(first):
             yield f"setting 'end_date': {last!r} is before 'start_date' {first!r}"

@@ -13,7 +13,7 @@ from attribution_elt.kit.http.response import JsonResponse
 
 
 class IgniteClient(Client):
-    """One website: its token and its secret open exactly that one."""
+    """A website; its token and secret give access to that website only."""
 
     vendor = "Ignite"
     credential = "websites"
@@ -29,16 +29,16 @@ class IgniteClient(Client):
 
     @override
     def credentials_request(self) -> Request:
-        return Request("audience_groups", "credentials")  # made by hand, so there are few
+        return Request("audience_groups", "credentials")  # a short list: groups are made by hand
 
     @override
     def validate(self, body: JsonResponse, request: Request) -> None:
         document = body.document if isinstance(body.document, dict) else {}
         if request.path == "sales":
             if not body.lists:
-                raise RetryableError("the answer holds no sales")
+                raise RetryableError("the response has no list of sales")
         elif request.path.startswith("locations/"):
             if document.get("id") is None:
-                raise RetryableError("the answer holds no location")
+                raise RetryableError("the response has no location")
         elif not body.is_array:
-            raise RetryableError("the answer holds no list")
+            raise RetryableError("the response is not a list")

@@ -1,58 +1,90 @@
-"""Ignite's streams, and from which endpoint each is read."""
+"""Readers and streams of Ignite, an endpoint each."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Sequence
 from typing import Any
 
 from typing_extensions import override
 
 from attribution_elt.kit.http.response import JsonResponse
+from attribution_elt.kit.records.keys import UniqueKeys, first_text, row_hash
 from attribution_elt.kit.tap import VendorStream
-from tap_ignite.snapshot import DetailReader, ListReader, Snapshot, SnapshotRequest
+from tap_ignite.snapshot import (
+    FailedDetails,
+    ListReader,
+    MemberReader,
+    Snapshot,
+    SnapshotRequest,
+)
 
 
 class VisitorHashes(Snapshot):
-    """Bare hashes, one list for each algorithm."""
+    """Reads bare hashes, a list for each algorithm."""
 
     path = "visitors"
     hashed = True
 
 
 class Inventory(Snapshot):
-    """Items, whose URLs the vendor puts into angle brackets."""
+    """Reads the items of a website."""
 
     path = "products"
 
     @override
-    def row(self, row: Any) -> Any:
-        if not isinstance(row, dict):
-            return row
-        urls = {name: value for name, value in row.items() if name.endswith("url")}
-        return {**row, **{name: _unwrapped(value) for name, value in urls.items()}}
+    def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
+        keys = UniqueKeys()
+        for stream in self.streams.values():
+            for item in body:
+                key = keys.of(product_key(item))
+                stream.emit(_with_plain_urls(item), product_key=key, **self.context(unit))
+
+
+def product_key(item: Any) -> str:
+    """Return the item's vin, else its stock number, else its URL, else the row's hash."""
+    plain = _with_plain_urls(item)
+    found = first_text(plain, "vin", "stock", "url") if isinstance(plain, dict) else None
+    return found or row_hash(item)
+
+
+def _with_plain_urls(item: Any) -> Any:
+    """Return an item without the angle brackets that the vendor puts around URLs."""
+    if not isinstance(item, dict):
+        return item
+    return {
+        name: value[1:-1] if name.endswith("url") and _is_bracketed(value) else value
+        for name, value in item.items()
+    }
+
+
+def _is_bracketed(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("<") and value.endswith(">")
 
 
 class LocationList(ListReader):
-    """Household locations."""
+    """Reads household locations."""
 
     path = "locations"
     details = "location_details"
 
 
-class LocationById(DetailReader):
-    """A location with its visits; its hashes are of one algorithm, the first of the settings."""
+class LocationById(FailedDetails):
+    """Reads a location with its visits; its hashes are of the first algorithm of the settings."""
 
     path = "locations"
     listing = LocationList
     dated = False
+    hashed = True
+
+    @property
+    @override
+    def algorithms(self) -> Sequence[str | None]:
+        return super().algorithms[:1]
 
     @override
-    def looks(self, website: str, since: date) -> Iterator[SnapshotRequest]:
-        yield SnapshotRequest(website, since, self.path, self.algorithms[0])
+    def context(self, unit: SnapshotRequest) -> dict[str, Any]:
+        return {"website": unit.website, "id": unit.id}
 
     @override
     def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
@@ -61,41 +93,39 @@ class LocationById(DetailReader):
 
 
 class AudienceList(ListReader):
-    """Audiences."""
+    """Reads audiences."""
 
     path = "audiences"
     dated = False
     details = "audience_members"
 
 
-class AudienceById(DetailReader):
-    """The bare hashes of an audience's members."""
+class AudienceById(MemberReader):
+    """Reads the members of an audience."""
 
     path = "audiences"
     listing = AudienceList
-    hashed = True
     id_property = "audience_id"
 
 
 class AudienceGroupList(ListReader):
-    """Audience groups, whose ids are numbers of their own."""
+    """Reads audience groups, whose ids are unrelated to those of audiences."""
 
     path = "audience_groups"
     dated = False
     details = "audience_group_members"
 
 
-class AudienceGroupById(DetailReader):
-    """The bare hashes of a group's members."""
+class AudienceGroupById(MemberReader):
+    """Reads the members of an audience group."""
 
     path = "audience_groups"
     listing = AudienceGroupList
-    hashed = True
     id_property = "audience_group_id"
 
 
 class SalesSummary(Snapshot):
-    """One object with both lists of sales, in rows of an undocumented shape."""
+    """Reads both lists of sales, whose rows have no documented shape."""
 
     path = "sales"
     dated = False
@@ -103,29 +133,22 @@ class SalesSummary(Snapshot):
     @override
     def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
         for name in body.document:
-            self.tap.warn_once(f"property {name!r} beside the sales is in no stream")
+            self.tap.warn_once(f"property {name!r} of the response of /sales is not in any stream")
         for name, stream in self.streams.items():
             seen: Counter[str] = Counter()
             for row in body.rows(name):
-                whole = row if isinstance(row, dict) else {"value": row}
-                key = sale_key(whole, seen)
-                stream.emit({}, sale_key=key, _extra=whole, **self.context(unit))
+                content = row if isinstance(row, dict) else {"value": row}
+                key = sale_key(content, seen)
+                stream.emit({}, sale_key=key, _extra=content, **self.context(unit))
 
 
 def sale_key(row: dict[str, Any], seen: Counter[str]) -> str:
     """Return the row's `id` or `sale_id`, else its hash and its ordinal among equal rows."""
-    for name in ("id", "sale_id"):
-        if row.get(name) not in (None, ""):
-            return str(row[name])
-    text = json.dumps(row, sort_keys=True, default=str)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    seen[digest] += 1
-    return f"sha256:{digest}#{seen[digest]}"
-
-
-def _unwrapped(value: Any) -> Any:
-    wrapped = isinstance(value, str) and value.startswith("<") and value.endswith(">")
-    return value[1:-1] if wrapped else value
+    if key := first_text(row, "id", "sale_id"):
+        return key
+    key = row_hash(row)
+    seen[key] += 1
+    return f"{key}#{seen[key]}"
 
 
 class Visitors(VendorStream):
@@ -140,7 +163,7 @@ class Products(VendorStream):
     """An inventory item."""
 
     name = "products"
-    primary_keys = ("website", "url")
+    primary_keys = ("website", "product_key")
     reader = Inventory
 
 

@@ -1,4 +1,4 @@
-"""How a website is looked back at: the window, its bookmark, and what of it failed."""
+"""How the tap reads a website: windows, bookmarks, lists and the details of their entries."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.tap import VendorStream, VendorTap
 
 LONGEST_DAYS = 59
-"""A window of over 60 days is silently answered with 30; a day less for the vendor's time zone."""
+"""Days of the longest window: the vendor silently answers 30 days if the window is over 60 days.
+One day is left for the vendor's time zone."""
 FIRST_DAYS = 30
-"""Days that the first run looks back where no `start_date` is set."""
+"""Days of the first run's window if `start_date` is not set."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRequest:
-    """A request to a website; `since` is the first day of its window, `id` what it is about.
+    """A request to a website.
 
-    One without a path asks for nothing: it stands at the end of its website's requests.
+    Attributes:
+        website: name of the website.
+        since: first day of the window.
+        path: endpoint; "" marks the end of the website's requests and is not sent.
+        algorithm: hash algorithm, None if the endpoint has none.
+        id: the list entry that the request is about, percent-encoded; "" for a list.
     """
 
     website: str
@@ -40,12 +46,15 @@ class SnapshotRequest:
 
 
 class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
-    """Walks the websites; each of its streams has a bookmark for each, the day of the last run.
+    """Reads an endpoint of each website.
+
+    Each stream has a bookmark for each website: the day of the last complete run.
 
     Attributes:
-        path: of the endpoint.
-        dated: whether it takes the first day of the window.
-        hashed: whether it is asked once for each hash algorithm.
+        path: path of the endpoint.
+        dated: whether the endpoint takes the first day of the window.
+        hashed: whether it is requested once for each hash algorithm.
+        incomplete: the websites of which a request failed.
     """
 
     path: ClassVar[str]
@@ -55,68 +64,65 @@ class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
         self.today = datetime.now(UTC).date()
-        self.broken: set[str] = set()
+        self.incomplete: set[str] = set()
 
     @property
     def windowed(self) -> Sequence[VendorStream]:
-        """The streams for which a window must be wide enough."""
+        """The streams whose bookmarks decide how long the window is."""
         return list(self.streams.values())
 
     def since(self, website: str) -> date:
-        """Return the first day of a website's window, as far back as the vendor can look."""
-        known = all(stream.units.get(website) for stream in self.windowed)
-        return self.reachable(self.wanted(website), website if known else "any website")
+        """Return the first day of a website's window, as far back as the vendor can answer."""
+        bookmarked = all(stream.units.get(website) for stream in self.windowed)
+        return self.reachable(self.wanted(website), website if bookmarked else "any website")
 
     def wanted(self, website: str) -> date:
-        """Return the first day that a website's bookmarks ask for, whether it can be had or not."""
+        """Return the first day that a website's bookmarks ask for, however long ago."""
         config = self.tap.config
         start = config.get("start_date")
         first = day_of(start) if start else self.today - timedelta(days=FIRST_DAYS)
-        again = timedelta(days=config["lookback_days"])
+        lookback = timedelta(days=config["lookback_days"])
         bookmarks = [stream.units.get(website) for stream in self.windowed]
-        return min((day_of(each) - again if each else first for each in bookmarks), default=first)
+        return min(
+            (day_of(each) - lookback if each else first for each in bookmarks), default=first
+        )
 
     @property
     def earliest(self) -> date:
-        """The first day that the vendor can look back to."""
+        """The first day of the longest window."""
         return self.today - timedelta(days=LONGEST_DAYS)
 
-    def reachable(self, since: date, whose: str) -> date:
-        """Return the day, or the earliest that the vendor can look back to; tell what is lost."""
+    def reachable(self, since: date, account: str) -> date:
+        """Return a day, limited to the longest window; warn of the days that are lost."""
         if self.dated and since < self.earliest:
             self.tap.warn_once(
-                f"the days {since}..{self.earliest - timedelta(days=1)} of {whose} can no longer "
-                f"be had: the vendor looks back {LONGEST_DAYS} days",
+                f"the days {since}..{self.earliest - timedelta(days=1)} of {account} are no longer "
+                f"available: the vendor looks back {LONGEST_DAYS} days",
                 kind="days_lost",
             )
         return min(max(since, self.earliest), self.today)
 
     @override
     def units(self) -> Iterator[SnapshotRequest]:
-        self.total = len(self.tap.clients) * self.looks_each
+        self.total = len(self.tap.clients) * len(self.algorithms)
         for website in self.tap.clients:
             since = self.since(website)
-            yield from self.looks(website, since)
+            yield from self.requests(website, since)
             yield SnapshotRequest(website, since)
 
-    def looks(self, website: str, since: date) -> Iterator[SnapshotRequest]:
+    def requests(self, website: str, since: date) -> Iterator[SnapshotRequest]:
         """Yield a website's requests."""
-        for algorithm in self.algorithms if self.hashed else (None,):
+        for algorithm in self.algorithms:
             yield SnapshotRequest(website, since, self.path, algorithm)
 
     @property
-    def looks_each(self) -> int:
-        """How many requests `looks` makes."""
-        return len(self.algorithms) if self.hashed else 1
+    def algorithms(self) -> Sequence[str | None]:
+        """The hash algorithms to request, each once; only None if the endpoint has none."""
+        return list(dict.fromkeys(self.tap.config["hash_algorithms"])) if self.hashed else (None,)
 
     @override
     def is_request(self, unit: SnapshotRequest) -> bool:
         return bool(unit.path)
-
-    @property
-    def algorithms(self) -> list[str]:
-        """The hash algorithms of the settings, each once."""
-        return list(dict.fromkeys(self.tap.config["hash_algorithms"]))
 
     @override
     def fetch(self, unit: SnapshotRequest) -> JsonResponse | None:
@@ -140,39 +146,41 @@ class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
             answer.close()
 
     def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
-        """Write an answer's records; by default the one stream's, a row each."""
+        """Write the records of a response: by default one for each row."""
         for stream in self.streams.values():
             for row in body:
                 stream.emit(self.row(row), **self.context(unit))
 
     def row(self, row: Any) -> Any:
-        """Return a row of the vendor's as an object."""
+        """Return a row of the vendor as an object."""
         return {"hashed_email": row} if self.hashed and isinstance(row, str) else row
 
     def context(self, unit: SnapshotRequest) -> dict[str, Any]:
-        """Return what a row does not say itself."""
-        context = {"website": unit.website, "window_start": unit.since.isoformat()}
+        """Return the properties that the vendor does not send with a row."""
+        context: dict[str, Any] = {"website": unit.website}
+        if self.dated:
+            context["window_start"] = unit.since.isoformat()
         return {**context, "algorithm": unit.algorithm} if self.hashed else context
 
     @override
     def on_failure(self, unit: SnapshotRequest, error: UnitError) -> None:
         super().on_failure(unit, error)
         if not unit.id or isinstance(error, CredentialsError):
-            self.broken.add(unit.website)
+            self.incomplete.add(unit.website)
 
     @override
     def on_complete(self, unit: SnapshotRequest) -> None:
-        if not unit.path and unit.website not in self.broken:
+        if not unit.path and unit.website not in self.incomplete:
             for stream in self.streams.values():
                 stream.units[unit.website] = self.today.isoformat()
 
 
 class ListReader(Snapshot):
-    """A list whose entries have details of their own; it notes their ids.
+    """Reads a list whose entries have details, and keeps their ids.
 
     Attributes:
-        ids: by website, as paths have them; one whose list could not be read is not in it.
-        details: the stream of the details.
+        ids: percent-encoded ids by website; a website is missing if its list failed.
+        details: name of the stream of the details.
     """
 
     details: ClassVar[str]
@@ -180,7 +188,6 @@ class ListReader(Snapshot):
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
         self.ids: dict[str, list[str]] = {}
-        self._without_id = 0
 
     @property
     @override
@@ -196,89 +203,110 @@ class ListReader(Snapshot):
     @override
     def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
         super().write(unit, body)
-        rows = (row for row in body if isinstance(row, dict) and row.get("id") is not None)
-        self.ids[unit.website] = [quote(str(row["id"]), safe="") for row in rows]
-        self._without_id += body.count - len(self.ids[unit.website])
-
-    @override
-    def take_keyless_errors(self) -> Iterator[str]:
-        yield from super().take_keyless_errors()
-        if self._without_id and not self.streams:  # else they are told as rows
-            yield f"{self.path}: {self._without_id} entries without an id"
-        self._without_id = 0
+        found = (row.get("id") for row in body if isinstance(row, dict))
+        ids = [str(each) for each in found if isinstance(each, (int, str))]
+        ids = [each for each in ids if each not in {"", ".", ".."}]  # dots would be another path
+        if len(ids) < body.count:
+            self.tap.warn_once(
+                f"{self.path}: entries without a usable id: their details cannot be read"
+            )
+        self.ids[unit.website] = [quote(each, safe="") for each in ids]
 
 
 class DetailReader(Snapshot):
-    """Asks for the details of a list's entries, one by one.
-
-    An entry that failed is kept in the state with the window that it lacks: its website's bookmark
-    moves on, and the next run asks for just that window again.
+    """Requests the details of a list's entries, one by one.
 
     Attributes:
-        listing: who reads the list.
-        id_property: what an entry's id is called in a record.
+        listing: the reader of the list.
+        id_property: property of a record that holds the entry's id.
     """
 
     listing: ClassVar[type[ListReader]]
     id_property: ClassVar[str] = "id"
 
-    MOST_FAILED: ClassVar[int] = 50
-    """Failed entries kept; with more of them a website's bookmark stays, so that state is small."""
-
     def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
         super().__init__(tap, streams)
-        self._listed: dict[str, list[str]] = {}
-        self._failed: defaultdict[str, dict[str, date]] = defaultdict(dict)
+        self.listed: dict[str, list[str]] = {}
+
+    def ids(self, website: str) -> Sequence[str]:
+        """Return the ids whose details are requested: by default all that are listed."""
+        return self.listed[website]
 
     @override
     def units(self) -> Iterator[SnapshotRequest]:
         listing = self.tap.read(self.listing)
-        self._listed = listing.ids
-        self.broken |= listing.broken  # what such a list lacks is for the next run
-        lacking_ids = {website: self._lacking(website) for website in self._listed}
-        ids = {
-            name: dict.fromkeys((*ids, *lacking_ids[name])) for name, ids in self._listed.items()
-        }
-        self.total = sum(map(len, ids.values())) * self.looks_each
-        # a website whose list could not be read keeps its bookmark, and is asked for nothing more
-        for website, lacking in lacking_ids.items():
-            first = self.since(website)
+        self.listed = listing.ids
+        self.incomplete |= listing.incomplete
+        ids = {website: list(dict.fromkeys(self.ids(website))) for website in self.listed}
+        self.total = sum(map(len, ids.values())) * len(self.algorithms)
+        # a website whose list failed keeps its bookmark, and none of its details are requested
+        for website in self.listed:
+            since = self.since(website)
             for id_ in ids[website]:
-                since = min(first, lacking.get(id_, date.max))
-                for look in self.looks(website, since):
-                    yield replace(look, path=f"{self.path}/{id_}", id=id_)
-            yield SnapshotRequest(website, first)
-
-    @property
-    def _state(self) -> dict[str, str]:
-        """What failed, by website: a text, for Meltano could not take an entry out of it."""
-        (stream,) = self.streams.values()
-        state: dict[str, str] = stream.stream_state.setdefault("failed", {})
-        return state
-
-    def _lacking(self, website: str) -> dict[str, date]:
-        """Return the entries that failed in earlier runs, each with the window that it lacks."""
-        entries = (entry.split("=") for entry in self._state.get(website, "").split())
-        return {id_: self.reachable(day_of(day), website) for id_, day in entries}
+                for request in self.requests(website, since):
+                    yield replace(request, path=f"{self.path}/{id_}", id=id_)
+            yield SnapshotRequest(website, since)
 
     @override
     def context(self, unit: SnapshotRequest) -> dict[str, Any]:
         return {**super().context(unit), self.id_property: unit.id}
 
+
+class MemberReader(DetailReader):
+    """Reads the bare hashes of a list entry's members.
+
+    Every run requests the window of `snapshot_days`, so that each response has all members.
+    """
+
+    hashed = True
+
+    @override
+    def wanted(self, website: str) -> date:
+        return self.today - timedelta(days=self.tap.config["snapshot_days"])
+
+
+class FailedDetails(DetailReader):
+    """Keeps the ids whose details failed in the state, and requests them again in the next run.
+
+    The window of the list moves on with the bookmark, so that the list may not have them again.
+    """
+
+    MOST_FAILED: ClassVar[int] = 50
+    """Failed ids that are kept. If more fail, the website keeps its bookmark, so that the state
+    stays small."""
+
+    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
+        super().__init__(tap, streams)
+        self._failed: defaultdict[str, list[str]] = defaultdict(list)
+
+    @property
+    def _state(self) -> dict[str, str]:
+        """Failed ids by website.
+
+        They are one text, because Meltano merges the dictionaries of states: a text is replaced as
+        a whole, but an entry of a dictionary could never be removed.
+        """
+        (stream,) = self.streams.values()
+        state: dict[str, str] = stream.stream_state.setdefault("failed", {})
+        return state
+
+    @override
+    def ids(self, website: str) -> Sequence[str]:
+        return [*self.listed[website], *self._state.get(website, "").split()]
+
     @override
     def on_failure(self, unit: SnapshotRequest, error: UnitError) -> None:
-        if error.status == HTTPStatus.NOT_FOUND and unit.id not in self._listed[unit.website]:
-            return  # it failed before, and by now the vendor has dropped it
+        if error.status == HTTPStatus.NOT_FOUND and unit.id not in self.listed[unit.website]:
+            return  # it failed in an earlier run, and the vendor has removed it since
         super().on_failure(unit, error)
-        self._failed[unit.website][unit.id] = unit.since
+        self._failed[unit.website].append(unit.id)
 
     @override
     def on_complete(self, unit: SnapshotRequest) -> None:
         failed = self._failed[unit.website]
         if len(failed) > self.MOST_FAILED:
-            self.broken.add(unit.website)
-        if not unit.path and unit.website not in self.broken:
-            text = " ".join(f"{id_}={day}" for id_, day in failed.items())
-            if text or unit.website in self._state:
-                self._state[unit.website] = text
+            self.incomplete.add(unit.website)
+        complete = not unit.path and unit.website not in self.incomplete
+        if complete and (failed or unit.website in self._state):
+            self._state[unit.website] = " ".join(failed)
         super().on_complete(unit)

@@ -10,26 +10,14 @@ from singer_sdk import typing as th
 from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
-import schemas.ignite
 from attribution_elt.kit import settings
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.settings import MOST_DAYS
-from attribution_elt.kit.tap import VendorTap
+from attribution_elt.kit.tap import VendorStream, VendorTap, declared_in
 from attribution_elt.kit.windows import HistoryNeed
+from tap_ignite import readers
 from tap_ignite.client import IgniteClient
-from tap_ignite.readers import (
-    AudienceGroupMembers,
-    AudienceGroups,
-    AudienceMembers,
-    Audiences,
-    LocationDetails,
-    Locations,
-    MatchedSales,
-    Products,
-    Sales,
-    Visitors,
-)
-from tap_ignite.snapshot import Snapshot
+from tap_ignite.snapshot import LONGEST_DAYS, Snapshot
 
 
 class TapIgnite(VendorTap):
@@ -38,23 +26,12 @@ class TapIgnite(VendorTap):
     name = "tap-ignite"
     credentials = ("websites",)
     backfill_refusal = (
-        "the vendor tells what was seen since a day, never until one; a run from an older "
-        "bookmark, or a first one from an earlier start_date, brings up to 59 days by itself"
+        "the vendor takes the first day of a window, but not the last; set an earlier start_date "
+        "to load up to 59 days"
     )
     has_retention = True
-    stream_types = (
-        Visitors,
-        Products,
-        Locations,
-        LocationDetails,
-        Audiences,
-        AudienceMembers,
-        AudienceGroups,
-        AudienceGroupMembers,
-        Sales,
-        MatchedSales,
-    )
-    schemas = SchemaDirectory(importlib.resources.files(schemas.ignite))
+    stream_types = declared_in(readers)
+    schemas = SchemaDirectory(importlib.resources.files("schemas.ignite"))
     config_jsonschema = th.PropertiesList(
         th.Property(
             "websites",
@@ -81,8 +58,17 @@ class TapIgnite(VendorTap):
             "lookback_days",
             th.IntegerType(minimum=0, maximum=MOST_DAYS),
             default=1,
-            title="SnapshotRequest-back",
-            description="Days before the bookmark that are read again",
+            title="Look-back",
+            description="Days before the bookmark that are read again, of visitors, locations and "
+            "products",
+        ),
+        th.Property(
+            "snapshot_days",
+            th.IntegerType(minimum=1, maximum=LONGEST_DAYS),
+            default=30,
+            title="Days of a member list",
+            description="Window of the members of audiences and groups in every run: those who "
+            "were seen in the last so many days",
         ),
         th.Property(
             "hash_algorithms",
@@ -105,19 +91,21 @@ class TapIgnite(VendorTap):
     @override
     def history_needed(self) -> Iterable[HistoryNeed]:
         kinds = {
-            stream.reader for stream in self.stream_types if self.streams[stream.name].selected
+            stream.reader
+            for stream in self.streams.values()
+            if isinstance(stream, VendorStream) and stream.selected
         }
-        looks = [self.reader(kind) for kind in kinds if issubclass(kind, Snapshot) and kind.dated]
+        dated = [self.reader(kind) for kind in kinds if issubclass(kind, Snapshot) and kind.dated]
         for website in self.clients:
-            if looks:
-                wanted = min(look.wanted(website) for look in looks)
-                yield HistoryNeed(website, wanted, looks[0].earliest)
+            if dated:
+                wanted = min(each.wanted(website) for each in dated)
+                yield HistoryNeed(website, wanted, dated[0].earliest)
 
     @override
     def setting_errors(self) -> Iterable[str]:
-        faults = list(super().setting_errors())
-        yield from faults
-        if faults:
+        errors = list(super().setting_errors())
+        yield from errors
+        if errors:
             return
         for name in ("websites", "hash_algorithms"):
             if not self.config[name]:
@@ -128,4 +116,4 @@ class TapIgnite(VendorTap):
         )
         for name, times in names.items():
             if times > 1:
-                yield f"setting 'websites': {times} of them are called {name!r}; give each its own"
+                yield f"setting 'websites': {times} have the name {name!r}; give each its own name"

@@ -10,14 +10,13 @@ from singer_sdk import typing as th
 from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
-import schemas.ihc
 from attribution_elt.kit import settings
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.row_source import READERS
-from attribution_elt.kit.tap import VendorTap
+from attribution_elt.kit.tap import VendorTap, declared_in
+from tap_ihc import readers
 from tap_ihc.client import ACCOUNT, IhcClient
 from tap_ihc.journeys import MOST_SESSIONS
-from tap_ihc.readers import Attributions, Failures
 
 PHASE = th.ObjectType(
     th.Property(
@@ -50,8 +49,8 @@ class TapIhc(VendorTap):
     name = "tap-ihc"
     credentials = ("api_key",)
     backfill_refusal = "which journeys it sends is for journeys_query or journeys_file to say"
-    stream_types = (Attributions, Failures)
-    schemas = SchemaDirectory(importlib.resources.files(schemas.ihc))
+    stream_types = declared_in(readers)
+    schemas = SchemaDirectory(importlib.resources.files("schemas.ihc"))
     config_jsonschema = th.PropertiesList(
         th.Property(
             "api_key",

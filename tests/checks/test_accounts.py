@@ -115,11 +115,10 @@ def reach(sandbox: Sandbox, bookmark_age: int) -> list[Finding]:
     account = extractor(sandbox, TapIgnite)
     day = (TODAY - timedelta(days=bookmark_age)).isoformat()
     units = {site.name: day for site in sandbox.ignite.websites}
-    streams = [
-        stream.name for stream in TapIgnite.stream_types if stream.name != "location_details"
-    ]
+    tap = TapIgnite(config=dict(account.settings))
+    streams = [name for name in tap.streams if name != "location_details"]
     state = {"bookmarks": {name: {"units": units} for name in streams}}
-    catalog = TapIgnite(config=dict(account.settings)).catalog_dict
+    catalog = tap.catalog_dict
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
             if not entry["breadcrumb"]:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tap_adtraction.tap import TapAdtraction
-from tap_attribution_io.customer_ids import place_of
+from tap_attribution_io.customer_ids import CustomerOrder
 from tap_attribution_io.tap import TapAttributionIo
 from tap_ecdp.tap import TapEcdp
 from tap_ignite.tap import TapIgnite
@@ -197,9 +198,14 @@ def _website(progress: Mapping[str, Any], row: Row) -> bool:
     return row["website"] in progress.get("units", {})
 
 
+@cache
+def _customer_order() -> CustomerOrder:
+    return CustomerOrder(Sandbox().attribution_io.secret)
+
+
 def _customer(progress: Mapping[str, Any], row: Row) -> bool:
-    done = place_of(row["client_id"]) <= progress.get("after", "")
-    return done or bool(progress.get("completed"))
+    ((place, _),) = _customer_order().sorted([row["client_id"]]).after("")
+    return place <= progress.get("after", "") or bool(progress.get("completed"))
 
 
 def _journey(progress: Mapping[str, Any], row: Row) -> bool:

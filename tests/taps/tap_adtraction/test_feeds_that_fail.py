@@ -105,7 +105,7 @@ def test_a_count_that_differs_fails_the_feed_at_its_first_try(vendor: Adtraction
     assert first.code == 1
     (line,) = first.stderr.splitlines()
     assert f"feed {FEED}" in line
-    assert "40 rows came where the header `count` says 41" in line
+    assert "40 rows arrived, but the header `count` is 41" in line
     assert feeds_asked(vendor).count(NAME) == 1
     assert not any(row["feed_id"] == FEED for row in first.records("products"))
     assert NAME not in bookmarks(first.states[-1])

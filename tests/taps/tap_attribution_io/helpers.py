@@ -18,7 +18,10 @@ from tests.tap_process import Output, Row, Rows, selected
 
 KEYS = {
     "customers": ("client_id",),
-    "customer_attributions": ("client_id", "event_type_id", "medium_id", "source_id"),
+    "customer_attributions": (
+        *("client_id", "event_type_id", "medium_id", "source_id"),
+        "entry_number",
+    ),
     "customer_event_counts": ("client_id", "event_type"),
     "events": ("id",),
     "event_attributions": ("id",),
@@ -76,13 +79,18 @@ def expected(customers: Iterable[Row]) -> dict[str, Rows]:
         for name, value in summary.items():
             if name.endswith("_attrib"):
                 type_id = {"event_type_id": int(name.removesuffix("_attrib"))}
-                rows["customer_attributions"] += [{**entry, **type_id, **of} for entry in value]
+                rows["customer_attributions"] += [
+                    {**entry, **type_id, **of, "entry_number": 1} for entry in value
+                ]
             elif re.fullmatch("(events|pageviews|touchpoints)_count|last_seen|total_amount", name):
                 fixed[f"summary_{name}"] = value
             else:
                 assert name.endswith("_count")
                 kind = name.removesuffix("_count")
-                rows["customer_event_counts"].append({"event_type": kind, "count": value, **of})
+                by = {"event_type_id": int(kind)} if kind.isdigit() else {"event_type_name": kind}
+                rows["customer_event_counts"].append(
+                    {"event_type": kind, "count": value, **by, **of}
+                )
         lists = ("events", "pageviews", "touchpoints", "identities", "summary")
         own = {name: value for name, value in customer.items() if name not in lists}
         rows["customers"].append({**own, **fixed})

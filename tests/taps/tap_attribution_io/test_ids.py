@@ -148,6 +148,17 @@ def test_a_query_may_do_without_since_and_hold_other_colons(
     assert asked(vendor) == ["MrSmith"]
 
 
+@pytest.mark.parametrize("dots", [".", ".."])
+def test_an_id_of_dots_is_not_requested_because_it_would_be_another_path(
+    vendor: AttributionIo, caplog: pytest.LogCaptureFixture, dots: str
+) -> None:
+    output = run_here(settings(vendor, customer_ids=[dots, "MrSmith", "..."]))
+    assert output.code == 0
+    assert sorted(asked(vendor)) == ["...", "MrSmith"]
+    assert "customers that no URL can name, not requested: 1" in caplog.text
+    assert progress(output.states[-1])["completed"]
+
+
 def test_no_customers_at_all_are_no_failure(vendor: AttributionIo, tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("\n \n")
     output = run_here(settings(vendor, customer_ids_file=str(tmp_path / "ids.txt")))

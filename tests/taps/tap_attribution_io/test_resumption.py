@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,24 @@ def test_unknown_customers_are_not_asked_for_again_either(vendor: AttributionIo)
     assert len(asked(vendor)) <= 11
 
 
-@pytest.mark.parametrize("state", [{}, {"after": "", "started": "", "gaps": False}, {"old": 1}])
+@pytest.mark.parametrize(
+    "state", [{}, {"after": "", "started": "", "incomplete": False}, {"old": 1}]
+)
 def test_states_of_which_nothing_is_left_to_do(vendor: AttributionIo, state: Any) -> None:
     output = run_here(settings(vendor), state={"bookmarks": dict.fromkeys(KEYS, state)})
     assert holds(vendor, output)
+
+
+def test_with_another_key_an_interrupted_run_starts_over(vendor: AttributionIo) -> None:
+    config = settings(vendor, pii_key="a-secret-key-of-some-length")
+    halfway = run_here(config).states[10]
+    vendor.requests.clear()
+    other = settings(vendor, pii_key="another-key-of-some-length")
+    assert holds(vendor, run_here(other, state=halfway))
+    assert sorted(asked(vendor)) == sorted(vendor.client_ids)
+
+
+def test_a_place_in_the_state_is_not_the_plain_hash_of_an_id(vendor: AttributionIo) -> None:
+    id_ = "jane@example.com"
+    output = run_here(settings(vendor, customer_ids=[id_]))
+    assert hashlib.sha256(id_.encode()).hexdigest()[:12] not in json.dumps(output.states)

@@ -62,14 +62,24 @@ def test_the_documented_sample_value_by_value(vendor: AttributionIo) -> None:
             "summary_touchpoints_count": 3,
         }
     ]
-    share = {"client_id": "MrSmith", "event_type_id": 35, "total_weight": Decimal("50.0")}
+    share = {
+        "client_id": "MrSmith",
+        "event_type_id": 35,
+        "total_weight": Decimal("50.0"),
+        "entry_number": 1,
+    }
     assert rows["customer_attributions"] == [
         {**share, "medium_id": 1066, "source_id": 3247},
         {**share, "medium_id": 1063, "source_id": 3374},
     ]
     assert rows["customer_event_counts"] == [
-        {"client_id": "MrSmith", "event_type": "35", "count": 1},
-        {"client_id": "MrSmith", "event_type": "PurchaseEventType", "count": 1},
+        {"client_id": "MrSmith", "event_type": "35", "event_type_id": 35, "count": 1},
+        {
+            "client_id": "MrSmith",
+            "event_type": "PurchaseEventType",
+            "event_type_name": "PurchaseEventType",
+            "count": 1,
+        },
     ]
     assert rows["events"] == [
         {
@@ -220,10 +230,17 @@ def test_summaries_are_unpivoted(vendor: AttributionIo) -> None:
     }
     output = one(vendor, {"client_id": "a", "summary": summary})
     shares = output.rows("customer_attributions")
-    assert set(shares) == {("a", 35, 0, 3), ("a", 35, 0, 4)}
-    assert shares["a", 35, 0, 4]["_extra"] == {"note": "x"}
-    counts = {key[1]: row["count"] for key, row in output.rows("customer_event_counts").items()}
-    assert counts == {"35": 2, "my_own_count": 3, "Sign up": None}
+    assert set(shares) == {("a", 35, 0, 3, 1), ("a", 35, 0, 4, 1)}
+    assert shares["a", 35, 0, 4, 1]["_extra"] == {"note": "x"}
+    counts = [
+        (row["event_type"], row["event_type_id"], row["event_type_name"], row["count"])
+        for row in output.records("customer_event_counts")
+    ]
+    assert counts == [
+        ("35", 35, None, 2),
+        ("my_own_count", None, "my_own_count", 3),
+        ("Sign up", None, "Sign up", None),
+    ]
     (customer,) = output.records("customers")
     assert customer["summary_events_count"] == 5
     assert customer["_extra"] == {"summary_mood": "fine"}
@@ -257,10 +274,21 @@ def test_misfits_are_kept_and_cost_nothing(vendor: AttributionIo) -> None:
     assert output.code == 0
 
 
-def test_what_is_no_entry_of_an_attribution_is_kept(vendor: AttributionIo) -> None:
+def test_entries_of_one_medium_and_source_are_numbered(vendor: AttributionIo) -> None:
+    weights = (100, 300, 600)
+    entries: list[Any] = [{"medium_id": 1, "source_id": 2, "total_weight": w} for w in weights]
+    other = {"medium_id": 1, "source_id": "2", "total_weight": 1000}
+    output = one(vendor, {"summary": {"35_attrib": [*entries, other], "7_attrib": entries[:1]}})
+    rows = output.rows("customer_attributions")
+    assert [(key[1], key[4]) for key in rows] == [(35, 1), (35, 2), (35, 3), (35, 4), (7, 1)]
+    assert sum(row["total_weight"] for key, row in rows.items() if key[1] == 35) == 2000
+
+
+def test_an_attribution_entry_that_is_not_an_object_is_kept_in_extra(vendor: AttributionIo) -> None:
     entries = [{"medium_id": 1, "source_id": 2, "total_weight": 50}, "text", 7]
     rows = one(vendor, {"summary": {"35_attrib": entries}}).records("customer_attributions")
-    assert [(row["medium_id"], row["_extra"]) for row in rows] == [
-        (1, None),
-        (0, {"values": ["text", 7]}),
+    assert [(row["medium_id"], row["entry_number"], row["_extra"]) for row in rows] == [
+        (1, 1, None),
+        (0, 1, {"value": "text"}),
+        (0, 2, {"value": 7}),
     ]

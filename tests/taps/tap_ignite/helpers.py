@@ -18,7 +18,7 @@ from tests.tap_process import Output, Row, Rows, selected
 
 KEYS = {
     "visitors": ("website", "algorithm", "hashed_email"),
-    "products": ("website", "url"),
+    "products": ("website", "product_key"),
     "locations": ("website", "id"),
     "location_details": ("website", "id"),
     "audiences": ("website", "id"),
@@ -28,6 +28,7 @@ KEYS = {
     "sales": ("website", "sale_key"),
     "matched_sales": ("website", "sale_key"),
 }
+DATED = {"visitors", "products", "locations", "audience_members", "audience_group_members"}
 SALES = ("sales", "matched_sales")
 
 
@@ -67,43 +68,61 @@ def days_ago(sandbox: Sandbox, days: int) -> date:
 
 
 def expected(
-    site: Website, since: date, algorithms: Sequence[str] = ("md5",), *, name: str | None = None
+    site: Website,
+    since: date,
+    algorithms: Sequence[str] = ("md5",),
+    *,
+    snapshot: date | None = None,
 ) -> dict[str, Rows]:
-    """What a website's streams hold of a window, by key; but for the sales, see `sold`."""
-    context = {"website": name or site.name, "window_start": str(since), "_extra": None}
+    """The rows of a website's streams in a window, by key; for sales see `sold`.
+
+    `snapshot` is the first day of the members' window, which follows the setting `snapshot_days`.
+    """
+    today = site._clock.today  # noqa: SLF001
+    members_since = snapshot or today - timedelta(30)
     truths = {algorithm: site.truth(since, algorithm) for algorithm in algorithms}
+    members = {algorithm: site.truth(members_since, algorithm) for algorithm in algorithms}
     truth = truths[algorithms[0]]
 
-    def hashes(stream: str, id_property: str | None = None) -> list[Row]:
-        rows = []
-        for algorithm, found in truths.items():
-            lists = found[stream] if id_property else {"": found[stream]}
-            rows += [
-                {**context, "algorithm": algorithm, "hashed_email": text}
-                | ({id_property: int(id_)} if id_property else {})
-                for id_, texts in lists.items()
-                for text in texts or ()
-            ]
-        return rows
+    def hashes(stream: str, id_property: str) -> list[Row]:
+        return [
+            {"algorithm": algorithm, "hashed_email": text, id_property: int(id_)}
+            for algorithm, found in members.items()
+            for id_, texts in found[stream].items()
+            for text in texts or ()
+        ]
 
     products = [
-        {**row, "url": bare(row["url"]), "feature_image_url": bare(row["feature_image_url"])}
+        {
+            **row,
+            "product_key": row["vin"] or row["stock"],
+            "url": bare(row["url"]),
+            "feature_image_url": bare(row["feature_image_url"]),
+        }
         for row in truth["products"]
     ]
     rows = {
-        "visitors": hashes("visitors"),
-        "products": [{**row, **context} for row in products],
+        "visitors": [
+            {"algorithm": algorithm, "hashed_email": text}
+            for algorithm, found in truths.items()
+            for text in found["visitors"]
+        ],
+        "products": products,
         "audience_members": hashes("audience_members", "audience_id"),
         "audience_group_members": hashes("audience_group_members", "audience_group_id"),
         **{
-            stream: [{**row, **context} for row in truth[stream] if row]
+            stream: [row for row in truth[stream] if row]
             for stream in ("locations", "location_details", "audiences", "audience_groups")
         },
     }
-    return {
-        stream: {tuple(row[key] for key in KEYS[stream]): row for row in found}
-        for stream, found in rows.items()
-    }
+    result: dict[str, Rows] = {}
+    for stream, found in rows.items():
+        context: Row = {"website": site.name, "_extra": None}
+        if stream in DATED:
+            context["window_start"] = str(members_since if "members" in stream else since)
+        whole = [{**row, **context} for row in found]
+        result[stream] = {tuple(row[key] for key in KEYS[stream]): row for row in whole}
+    return result
 
 
 def bare(url: str | None) -> str | None:

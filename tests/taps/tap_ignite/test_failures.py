@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tap_ignite.snapshot import DetailReader
+from tap_ignite.snapshot import FailedDetails
 
 from attribution_elt.sandbox import Fault, Request, Sandbox
 from tests.tap_process import Output, lists_in, merged
 from tests.taps.tap_ignite.helpers import (
     KEYS,
-    asked,
     days_ago,
     expected,
     holds,
@@ -108,10 +107,8 @@ def test_credentials_that_expire_in_the_middle_are_told_once(sandbox: Sandbox) -
     assert rows.items() <= output.rows(MEMBERS).items()
 
 
-def test_failing_audiences_cost_only_themselves_and_are_asked_for_again(
-    sandbox: Sandbox,
-) -> None:
-    first, second, third = (row["id"] for row in sandbox.ignite.websites[1].audiences()[3:6])
+def test_a_failed_audience_is_requested_again_by_the_next_run(sandbox: Sandbox) -> None:
+    first, second = (row["id"] for row in sandbox.ignite.websites[1].audiences()[3:5])
     break_path(sandbox, f"audiences/{first}", 500, website=1)
     break_path(sandbox, f"audiences/{second}", 404, website=1)
     output = run_here(settings(sandbox))
@@ -129,53 +126,11 @@ def test_failing_audiences_cost_only_themselves_and_are_asked_for_again(
     assert len(json.dumps(state)) < 2000
     assert not lists_in(state)
 
-    sandbox.ignite.requests.clear()
     sandbox.ignite.faults.clear()
-    break_path(sandbox, f"audiences/{second}", 503, website=1)
     again = run_here(settings(sandbox), state=state)
-    lacked, lately = str(days_ago(sandbox, 30)), str(days_ago(sandbox, 1))
-    assert {path for path, day in asked(sandbox, "audiences/") if day == lacked} == {
-        f"audiences/{first}",
-        f"audiences/{second}",
-    }
-    assert (f"audiences/{third}", lately) in asked(sandbox, "audiences/")
+    assert again.code == 0
     rows = expected(sandbox.ignite.websites[1], days_ago(sandbox, 30))[MEMBERS]
-    assert {key: row for key, row in rows.items() if key[1] == first}.items() <= again.rows(
-        MEMBERS
-    ).items()
-    assert len(again.stderr.splitlines()) == 1
-    assert again.code == 1
-
-    state = merged(state, again.states[-1])
-    sandbox.ignite.faults.clear()
-    sandbox.ignite.requests.clear()
-    last = run_here(settings(sandbox), state=state)
-    assert last.code == 0
-    assert {path for path, day in asked(sandbox, "audiences/") if day == lacked} == {
-        f"audiences/{second}"
-    }
-
-    sandbox.ignite.requests.clear()
-    run_here(settings(sandbox), state=merged(state, last.states[-1]))
-    assert {day for _, day in asked(sandbox, "audiences/")} == {lately}
-
-
-def test_what_failed_long_ago_is_asked_for_as_far_back_as_can_be(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    (audience, *_) = (row["id"] for row in sandbox.ignite.websites[1].audiences())
-    break_path(sandbox, f"audiences/{audience}", 500, website=1)
-    config = settings(sandbox, websites=sandbox.ignite.websites[1:])
-    catalog = only(config, MEMBERS)
-    state = run_here(config, catalog=catalog).states[-1]
-    sandbox.advance(40)
-    first_day, earliest = str(days_ago(sandbox, 70)), str(days_ago(sandbox, 59))
-    sandbox.ignite.requests.clear()
-    run_here(config, state=state, catalog=catalog)
-    windows = dict(asked(sandbox, "audiences/"))
-    assert windows[f"audiences/{audience}"] == earliest
-    (told,) = [text for text in caplog.messages if "no longer be had" in text]
-    assert f"{first_day}..{days_ago(sandbox, 60)}" in told
+    assert rows.items() <= again.rows(MEMBERS).items()
 
 
 def test_a_location_that_failed_is_asked_for_though_no_list_has_it(sandbox: Sandbox) -> None:
@@ -194,24 +149,23 @@ def test_a_location_that_failed_is_asked_for_though_no_list_has_it(sandbox: Sand
     assert row == {**expected(site, days_ago(sandbox, 30))["location_details"][site.name, location]}
 
 
-def test_what_failed_and_is_dropped_by_the_vendor_is_forgotten(sandbox: Sandbox) -> None:
-    sandbox.ignite.sizes.audiences = 20
+def test_a_failed_location_that_the_vendor_has_removed_is_forgotten(sandbox: Sandbox) -> None:
     site = sandbox.ignite.websites[1]
-    before = [row["id"] for row in site.audiences()]
-    sandbox.advance(15)
-    gone = next(id_ for id_ in before if id_ not in {row["id"] for row in site.audiences()})
-    sandbox.clock.today = sandbox.clock.start
+    location = site.locations(days_ago(sandbox, 30))[0]["id"]
+    break_path(sandbox, f"locations/{location}", 500, website=1)
     config = settings(sandbox, websites=[site])
-    break_path(sandbox, f"audiences/{gone}", 500, website=1)
     first = run_here(config)
-    assert str(gone) in first.stderr
+    assert str(location) in first.stderr
     sandbox.ignite.faults.clear()
-    sandbox.advance(15)
+    break_path(sandbox, f"locations/{location}", 404, website=1)
+    sandbox.ignite.faults.add(
+        Fault("status", status=200, body="[]", match="/locations?", times=None)
+    )
     second = run_here(config, state=first.states[-1])
     assert (second.code, second.stderr) == (0, "")
     sandbox.ignite.requests.clear()
     run_here(config, state=merged(first.states[-1], second.states[-1]))
-    assert not requests(sandbox, f"audiences/{gone}")
+    assert not requests(sandbox, f"locations/{location}")
 
 
 def test_ids_that_vanish_between_list_and_detail(sandbox: Sandbox) -> None:
@@ -253,39 +207,34 @@ def test_a_list_that_fails_keeps_its_websites_bookmark(sandbox: Sandbox, path: s
 
 
 @pytest.mark.parametrize("streams", [KEYS, [MEMBERS]], ids=["all", "members alone"])
-def test_an_entry_without_an_id_leaves_its_details_for_the_next_run(
-    sandbox: Sandbox, streams: Iterable[str]
+def test_an_entry_without_an_id_does_not_hold_back_the_others(
+    sandbox: Sandbox, streams: Iterable[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     site = sandbox.ignite.websites[1]
     config = settings(sandbox, websites=[site], lookback_days=0)
     catalog = only(config, *streams)
-    rows = [{"brand": "a"}, "text", *site.audiences()[3:]]
-    body = json.dumps(rows)
+    kept = site.audiences()[3:]
+    body = json.dumps([{"brand": "a"}, "text", *kept])
     sandbox.ignite.faults.add(Fault("status", status=200, body=body, match="/audiences?"))
     output = run_here(config, catalog=catalog)
-    assert output.code == 1
-    (line,) = output.stderr.splitlines()
-    assert "2 " in line
-    assert "without a" in line
-    assert marks(output.states[-1] if output.states else {}, MEMBERS) == {}
-    again = run_here(config, catalog=catalog, state=output.states[-1] if output.states else {})
-    assert again.code == 0
+    assert caplog.text.count("audiences: entries without a usable id") == 1
     wanted = expected(site, days_ago(sandbox, 30))[MEMBERS]
-    assert wanted.items() <= again.rows(MEMBERS).items()
+    ids = {row["id"] for row in kept}
+    assert {key for key in wanted if key[1] in ids} == output.rows(MEMBERS).keys()
 
 
-def test_of_too_many_failures_none_is_kept_and_the_bookmark_stays(
+def test_of_too_many_failed_locations_none_is_kept_and_the_bookmark_stays(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(DetailReader, "MOST_FAILED", 3)
-    ids = [row["id"] for row in sandbox.ignite.websites[1].audiences()]
-    for id_ in ids[:8:2]:
-        break_path(sandbox, f"audiences/{id_}", 500, website=1)
+    monkeypatch.setattr(FailedDetails, "MOST_FAILED", 3)
+    locations = sandbox.ignite.websites[1].locations(days_ago(sandbox, 30))
+    for row in locations[:4]:
+        break_path(sandbox, f"locations/{row['id']}", 500, website=1)
     config = settings(sandbox)
-    output = run_here(config, catalog=only(config, MEMBERS))
+    output = run_here(config, catalog=only(config, "location_details"))
     assert len(output.stderr.splitlines()) == 4
-    assert set(marks(output.states[-1], MEMBERS)) == {"website_1"}
-    assert "20001" not in json.dumps(output.states[-1])
+    assert set(marks(output.states[-1], "location_details")) == {"website_1"}
+    assert str(locations[0]["id"]) not in json.dumps(output.states[-1])
 
 
 def test_a_vendor_that_is_down_is_not_asked_for_each_of_its_units(sandbox: Sandbox) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from attribution_elt.sandbox import Fault, Sandbox
 from tests.taps.tap_ignite.helpers import (
+    DATED,
     KEYS,
     SALES,
     days_ago,
@@ -79,10 +80,11 @@ def test_the_hashes_of_a_location_are_of_the_first_algorithm(sandbox: Sandbox) -
 
 def test_documented_samples_value_by_value(sandbox: Sandbox) -> None:
     output = run_here(settings(sandbox))
-    product = output.rows("products")[
-        "website_1",
-        "https://www.website.com/inventory/new-2022-honda-hr-v-lx-fwd-sport-utility-3czru5h3xnm705748/",
-    ]
+    product = output.rows("products")["website_1", "3CZRU5H3XNM705748"]
+    assert product["url"] == (
+        "https://www.website.com/inventory/"
+        "new-2022-honda-hr-v-lx-fwd-sport-utility-3czru5h3xnm705748/"
+    )
     assert product["feature_image_url"] == "https://image-host/imageurl.png"
     assert product["created_at"] == "2021-10-03T17:14:07.480Z"
     assert product["year"] == "2022"
@@ -116,11 +118,50 @@ def test_websites_without_a_name_are_numbered(sandbox: Sandbox) -> None:
     assert {row["website"] for row in output.records("visitors")} == {"website_1", "Łódź: shop/2"}
 
 
-def test_every_row_carries_its_window(sandbox: Sandbox) -> None:
-    output = run_here(settings(sandbox, start_date=str(days_ago(sandbox, 12))))
+def test_rows_of_dated_streams_carry_their_window(sandbox: Sandbox) -> None:
+    output = run_here(
+        settings(sandbox, start_date=str(days_ago(sandbox, 12)), snapshot_days=20),
+    )
     for stream in KEYS:
-        windows = {row["window_start"] for row in output.records(stream)}
-        assert windows == {str(days_ago(sandbox, 12))}, stream
+        windows = {row.get("window_start", "absent") for row in output.records(stream)}
+        days = 20 if "members" in stream else 12
+        expected_windows = {str(days_ago(sandbox, days)) if stream in DATED else "absent"}
+        assert windows == expected_windows, stream
+
+
+@pytest.mark.parametrize(
+    ("item", "key"),
+    [
+        ({"vin": "V1", "stock": "S1", "url": "<u>"}, "V1"),
+        ({"vin": " ", "stock": 17, "url": "<u>"}, "17"),
+        ({"vin": None, "stock": "", "url": "<https://x.example/1>"}, "https://x.example/1"),
+    ],
+)
+def test_the_key_of_a_product_is_its_vin_or_stock_or_url(
+    sandbox: Sandbox, item: dict[str, Any], key: str
+) -> None:
+    answer(sandbox, "products", [item, item, {"title": "a"}, {"title": "a"}, {"title": "b"}])
+    config = settings(sandbox, websites=sandbox.ignite.websites[:1])
+    output = run_here(config, catalog=only(config, "products"))
+    assert output.code == 0
+    keys = [row["product_key"] for row in output.records("products")]
+    assert keys[:2] == [key, f"{key}#2"]
+    assert keys[2].startswith("sha256:")
+    assert keys[3] == f"{keys[2]}#2"
+    assert keys[4] != keys[2]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("id_", ["..", ".", "", None, [1]])
+def test_an_id_that_cannot_be_part_of_a_path_is_not_requested(
+    sandbox: Sandbox, id_: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer(sandbox, "audiences", [{"id": id_}, {"id": 20003}])
+    config = settings(sandbox, websites=sandbox.ignite.websites[1:])
+    output = run_here(config, catalog=only(config, "audience_members"))
+    assert output.code == 0
+    assert {each.path for each in requests(sandbox)} == {"/api/audiences", "/api/audiences/20003"}
+    assert "audiences: entries without a usable id" in caplog.text
 
 
 def test_sales_are_kept_whole_under_a_key_of_their_own(sandbox: Sandbox) -> None:
@@ -171,7 +212,7 @@ def test_what_stands_beside_the_sales_is_told(
     answer(sandbox, "sales", {"sales": [], "matched_sales": [], "totals": {"count": 0}})
     run_here(settings(sandbox))
     assert [text for text in caplog.messages if "totals" in text] == [
-        "property 'totals' beside the sales is in no stream"
+        "property 'totals' of the response of /sales is not in any stream"
     ]
 
 

@@ -22,7 +22,7 @@ from tests.taps.tap_ignite.helpers import (
     settings,
 )
 
-DATED = ("visitors", "products", "audience_members", "audience_group_members")
+MEMBER_LISTS = ("audiences/", "audience_groups/")
 
 
 def reached(sandbox: Sandbox, days: int, *streams: str) -> dict[str, Any]:
@@ -32,7 +32,9 @@ def reached(sandbox: Sandbox, days: int, *streams: str) -> dict[str, Any]:
 
 
 def dates(sandbox: Sandbox) -> set[str | None]:
-    return {day for _, day in asked(sandbox)} - {None}
+    """The first days of the requested windows, but for member lists."""
+    found = asked(sandbox)
+    return {day for path, day in found if not path.startswith(MEMBER_LISTS)} - {None}
 
 
 def test_the_date_is_always_sent_where_it_is_documented(sandbox: Sandbox) -> None:
@@ -57,7 +59,7 @@ def test_the_start_date_is_never_over_59_days_back(
     output = run_here(settings(sandbox, start_date=str(days_ago(sandbox, days))))
     assert dates(sandbox) == {str(since)}
     assert all(holds(output, site, since) for site in sandbox.ignite.websites)
-    told = [text for text in caplog.messages if "no longer be had" in text]
+    told = [text for text in caplog.messages if "no longer available" in text]
     if days > window:
         (warning,) = told
         assert f"{days_ago(sandbox, days)}..{days_ago(sandbox, 60)}" in warning
@@ -95,7 +97,7 @@ def test_an_old_bookmark_is_told_once_for_each_website(
 ) -> None:
     output = run_here(settings(sandbox), state=reached(sandbox, 80))
     assert dates(sandbox) == {str(days_ago(sandbox, 59))}
-    told = [text for text in caplog.messages if "no longer be had" in text]
+    told = [text for text in caplog.messages if "no longer available" in text]
     assert len(told) == 2
     for site, text in zip(sandbox.ignite.websites, told, strict=True):
         assert site.name in text
@@ -110,19 +112,38 @@ def test_the_bookmark_is_today_for_each_website_and_stream(sandbox: Sandbox) -> 
         assert marks(output.states[-1], stream) == {"website_1": today, "website_2": today}
 
 
-def test_each_website_and_stream_has_a_window_of_its_own(sandbox: Sandbox) -> None:
+def test_each_website_and_stream_has_its_own_window(sandbox: Sandbox) -> None:
     state = reached(sandbox, 10)
     del state["bookmarks"]["visitors"]["units"]["website_2"]
-    state["bookmarks"]["audience_members"]["units"]["website_1"] = str(days_ago(sandbox, 20))
+    state["bookmarks"]["products"]["units"]["website_1"] = str(days_ago(sandbox, 20))
     config = settings(sandbox, websites=sandbox.ignite.websites, lookback_days=0)
     output = run_here(config, state=state)
     first, second = sandbox.ignite.websites
-    visitors = output.rows("visitors")
-    assert expected(first, days_ago(sandbox, 10))["visitors"].items() <= visitors.items()
-    assert expected(second, days_ago(sandbox, 30))["visitors"].items() <= visitors.items()
-    members = output.rows("audience_members")
-    assert expected(first, days_ago(sandbox, 20))["audience_members"].items() <= members.items()
-    assert expected(second, days_ago(sandbox, 10))["audience_members"].items() <= members.items()
+    for stream, site, days in (
+        ("visitors", first, 10),
+        ("visitors", second, 30),
+        ("products", first, 20),
+        ("products", second, 10),
+    ):
+        rows = expected(site, days_ago(sandbox, days))[stream]
+        assert rows.items() <= output.rows(stream).items()
+
+
+@pytest.mark.parametrize("days", [1, 30, 59])
+@pytest.mark.parametrize("bookmark_age", [None, 0, 3, 80])
+def test_members_are_requested_for_the_same_number_of_days_in_every_run(
+    sandbox: Sandbox, days: int, bookmark_age: int | None
+) -> None:
+    state = {} if bookmark_age is None else reached(sandbox, bookmark_age)
+    config = settings(sandbox, snapshot_days=days, start_date=str(days_ago(sandbox, 5)))
+    members = ("audience_members", "audience_group_members")
+    output = run_here(config, state=state, catalog=only(config, *members))
+    found = {day for path, day in asked(sandbox) if path.startswith(MEMBER_LISTS)}
+    assert found == {str(days_ago(sandbox, days))}
+    for site in sandbox.ignite.websites:
+        rows = expected(site, days_ago(sandbox, 5), snapshot=days_ago(sandbox, days))
+        for stream in members:
+            assert rows[stream].items() <= output.rows(stream).items()
 
 
 def test_a_list_is_read_as_far_back_as_its_details_need(sandbox: Sandbox) -> None:
@@ -177,7 +198,7 @@ def test_time_passes_and_the_warehouse_keeps_up(sandbox: Sandbox) -> None:
                 key = (site.name, row["id"])
                 details = truth["location_details"][key]
                 found = warehouse["location_details"][key]
-                assert found == {**details, "window_start": found["window_start"]}
+                assert found == details
     assert sizes[0] == sizes[-1] < 2000
 
 
