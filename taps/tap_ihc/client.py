@@ -13,13 +13,13 @@ from attribution_elt.kit.http.response import JsonResponse
 
 ACCOUNT = "service"
 QUOTA_IS_SPENT = ("limit exceeded", "quota")
-"""What the gateway says, with 429, of the monthly quota; "Too Many Requests" is only a throttle."""
+"""Texts of a 429 that report a spent monthly quota; "Too Many Requests" is only a throttle."""
 INVALID_INPUT = (400, 413)
-"""Statuses of a request that is refused as a whole: for its size, or for a journey in it."""
+"""Statuses of a refused request: too large, or with an invalid journey."""
 
 
 class RefusedError(UnitError):
-    """The vendor refuses a request as a whole; the text is its reason."""
+    """The vendor refuses a request; the text is its reason."""
 
 
 class IhcClient(Client):
@@ -41,9 +41,9 @@ class IhcClient(Client):
 
     @override
     def _try(self, request: Request) -> JsonResponse:
-        """Every try costs quota, but for those that the gateway does not let through."""
+        """Count the try: it costs quota, unless the gateway throttles it."""
         if self.requests_left < 1:
-            raise UnitError(self.describe(request, "not tried again, for max_requests_per_run"))
+            raise UnitError(self.describe(request, "not retried: max_requests_per_run is reached"))
         self.requests_left -= 1
         try:
             return super()._try(request)
@@ -54,18 +54,18 @@ class IhcClient(Client):
 
     @override
     def validate(self, body: JsonResponse, request: Request) -> None:
-        """The status in the body counts as well as HTTP's."""
+        """Check the status in the body, which may differ from the HTTP status."""
         answer = body.document if isinstance(body.document, dict) else {}
         status = answer.get("statusCode", 200)
         if status in INVALID_INPUT:
             raise RefusedError(self.error_text(answer), status=status)
         if status not in (200, 206) or "value" not in body.lists:
-            raise RetryableError(f"answered without credits, status {status}")
+            raise RetryableError(f"the response has no credits, status {status}")
 
     @override
     def on_error(self, status: int, message: str) -> None:
         if status == 429 and any(each in message.lower() for each in QUOTA_IS_SPENT):
-            raise TapError(f"{self.vendor}: the monthly quota is spent; a later run goes on")
+            raise TapError(f"{self.vendor}: the monthly quota is spent; a later run resumes")
         if status in INVALID_INPUT:
             raise RefusedError(message or "invalid input", status=status)
 

@@ -1,4 +1,4 @@
-"""Which journeys have been computed: what a state of bounded size can say of them."""
+"""The journeys that have been computed, in a state of limited size."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Any
 from tap_ihc.journeys import Summary
 
 NAME, CONTENT = 5, 4
-"""Bytes of the hashes of a conversion's id, and of all that its credits depend on."""
+"""Bytes of the hash of a conversion's id, and of the hash of all that its credits depend on."""
 MOST_KEPT = 20_000
-"""Journeys remembered; of older conversions all are taken to be computed as they were sent."""
+"""Most journeys that are remembered; conversions before them count as computed."""
 START = "1970-01-01T00:00:00Z"
 
 
 class Computed:
     """Hashes of computed journeys by the day of their conversion.
 
-    They are texts in a dictionary of the state, so that it stays small, and whole when states are
-    merged: a merge replaces a day, never a part of one.
+    A day is one text in a dictionary of the state. When Meltano merges states, it replaces a day
+    as a whole.
 
     Args:
         state: the stream's state, read here and written by `save`.
-        bookmark: the stream's, if it has one.
-        parameters: what credits depend on besides sessions; with others, all is computed again.
+        bookmark: bookmark of the stream, if it has one.
+        parameters: hash of everything but the sessions that credits depend on; if it changes, every
+            journey is computed again.
 
     Attributes:
-        since: the instant up to which, with these parameters, all conversions have been settled.
-        horizon: the day before which conversions are taken to be computed; "" while all are known.
+        since: the instant up to which all conversions have been settled with these parameters.
+        horizon: the day before which conversions count as computed; "" if all are remembered.
     """
 
     def __init__(self, state: dict[str, Any], bookmark: str | None, parameters: str) -> None:
@@ -54,7 +55,7 @@ class Computed:
         self._changed.add(journey.day)
 
     def save(self, since: str) -> None:
-        """Write what is known into the state, but for the oldest of what is too much.
+        """Write the state; drop the oldest days if there are too many journeys.
 
         Args:
             since: the instant up to which all conversions of this run have been settled.

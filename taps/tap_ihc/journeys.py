@@ -1,4 +1,4 @@
-"""Customer journeys: read from the user's rows, checked, and kept where memory does not matter."""
+"""Customer journeys: read from the user's rows, checked, and kept in a temporary database."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ OPTIONAL_FLAG = "impression_interaction"
 FLAG_TEXTS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
 PROPERTIES = (*TEXTS, *FLAGS, OPTIONAL_FLAG)
 CONTENT = ("session_id", "channel_label", *FLAGS, OPTIONAL_FLAG)
-"""What the credits depend on, besides the moment."""
+"""Properties that credits depend on, besides the timestamp."""
 MOST_SESSIONS = 3000
-"""Sessions that the vendor takes in one request, and so in one journey."""
+"""Most sessions of a request, and so of a journey."""
 
 Session = dict[str, Any]
 
@@ -35,9 +35,9 @@ _decode = msgspec.json.decode
 
 
 class InvalidError(ValueError):
-    """What the vendor cannot accept: it would cost quota, so it is not sent.
+    """A journey that the vendor would refuse; it is not sent, because that would cost quota.
 
-    `session_id` is the session at fault, "" for the journey as a whole.
+    `session_id` is the session at fault, "" if the journey as a whole is.
     """
 
     def __init__(self, reason: str, session_id: str = "") -> None:
@@ -46,15 +46,15 @@ class InvalidError(ValueError):
 
 
 class Summary(NamedTuple):
-    """What is needed of a journey to decide whether and when to send it.
+    """The properties of a journey that decide whether and when it is sent.
 
     Attributes:
         conversion_id: the conversion.
-        converted: when that was, as RFC 3339 in UTC; "" if it cannot be told.
+        converted: when the conversion happened, as RFC 3339 in UTC; "" if it is unknown.
         size: number of its sessions.
         name: hash of the conversion's id.
-        content: hash of all that its credits depend on.
-        fault: why it cannot be valid, "" if it can.
+        content: hash of everything that its credits depend on.
+        fault: why the journey is invalid; "" if it is valid.
         session_id: the session at fault, "" if it is the journey as a whole.
     """
 
@@ -73,15 +73,15 @@ class Summary(NamedTuple):
 
 
 class Journeys:
-    """All journeys of a run, by the time of their conversion, in a temporary database.
+    """All journeys of a run, in the order of their conversions.
 
     Args:
         rows: sessions in any order.
-        salt: what the credits depend on besides the sessions.
+        salt: hash of everything but the sessions that credits depend on.
         labels: channels to look for.
 
     Attributes:
-        absent: those of the channels that no session has, if there are sessions.
+        absent: the labels that no session has; empty if there are no sessions.
     """
 
     def __init__(
@@ -135,12 +135,12 @@ class Journeys:
         )
 
     def __iter__(self) -> Iterator[Summary]:
-        """Yield all journeys, those without a time of conversion first."""
+        """Yield all journeys; those whose conversion has no known time come first."""
         found = self._database.execute("SELECT * FROM journey ORDER BY converted, conversion")
         return map(Summary._make, found)
 
     def __getitem__(self, conversion: str) -> list[Session]:
-        """Return the sessions of a journey as they are to be sent, in time's order."""
+        """Return the sessions of a journey as the vendor takes them, in the order of time."""
         found = self._database.execute(
             "SELECT row FROM session WHERE conversion = ?", (conversion,)
         )
@@ -156,10 +156,10 @@ def rows_of(config: Mapping[str, Any], since: datetime) -> Iterator[Mapping[str,
 
 
 def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[datetime, Session]]:
-    """Return rows as the vendor takes them, in time's order, each with its moment in UTC.
+    """Return rows as the vendor takes them, in the order of time, each with its moment in UTC.
 
     Raises:
-        InvalidError: the vendor could not accept one of them.
+        InvalidError: the vendor would refuse one of them.
     """
     sessions = []
     for row in rows:
@@ -172,10 +172,10 @@ def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[datetime, Sessi
 
 
 def session_of(row: Mapping[str, Any]) -> tuple[datetime, Session]:
-    """Return a row as the vendor takes it, with its moment in UTC; one without a zone is in UTC.
+    """Return a row as the vendor takes it, with its moment in UTC; without a time zone it is UTC.
 
     Raises:
-        ValueError: the vendor could not accept it.
+        ValueError: the vendor would refuse it.
     """
     session: Session = {}
     for name in TEXTS:
@@ -205,7 +205,7 @@ def moment_of(text: str) -> datetime:
     day, _, time = text.strip().replace("T", " ", 1).partition(" ")
     with contextlib.suppress(ValueError):
         return datetime.fromisoformat(f"{day}T{time.replace(' ', '')}")
-    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S %z"):  # digits may be left out
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S %z"):  # a leading zero may be missing
         with contextlib.suppress(ValueError):
             return datetime.strptime(text, form)  # noqa: DTZ007 - some have no zone, and are sent so
     raise ValueError(f"timestamp {text!r} is not like 2021-03-20 18:49:31")
@@ -220,7 +220,7 @@ def _check_rows(conversion: str, rows: list[Session], count: int) -> None:
 
 
 def _check_together(sessions: list[Session]) -> None:
-    """Look for what is wrong with sessions that are right, each by itself."""
+    """Check the rules that concern several sessions of a journey."""
     ids = set()
     for session in sessions:
         if session["session_id"] in ids:
@@ -233,7 +233,7 @@ def _check_together(sessions: list[Session]) -> None:
 
 
 def _conversion_of(sessions: list[tuple[datetime, Session]]) -> str:
-    """Return when the conversion happened, in UTC: in the last session if none is marked."""
+    """Return when the conversion happened, in UTC; the last session if none is marked."""
     marked = (moment for moment, session in sessions if session["conversion"])
     return rfc3339(next(marked, sessions[-1][0]))
 
@@ -243,7 +243,7 @@ def _hash(value: Any) -> bytes:
 
 
 def _row_of(row: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return a conversion, and the properties of one of its sessions that matter."""
+    """Return the conversion of a row, and the properties that are kept of it."""
     kept = {name: row.get(name) for name in PROPERTIES}
     return _text(kept["conversion_id"]), _encode(kept)
 
@@ -253,7 +253,7 @@ def _text(value: Any) -> str:
 
 
 def _flag(name: str, value: Any) -> int:
-    if value in (0, 1):  # as are True, 1.0 and 1.00
+    if value in (0, 1):  # also True, 1.0 and 1.00
         return int(value)
     flag = FLAG_TEXTS.get(_text(value).strip().lower())
     if flag is None:

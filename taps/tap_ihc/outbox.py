@@ -1,4 +1,4 @@
-"""What is still to be sent, and in which requests."""
+"""The journeys that are still to be sent, packed into requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tap_ihc.packing import pack
 
 FREE_PLAN = 200
-"""Sessions that the vendor's free plan takes in one request."""
+"""Most sessions of a request on the vendor's free plan."""
 
 
 @dataclass(eq=False, slots=True)
@@ -15,9 +15,9 @@ class Group:
     """Journeys that go into one request.
 
     Attributes:
-        sizes: how many sessions each of the conversions has.
-        whole: the refused request of which this is a half.
-        accepted: how many of its own halves were not refused.
+        sizes: number of sessions of each conversion.
+        whole: the refused request of which this is a half, if it is one.
+        accepted: number of its own halves that were accepted.
     """
 
     sizes: dict[str, int]
@@ -26,7 +26,7 @@ class Group:
 
     @property
     def sessions(self) -> int:
-        """How many sessions they have together."""
+        """Number of sessions of all journeys."""
         return sum(self.sizes.values())
 
 
@@ -35,11 +35,11 @@ class Outbox:
 
     Args:
         most_journeys: journeys in one request.
-        most_sessions: sessions in one request; fewer once the vendor has proved to take fewer.
+        most_sessions: sessions in one request; lowered when the vendor proves to accept fewer.
 
     Attributes:
-        limit: sessions that are put together into one request.
-        too_many: sessions that no request can hold.
+        limit: most sessions that are packed into one request.
+        too_many: number of sessions that no request can hold.
     """
 
     def __init__(self, most_journeys: int, most_sessions: int) -> None:
@@ -54,18 +54,18 @@ class Outbox:
         return len(self._sizes)
 
     def add(self, conversion: str, size: int) -> None:
-        """Take a journey in."""
+        """Add a journey."""
         self._sizes[conversion] = size
 
     def oversized(self) -> dict[str, int]:
-        """Take out the journeys that no request can hold."""
+        """Remove and return the journeys that no request can hold."""
         found = {name: size for name, size in self._sizes.items() if size >= self.too_many}
         for name in found:
             del self._sizes[name]
         return found
 
     def take(self) -> Group:
-        """Take out the journeys of the next request."""
+        """Remove and return the journeys of the next request."""
         if not self._planned:
             fitting = [each for each in self._sizes.items() if each[1] <= self.limit]
             alone = [[name] for name, size in self._sizes.items() if size > self.limit]
@@ -79,15 +79,15 @@ class Outbox:
         return group
 
     def halve(self, group: Group) -> None:
-        """Put a refused request back: its halves will tell what is wrong with it."""
+        """Add a refused request again, as two halves, to find the journey at fault."""
         self._sizes |= group.sizes
-        journeys = list(group.sizes.items())  # of which the largest come first
+        journeys = list(group.sizes.items())  # the largest come first
         self._planned += [Group(dict(journeys[start::2]), whole=group) for start in (0, 1)]
 
     def accept(self, group: Group) -> bool:
-        """Learn from a request that was not refused; return whether the limit is lower now.
+        """Learn from an accepted request; return whether the limit is lower now.
 
-        Where both halves of a refused request are right, it was its size that was wrong.
+        If both halves of a refused request are accepted, the request was too large.
         """
         self._most_accepted = max(self._most_accepted, group.sessions)
         whole = group.whole

@@ -10,11 +10,11 @@ Sized = tuple[str, int]
 
 
 def pack(journeys: Collection[Sized], most_journeys: int, most_sessions: int) -> list[list[str]]:
-    """Return groups of journeys, each within both limits; none may be over them by itself.
+    """Return groups of journeys within both limits; no single journey may exceed them.
 
-    Of as many groups as there must be at the least, the one with the fewest sessions takes the
-    next largest journey: so long journeys and short ones share a request, and neither limit is
-    reached for want of the other. If that does not come out even, there is one group more.
+    It starts with the smallest possible number of groups. The group with the fewest sessions takes
+    the next largest journey, so that long and short journeys share a request. If the journeys do
+    not fit, it tries again with one more group.
     """
     sessions = sum(size for _, size in journeys)
     count = max(-(-len(journeys) // most_journeys), -(-sessions // most_sessions))

@@ -25,7 +25,7 @@ PHASE = th.ObjectType(
             allowed_values=["earlier_sessions_only", "later_sessions_only", "any_session"]
         ),
         required=True,
-        description="where the sessions are that may receive credit",
+        description="which sessions may receive credit",
     ),
     th.Property(
         "receive_threshold",
@@ -48,7 +48,7 @@ class TapIhc(VendorTap):
 
     name = "tap-ihc"
     credentials = ("api_key",)
-    backfill_refusal = "which journeys it sends is for journeys_query or journeys_file to say"
+    backfill_refusal = "the setting journeys_query or journeys_file decides which journeys are sent"
     stream_types = declared_in(readers)
     schemas = SchemaDirectory(importlib.resources.files("schemas.ihc"))
     config_jsonschema = th.PropertiesList(
@@ -126,8 +126,8 @@ class TapIhc(VendorTap):
             th.BooleanType,
             default=True,
             title="Halve refused requests",
-            description="Ask for the halves of a request that is refused as a whole, to find the "
-            "journey at fault; else all of its journeys go to `failures`",
+            description="Split a refused request in halves to find the journey at fault; if false, "
+            "all of its journeys go to `failures`",
         ),
         *settings.common("https://api.ihc-attribution.com/v1"),
     ).to_dict()

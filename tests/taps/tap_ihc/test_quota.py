@@ -103,7 +103,7 @@ def test_a_spent_quota_ends_the_run_in_a_line_and_the_next_month_goes_on(
     vendor.monthly_quota = 2
     first = compute(vendor, tmp_path, rows)
     assert first.code == 1
-    assert first.stderr == "IHC: the monthly quota is spent; a later run goes on\n"
+    assert first.stderr == "IHC: the monthly quota is spent; a later run resumes\n"
     assert len(sent(vendor)) == 3, "no second try"
     assert len(first.rows("attributions")) == 600
     sandbox.advance(1)
@@ -182,7 +182,7 @@ def test_max_requests_per_run_stops_and_the_next_runs_finish(
         caplog.clear()
         output = compute(vendor, tmp_path, rows, max_requests_per_run=2, state=state)
         assert (output.code, len(sent(vendor))) == (0, requests)
-        stopped = "max_requests_per_run is reached; the next run goes on" in caplog.messages
+        stopped = "max_requests_per_run is reached; the next run resumes" in caplog.messages
         assert stopped == (requests == 2)
         assert not held.keys() & output.rows("attributions").keys(), "nothing is computed twice"
         held |= output.rows("attributions")

@@ -73,6 +73,24 @@ def test_credits_follow_the_conversion_type_and_the_redistribution(
         }
 
 
+def test_credits_have_the_time_and_the_parameters_of_their_computation(
+    vendor: Ihc, tmp_path: Path
+) -> None:
+    rows = short(3)
+    before = datetime.now(UTC).replace(microsecond=0)
+    hashes = []
+    for more in ({}, {"redistribution_parameter": PARAMETER}, {"conv_type_id": "returning"}):
+        vendor.models["returning"] = (1, 1, 1)
+        for _ in range(2):
+            records = credits_of(vendor, tmp_path, rows, **more).records("attributions")
+            (computed,) = {row["computed_at"] for row in records}
+            assert before <= datetime.fromisoformat(computed) <= datetime.now(UTC)
+            hashes.append({row["parameters"] for row in records})
+    assert all(len(each) == 1 for each in hashes)
+    assert hashes[0] == hashes[1]
+    assert hashes[0] != hashes[2] != hashes[4] != hashes[0]
+
+
 def test_the_documented_sample_value_by_value(vendor: Ihc, tmp_path: Path) -> None:
     parameter = documented.REQUEST["redistribution_parameter"]
     output = credits_of(vendor, tmp_path, SAMPLE, redistribution_parameter=parameter)

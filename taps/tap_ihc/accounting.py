@@ -1,0 +1,158 @@
+"""What comes back of each session that was sent: credits, a refusal, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from attribution_elt.kit.errors import UnitError
+from attribution_elt.kit.http.response import JsonResponse
+from attribution_elt.kit.records.shaper import timestamp
+from attribution_elt.kit.tap import VendorStream, VendorTap
+from tap_ihc.journeys import Session, Summary, moment_of
+
+Key = tuple[str, str]
+"""A conversion and a session."""
+
+
+@dataclass(slots=True)
+class Account:
+    """The outcome of a request, by conversion.
+
+    Attributes:
+        settled: journeys of which every session has credits or a refusal.
+        refused: journeys that the vendor refused.
+    """
+
+    settled: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+
+
+class Accounting:
+    """Writes the records of responses and refusals.
+
+    Args:
+        tap: the tap.
+        streams: its selected streams, by name.
+        parameters: hash of everything but the sessions that credits depend on.
+    """
+
+    def __init__(
+        self, tap: VendorTap, streams: Mapping[str, VendorStream], parameters: str
+    ) -> None:
+        self._tap = tap
+        self._streams = streams
+        self._parameters = parameters
+        self._type: str = tap.config["conv_type_id"]
+
+    def account(
+        self,
+        about: str,
+        sent: Mapping[str, list[Session]],
+        journeys: Mapping[str, Summary],
+        body: JsonResponse,
+    ) -> Account:
+        """Write a record for each session that was sent.
+
+        Args:
+            about: what was sent, as logs show it.
+            sent: the sessions that were sent, by conversion.
+            journeys: the journeys, by conversion.
+            body: the vendor's response.
+        """
+        missing = {
+            (conversion, session["session_id"]): session
+            for conversion, sessions in sent.items()
+            for session in sessions
+        }
+        computed_at = now_text()
+        for credit in map(_object, body.rows("value")):
+            key = (str(credit.get("conversion_id")), str(credit.get("session_id")))
+            session = missing.pop(key, None)
+            if session is None:
+                self._tap.warn_once("IHC returned credits of sessions that were not sent")
+            else:
+                self._credit(journeys[key[0]], session, credit, computed_at)
+        refused = self._write_refusals(body, missing, journeys)
+        lost = [key for key in missing if key[0] not in refused]
+        for conversion, session_id in lost:
+            reason = "unaccounted for: IHC returned neither credits nor a reason"
+            self.fail(journeys[conversion], session_id, reason)
+        if lost:
+            reason = f"IHC, {about}: {len(lost)} sessions are unaccounted for"
+            self._tap.failures.append(UnitError(reason))
+        return Account(sent.keys() - {conversion for conversion, _ in lost}, refused)
+
+    def _credit(
+        self, journey: Summary, session: Session, credit: dict[str, Any], computed_at: str
+    ) -> None:
+        if "attributions" in self._streams:
+            moment = moment_of(session["timestamp"])
+            self._streams["attributions"].emit(
+                credit,
+                conv_type_id=self._type,
+                conversion_timestamp=journey.converted,
+                timestamp=timestamp(moment.isoformat()),
+                channel_label=session["channel_label"],
+                computed_at=computed_at,
+                parameters=self._parameters,
+            )
+
+    def _write_refusals(
+        self, body: JsonResponse, missing: Mapping[Key, Session], journeys: Mapping[str, Summary]
+    ) -> set[str]:
+        """Write the vendor's reasons, and return the conversions that they are about.
+
+        A reason that names a session concerns its whole journey: the other sessions of the journey
+        get a record too, if they have no credits.
+        """
+        named: set[Key] = set()
+        refused: set[str] = set()
+        errors = body.document.get("partialFailureErrors") or []
+        for error in map(_object, errors if isinstance(errors, list) else [errors]):
+            trigger = _object(error.get("trigger"))
+            conversion, session = (trigger.get(name) for name in ("conversion_id", "session_id"))
+            found = _journeys_of(conversion, session, missing)
+            if not found:
+                self._tap.warn_once("IHC reports failures without naming a journey that was sent")
+            for each in found:
+                reason, status = str(error.get("reason")), error.get("statusCode")
+                self.fail(journeys[each], session or "", reason, status)
+                named.add((each, str(session or "")))
+            refused |= found
+        for conversion, session in missing:
+            covered = {(conversion, session), (conversion, "")} & named
+            if conversion in refused and not covered:
+                self.fail(journeys[conversion], session, "IHC refuses another session of it")
+        return refused
+
+    def fail(
+        self, journey: Summary, session_id: str, reason: str, status: int | None = None
+    ) -> None:
+        """Write a record of a journey, or of one of its sessions, that has no credits."""
+        if "failures" in self._streams:
+            self._streams["failures"].emit(
+                {"reason": reason, "status_code": status},
+                conv_type_id=self._type,
+                conversion_id=journey.conversion_id,
+                session_id=session_id,
+                conversion_timestamp=journey.converted or None,
+            )
+
+
+def _journeys_of(conversion: Any, session: Any, missing: Mapping[Key, Session]) -> set[str]:
+    """Return the conversions that the trigger of a failure names.
+
+    It may name a conversion, a session, or both. Journeys may share a session id: then it means
+    those without credits.
+    """
+    return {
+        key[0]
+        for key in missing
+        if conversion in (None, key[0]) and (conversion or session == key[1])
+    }
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
