@@ -6,17 +6,15 @@ secrets of that run and for what opens the sandbox: a leak fails the test, whate
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
+from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox import Sandbox
 
 SHORTEST = 6
@@ -24,29 +22,6 @@ SHORTEST = 6
 _SPACE = re.compile(rb"\s+")
 _WRAPPED = 1 << 20
 """Bytes of an output up to which it is searched once more without any line breaks."""
-
-
-@cache
-def spellings(secret: str) -> frozenset[str]:
-    """The forms in which a vendor or a library may repeat a secret."""
-    raw = secret.encode()
-    plain = {
-        *(secret, repr(secret)[1:-1], repr(raw)[2:-1], html.escape(secret)),
-        *(json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]),
-        *(quote(secret), quote(secret, safe=""), quote_plus(secret)),
-    }
-    plain |= {re.sub("%..", lambda found: found[0].lower(), each) for each in plain}
-    return frozenset({*plain, *_in_base64(raw)})
-
-
-def _in_base64(raw: bytes) -> Iterator[str]:
-    """What it makes of the secret wherever that begins in a longer text, and where it ends one."""
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(raw).decode().rstrip("=")
-        for before in range(3):
-            encoded = encode(bytes(before) + raw).decode()
-            whole = (before + len(raw)) * 8 // 6  # of the characters that nothing else is in
-            yield encoded[-(-before * 8 // 6) : whole]
 
 
 @cache

@@ -1,181 +1,56 @@
-"""Runs a tap as its user does, or within the test, and reads what it wrote."""
+"""Runs taps as `attribution_elt.kit.testing.process` does, and fails if the output has a secret."""
 
 from __future__ import annotations
 
-import io
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-from decimal import Decimal
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attribution_elt.kit.errors import TapError
 from attribution_elt.kit.tap import VendorTap
+from attribution_elt.kit.testing import process
+from attribution_elt.kit.testing.process import (
+    Output,
+    Row,
+    Rows,
+    command,
+    environment,
+    lists_in,
+    merged,
+    selected,
+)
 from tests import leaks
 
-Row = dict[str, Any]
-Rows = dict[tuple[Any, ...], Row]
+__all__ = [
+    "Output",
+    "Row",
+    "Rows",
+    "command",
+    "environment",
+    "killed",
+    "lists_in",
+    "merged",
+    "run",
+    "run_here",
+    "selected",
+]
 
 
-@dataclass(frozen=True)
-class Output:
-    """What a run wrote, and how it ended."""
-
-    stdout: bytes
-    stderr: str = ""
-    code: int = 0
-
-    @cached_property
-    def messages(self) -> list[dict[str, Any]]:
-        """Every whole line; one that was cut off by a kill is none."""
-        lines = self.stdout.splitlines(keepends=True)
-        return [json.loads(line, parse_float=Decimal) for line in lines if line.endswith(b"\n")]
-
-    def of(self, kind: str, stream: str | None = None) -> list[dict[str, Any]]:
-        return [
-            message
-            for message in self.messages
-            if message["type"] == kind and stream in {None, message.get("stream")}
-        ]
-
-    def records(self, stream: str) -> list[Row]:
-        return [message["record"] for message in self.of("RECORD", stream)]
-
-    def rows(self, stream: str) -> Rows:
-        """The records by key, the last one of each, as a warehouse holds them."""
-        schemas = self.of("SCHEMA", stream)
-        keys = schemas[0]["key_properties"] if schemas else []
-        return {tuple(row[key] for key in keys): row for row in self.records(stream)}
-
-    @property
-    def states(self) -> list[dict[str, Any]]:
-        return [message["value"] for message in self.of("STATE")]
-
-    @property
-    def errors(self) -> list[str]:
-        return [line for line in self.stderr.splitlines() if "| ERROR" in line]
-
-    @property
-    def warnings(self) -> list[str]:
-        return [line for line in self.stderr.splitlines() if "| WARNING" in line]
-
-
-def command(folder: Path, name: str, *arguments: str, **documents: Any) -> list[str]:
-    """The command line of a console script; documents are put into files, an option each."""
-    given = [str(Path(sys.executable).with_name(name)), *arguments]
-    for option, document in documents.items():
-        if document is not None:
-            path = folder / f"{option}.json"
-            path.write_text(json.dumps(document))
-            given += [f"--{option}", str(path)]
-    return given
-
-
-def environment(level: str) -> dict[str, str]:
-    """This process's, with a log level, and without settings of taps."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAP_")}
-    return {**inherited, "LOGLEVEL": level}
-
-
-def run(
-    folder: Path, name: str, *arguments: str, level: str = "INFO", timeout: float = 60, **given: Any
-) -> Output:
-    """Run a console script to its end; `given` are its config, state and catalog."""
-    done = subprocess.run(
-        command(folder, name, *arguments, **given),
-        capture_output=True,
-        timeout=timeout,
-        check=False,
-        env=environment(level),
-    )
-    leaks.guard(done.stdout, done.stderr, settings=given)
-    return Output(done.stdout, done.stderr.decode(), done.returncode)
+def run(folder: Path, name: str, *arguments: str, **given: Any) -> Output:
+    """Run a console script until it ends."""
+    output = process.run(folder, name, *arguments, **given)
+    leaks.guard(output.stdout, output.stderr, settings=given)
+    return output
 
 
 def killed(folder: Path, name: str, after: Callable[[bytes], bool], **given: Any) -> Output:
-    """Run a console script and kill it (SIGKILL) after the first line of which `after` is true.
-
-    What it wrote up to then, and what was still in the pipe, is what a loader would have.
-    """
-    process = subprocess.Popen(
-        command(folder, name, **given),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment("INFO"),
-    )
-    with process, process.stdout or io.BytesIO() as pipe:
-        lines = []
-        for line in pipe:
-            lines.append(line)
-            if after(line):
-                process.kill()
-                break
-        lines += pipe.readlines()
-    leaks.guard(b"".join(lines), settings=given)
-    return Output(b"".join(lines), code=process.returncode)
+    """Run a console script and kill it after the first line for which `after` is true."""
+    output = process.killed(folder, name, after, **given)
+    leaks.guard(output.stdout, settings=given)
+    return output
 
 
-def run_here(
-    tap_type: Callable[..., VendorTap],
-    config: Mapping[str, Any],
-    *,
-    state: Mapping[str, Any] | None = None,
-    catalog: Mapping[str, Any] | None = None,
-) -> Output:
-    """Run a tap within the test; its standard error is a line for each failure."""
-    pipe = io.BytesIO()
-    with redirect_stdout(io.TextIOWrapper(pipe)):
-        tap = tap_type(
-            config=dict(config),
-            state=json.loads(json.dumps(state or {})),
-            catalog=dict(catalog) if catalog is not None else None,
-        )
-        failures: list[TapError] = []
-        try:
-            tap.sync_all()
-        except TapError as error:
-            failures.append(error)
-        written = pipe.getvalue()
-    failures += tap.failures
-    said = "".join(f"{each}\n" for each in failures)
-    leaks.guard(written, settings=config)
-    return Output(written, said, 1 if failures else 0)
-
-
-def selected(
-    tap: VendorTap, streams: Iterable[str], *, without: Iterable[str] = ()
-) -> dict[str, Any]:
-    """A tap's catalog with only these streams selected, and without these properties."""
-    document: dict[str, Any] = json.loads(json.dumps(tap.catalog_dict))
-    wanted, unwanted = set(streams), set(without)
-    for entry in document["streams"]:
-        for each in entry["metadata"]:
-            if not each["breadcrumb"]:
-                each["metadata"]["selected"] = entry["tap_stream_id"] in wanted
-            elif each["breadcrumb"][-1] in unwanted:
-                each["metadata"]["selected"] = False
-    return document
-
-
-def merged(*states: Mapping[str, Any]) -> dict[str, Any]:
-    """States as Meltano merges them: dictionaries merge, everything else is replaced."""
-    result: dict[str, Any] = {}
-    for state in states:
-        for name, value in state.items():
-            held = result.get(name)
-            inner = (held if isinstance(held, dict) else {}, value)
-            result[name] = merged(*inner) if isinstance(value, dict) else value
-    return result
-
-
-def lists_in(value: Any) -> bool:
-    """Whether there is a list anywhere in a state: Meltano would replace instead of merge it."""
-    if isinstance(value, dict):
-        return any(lists_in(inner) for inner in value.values())
-    return isinstance(value, list)
+def run_here(tap_type: Callable[..., VendorTap], config: Mapping[str, Any], **given: Any) -> Output:
+    """Run a tap in this process."""
+    output = process.run_here(tap_type, config, **given)
+    leaks.guard(output.stdout, settings=config)
+    return output

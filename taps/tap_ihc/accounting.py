@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from attribution_elt.core.dates import now_text
 from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.records.shaper import timestamp

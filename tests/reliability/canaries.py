@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox.ignite import Ignite
-from tests import leaks
 from tests.reliability.truth import Account, world
 
 
@@ -43,5 +43,5 @@ def secrets_of(account: Account) -> set[str]:
 
 def echo(account: Account) -> str:
     """What a vendor says that repeats all that it knows."""
-    texts = [text for secret in secrets_of(account) for text in leaks.spellings(secret)]
+    texts = [text for secret in secrets_of(account) for text in spellings(secret)]
     return json.dumps({"message": " ".join(texts), "status": 500, "detail": texts})

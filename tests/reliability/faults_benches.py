@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attribution_elt.kit.tap import VendorTap
+from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox import Fault, Request
 from attribution_elt.sandbox.vendor import Vendor
-from tests.leaks import spellings
 from tests.tap_process import Output, Row, Rows, run_here
 
 Concerns = Callable[["Bench", Request, str, Row], bool]

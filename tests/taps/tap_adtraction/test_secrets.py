@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
+from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox import Fault, Sandbox
 from attribution_elt.sandbox.adtraction import Adtraction
-from tests.leaks import spellings
 from tests.tap_process import Output
 from tests.taps.tap_adtraction.helpers import all_bookmarks, feed_requests, run, run_here, settings
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
+from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox import Fault, Sandbox
-from tests.leaks import spellings
 from tests.tap_process import Output
 from tests.taps.tap_ecdp.helpers import run, settings
 

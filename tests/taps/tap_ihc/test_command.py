@@ -11,10 +11,10 @@ import pytest
 from tap_ihc.tap import TapIhc
 
 from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.ihc import Ihc
 from attribution_elt.sandbox.ihc.journeys import invalid_journeys
-from tests.leaks import spellings
 from tests.taps.tap_ihc.helpers import (
     DAY,
     file_of,
