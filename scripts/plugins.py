@@ -1,24 +1,35 @@
-"""Writes what our plugins say of themselves to where Meltano reads it; `--check` only compares.
+"""Writes what Meltano and the package need to know of the taps and loaders.
 
-Their capabilities and settings go into meltano.yml, and definitions of them, in the form of Meltano
-Hub, into plugins/, for other projects to `meltano add --from-ref`.
+Run it after you added a tap, or changed the settings of one. It writes
+
+- the console scripts of `pyproject.toml`,
+- a definition of each plugin under `plugins/`, which Meltano reads as a lock file,
+- `__init__.py` and `py.typed` of each package, if they are missing,
+- for a new tap: its extractor, job and schedule in `meltano.yml`, and a page in `docs/`.
+
+With `--check` it writes nothing, and fails if a file is out of date.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import sys
-from collections.abc import Iterator
-from importlib.metadata import entry_points
+from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent
+PYPROJECT = ROOT / "pyproject.toml"
 PROJECT = ROOT / "meltano.yml"
 DISTRIBUTION = "attribution-elt"
+PACKAGES = {"extractors": "taps", "loaders": "targets"}
+"""Folder of the packages of each type of plugin."""
+EXTRAS = {"target-warehouse": "[duckdb,postgres]"}
 KINDS = {
     "string": "string",
     "integer": "integer",
@@ -28,70 +39,171 @@ KINDS = {
     "object": "object",
 }
 LEFT_OUT = {"faker_config"}
-"""Settings of the SDK that need a package which we do not bring."""
+"""Settings of the SDK that need a package which this project does not install."""
 VALUES = {
     "default_target_schema": "$MELTANO_EXTRACT__LOAD_SCHEMA",
-    "user_agent": None,  # its default names the version
+    "user_agent": None,  # the plugin's default contains its version
 }
-"""Defaults that Meltano is to have in the place of the plugin's own."""
+"""Defaults that differ under Meltano from the plugin's own."""
+PAGE = """# {label}
+
+{about}.
+
+```sh
+scripts/meltano run {name} target-warehouse
+```
+
+## Streams
+
+<!-- {name}: streams -->
+<!-- end -->
+
+## Personal data
+
+<!-- {name}: personal -->
+<!-- end -->
+
+## Settings
+
+<!-- {name}: settings -->
+<!-- end -->
+
+[All taps share more settings](taps.md#common-settings).
+"""
 
 
 def main() -> None:
-    """Write the files, or say which of them have fallen behind."""
-    text = PROJECT.read_text(encoding="utf-8")
-    written = dict(definitions(yaml.safe_load(text)))
-    for path in written:
-        text = with_own_words(text, plugin_class(path.stem))
-    written[PROJECT] = text
-    behind = [path for path, text in written.items() if not holds(path, text)]
-    if "--check" not in sys.argv[1:]:
-        for path in behind:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(written[path], encoding="utf-8")
-    elif behind:
-        names = ", ".join(str(path.relative_to(ROOT)) for path in behind)
-        sys.exit(f"{names}: fallen behind the plugins, run `python scripts/plugins.py`")
+    """Write the files, or fail if one is out of date."""
+    check = "--check" in sys.argv[1:]
+    for folder in PACKAGES.values():
+        sys.path.insert(0, str(ROOT / folder))
+    written = dict(files())
+    outdated = [path for path, text in written.items() if not holds(path, text)]
+    if check and outdated:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in outdated)
+        sys.exit(f"{names}: out of date, run `python scripts/plugins.py`")
+    for path in outdated:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(written[path], encoding="utf-8")
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Yield each file that is written here, with its text."""
+    plugins = {type_: list(plugin_classes(type_)) for type_ in PACKAGES}
+    everything = [plugin for found in plugins.values() for plugin in found]
+    project = with_taps(PROJECT.read_text("utf-8"), plugins["extractors"])
+    entries = YAML(typ="safe").load(project)["plugins"]
+    labels = {each["name"]: each.get("label") for type_ in PACKAGES for each in entries[type_]}
+    yield PYPROJECT, with_scripts(PYPROJECT.read_text("utf-8"), everything)
+    yield PROJECT, project
+    for type_, found in plugins.items():
+        for plugin in found:
+            path = ROOT / "plugins" / type_ / f"{plugin.name}--{DISTRIBUTION}.lock"
+            found_label = labels.get(plugin.name) or label_of(plugin)
+            document = definition(type_, plugin, found_label)
+            yield path, json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    for plugin in everything:
+        folder = Path(sys.modules[plugin.__module__].__file__ or "").parent
+        yield folder / "py.typed", ""
+        if not (folder / "__init__.py").exists():
+            yield folder / "__init__.py", f'"""{about_of(plugin)}"""\n'
+    for plugin in plugins["extractors"]:
+        page = ROOT / "docs" / f"{plugin.name.removeprefix('tap-')}.md"
+        if not page.exists():
+            about = about_of(plugin).rstrip(".")
+            yield page, PAGE.format(label=label_of(plugin), about=about, name=plugin.name)
 
 
 def holds(path: Path, text: str) -> bool:
-    """Tell whether a file says the same, however Meltano may have laid it out since."""
-    return path.is_file() and yaml.safe_load(path.read_text("utf-8")) == yaml.safe_load(text)
+    """Return whether a file has this text."""
+    return path.is_file() and path.read_text("utf-8") == text
+
+
+def plugin_classes(type_: str) -> Iterator[Any]:
+    """Yield the class of each plugin of a type, by the names of the packages."""
+    module = {"extractors": "tap", "loaders": "target"}[type_]
+    for path in sorted((ROOT / PACKAGES[type_]).glob(f"{module}_*/{module}.py")):
+        yield plugin_class(path.parent.name.replace("_", "-"))
 
 
 def plugin_class(name: str) -> Any:
-    """Return the class behind a console script."""
-    (script,) = entry_points(group="console_scripts", name=name)
-    module, _, attribute = script.value.partition(":")
-    return getattr(__import__(module, fromlist=["_"]), attribute.partition(".")[0])
+    """Return the class of a tap or loader: `tap-ecdp` is `tap_ecdp.tap.TapEcdp`."""
+    package = name.replace("-", "_")
+    module = importlib.import_module(f"{package}.{package.partition('_')[0]}")
+    return getattr(module, class_name(name))
 
 
-def with_own_words(text: str, plugin: Any) -> str:
-    """Return meltano.yml with a plugin's capabilities and settings, a line each."""
-    entry = re.compile(
-        rf"(    - name: {plugin.name}\n(?:      .*\n)*?)"
-        r"      capabilities: .*\n      settings:\n(?:        .*\n)*"
-    )
-    lines = [
-        f"      capabilities: [{', '.join(each.value for each in plugin.capabilities)}]",
-        "      settings:",
-        *(f"        - {in_a_line(each)}" for each in settings(plugin)),
-    ]
-    written, times = entry.subn(lambda found: found[1] + "\n".join(lines) + "\n", text)
-    if not times:
-        sys.exit(
-            f"{PROJECT.name}: {plugin.name} needs the lines `capabilities: []` and `settings:`"
+def class_name(name: str) -> str:
+    """Return the name of a plugin's class."""
+    return "".join(part.capitalize() for part in name.split("-"))
+
+
+def label_of(plugin: Any) -> str:
+    """Return the label of a plugin that has none in meltano.yml."""
+    return str(plugin.name.partition("-")[2].replace("-", " ").capitalize())
+
+
+def about_of(plugin: Any) -> str:
+    """Return a plugin's description, a sentence."""
+    return " ".join(plugin.__doc__.split("\n\n")[0].split())
+
+
+def with_scripts(text: str, plugins: list[Any]) -> str:
+    """Return pyproject.toml with a console script for each plugin."""
+    places = {each.name: f"{each.__module__}:{each.__name__}.cli" for each in plugins}
+    places[DISTRIBUTION] = "attribution_elt.cli.main:cli"
+    lines = [f'{name} = "{place}"\n' for name, place in sorted(places.items())]
+    section = re.compile(r"(?<=^\[project\.scripts\]\n)(?:.+\n)*", re.MULTILINE)
+    return section.sub("".join(lines), text, count=1)
+
+
+def with_taps(text: str, taps: list[Any]) -> str:
+    """Return meltano.yml with an extractor, a job and a schedule for each tap.
+
+    Those that are there already are not changed.
+    """
+    yaml = YAML()  # keeps comments and layout
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.preserve_quotes = True
+    yaml.width = 1000
+    project = yaml.load(text)
+    known = {each["name"] for each in project["plugins"]["extractors"]}
+    new = [tap for tap in taps if tap.name not in known]
+    if not new:
+        return text
+    jobs = {job["name"]: job for job in project["jobs"]}
+    for tap in new:
+        job = tap.name.removeprefix("tap-")
+        project["plugins"]["extractors"].insert(
+            len(known),
+            {"name": tap.name, "variant": DISTRIBUTION, "pip_url": "-e . -c constraints.txt"},
         )
-    return written
+        task = f"{tap.name} target-warehouse"
+        project["jobs"].insert(0, {"name": job, "tasks": [task]})
+        jobs["all"]["tasks"].append(task)
+        schedule = {"name": f"{job}-every-morning", "interval": "30 4 * * *", "job": job}
+        project["schedules"].append(schedule)
+    written = StringIO()
+    yaml.dump(project, written)
+    return written.getvalue()
 
 
-def in_a_line(setting: dict[str, Any]) -> str:
-    """Return a setting as a YAML mapping in one line."""
-    plain = {"name", "kind"}
-    values = (
-        f"{key}: {value if key in plain else json.dumps(value, ensure_ascii=False)}"
-        for key, value in setting.items()
-    )
-    return f"{{{', '.join(values)}}}"
+def definition(type_: str, plugin: Any, label: str) -> dict[str, Any]:
+    """Return a plugin's definition, as Meltano Hub describes plugins."""
+    required = plugin.config_jsonschema.get("required")
+    return {
+        "plugin_type": type_,
+        "name": plugin.name,
+        "namespace": plugin.name.replace("-", "_"),
+        "variant": DISTRIBUTION,
+        "label": label,
+        "description": about_of(plugin),
+        "pip_url": DISTRIBUTION + EXTRAS.get(plugin.name, ""),
+        "executable": plugin.name,
+        "capabilities": [each.value for each in plugin.capabilities],
+        **({"settings_group_validation": [required]} if required else {}),
+        "settings": list(settings(plugin)),
+    }
 
 
 def settings(plugin: Any) -> Iterator[dict[str, Any]]:
@@ -101,49 +213,26 @@ def settings(plugin: Any) -> Iterator[dict[str, Any]]:
         if name in LEFT_OUT:
             continue
         choices = schema.get("enum")
-        value = VALUES.get(name, schema.get("default"))
         setting = {
             "name": name,
             "kind": "options" if choices else kind(schema),
             "options": choices and [{"label": each, "value": each} for each in choices],
             "sensitive": schema.get("secret"),
-            "value": value,
+            "value": VALUES.get(name, schema.get("default")),
             "label": schema.get("title"),
             "description": schema.get("description"),
         }
         yield {key: each for key, each in setting.items() if each is not None}
 
 
-def kind(schema: dict[str, Any]) -> str:
-    """Return Meltano's word for a setting's type."""
+def kind(schema: Mapping[str, Any]) -> str:
+    """Return Meltano's word for a setting's type.
+
+    A date is a string: Meltano's `date_iso8601` reads 2026-13-01 as 13 January, without an error.
+    """
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     first = next(each for each in types if each != "null")
-    return "date_iso8601" if schema.get("format") == "date" else KINDS[first]
-
-
-def definitions(project: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Yield the definition of each of our plugins that the project runs, and where it stands."""
-    for type_ in ("extractors", "loaders"):  # the utility has no settings of a schema
-        for entry in project["plugins"][type_]:
-            if not entry.get("pip_url", "").startswith("-e ."):
-                continue
-            plugin = plugin_class(entry["name"])
-            extras = re.search(r"\[.*\]", entry["pip_url"])
-            required = plugin.config_jsonschema.get("required")
-            definition = {
-                "name": entry["name"],
-                "variant": DISTRIBUTION,
-                "label": entry["label"],
-                "description": " ".join(plugin.__doc__.split()),
-                "namespace": entry["namespace"],
-                "pip_url": DISTRIBUTION + (extras[0] if extras else ""),
-                "executable": entry["executable"],
-                "capabilities": [each.value for each in plugin.capabilities],
-                **({"settings_group_validation": [required]} if required else {}),
-                "settings": list(settings(plugin)),
-            }
-            text = yaml.safe_dump(definition, sort_keys=False, allow_unicode=True, width=100)
-            yield ROOT / "plugins" / type_ / f"{entry['name']}.yml", text
+    return KINDS[first]
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def name(value: Path | Block) -> str:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with an environment and plugins, which most pages take for granted."""
     folder = tmp_path_factory.mktemp("made") / "project"
-    command = "scripts/meltano install $(basename -s .yml plugins/*/*.yml)\n"
+    ours = "--attribution-elt.lock"
+    command = f"scripts/meltano install $(basename -as {ours} plugins/*/*{ours})\n"
     Reader(folder, None, environment({}), "").follow(Block(folder, 0, "sh", command, None, None))
     return folder
 

@@ -24,6 +24,10 @@ SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 TAPS = sorted(name for name in SCRIPTS if name.startswith("tap-"))
 MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
 EXTRACTORS = {each["name"]: each for each in MELTANO["plugins"]["extractors"]}
+DEFINITIONS: dict[str, dict[str, Any]] = {
+    path.stem.removesuffix("--attribution-elt"): json.loads(path.read_text())
+    for path in (ROOT / "plugins").glob("*/*--attribution-elt.lock")
+}
 PLUGINS = EXTRACTORS | {each["name"]: each for each in MELTANO["plugins"]["loaders"]}
 COMMON = {
     "api_url",
@@ -81,9 +85,9 @@ def test_taps_are_console_scripts_are_extractors_are_folders() -> None:
 
 @every_tap
 def test_an_extractor_runs_the_console_script_of_its_name(name: str) -> None:
-    extractor = EXTRACTORS[name]
-    assert extractor.get("executable", name) == name
-    assert extractor["namespace"] == name.replace("-", "_")
+    assert EXTRACTORS[name]["variant"] == "attribution-elt"
+    assert DEFINITIONS[name]["executable"] == name
+    assert DEFINITIONS[name]["namespace"] == name.replace("-", "_")
 
 
 @pytest.mark.parametrize("script", ["plugins", "readme"])
@@ -92,11 +96,11 @@ def test_what_is_written_from_the_plugins_has_not_fallen_behind_them(script: str
     assert subprocess.run(command, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", sorted(SCRIPTS.keys() & PLUGINS.keys()))
-def test_meltano_knows_of_a_plugin_what_it_says_of_itself(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(DEFINITIONS))
+def test_a_definition_has_the_settings_and_capabilities_of_its_plugin(name: str) -> None:
     command = [str(Path(sys.executable).with_name(name)), "--about", "--format=json"]
     about = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    declared = PLUGINS[name]
+    declared = DEFINITIONS[name]
     assert declared["capabilities"] == about["capabilities"]
     said = about["settings"]["properties"]
     listed = {each["name"]: each for each in declared["settings"]}
@@ -107,12 +111,17 @@ def test_meltano_knows_of_a_plugin_what_it_says_of_itself(name: str) -> None:
         assert [option["value"] for option in each.get("options", [])] == said[key].get("enum", [])
         if key not in {"default_target_schema", "user_agent"}:
             assert each.get("value") == said[key].get("default")
-    folder = "loaders" if name.startswith("target-") else "extractors"
-    definition = yaml.safe_load((ROOT / "plugins" / folder / f"{name}.yml").read_text())
-    assert definition["pip_url"].partition("[")[0] == "attribution-elt"
-    assert {key: definition[key] for key in ("capabilities", "settings", "namespace")} == {
-        key: declared[key] for key in ("capabilities", "settings", "namespace")
-    }
+    assert declared["pip_url"].partition("[")[0] == "attribution-elt"
+
+
+def test_dates_are_strings_to_meltano_which_would_misread_impossible_ones() -> None:
+    kinds = {each["kind"] for plugin in DEFINITIONS.values() for each in plugin["settings"]}
+    assert "date_iso8601" not in kinds
+
+
+def test_every_plugin_that_this_project_installs_has_a_definition() -> None:
+    ours = {name for name, each in PLUGINS.items() if each["pip_url"].startswith("-e .")}
+    assert ours <= DEFINITIONS.keys()
 
 
 @every_tap

@@ -131,11 +131,35 @@ class Reader:
         assert block.file in {None, "meltano.yml"}, f"{block}: not of meltano.yml"
         path = self._folder / "meltano.yml"
         document = self._yaml.load(path)
-        before = set(_faults(document))
+        before = set(self._faults(document))
         _merge(document, self._yaml.load(block.text))
-        new = set(_faults(document)) - before
+        new = set(self._faults(document)) - before
         assert not new, f"{block}: {new}"
         self._yaml.dump(document, path)
+
+    def _faults(self, document: dict[str, Any]) -> Iterator[str]:
+        """Yield what is unknown to Meltano's schema or to the definition of a plugin."""
+        for error in validator_for(SCHEMA)(SCHEMA).iter_errors(document):
+            yield f"{error.json_path}: {error.message}"
+        plugins = {each["name"]: each for each in _plugins(document)}
+        for environment in (document, *(each["config"] for each in document["environments"])):
+            for plugin in _plugins(environment):
+                if plugin["name"] not in plugins:
+                    yield f"there is no plugin {plugin['name']}"
+                    continue
+                root = plugins[plugin["name"]]
+                known = self._settings(plugins.get(root.get("inherit_from"), root))
+                for name in plugin.get("config", {}).keys() - known:
+                    yield f"{plugin['name']} has no setting {name}"
+
+    def _settings(self, plugin: Mapping[str, Any]) -> set[str]:
+        """Return the names of a plugin's settings, by its lock file or by meltano.yml."""
+        name = f"{plugin['name']}--{plugin.get('variant')}.lock"
+        for path in self._folder.glob(f"plugins/*/{name}"):
+            plugin = json.loads(path.read_text())
+        builtin: dict[str, Any] = {"properties": {}}
+        Tap.append_builtin_config(builtin)
+        return {each["name"] for each in plugin.get("settings", ())} | {*builtin["properties"]}
 
     def _write(self, block: Block) -> None:
         path = self._folder / str(block.file)
@@ -178,25 +202,6 @@ def _merge(held: dict[str, Any], given: Mapping[str, Any]) -> None:
                 _merge(entries.get(entry["name"], held[name][-1]), entry)
         else:
             held[name] = value
-
-
-def _faults(document: dict[str, Any]) -> Iterator[str]:
-    """What Meltano's schema or a plugin's settings do not know."""
-    for error in validator_for(SCHEMA)(SCHEMA).iter_errors(document):
-        yield f"{error.json_path}: {error.message}"
-    builtin: dict[str, Any] = {"properties": {}}
-    Tap.append_builtin_config(builtin)
-    plugins = {each["name"]: each for each in _plugins(document)}
-    for environment in (document, *(each["config"] for each in document["environments"])):
-        for plugin in _plugins(environment):
-            if plugin["name"] not in plugins:
-                yield f"there is no plugin {plugin['name']}"
-                continue
-            root = plugins[plugin["name"]]
-            root = plugins.get(root.get("inherit_from"), root)
-            known = {each["name"] for each in root.get("settings", ())} | {*builtin["properties"]}
-            for name in plugin.get("config", {}).keys() - known:
-                yield f"{plugin['name']} has no setting {name}"
 
 
 def _plugins(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

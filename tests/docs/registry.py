@@ -50,7 +50,8 @@ def make_environment(folder: Path) -> None:
     venv.create(folder, symlinks=True)
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
     path = folder / "lib" / python / "site-packages" / "these.pth"
-    path.write_text(f"{Path.cwd()}\n{PACKAGES}\n")
+    roots = (Path(), Path("taps"), Path("targets"), PACKAGES)
+    path.write_text("".join(f"{root.absolute()}\n" for root in roots))
     put_into(folder / "bin")  # where Meltano looks first
 
 

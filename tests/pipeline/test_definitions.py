@@ -1,7 +1,8 @@
-"""Another project takes our plugins in by their definitions, without any Hub."""
+"""Another Meltano project adds our plugins by their definitions, without a Hub."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,8 @@ EMPTY = {
 }
 NO_HUB = "http://127.0.0.1:9"  # where nothing listens
 
-DEFINITIONS = sorted((PROJECT / "plugins").glob("*/*.yml"))
+VARIANT = "--attribution-elt"
+DEFINITIONS = sorted((PROJECT / "plugins").glob(f"*/*{VARIANT}.lock"))
 
 
 @pytest.fixture
@@ -35,10 +37,10 @@ def another(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda path: path.stem)
 def test_each_plugin_can_be_added_by_its_definition(definition: Path, another: Path) -> None:
     env = environment({}, MELTANO_HUB_URL=NO_HUB)
-    name = definition.stem
+    name = definition.stem.removesuffix(VARIANT)
     meltano(another, "add", name, "--from-ref", str(definition), "--no-install", env=env)
     listed = meltano(another, "config", "list", name, "--all", env=env).stdout
-    for setting in yaml.safe_load(definition.read_text())["settings"]:
+    for setting in json.loads(definition.read_text())["settings"]:
         assert f"{setting['name']} [env: " in listed
         assert setting["description"][:60] in listed
 
@@ -47,8 +49,9 @@ def test_what_was_added_runs(another: Path, wheel: Path, sandbox: Sandbox) -> No
     ecdp = {"tap-ecdp": settings(sandbox)["tap-ecdp"]}
     env = environment(ecdp, MELTANO_HUB_URL=NO_HUB, UV_FIND_LINKS=str(wheel.parent))
     for path in DEFINITIONS:
-        if path.stem in {"tap-ecdp", "target-warehouse"}:
-            meltano(another, "add", path.stem, "--from-ref", str(path), env=env)
+        name = path.stem.removesuffix(VARIANT)
+        if name in {"tap-ecdp", "target-warehouse"}:
+            meltano(another, "add", name, "--from-ref", str(path), env=env)
     meltano(another, "run", "tap-ecdp", "target-warehouse", env=env)
     with duckdb.connect(str(another / "warehouse.duckdb")) as warehouse:
         query = "SELECT website_id, order_id FROM tap_ecdp.attributed_orders WHERE website_id <> 21"
