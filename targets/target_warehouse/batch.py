@@ -23,7 +23,7 @@ class Batch:
         """Bytes of input."""
         self.rows = 0
         """Lines, those of rejected records among them."""
-        self.batch_opened = time.monotonic()
+        self.opened_at = time.monotonic()
         self.received_at = datetime.now(UTC)
         self.tables: list[pa.Table] = []
         self.rejects: list[Reject] = []

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
-from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -15,6 +12,7 @@ import pyarrow.compute as pc
 from singer_sdk.exceptions import InvalidInputLine
 
 from target_warehouse import exact
+from target_warehouse.arrow import ARROW_TYPES, INSTANT
 from target_warehouse.columns import ColumnType, widen
 
 EXTRACTED, VERSION, LINE = "\0time_extracted", "\0version", "\0line"
@@ -29,17 +27,6 @@ _JSON_TYPES: dict[ColumnType, Any] = {
     ColumnType.TIME: str | None,
     ColumnType.TEXT: str | None,
     ColumnType.JSON: msgspec.Raw,
-}
-_INSTANT = pa.timestamp("us", "UTC")
-_ARROW_TYPES: dict[ColumnType, pa.DataType] = {
-    ColumnType.BOOLEAN: pa.bool_(),
-    ColumnType.INTEGER: pa.int64(),
-    ColumnType.NUMBER: pa.string(),
-    ColumnType.DATE: pa.date32(),
-    ColumnType.TIMESTAMP: _INSTANT,
-    ColumnType.TIME: pa.time64("us"),
-    ColumnType.TEXT: pa.string(),
-    ColumnType.JSON: pa.string(),
 }
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 _NULL = msgspec.Raw(b"null")
@@ -211,7 +198,7 @@ class Decoder:
                 values.append(row.get(name))
         if not is_wide_enough:
             return None
-        arrays = [pa.array(columns[name], _ARROW_TYPES[kind]) for name, kind in kinds.items()]
+        arrays = [pa.array(columns[name], ARROW_TYPES[kind]) for name, kind in kinds.items()]
         return pa.table(arrays, names=list(kinds)), rejects
 
     def _value(self, name: str, raw: msgspec.Raw) -> Any:
@@ -248,30 +235,6 @@ class Decoder:
         return exact.convert(ColumnType.TIMESTAMP, exact.to_json(message.time_extracted))
 
 
-def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Table:
-    """Return one table of decoded ones, with a column for each of `kinds`, each as wide."""
-    alike = [pa.concat_tables(group) for _, group in groupby(tables, lambda table: table.schema)]
-    parts = [conformed(part, kinds) for part in alike]
-    return pa.concat_tables(parts, promote_options="default")  # columns in any order
-
-
-def conformed(table: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
-    """Return the table with a column for each of `kinds`, each as wide as its kind."""
-    for name, kind in kinds.items():
-        if name not in table.column_names:
-            table = table.append_column(name, pa.nulls(len(table), _ARROW_TYPES[kind]))
-            continue
-        column = table[name]
-        if column.type == _ARROW_TYPES[kind]:
-            continue
-        if column.type == pa.date32() and kind is ColumnType.TIMESTAMP:
-            column = column.cast(pa.timestamp("us"))
-        table = table.set_column(
-            table.column_names.index(name), name, column.cast(_ARROW_TYPES[kind])
-        )
-    return table
-
-
 def _array(kind: ColumnType, values: Sequence[Any]) -> pa.Array:
     match kind:
         case ColumnType.NUMBER:
@@ -286,9 +249,9 @@ def _array(kind: ColumnType, values: Sequence[Any]) -> pa.Array:
             return _instants(pa.array(values, pa.string()))
         case ColumnType.TIME:
             moments = pc.binary_join_element_wise("1970-01-01T", pa.array(values, pa.string()), "")
-            return moments.cast(pa.timestamp("us")).cast(_ARROW_TYPES[kind])
+            return moments.cast(pa.timestamp("us")).cast(ARROW_TYPES[kind])
         case _:
-            return pa.array(values, _ARROW_TYPES[kind])
+            return pa.array(values, ARROW_TYPES[kind])
 
 
 def _parted(texts: bytes, separator: str) -> pa.Array:
@@ -329,37 +292,6 @@ def _mixed_texts(values: Iterable[msgspec.Raw]) -> pa.Array:
 
 def _instants(texts: pa.Array) -> pa.Array:
     try:
-        return texts.cast(_INSTANT)
+        return texts.cast(INSTANT)
     except pa.ArrowInvalid:  # without offset: then they are taken for UTC
-        return texts.cast(pa.timestamp("us")).cast(_INSTANT)
-
-
-def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:
-    """Tell whether decimals of so many digits, `scale` of them after the point, hold all these."""
-    try:
-        numbers.cast(pa.decimal128(digits, scale))
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def decimal_size(numbers: pa.ChunkedArray) -> tuple[int, int]:
-    """Return how many digits before and after the point hold all of these, as sent."""
-    written_out = pc.match_substring_regex(numbers, r"^-?[0-9.]+$")
-    plain = pc.utf8_ltrim(numbers.filter(written_out), "-")
-    point = pc.find_substring(plain, ".")
-    length = pc.binary_length(plain)
-    whole = pc.if_else(pc.less(point, 0), length, point)
-    fraction = pc.if_else(pc.less(point, 0), 0, pc.subtract(length, pc.add(point, 1)))
-    sizes = [(pc.max(whole).as_py() or 0, pc.max(fraction).as_py() or 0)]
-    sizes += map(_size, numbers.filter(pc.invert(written_out)).to_pylist())
-    return max(whole for whole, _ in sizes), max(fraction for _, fraction in sizes)
-
-
-def _size(number: str) -> tuple[int, int]:
-    """Return the same for one with an exponent; more than any decimal has for NaN and infinity."""
-    value = Decimal(number)
-    if not value.is_finite():
-        return sys.maxsize, 0
-    exponent = int(value.as_tuple().exponent)
-    return max(value.adjusted() + 1, 1), max(-exponent, 0)
+        return texts.cast(pa.timestamp("us")).cast(INSTANT)

@@ -1,7 +1,21 @@
-"""Errors of the loader."""
+"""Errors of the loader; each message is one line for the user."""
 
 from __future__ import annotations
 
+from singer_sdk.exceptions import MissingKeyPropertiesError
+
 
 class InvalidSchemaError(Exception):
-    """Nothing can be made of a stream's schema."""
+    """A stream's schema cannot be used."""
+
+
+class LoadError(Exception):
+    """The load cannot go on."""
+
+
+class RecordsRejectedError(Exception):
+    """The load is complete except for the records in the table of rejects."""
+
+
+class KeysMissingError(RecordsRejectedError, MissingKeyPropertiesError):
+    """Some of the rejected records lack their key."""

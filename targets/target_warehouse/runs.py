@@ -1,4 +1,4 @@
-"""The table of runs: what each one brought to each stream."""
+"""The table of runs: what each run brought to each stream."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from attribution_elt.core.events import RUN_ID, RUNS, event
+from target_warehouse.arrow import ARROW_TYPES
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged
 
@@ -32,16 +33,9 @@ _KINDS = {
     "failed_units": ColumnType.INTEGER,
     "message": ColumnType.TEXT,
 }
-"""The last two are for whoever started the run: a tap tells the loader nothing of its failures."""
 _COLUMNS = {name: Column(kind) for name, kind in _KINDS.items()}
+_LOGGED = ("stream", "records", "inserted", "updated", "unchanged", "rejected")
 _EVENT = "stream_loaded"
-_INSTANT = pa.timestamp("us", "UTC")
-_TYPES = {
-    ColumnType.TEXT: pa.string(),
-    ColumnType.INTEGER: pa.int64(),
-    ColumnType.BOOLEAN: pa.bool_(),
-    ColumnType.TIMESTAMP: _INSTANT,
-}
 
 logger = logging.getLogger("target-warehouse")
 
@@ -61,7 +55,7 @@ class Tally:
         inserted, updated = self.merged.inserted, self.merged.updated
         unchanged = None
         if inserted is not None and updated is not None:
-            # rows that share a key, in a table that knew none before, are updated by one record
+            # one record updates all rows that share its key, in a table that had no key before
             unchanged = max(self.records - self.rejected - inserted - updated, 0)
         return {
             "records": self.records,
@@ -73,32 +67,35 @@ class Tally:
         }
 
 
-def tell(
-    tallies: Mapping[str, Tally], *, load_method: str, started_at: int, complete: bool
-) -> pa.Table:
-    """Log what a run has brought, and return it as rows of `_runs`; `started_at` is in ms."""
-    run = {
-        "run_id": os.environ.get(RUN_ID) or str(uuid.uuid4()),
-        "started_at": datetime.fromtimestamp(started_at / 1000, UTC),
-        "finished_at": datetime.now(UTC),
-        "load_method": load_method,
-        "complete": complete,
-    }
-    rows = [{**run, "stream": stream, **tally.row()} for stream, tally in tallies.items()]
-    for row in rows:
-        logger.info(
-            "stream %r: %s records, %s inserted, %s updated, %s unchanged, %s rejected",
-            *(
-                row[name]
-                for name in ("stream", "records", "inserted", "updated", "unchanged", "rejected")
-            ),
-            extra=event(_EVENT, **row),
-        )
-    schema = pa.schema([(name, _TYPES[kind]) for name, kind in _KINDS.items()])
-    return pa.Table.from_pylist(rows, schema)
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run of the loader."""
+
+    load_method: str
+    started_at: int
+    """In milliseconds since 1970."""
+
+    def log(self, tallies: Mapping[str, Tally], *, complete: bool) -> pa.Table:
+        """Log what the run has brought, and return it as rows of `_runs`."""
+        run = {
+            "run_id": os.environ.get(RUN_ID) or str(uuid.uuid4()),
+            "started_at": datetime.fromtimestamp(self.started_at / 1000, UTC),
+            "finished_at": datetime.now(UTC),
+            "load_method": self.load_method,
+            "complete": complete,
+        }
+        rows = [{**run, "stream": stream, **tally.row()} for stream, tally in tallies.items()]
+        for row in rows:
+            logger.info(
+                "stream %r: %s records, %s inserted, %s updated, %s unchanged, %s rejected",
+                *(row[name] for name in _LOGGED),
+                extra=event(_EVENT, **row),
+            )
+        schema = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in _KINDS.items()])
+        return pa.Table.from_pylist(rows, schema)
 
 
-def keep(adapter: Adapter, rows: pa.Table) -> None:
-    """Append rows to `_runs`; the commit is the caller's."""
+def write_run(adapter: Adapter, rows: pa.Table) -> None:
+    """Append rows to `_runs`; the caller commits."""
     columns = adapter.ensure(RUNS, _COLUMNS, ())
     adapter.append(RUNS, rows, {name: columns[name] for name in _COLUMNS})

@@ -106,11 +106,13 @@ class TargetWarehouse(Target):
         loader: Loader = module.Loader(
             adapter,
             self.mapper,
-            load_method=self.config["load_method"],
-            add_record_metadata=self.config["add_record_metadata"],
+            module.Options(
+                load_method=self.config["load_method"],
+                add_metadata=self.config["add_record_metadata"],
+                started_at=self.initialized_at,
+            ),
             batch_size_rows=self.config.get("batch_size_rows"),
             batch_max_bytes=self.config.get("batch_max_bytes"),
-            started_at=self.initialized_at,
         )
         return loader
 

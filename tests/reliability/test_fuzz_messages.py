@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
-from target_warehouse.loader import LoadError, RecordsRejectedError
+from target_warehouse.errors import LoadError, RecordsRejectedError
 from target_warehouse.target import TargetWarehouse
 
 from tests.reliability.fuzz import few, spoilt_bytes, spoilt_documents

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import pytest
 from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseTransientException
-from target_warehouse.loader import RecordsRejectedError
+from target_warehouse.errors import RecordsRejectedError
 from target_warehouse.warehouses.base import WarehouseError
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.through_dlt import sql

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from target_warehouse.loader import RecordsRejectedError
+from target_warehouse.errors import RecordsRejectedError
 
 from tests.targets.target_warehouse.warehouses import (
     PostgreSQL,

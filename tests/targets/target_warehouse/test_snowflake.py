@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from snowflake.connector.errors import ProgrammingError
-from target_warehouse.loader import LoadError
+from target_warehouse.errors import LoadError
 from target_warehouse.transaction import transact
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 from target_warehouse.columns import ColumnType
-from target_warehouse.loader import RecordsRejectedError
+from target_warehouse.errors import RecordsRejectedError
 from target_warehouse.warehouses.base import WarehouseError
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter

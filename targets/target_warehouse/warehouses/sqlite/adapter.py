@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pyarrow as pa
 from typing_extensions import override
 
+from target_warehouse.arrow import conformed
 from target_warehouse.columns import Column
-from target_warehouse.decode import conformed
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.sqlite.tables import CreateTable

@@ -1,0 +1,90 @@
+"""Arrow tables whose columns have the types of `ColumnType`: joined, conformed and measured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from itertools import groupby
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from target_warehouse.columns import ColumnType
+
+INSTANT = pa.timestamp("us", "UTC")
+ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.NUMBER: pa.string(),  # digits as sent
+    ColumnType.DATE: pa.date32(),
+    ColumnType.TIMESTAMP: INSTANT,
+    ColumnType.TIME: pa.time64("us"),
+    ColumnType.TEXT: pa.string(),
+    ColumnType.JSON: pa.string(),
+}
+_WRITTEN_OUT = r"^-?[0-9.]+$"
+
+
+def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Table:
+    """Return one table of decoded ones, with a column for each of `kinds`, each as wide."""
+    alike = [pa.concat_tables(group) for _, group in groupby(tables, lambda table: table.schema)]
+    parts = [conformed(part, kinds) for part in alike]
+    return pa.concat_tables(parts, promote_options="default")  # columns in any order
+
+
+def conformed(table: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
+    """Return the table with a column for each of `kinds`, each as wide as its kind."""
+    for name, kind in kinds.items():
+        wanted = ARROW_TYPES[kind]
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), wanted))
+            continue
+        column = table[name]
+        if column.type == wanted:
+            continue
+        if column.type == pa.date32() and kind is ColumnType.TIMESTAMP:
+            column = column.cast(pa.timestamp("us"))
+        table = table.set_column(table.column_names.index(name), name, column.cast(wanted))
+    return table
+
+
+def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:
+    """Return whether decimals of `digits`, `scale` of them after the point, hold all these."""
+    try:
+        numbers.cast(pa.decimal128(digits, scale))
+    except pa.ArrowInvalid:
+        return False
+    # The cast wraps numbers of 39 digits and more around, so their text is measured.
+    longest = pc.max(pc.binary_length(numbers)).as_py() or 0
+    if longest <= digits and pc.all(_written_out(numbers), min_count=0).as_py():
+        return True
+    whole, _ = decimal_size(numbers)
+    return whole + scale <= digits
+
+
+def decimal_size(numbers: pa.ChunkedArray) -> tuple[int, int]:
+    """Return how many digits before and after the point hold all of these, as sent."""
+    written_out = _written_out(numbers)
+    plain = pc.utf8_ltrim(numbers.filter(written_out), "-")
+    point = pc.find_substring(plain, ".")
+    length = pc.binary_length(plain)
+    whole = pc.if_else(pc.less(point, 0), length, point)
+    fraction = pc.if_else(pc.less(point, 0), 0, pc.subtract(length, pc.add(point, 1)))
+    sizes = [(pc.max(whole).as_py() or 0, pc.max(fraction).as_py() or 0)]
+    sizes += map(_size, numbers.filter(pc.invert(written_out)).to_pylist())
+    return max(whole for whole, _ in sizes), max(fraction for _, fraction in sizes)
+
+
+def _written_out(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return which numbers have no exponent and are finite."""
+    return pc.match_substring_regex(numbers, _WRITTEN_OUT)
+
+
+def _size(number: str) -> tuple[int, int]:
+    """Return the size of a number with an exponent; no decimal holds NaN and infinity."""
+    value = Decimal(number)
+    if not value.is_finite():
+        return sys.maxsize, 0
+    exponent = int(value.as_tuple().exponent)
+    return max(value.adjusted() + 1, 1), max(-exponent, 0)

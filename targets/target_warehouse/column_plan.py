@@ -1,0 +1,110 @@
+"""The columns that a stream's table needs, and the statements that give it them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import pyarrow as pa
+
+from target_warehouse import names
+from target_warehouse.arrow import are_held, conformed, decimal_size
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.transaction import transact
+from target_warehouse.warehouses.base import Adapter
+
+_MONEY_SCALE = 2  # of a decimal column that has no values yet
+
+
+class ColumnPlan:
+    """Maps the properties of a stream to columns, and widens the table to what they hold."""
+
+    def __init__(self, table: str, adapter: Adapter, metadata: Mapping[str, ColumnType]) -> None:
+        self.table = table
+        self.columns: dict[str, Column] = {}
+        """Columns of the table as the warehouse has them."""
+        self.identifiers: dict[str, str] = {}
+        """Columns by property."""
+        self.keys: list[str] = []
+        """Columns of the primary key."""
+        self._adapter = adapter
+        self._metadata = metadata
+
+    def prepare(self, kinds: Mapping[str, ColumnType], keys: Iterable[str]) -> None:
+        """Make the table hold properties of these kinds, keyed by `keys`; the caller commits."""
+        self.columns = self._adapter.columns(self.table)
+        wanted = self._wanted(kinds)
+        self.keys = [self.identifiers[key] for key in keys]
+        self._ensure(wanted)
+
+    def fit(self, rows: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
+        """Widen the table to hold these rows, and return them with its columns' types.
+
+        `rows` have the columns of `rename` and metadata.
+        """
+        wanted = self._wanted(kinds)
+        rows = conformed(rows, {name: column.kind for name, column in wanted.items()})
+        wanted = self._sized(wanted, rows)
+        if any(self.columns.get(name) != column for name, column in wanted.items()):
+            transact(self._adapter, lambda: self._ensure(wanted))
+        return conformed(rows, {name: self.columns[name].kind for name in wanted})
+
+    def rename(self, table: pa.Table, properties: Collection[str]) -> pa.Table:
+        """Return the properties of a decoded table under the names of their columns."""
+        self.identifiers = self._assigned(properties)
+        return pa.table({self.identifiers[name]: table[name] for name in properties})
+
+    def hint(self, name: str) -> ColumnType | None:
+        """Return the kind of the column that a property without a schema has already."""
+        column = self.columns.get(self._assigned([*self.identifiers, name])[name])
+        return column.kind if column else None
+
+    def kind(self, name: str) -> ColumnType:
+        """Return the kind of a property's column."""
+        return self.columns[self.identifiers[name]].kind
+
+    def _wanted(self, kinds: Mapping[str, ColumnType]) -> dict[str, Column]:
+        """Return the columns that hold properties of these kinds and what they hold already."""
+        self.identifiers = self._assigned(kinds)
+        columns = {self.identifiers[name]: kind for name, kind in kinds.items()}
+        return {
+            name: self.columns[name].widened(kind) if name in self.columns else self._new(kind)
+            for name, kind in {**columns, **self._metadata}.items()
+        }
+
+    def _assigned(self, properties: Collection[str]) -> dict[str, str]:
+        return names.assign_identifiers(
+            properties,
+            self._adapter.dialect,
+            existing=self.columns,
+            reserved=[*self._metadata, *self._adapter.dialect.reserved_columns],
+        )
+
+    def _new(self, kind: ColumnType) -> Column:
+        limit = self._adapter.decimal_digits
+        if kind is not ColumnType.NUMBER or limit is None:
+            return Column(kind)
+        return Column(kind).sized(0, _MONEY_SCALE, limit, self._adapter.decimal_step)
+
+    def _sized(self, wanted: Mapping[str, Column], rows: pa.Table) -> dict[str, Column]:
+        """Give decimals the digits that their values need, where the warehouse bounds them."""
+        return {
+            name: self._holding(column, rows[name]) if column.kind is ColumnType.NUMBER else column
+            for name, column in wanted.items()
+        }
+
+    def _holding(self, column: Column, numbers: pa.ChunkedArray) -> Column:
+        if not self._adapter.represents_exactly(numbers):
+            return column.widened(ColumnType.TEXT)
+        limit = self._adapter.decimal_digits
+        if limit is None or are_held(numbers, limit, column.scale):
+            return column
+        return column.sized(*decimal_size(numbers), limit, self._adapter.decimal_step)
+
+    def _ensure(self, wanted: Mapping[str, Column]) -> None:
+        self.columns = self._adapter.ensure(self.table, wanted, self.keys)
+
+
+def decoded_as(kind: ColumnType, held: ColumnType) -> ColumnType:
+    """Return the kind to decode a property as, for a column that may hold more."""
+    numeric = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
+    return kind if held is ColumnType.TEXT and kind in numeric else held

@@ -1,0 +1,87 @@
+"""The batches that are filling, and the rule by which each of them is loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from target_warehouse.batch import Batch
+from target_warehouse.decode import NoRecordError, Place
+from target_warehouse.state import Checkpoints
+from target_warehouse.table_loader import TableLoader
+
+_MAX_AGE = 60  # seconds that a record waits for its batch to fill
+_MAX_ROWS = 250_000
+
+
+class OpenBatches:
+    """One batch per table, which is handed to `load` when it is full or old.
+
+    The largest of all goes first when together they hold too many bytes.
+    """
+
+    def __init__(
+        self,
+        states: Checkpoints,
+        load: Callable[[TableLoader, Batch], None],
+        *,
+        max_rows: int | None,
+        max_bytes: int,
+    ) -> None:
+        self._states = states
+        self._load = load
+        self._max_rows = max_rows or _MAX_ROWS
+        self._max_bytes = max_bytes
+        self._batches: dict[TableLoader, Batch] = {}
+        self._size = 0  # of all batches, in bytes
+
+    def add(self, table: TableLoader, lines: Sequence[bytes], places: Sequence[Place]) -> None:
+        """Take RECORD lines for a table, with their places in the input."""
+        while lines:
+            batch = self._opened(table)
+            room = self._max_rows - batch.rows
+            before = batch.size
+            batch.add(lines[:room], places[:room])
+            self._size += batch.size - before
+            lines, places = lines[room:], places[room:]
+            if batch.rows >= self._max_rows or batch.fault:
+                self.flush(table)
+            while self._size >= self._max_bytes:
+                self.flush(max(self._batches, key=lambda table: self._batches[table].size))
+
+    def flush(self, table: TableLoader) -> None:
+        """Have the batch of a table loaded, if it has one; raise the fault that ended the batch."""
+        batch = self._batches.pop(table, None)
+        if not batch:
+            return
+        self._size -= batch.size
+        batch.close()
+        table.warn()
+        self._load(table, batch)
+        if batch.fault:
+            raise batch.fault
+
+    def flush_due(self) -> None:
+        """Have the batches loaded that have waited long enough to be full."""
+        now = time.monotonic()
+        for table, batch in list(self._batches.items()):
+            if now - batch.opened_at >= _MAX_AGE:
+                self.flush(table)
+
+    def flush_all(self) -> None:
+        """Have all batches loaded; raise the last fault when that is done."""
+        fault = None
+        for table in list(self._batches):
+            try:
+                self.flush(table)
+            except NoRecordError as error:
+                fault = error
+        if fault:
+            raise fault
+
+    def _opened(self, table: TableLoader) -> Batch:
+        batch = self._batches.get(table)
+        if batch is None:
+            batch = self._batches[table] = Batch(table.decoder)
+            self._states.batch_opened(batch)
+        return batch

@@ -1,0 +1,37 @@
+"""The load method `overwrite`: rows are loaded aside and replace the old ones at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from target_warehouse.errors import LoadError
+from target_warehouse.table_loader import TableLoader
+from target_warehouse.table_names import TableNames
+from target_warehouse.transaction import transact
+from target_warehouse.warehouses.base import Adapter
+
+
+def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
+    """Make an empty table to load into, with the columns of the table to be replaced."""
+    aside = names.aside(stream)
+    adapter.drop(aside)
+    columns = adapter.columns(names.of_stream(stream))
+    if columns:
+        adapter.create(aside, columns, ())
+    return aside
+
+
+def replace_all(adapter: Adapter, names: TableNames, tables: Iterable[TableLoader]) -> None:
+    """Replace the rows of the streams' tables by those loaded aside, all in one transaction."""
+    stream = ""
+
+    def replace() -> None:
+        nonlocal stream
+        for table in tables:
+            stream = table.stream
+            table.replace(names.of_stream(stream))
+
+    try:
+        transact(adapter, replace)
+    except adapter.errors as error:
+        raise LoadError(f"stream {stream!r}: {adapter.explain(error)}") from error

@@ -1,0 +1,67 @@
+"""The table of rejected records, and how many a run has put there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from attribution_elt.core.events import REJECTED
+from target_warehouse import exact
+from target_warehouse.batch import Batch
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.decode import Reject
+from target_warehouse.errors import KeysMissingError, RecordsRejectedError
+from target_warehouse.transaction import transact
+from target_warehouse.warehouses.base import Adapter
+
+_COLUMNS = {
+    "stream": Column(ColumnType.TEXT),
+    "record": Column(ColumnType.TEXT),
+    "reason": Column(ColumnType.TEXT),
+    "rejected_at": Column(ColumnType.TIMESTAMP),
+}
+
+
+class Rejects:
+    """Writes rejected records and counts them by stream."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._counts: Counter[str] = Counter()
+        self._keyless = False
+
+    def write(self, stream: str, batch: Batch, rejects: Sequence[Reject]) -> None:
+        """Write the rejected records of a batch, as they were sent, and commit."""
+        limit = self._adapter.text_limit
+        records = [exact.raw_record(batch.line(reject.line))[:limit] for reject in rejects]
+        rows = {
+            "stream": pa.repeat(stream, len(rejects)),
+            "record": pa.array(records, pa.string()),
+            "reason": pa.array([reject.reason for reject in rejects], pa.string()),
+            "rejected_at": pa.repeat(datetime.now(UTC), len(rejects)),
+        }
+
+        def write() -> None:
+            columns = self._adapter.ensure(REJECTED, _COLUMNS, ())
+            self._adapter.append(REJECTED, pa.table(rows), {name: columns[name] for name in rows})
+
+        transact(self._adapter, write, once=True)
+        self._counts[stream] += len(rejects)
+        self._keyless |= any(reject.keyless for reject in rejects)
+
+    def check(self) -> None:
+        """Raise RecordsRejectedError if there are any."""
+        total = self._counts.total()
+        if not total:
+            return
+        counts = ", ".join(f"{stream} {count}" for stream, count in self._counts.items())
+        message = (
+            f"1 record was rejected ({counts}): the table {REJECTED} has it, with the reason"
+            if total == 1
+            else f"{total} records were rejected ({counts}): "
+            f"the table {REJECTED} has them, with the reasons"
+        )
+        raise (KeysMissingError if self._keyless else RecordsRejectedError)(message)

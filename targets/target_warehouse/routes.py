@@ -1,0 +1,55 @@
+"""Where the records of a stream go, and what a stream map makes of them on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from singer_sdk.exceptions import MapExpressionError
+from singer_sdk.mapper import SameRecordTransform, StreamMap
+
+from target_warehouse import exact
+from target_warehouse.decode import Place
+from target_warehouse.errors import LoadError
+from target_warehouse.table_loader import TableLoader
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """One table that takes records of a stream, as they are or as a stream map returns them."""
+
+    stream_map: StreamMap
+    table: TableLoader
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether records pass unchanged."""
+        is_same = isinstance(self.stream_map, SameRecordTransform)
+        return is_same and not self.stream_map.flattening_enabled
+
+    def mapped(
+        self, lines: Sequence[bytes], places: Sequence[Place]
+    ) -> tuple[Sequence[bytes], Sequence[Place]]:
+        """Return the lines that the table takes, with their places in the input."""
+        if self.is_plain:
+            return lines, places
+        mapped = [
+            (line, place)
+            for place, line in zip(places, _transformed(lines, self.stream_map), strict=True)
+            if line is not None
+        ]
+        return [line for line, _ in mapped], [place for _, place in mapped]
+
+
+def _transformed(lines: Sequence[bytes], stream_map: StreamMap) -> Iterator[bytes | None]:
+    for line in lines:
+        message = exact.parse_leniently(line)
+        try:
+            record = stream_map.transform(message["record"])
+        except Exception as error:  # noqa: BLE001 - expressions may raise anything
+            # the text of the cause may repeat personal data
+            what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
+            cause = type(error.__cause__ or error).__name__
+            where = f"setting 'stream_maps.{stream_map.stream_alias}'"
+            raise LoadError(f"{where}: {what.rstrip('.')} ({cause})") from None
+        yield None if record is None else exact.to_json(message | {"record": record})

@@ -1,0 +1,53 @@
+"""Names of the tables: each stream's, and those that the loader makes beside them."""
+
+from __future__ import annotations
+
+import hashlib
+
+from attribution_elt.core.events import REJECTED, RUNS
+from target_warehouse.names import assign_identifiers
+from target_warehouse.warehouses.base import Adapter
+
+HISTORY = "__history"
+"""Ending of the table that keeps removed and superseded rows."""
+VERSIONS = "__versions"
+"""Ending of the view of a table together with its history."""
+_HASH = 8
+
+
+class TableNames:
+    """Assigns tables to streams; no two streams share one, and none gets a table of the loader."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._assigned: dict[str, str] = {}
+
+    def of_stream(self, stream: str) -> str:
+        """Return the table of a stream."""
+        return self._identifier(stream, f"{stream}", reserved=stream.endswith((HISTORY, VERSIONS)))
+
+    def aside(self, stream: str) -> str:
+        """Return the table that takes a stream's rows until they replace those of its table."""
+        return self._identifier(f"\0aside {stream}", _hashed(f"{stream}__overwrite"))
+
+    def history(self, table: str) -> str:
+        """Return the table that keeps the removed rows of `table`."""
+        return self._identifier(f"\0history {table}", f"{table}{HISTORY}")
+
+    def _identifier(self, key: str, name: str, *, reserved: bool = False) -> str:
+        if key not in self._assigned:
+            adapter = self._adapter
+            wanted = _hashed(name) if reserved else name
+            fitted = assign_identifiers(
+                [wanted],
+                adapter.dialect,
+                existing=adapter.tables(),
+                reserved=[REJECTED, RUNS, *self._assigned.values()],
+            )
+            self._assigned[key] = fitted[wanted]
+        return self._assigned[key]
+
+
+def _hashed(name: str) -> str:
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_HASH]
+    return f"{name}_{digest}"

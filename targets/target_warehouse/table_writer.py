@@ -1,0 +1,92 @@
+"""Rows into a table: merged or appended, halved until only the refused ones are left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from target_warehouse.column_plan import ColumnPlan
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.decode import LINE, Reject
+from target_warehouse.runs import Tally
+from target_warehouse.transaction import transact
+from target_warehouse.warehouses.base import Adapter, Merged
+
+
+class TableWriter:
+    """Writes rows by key, or appends them where there is no key."""
+
+    def __init__(self, adapter: Adapter, plan: ColumnPlan, tally: Tally) -> None:
+        self._adapter = adapter
+        self._plan = plan
+        self._tally = tally
+        self._append = False
+
+    def prepare(self) -> None:
+        """Look whether rows need to be merged, when the table or its key changed."""
+        # Rows go into an empty table without a merge, until a key turns out to be there already.
+        self._append = not self._plan.keys or self._adapter.is_empty(self._plan.table)
+
+    def write(self, rows: pa.Table) -> list[Reject]:
+        """Write the last row of each key and commit; return the rows that the warehouse refuses."""
+        return self._write(self._latest(rows))
+
+    def _write(self, rows: pa.Table) -> list[Reject]:
+        adapter, keys = self._adapter, self._plan.keys
+        if not len(rows):
+            return []
+        try:
+            bare = rows.drop_columns([LINE])
+            self._tally.merged += transact(adapter, lambda: self._put(bare), once=not keys)
+        except adapter.data_errors as error:
+            if self._append and keys:
+                self._append = False
+                return self._write(rows)
+            if len(rows) == 1:
+                return [Reject(rows[LINE][0].as_py(), adapter.explain(error))]
+            half = len(rows) // 2
+            return [*self._write(rows.slice(0, half)), *self._write(rows.slice(half))]
+        else:
+            self._append = not keys or (self._append and adapter.enforces_keys)
+            return []
+
+    def _put(self, rows: pa.Table) -> Merged:
+        table = self._plan.table
+        columns = {name: self._plan.columns[name] for name in rows.column_names}
+        if self._append:
+            self._adapter.append(table, rows, columns)
+            return Merged(len(rows), 0)
+        self._adapter.stage(table, rows, columns)
+        return self._adapter.merge(table, columns, self._plan.keys)
+
+    def _latest(self, rows: pa.Table) -> pa.Table:
+        """Return the last row of each key."""
+        names = self._plan.keys
+        if not names:
+            return rows
+        columns = self._plan.columns
+        if any(columns[name].kind is ColumnType.NUMBER for name in names):
+            last = _last_by_value(rows, names, columns)
+        else:
+            # Arrow would take some names for paths.
+            keys = {f"key{index}": rows[name] for index, name in enumerate(names)}
+            groups = pa.table(keys | {"line": rows[LINE]}).group_by(list(keys), use_threads=False)
+            last = groups.aggregate([("line", "max")])["line_max"]
+        if len(last) == len(rows):
+            return rows
+        return rows.filter(pc.is_in(rows[LINE], last))
+
+
+def _last_by_value(rows: pa.Table, names: Sequence[str], columns: Mapping[str, Column]) -> pa.Array:
+    """Return the line of the last row of each key, where 1 and 1.0 are one key."""
+    values = [
+        map(Decimal, rows[name].to_pylist())
+        if columns[name].kind is ColumnType.NUMBER
+        else rows[name].to_pylist()
+        for name in names
+    ]
+    last = dict(zip(zip(*values, strict=True), rows[LINE].to_pylist(), strict=True))
+    return pa.array(last.values(), pa.int64())
