@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,12 @@ class Response:
     def size(self) -> int | None:
         """The body's length in bytes, if it is known."""
         return len(self.body) if isinstance(self.body, bytes) else self.length
+
+    def compressed(self) -> Response:
+        """Return the same answer with a gzip-encoded body."""
+        headers = {**self.headers, "Content-Encoding": "gzip"}
+        body = gzip.compress(b"".join(self.pieces()), mtime=0)
+        return Response(self.status, body if self.size != 0 else b"", headers, chunked=self.chunked)
 
     def pieces(self) -> Iterable[bytes]:
         """Yield the body in pieces."""

@@ -40,6 +40,7 @@ class Quota:
     )
     window: float = 60.0  # seconds
     sliding: bool = False
+    message: Literal["moment", "seconds"] = "moment"  # the reset in a refusal: when, or in how long
     headers: bool = True
     unannounced: set[str] = field(default_factory=set)  # endpoints without these headers
     reset_unit: Literal["ms", "s"] = "ms"
@@ -68,8 +69,10 @@ class Quota:
         reset = epoch + oldest + self.window - now
         refusal = None
         if not granted:
-            message = f"API quota exceeded. Reset time {math.ceil(reset * 1000)}"
-            refusal = RefusalError(429, message)
+            told = f"Reset time {math.ceil(reset * 1000)}"
+            if self.message == "seconds":
+                told = f"Time until reset: {math.ceil(reset - epoch)} seconds"
+            refusal = RefusalError(429, f"API quota exceeded. {told}")
         announced = self.headers and endpoint not in self.unannounced
         remaining = max(0, available - len(usage.moments))
         return self._headers(limit, remaining, reset) if announced else {}, refusal

@@ -122,6 +122,9 @@ class Connection(BaseHTTPRequestHandler):
             )
         )
         if response:
+            if vendor.compressed and "gzip" in request.headers.get("accept-encoding", ""):
+                response = response.compressed()
+            self.close_connection |= not vendor.keeps_alive
             self._send(response, fault, vendor.now())
         else:
             self._hang_up(reset=fault is not None and fault.kind == "reset")
@@ -136,6 +139,8 @@ class Connection(BaseHTTPRequestHandler):
         self.send_header("Date", self.date_time_string(now))
         for name, value in response.headers.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
         elif not bodiless:

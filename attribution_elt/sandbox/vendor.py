@@ -8,17 +8,19 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from http import HTTPStatus
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import unquote
 
 from attribution_elt.sandbox.clock import Clock
 from attribution_elt.sandbox.faults import Faults
 from attribution_elt.sandbox.messages import Effect, Recorded, Request, Response
 from attribution_elt.sandbox.withdrawals import Withdrawals
+
+T = TypeVar("T")
 
 
 class RefusalError(Exception):
@@ -62,6 +64,9 @@ class Vendor(ABC):
         self.faults = Faults()
         self.latency = 0.0  # seconds before every answer
         self.clock_skew = 0.0  # seconds that the vendor's clock is ahead
+        self.keeps_alive = True  # False: close the connection after each answer
+        self.compressed = False  # True: use gzip for clients that accept it
+        self.shuffled = False  # True: lists without a documented order have a random one
         self.withdrawals = Withdrawals(self.random, clock.start)
         self.emptied = False  # True: every endpoint answers as if the vendor had no data
         self.lock = threading.RLock()
@@ -120,6 +125,13 @@ class Vendor(ABC):
     def random(self, *topic: object) -> random.Random:
         """Return a generator of random numbers that depend on the seed and the topic only."""
         return random.Random("/".join(map(str, (self.seed, self.name, *topic))))
+
+    def in_order(self, rows: Iterable[T], *topic: object) -> list[T]:
+        """Return rows in the vendor's order, which is random if `shuffled` is set."""
+        ordered = list(rows)
+        if self.shuffled:
+            self.random("order", self.clock.today, *topic).shuffle(ordered)
+        return ordered
 
     def error(self, status: int, message: str) -> Response:
         """Build an error answer in the vendor's format."""

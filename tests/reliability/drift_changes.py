@@ -1,4 +1,4 @@
-"""What vendors change in their answers without a word: kinds of drift, as data."""
+"""Kinds of drift: changes that vendors make in their answers without notice."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Find = Callable[[Any], Iterable[Any]]
 
 @dataclass(frozen=True)
 class Source:
-    """The objects of an answer that the rows of a stream are made of.
+    """The objects of an answer that become the rows of a stream.
 
     Attributes:
-        find: them, in an answer's document.
-        keys: members that tell which row it is.
-        parts: members that rows of other streams are made of.
+        find: Returns the objects of an answer's document.
+        keys: Members that identify a row.
+        parts: Members that become rows of other streams.
     """
 
     stream: str
@@ -33,7 +33,7 @@ def source(stream: str, find: Find, keys: str = "", parts: str = "") -> Source:
 
 
 def _within(find: Find, name: str) -> Find:
-    """The entries of a list that each of some objects has."""
+    """Return a function that yields the entries of a list in each object."""
 
     def found(document: Any) -> Iterator[Any]:
         for each in find(document):
@@ -98,7 +98,7 @@ SOURCES: dict[str, list[Source]] = {
     ],
     "ihc compute_ihc": [source("attributions", _value, "conversion_id session_id")],
 }
-"""By vendor and endpoint."""
+"""Sources by vendor and endpoint."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class Drift:
     """A change to objects.
 
     Attributes:
-        fits: whether it can happen to a member of such a value.
-        change: makes it, in place.
-        to_key: whether it happens to a member by which a row is known.
+        fits: Returns whether the change can happen to a member with a given value.
+        change: Changes the object in place.
+        to_key: Whether the change happens to a member of the key.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Drift:
 
 
 def into(make: Callable[[Any], Any]) -> Callable[[Object, str], None]:
-    """A change of a member's value."""
+    """Return a change of a member's value."""
 
     def change(row: Object, name: str) -> None:
         row[name] = make(row[name])
@@ -130,7 +130,7 @@ def into(make: Callable[[Any], Any]) -> Callable[[Object, str], None]:
 
 
 def called(rename: Callable[[str], str]) -> Callable[[Object, str], None]:
-    """A change of a member's name."""
+    """Return a change of a member's name."""
 
     def change(row: Object, name: str) -> None:
         row[rename(name)] = row.pop(name)
@@ -139,7 +139,7 @@ def called(rename: Callable[[str], str]) -> Callable[[Object, str], None]:
 
 
 def beside(name: str, value: Any) -> Callable[[Object, str], None]:
-    """A member more."""
+    """Return a change that adds a member."""
 
     def change(row: Object, _: str) -> None:
         row[name] = value

@@ -1,4 +1,4 @@
-"""Each vendor with little data, its tap, and its endpoints: what a fault is tried on."""
+"""Benches: a vendor with little data, its tap, and its endpoints, ready for faults."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from attribution_elt.sandbox.vendor import Vendor
 from tests.tap_process import Output, Row, Rows, run_here
 
 Concerns = Callable[["Bench", Request, str, Row], bool]
-"""Whether a row of a stream comes from a request, or cannot be had without it."""
+"""Whether a row of a stream comes from a request, or depends on it."""
 Objects = Callable[[Any], Iterable[Any]]
-"""Where an answer has the objects that rows are made of."""
+"""The objects of an answer that become rows."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What a vendor is asked for by one path.
+    """An endpoint of a vendor.
 
     Attributes:
-        path: a pattern of its requests' paths.
-        streams: those that lack rows if it fails.
-        concerns: which of their rows, by the request that failed.
-        objects: where an answer has objects; none if its rows are bare texts.
-        rows: where it has a list of rows, if those are not its objects.
-        key: a member without which an object, or one of `rows`, is no row.
-        plain: a member that is a text or a number, and no key.
+        path: A pattern for the paths of its requests.
+        streams: The streams that lack rows if the endpoint fails.
+        concerns: Returns whether a row is missing after a failed request.
+        objects: Returns the objects of an answer; None if its rows are bare texts.
+        rows: Returns the list of rows of an answer, if they are not its objects.
+        key: A member that every object, or every one of `rows`, must have.
+        plain: A member that is a text or a number and not part of the key.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Endpoint:
     plain: str = ""
 
     def answers(self, request: Request) -> bool:
-        """Whether it is what a request is for."""
+        """Return whether a request goes to this endpoint."""
         return re.fullmatch(self.path, request.path) is not None
 
 
 @dataclass(repr=False)
 class Bench:
-    """A vendor's tap, ready to be run against the sandbox again and again."""
+    """A vendor's tap that can run against the sandbox repeatedly."""
 
     name: str
     tap: type[VendorTap]
@@ -57,16 +57,16 @@ class Bench:
     config: dict[str, Any]
     endpoints: list[Endpoint]
     setting: str
-    """The one to check when credentials are refused."""
+    """The setting that errors name when credentials are refused."""
     account: Callable[[Bench, Request, str, Row], bool] = lambda *_: True
-    """Whether a row is of the account that a request was made with."""
+    """Whether a row belongs to the account of a request."""
     same_unit: Callable[[Request, Request], bool] = lambda one, other: _sent(one) == _sent(other)
-    """Whether a request is for what another was for, or for a part of it."""
+    """Whether a request reads the unit of another request, or a part of it."""
     volatile: frozenset[str] = frozenset()
-    """Properties that tell of the run rather than of the row."""
+    """Properties that differ from run to run."""
     clean: Output = field(init=False)
-    asked: dict[str, list[Request]] = field(init=False)
-    """The units of each endpoint, as requests in the order in which a clean run sends them."""
+    unit_requests: dict[str, list[Request]] = field(init=False)
+    """The units of each endpoint, as the requests of a clean run in their order."""
     truth: dict[str, Rows] = field(init=False)
 
     def __repr__(self) -> str:
@@ -84,22 +84,22 @@ class Bench:
         self.vendor.faults.clear()
         assert (self.clean.code, self.clean.stderr) == (0, "")
         self.truth = self.rows(self.clean)
-        self.asked = {
+        self.unit_requests = {
             endpoint.name: list(filter(endpoint.answers, sent)) for endpoint in self.endpoints
         }
-        assert all(self.asked.values())
+        assert all(self.unit_requests.values())
         assert all(self.truth[name] for each in self.endpoints for name in each.streams)
 
     def run(self, state: Mapping[str, Any] | None = None, **more: Any) -> Output:
-        """Run the tap, one request after another."""
+        """Run the tap, with one request at a time."""
         return self.run_as({**self.config, **more}, state)
 
     def run_as(self, config: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Output:
-        """Run the tap with settings of its own."""
+        """Run the tap with other settings."""
         return run_here(self.tap, config, state=state)
 
     def rows(self, *outputs: Output) -> dict[str, Rows]:
-        """What a warehouse holds that took these outputs in, in turn, by stream."""
+        """Return the rows of a warehouse that loaded these outputs in turn, by stream."""
         held: dict[str, Rows] = {}
         for output in outputs:
             for stream in {message["stream"] for message in output.of("SCHEMA")}:
@@ -109,7 +109,7 @@ class Bench:
         return held
 
     def settled(self, row: Row) -> Row:
-        """A row without its nulls, and without what differs from run to run."""
+        """Return a row without nulls and without properties that differ from run to run."""
         return {
             name: value
             for name, value in row.items()
@@ -118,7 +118,7 @@ class Bench:
 
     @property
     def secrets(self) -> list[str]:
-        """Every spelling of every credential."""
+        """All spellings of all credentials."""
         return [each for secret in self.vendor.credentials.values() for each in spellings(secret)]
 
 

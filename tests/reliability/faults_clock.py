@@ -1,4 +1,4 @@
-"""Waiting that costs no time, for taps, the sandbox and its quotas alike."""
+"""A clock that waits without losing time, shared by taps, the sandbox and its quotas."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.kit.quota import Clock
 
 
 class SharedClock(Clock):
-    """The real clock, ahead by all that has been waited; the vendors' clocks go with it.
+    """The real clock plus all simulated waits; the vendors' clocks move with it.
 
-    One request at a time: nobody else may be there to be waited for.
+    Taps must send one request at a time, because waits do not block other threads.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -40,7 +40,7 @@ class SharedClock(Clock):
 
 
 def share_clock(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> SharedClock:
-    """Put it where the taps and the vendors look at the time; tries follow without a pause."""
+    """Use the shared clock in taps and vendors; retries follow without a pause."""
     clock = SharedClock(sandbox)
     monkeypatch.setattr(governor, "time", clock)
     monkeypatch.setattr(governor, "threading", clock)

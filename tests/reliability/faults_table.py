@@ -1,4 +1,4 @@
-"""What goes wrong at a vendor, and what must come of it: the columns of the matrix."""
+"""The columns of the matrix: faults of a vendor and the rule for each of them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from attribution_elt.sandbox.quota import Quota
 from tests.reliability.faults_benches import Bench, Endpoint
 
 Headers = Callable[[float], Mapping[str, str]]
-"""Headers of an answer, by the vendor's clock."""
+"""Returns the headers of an answer for a time of the vendor's clock."""
 
 
 class Rule(Enum):
-    """What a fault of a class costs."""
+    """The consequence of a fault."""
 
-    PASSES = "tried again: what was missing comes with the next try, else its unit fails"
-    FAILS = "not tried again: its unit fails, the others go on"
-    ENDS = "no other request of its account can succeed: one line, with the setting to check"
-    STOPS = "no other request can succeed now: one line"
-    LACKS = "there is nothing to be had: a warning"
-    STAYS = "nothing fails, and every row is there"
+    RETRIED = "the tap retries the request; if retries fail, the unit fails"
+    UNIT_FAILS = "the tap does not retry; the unit fails and the others are read"
+    ACCOUNT_FAILS = "the account fails with one line that names the setting to check"
+    RUN_STOPS = "the run stops with one line"
+    NOT_FOUND = "the rows do not exist; a warning names them"
+    HARMLESS = "nothing fails and all rows are there"
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Kind:
     """A column of the matrix.
 
     Attributes:
-        make: the fault's arguments at an endpoint; none if there is no such fault there.
-        rules: where the rule is another one: at a vendor, or at an endpoint as `vendor/endpoint`.
-        waits: seconds that the tap has to wait, at least and at most, if it happens once.
-        alters: whether rows may differ from the true ones in the member that it spoils.
-        timeout: seconds without a byte after which a try counts as failed.
-        around: what else is different at the vendor meanwhile.
-        applies: whether there is such a thing at the vendor.
-        positions: where in a run it is tried; fewer where it makes no difference.
+        make: Returns the fault's arguments at an endpoint, or None if it does not apply there.
+        rules: Exceptions from `rule` by vendor, or by endpoint as `vendor/endpoint`.
+        waits: Minimum and maximum seconds that the tap waits if the fault happens once.
+        alters: Whether the spoilt member of a row may differ from the truth.
+        timeout: Seconds without a byte after which a request counts as failed.
+        around: Returns a context with other conditions at the vendor.
+        applies: Returns whether the fault can happen at a vendor.
+        positions: The positions in a run at which the fault happens.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Kind:
     positions: tuple[str, ...] = ("once", "first", "middle", "last", "always")
 
     def at(self, bench: Bench, endpoint: Endpoint) -> Rule:
-        """The rule at an endpoint."""
+        """Return the rule at an endpoint."""
         place = f"{bench.name}/{endpoint.name}"
         return self.rules.get(place, self.rules.get(bench.name, self.rule))
 
 
 def on_document(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
-    """What alters a body, from what alters its document; numbers keep their digits."""
+    """Return a change of a body from a change of its document; numbers keep their digits."""
     return lambda body: encode(change(decode(body))).encode()
 
 
@@ -82,7 +82,7 @@ def broken(kind: str, **more: Any) -> Callable[..., Any]:
 
 
 def in_objects(change: Callable[[Endpoint, dict[str, Any]], object]) -> Callable[..., Any]:
-    """A fault that changes each object of an answer in place."""
+    """Return a fault that changes each object of an answer."""
 
     def make(endpoint: Endpoint) -> dict[str, Any] | None:
         objects = endpoint.objects
@@ -100,7 +100,7 @@ def in_objects(change: Callable[[Endpoint, dict[str, Any]], object]) -> Callable
 
 
 def in_list(change: Callable[[list[Any]], object]) -> Callable[..., Any]:
-    """A fault that changes an answer's list in place."""
+    """Return a fault that changes the list of an answer."""
 
     def make(endpoint: Endpoint) -> dict[str, Any] | None:
         listed = endpoint.rows or endpoint.objects
@@ -161,8 +161,8 @@ def has_quota(bench: Bench) -> bool:
 
 
 @contextmanager
-def greedy(bench: Bench) -> Iterator[None]:
-    """Let another client take two thirds of a quota of three requests a minute."""
+def with_foreign_client(bench: Bench) -> Iterator[None]:
+    """Let another client use two thirds of a quota of three requests a minute."""
     assert isinstance(bench.vendor, Adtraction)
     usual = bench.vendor.quota
     bench.vendor.quota = Quota(
@@ -174,24 +174,24 @@ def greedy(bench: Bench) -> Iterator[None]:
         bench.vendor.quota = usual
 
 
-def told(
+def refused(
     name: str,
     status: int,
     headers: Headers,
     waits: tuple[float, float],
     around: Callable[[Bench], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Kind:
-    """A refusal with headers, which a client obeys whatever unit it asks for."""
+    """Return a refusal with headers that apply to all units."""
     made = refusal(status, headers)
-    return Kind(name, PASSES, made, waits=waits, around=around, positions=("once", "always"))
+    return Kind(name, RETRIED, made, waits=waits, around=around, positions=("once", "always"))
 
 
 def no_fault(_: Endpoint) -> dict[str, Any]:
     return {"kind": "altered"}
 
 
-PASSES, FAILS, ENDS, STOPS, LACKS, STAYS = Rule
-NO_CUSTOMER = {"attribution-io": LACKS}
+RETRIED, UNIT_FAILS, ACCOUNT_FAILS, RUN_STOPS, NOT_FOUND, HARMLESS = Rule
+NO_CUSTOMER = {"attribution-io": NOT_FOUND}
 ALWAYS = ("always",)
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
 SPENT = '{"message":"Limit Exceeded"}'
@@ -201,81 +201,86 @@ SOON, A_MINUTE = (0, 1), (0, 61)
 AHEAD, BEHIND = skewed(300), skewed(-300)
 
 KINDS = [
-    Kind("429", PASSES, refusal(429), waits=A_MINUTE),
-    told("429, Retry-After: 7", 429, retry_after("7"), (7, 8)),
-    told("429, Retry-After: 0", 429, retry_after("0"), SOON),
-    told("429, Retry-After: soon", 429, retry_after("soon"), A_MINUTE),
-    told("429, Retry-After: a date", 429, retry_after_date(7), (6, 9)),
-    told("429, Retry-After: a past date", 429, retry_after_date(-90), SOON),
-    told("429, a date, clock 5 min ahead", 429, retry_after_date(7), (6, 9), AHEAD),
-    told("429, reset in epoch ms", 429, quota(lambda now: (now + 20) * 1000), (19, 22)),
-    told("429, reset in epoch s", 429, quota(lambda now: now + 20), (19, 22)),
-    told("429, reset in seconds from now", 429, quota(lambda _: 20), (19, 22)),
-    told("429, the same, clock 5 min behind", 429, quota(lambda _: 20), (19, 22), BEHIND),
-    told("429, reset, clock 5 min behind", 429, quota(lambda now: now + 20), (18, 22), BEHIND),
-    told("503, Retry-After: 7", 503, retry_after("7"), (7, 8)),
-    Kind("429, the quota is spent", PASSES, refusal(429, body=SPENT), {"ihc": STOPS}),
+    Kind("429", RETRIED, refusal(429), waits=A_MINUTE),
+    refused("429, Retry-After: 7", 429, retry_after("7"), (7, 8)),
+    refused("429, Retry-After: 0", 429, retry_after("0"), SOON),
+    refused("429, Retry-After: soon", 429, retry_after("soon"), A_MINUTE),
+    refused("429, Retry-After: a date", 429, retry_after_date(7), (6, 9)),
+    refused("429, Retry-After: a past date", 429, retry_after_date(-90), SOON),
+    refused("429, a date, clock 5 min ahead", 429, retry_after_date(7), (6, 9), AHEAD),
+    refused("429, reset in epoch ms", 429, quota(lambda now: (now + 20) * 1000), (19, 22)),
+    refused("429, reset in epoch s", 429, quota(lambda now: now + 20), (19, 22)),
+    refused("429, reset in seconds from now", 429, quota(lambda _: 20), (19, 22)),
+    refused("429, the same, clock 5 min behind", 429, quota(lambda _: 20), (19, 22), BEHIND),
+    refused("429, reset, clock 5 min behind", 429, quota(lambda now: now + 20), (18, 22), BEHIND),
+    refused("503, Retry-After: 7", 503, retry_after("7"), (7, 8)),
+    Kind("429, the quota is spent", RETRIED, refusal(429, body=SPENT), {"ihc": RUN_STOPS}),
     Kind(
         "quota cut by another client",
-        STAYS,
+        HARMLESS,
         no_fault,
-        around=greedy,
+        around=with_foreign_client,
         applies=has_quota,
         positions=ALWAYS,
     ),
-    Kind("500", PASSES, refusal(500)),
-    Kind("500 in JSON", PASSES, refusal(500, body='{"message":"Oops","status":500}')),
-    Kind("502 in HTML", PASSES, refusal(502)),
-    Kind("connection reset", PASSES, broken("reset")),
-    Kind("connection closed", PASSES, broken("close")),
-    Kind("truncated body", PASSES, broken("truncate", chunked=False)),
-    Kind("truncated chunks", PASSES, broken("truncate", chunked=True)),
-    Kind("half a body as if whole", PASSES, broken("invalid_json")),
-    Kind("no first byte", PASSES, broken("slow", delay=0.9), timeout=SHORT),
-    Kind("silence amid the body", PASSES, broken("stall", delay=0.9), timeout=SHORT),
-    Kind("slow but steady", STAYS, broken("drip", delay=0.01)),
-    Kind("empty body", PASSES, answer("")),
-    Kind("HTML with 200", PASSES, broken("html")),
-    Kind("null", PASSES, answer("null")),
-    Kind("a text", PASSES, answer('"busy"')),
-    Kind("a number", PASSES, answer("7")),
-    Kind("an object of no kind", PASSES, answer('{"a":{"b":[]}}')),
-    Kind("an array nested too deeply", PASSES, answer("[" * 5000 + "]" * 5000)),
-    Kind("an object nested too deeply", PASSES, answer(DEEP)),
-    Kind("500, nested too deeply", PASSES, refusal(500, body=DEEP)),
+    Kind("500", RETRIED, refusal(500)),
+    Kind("500 in JSON", RETRIED, refusal(500, body='{"message":"Oops","status":500}')),
+    Kind("502 in HTML", RETRIED, refusal(502)),
+    Kind("connection reset", RETRIED, broken("reset")),
+    Kind("connection closed", RETRIED, broken("close")),
+    Kind("truncated body", RETRIED, broken("truncate", chunked=False)),
+    Kind("truncated chunks", RETRIED, broken("truncate", chunked=True)),
+    Kind("half a body as if whole", RETRIED, broken("invalid_json")),
+    Kind("no first byte", RETRIED, broken("slow", delay=0.9), timeout=SHORT),
+    Kind("silence amid the body", RETRIED, broken("stall", delay=0.9), timeout=SHORT),
+    Kind("slow but steady", HARMLESS, broken("drip", delay=0.01)),
+    Kind("empty body", RETRIED, answer("")),
+    Kind("HTML with 200", RETRIED, broken("html")),
+    Kind("null", RETRIED, answer("null")),
+    Kind("a text", RETRIED, answer('"busy"')),
+    Kind("a number", RETRIED, answer("7")),
+    Kind("an object of no kind", RETRIED, answer('{"a":{"b":[]}}')),
+    Kind("an array nested too deeply", RETRIED, answer("[" * 5000 + "]" * 5000)),
+    Kind("an object nested too deeply", RETRIED, answer(DEEP)),
+    Kind("500, nested too deeply", RETRIED, refusal(500, body=DEEP)),
     Kind(
         "rows nested too deeply",
-        PASSES,
+        RETRIED,
         in_objects(lambda at, each: each.update({at.plain: msgspec.Raw(DEEP.encode())})),
     ),
-    Kind("404", FAILS, refusal(404), NO_CUSTOMER),
-    Kind("409", FAILS, refusal(409)),
-    Kind("302", FAILS, refusal(302, lambda _: {"Location": "http://localhost/"})),
-    Kind("401", ENDS, refusal(401)),
-    Kind("403", ENDS, refusal(403)),
-    Kind("a new member", STAYS, in_objects(lambda _, each: each.update(sandboxNew=1)), alters=True),
+    Kind("404", UNIT_FAILS, refusal(404), NO_CUSTOMER),
+    Kind("409", UNIT_FAILS, refusal(409)),
+    Kind("302", UNIT_FAILS, refusal(302, lambda _: {"Location": "http://localhost/"})),
+    Kind("401", ACCOUNT_FAILS, refusal(401)),
+    Kind("403", ACCOUNT_FAILS, refusal(403)),
+    Kind(
+        "a new member", HARMLESS, in_objects(lambda _, each: each.update(sandboxNew=1)), alters=True
+    ),
     Kind(
         "a member less",
-        STAYS,
+        HARMLESS,
         in_objects(lambda at, each: each.pop(at.plain, None)),
         alters=True,
     ),
     Kind(
         "a member of another type",
-        STAYS,
+        HARMLESS,
         in_objects(lambda at, each: each.update({at.plain: {"is": each.get(at.plain)}})),
         alters=True,
     ),
-    Kind("no key", FAILS, without_key, {"ignite/locations/{id}": PASSES}),
+    Kind("no key", UNIT_FAILS, without_key, {"ignite/locations/{id}": RETRIED}),
     Kind(
-        "rows twice", STAYS, in_list(lambda rows: rows.extend(rows[:])), {"adtraction/feed": FAILS}
+        "rows twice",
+        HARMLESS,
+        in_list(lambda rows: rows.extend(rows[:])),
+        {"adtraction/feed": UNIT_FAILS},
     ),
     Kind(
         "texts among the rows",
-        FAILS,
+        UNIT_FAILS,
         in_list(lambda rows: rows.append("text")),
-        {"ihc": STAYS},
+        {"ihc": HARMLESS},
     ),
-    Kind("clock 5 min ahead", STAYS, no_fault, around=AHEAD, positions=ALWAYS),
-    Kind("clock 5 min behind", STAYS, no_fault, around=BEHIND, positions=ALWAYS),
+    Kind("clock 5 min ahead", HARMLESS, no_fault, around=AHEAD, positions=ALWAYS),
+    Kind("clock 5 min behind", HARMLESS, no_fault, around=BEHIND, positions=ALWAYS),
 ]

@@ -34,7 +34,7 @@ def _window(request: Request) -> tuple[str, str]:
 
 
 def _ends_within(one: Request, other: Request) -> bool:
-    """A day may be asked for from the day before: what counts is where a window ends."""
+    """Compare the ends of windows, because the window of a day may start on the day before."""
     first, last = _window(one)
     return first <= _window(other)[1] <= last
 
@@ -303,8 +303,8 @@ def _common(vendor: Vendor) -> dict[str, Any]:
 
 
 @contextmanager
-def at_the_sandbox(folder: Path) -> Iterator[tuple[list[Bench], SharedClock]]:
-    """All benches at a sandbox whose day the taps share, and the clock on which waiting is free."""
+def open_benches(folder: Path) -> Iterator[tuple[list[Bench], SharedClock]]:
+    """Open all benches at a sandbox, with the sandbox's day and a shared clock in the taps."""
     with pytest.MonkeyPatch.context() as patch, Sandbox(seed=7, today=date(2026, 3, 31)) as sandbox:
 
         def now(zone: tzinfo) -> datetime:

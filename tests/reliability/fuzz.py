@@ -1,4 +1,4 @@
-"""How answers, messages and settings are spoilt at random."""
+"""Random changes of answers, messages and settings."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
-"""How many examples to try, new ones each time; the suite tries the same few."""
+"""The number of random examples; without it, tests use a few fixed examples."""
 
 Path = tuple[Any, ...]
 
 
 def few(examples: int) -> Callable[..., Any]:
-    """Settings of a test that tries so many examples, unless the environment wants more."""
+    """Return Hypothesis settings for a number of examples, unless the environment sets one."""
     return settings(
         max_examples=int(EXAMPLES or examples),
         derandomize=EXAMPLES is None,
@@ -56,7 +56,7 @@ values = st.recursive(
 
 
 def paths(value: Any, above: Path = ()) -> Iterator[Path]:
-    """Where every value in a document is, itself included."""
+    """Yield the path of every value in a document, beginning with the document itself."""
     yield above
     inner: Any = ()
     if isinstance(value, dict):
@@ -69,7 +69,7 @@ def paths(value: Any, above: Path = ()) -> Iterator[Path]:
 
 @st.composite
 def spoilt_documents(draw: st.DrawFn, document: Any) -> Any:
-    """A document of which one value or up to three are not what they should be."""
+    """Draw a document with one to three wrong values."""
     spoilt = deepcopy(document)
     for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
         *above, name = draw(st.sampled_from(list(paths(spoilt))[1:] or [(None,)]))
@@ -94,7 +94,7 @@ def spoilt_documents(draw: st.DrawFn, document: Any) -> Any:
 
 @st.composite
 def spoilt_bytes(draw: st.DrawFn, text: bytes) -> bytes:
-    """A text with up to three wounds."""
+    """Draw a text with one to three changes."""
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(text)))
         length = draw(st.integers(0, 20))

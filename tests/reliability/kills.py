@@ -1,4 +1,4 @@
-"""Kills pipelines again and again, and counts what that has cost."""
+"""Kills pipelines repeatedly, and counts rows that are lost or duplicated."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import psycopg
 from attribution_elt.sandbox.ihc import Ihc
 from tests.pipeline.landings import Postgres
 from tests.reliability.database import Database
+from tests.reliability.fork_server import ForkServer
 from tests.reliability.run import PLACES, STATEMENTS, Kill, Outcome, Run, schema_of
 from tests.reliability.truth import Account, identified
-from tests.reliability.warm import Warm
 from tests.tap_process import merged
 
 MOST_IN_A_ROW = 4
-"""Kills after which a pipeline is let run to its end."""
+"""Consecutive kills after which a pipeline runs to its end."""
 PAUSES = (0, 0, 0.005, 0.02, 0.08)
 INSIDE = tuple(f"{when} {each}" for each in STATEMENTS for when in ("before", "after"))
 BOUNDARIES = 0.6
-"""Of the kills of runs that begin with nothing, at a boundary that has not been tried yet."""
+"""Share of the kills of first runs that happen at an untried boundary between messages."""
 WEIGHTS: dict[str, int] = {
     "SIGKILL tap": 24,
     "SIGKILL target": 28,
@@ -33,8 +33,8 @@ WEIGHTS: dict[str, int] = {
     "SIGTERM tap": 4,
     "SIGTERM target": 6,
     "SIGTERM both": 4,
-    "close tap's pipe": 3,  # nobody reads what the tap writes
-    "close target's pipe": 3,  # nobody hears of the states
+    "close tap's pipe": 3,  # nothing reads the tap's output
+    "close target's pipe": 3,  # nothing reads the target's states
     "crash database": 5,
     "fill disk": 3,
 }
@@ -51,20 +51,20 @@ WHERE: dict[str, tuple[str, ...]] = {
     "fill disk": ("line", "state", *INSIDE),
 }
 ENDED = {128 + 15, -9, -15}
-"""Exit codes of what a signal has ended."""
+"""Exit codes of processes that a signal has ended."""
 CODES = {0, 1, *ENDED}
-"""How a process may end; a pipe that breaks as Python closes would be 120, a crash -11."""
+"""Allowed exit codes; others would be 120 (a broken pipe while Python exits) and -11 (a crash)."""
 
 
 @dataclass
 class Figures:
-    """What a campaign has done, and found."""
+    """Counts and errors of a campaign."""
 
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By kind and place."""
+    """Kills by kind and place."""
     by_tap: Counter[str] = field(default_factory=Counter)
     boundaries: dict[str, set[int]] = field(default_factory=dict)
-    """Lines of each tap's whole output before which it, or what reads it, has been ended."""
+    """Lines of each tap's complete output before which a kill has happened."""
     lines: dict[str, int] = field(default_factory=dict)
     runs: int = 0
     completed: int = 0
@@ -72,17 +72,17 @@ class Figures:
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
     ahead: list[str] = field(default_factory=list)
-    """What a state promised and the warehouse had not."""
-    again: list[str] = field(default_factory=list)
-    """Journeys that the vendor had to compute though their credits were there."""
-    untidy: list[str] = field(default_factory=list)
-    """Runs that ended with a traceback, or a code that says nothing."""
+    """Rows that a state covers and the warehouse does not have."""
+    recomputed: list[str] = field(default_factory=list)
+    """Journeys that the vendor computed again although their credits were loaded."""
+    bad_exits: list[str] = field(default_factory=list)
+    """Runs that ended with a traceback or an unexpected exit code."""
     seconds: float = 0
     skipped: str = ""
 
     @property
     def faults(self) -> list[str]:
-        return self.lost + self.duplicated + self.ahead + self.again + self.untidy
+        return self.lost + self.duplicated + self.ahead + self.recomputed + self.bad_exits
 
     def __str__(self) -> str:
         kinds, places = Counter[str](), Counter[str]()
@@ -93,15 +93,16 @@ class Figures:
         return "\n".join(
             [
                 f"{self.kills.total()} kills in {self.runs} runs, {self.seconds:.0f} s",
-                f"  by kind: {_told(kinds)}",
-                f"  by place: {_told(places)}",
-                f"  by tap: {_told(self.by_tap)}",
+                f"  by kind: {format_counts(kinds)}",
+                f"  by place: {format_counts(places)}",
+                f"  by tap: {format_counts(self.by_tap)}",
                 *([f"  message boundaries of whole runs: {hit}"] if hit else []),
                 (
                     f"{self.completed} times complete, {self.compared} rows compared: "
                     f"{len(self.lost)} lost, {len(self.duplicated)} duplicated, "
                     f"{len(self.ahead)} promised by a state but not there, "
-                    f"{len(self.again)} journeys computed again, {len(self.untidy)} untidy ends"
+                    f"{len(self.recomputed)} journeys computed again, "
+                    f"{len(self.bad_exits)} bad exits"
                 ),
                 *([self.skipped] if self.skipped else []),
                 *self.faults[:20],
@@ -109,19 +110,19 @@ class Figures:
         )
 
 
-def _told(counts: Counter[str]) -> str:
+def format_counts(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.most_common())
 
 
 class Campaign:
-    """Runs pipelines, kills them, and goes on from the state that they left, until all is there."""
+    """Runs pipelines, kills them, and resumes them from their last state until they complete."""
 
     weights: Mapping[str, int] = WEIGHTS
     where: Mapping[str, Sequence[str]] = WHERE
 
-    def __init__(self, warm: Warm, database: Database, folder: Path, seed: int) -> None:
+    def __init__(self, forks: ForkServer, database: Database, folder: Path, seed: int) -> None:
         self.figures = Figures()
-        self._warm = warm
+        self._forks = forks
         self._database = database
         self._folder = folder
         self._rng = random.Random(seed)
@@ -129,10 +130,10 @@ class Campaign:
         self._untried: dict[str, list[int]] = {}
         self._kinds = dict(self.weights)
         if not database.has_own_disk and self._kinds.pop("fill disk", 0):
-            self.figures.skipped = "no disk was filled: that takes the right to mount one"
+            self.figures.skipped = "no disk was filled, because none could be mounted"
 
-    def go_on(self, accounts: Iterable[Account], kills: int) -> Figures:
-        """Kill so often, each account in turn; then let the last one come to its end."""
+    def run(self, accounts: Iterable[Account], kills: int) -> Figures:
+        """Kill pipelines of each account in turn, until `kills` is reached."""
         began = time.monotonic()
         every = list(accounts)
         done = 0
@@ -143,7 +144,7 @@ class Campaign:
         return self.figures
 
     def _pipeline(self, account: Account, kills: int) -> None:
-        """From nothing to all there is."""
+        """Load an account from an empty warehouse to completion."""
         if account.tap not in self._profiles:
             self.begin(account)
             self._learn(account)
@@ -155,30 +156,30 @@ class Campaign:
         while True:
             left = in_a_row < MOST_IN_A_ROW and self.figures.kills.total() < kills
             kill = self._choose(account, in_a_row, whole=not state) if left else None
-            before = self._computed(account, state)
+            before = self._journey_counts(account, state)
             outcome = self._run(account, state, kill)
             if outcome.struck and kill:
                 in_a_row += 1
                 if not kill.kind.startswith("SIG") or self.was_ended(outcome):
                     self._count(account, kill, whole=not state)
             if outcome.states:
-                state = self._handed_on(state, outcome.states)
+                state = self._next_state(state, outcome.states)
             self.check(account, state, outcome, before)
             if outcome.complete:
                 self.compare(account)
                 return
             if kill is None:
-                self.figures.untidy.append(f"{account.tap}: {outcome.codes}: {outcome.said}")
+                self.figures.bad_exits.append(f"{account.tap}: {outcome.codes}: {outcome.log}")
                 return
 
     def begin(self, account: Account) -> None:
-        """Forget all that was loaded."""
-        self._database.forget(schema_of(account))
+        """Drop all loaded tables of an account."""
+        self._database.drop_schema(schema_of(account))
 
     def _learn(self, account: Account) -> None:
-        """See how often each place is reached when nothing goes wrong."""
+        """Count how often a run without faults reaches each place."""
         outcome = self._run(account, {}, None)
-        assert outcome.complete, outcome.said
+        assert outcome.complete, outcome.log
         self.compare(account)
         self._profiles[account.tap] = outcome.seen
         lines = outcome.seen["line"]
@@ -188,17 +189,17 @@ class Campaign:
     def _run(self, account: Account, state: Mapping[str, Any], kill: Kill | None) -> Outcome:
         self.figures.runs += 1
         outcome = self.outcome(account, state, kill)
-        if "Traceback" in outcome.said or not set(outcome.codes) <= CODES:
-            self.figures.untidy.append(f"{account.tap}, {kill}: {outcome.codes} {outcome.said}")
+        if "Traceback" in outcome.log or not set(outcome.codes) <= CODES:
+            self.figures.bad_exits.append(f"{account.tap}, {kill}: {outcome.codes} {outcome.log}")
         return outcome
 
     def outcome(self, account: Account, state: Mapping[str, Any], kill: Kill | None) -> Outcome:
         """Run a pipeline once."""
-        run = Run(self._warm, account, self._database, self._folder, state=state, kill=kill)
+        run = Run(self._forks, account, self._database, self._folder, state=state, kill=kill)
         return run.run()
 
     def was_ended(self, outcome: Outcome) -> bool:
-        """Whether a signal has ended something: what was done by then has not been killed."""
+        """Return whether a signal ended a process, instead of coming after its end."""
         return bool(ENDED & set(outcome.codes))
 
     def _choose(self, account: Account, in_a_row: int, *, whole: bool) -> Kill:
@@ -208,7 +209,7 @@ class Campaign:
         if whole and untried and "line" in self.where[kind] and rng.random() < BOUNDARIES:
             return Kill(kind, "line", untried[-1])
         place = rng.choice(self.where[kind])
-        # what is left gets less and less
+        # each resumed run has less to do
         most = self._profiles[account.tap][place] // (1 + in_a_row)
         return Kill(kind, place, rng.randint(1, max(most, 1)), rng.choice(PAUSES))
 
@@ -221,8 +222,8 @@ class Campaign:
             if self._untried[account.tap][-1:] == [kill.number]:
                 self._untried[account.tap].pop()
 
-    def _handed_on(self, state: dict[str, Any], told: list[dict[str, Any]]) -> dict[str, Any]:
-        """What the next run is given: Meltano keeps the last state, or merges partial ones."""
+    def _next_state(self, state: dict[str, Any], told: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the state of the next run: the last state, or merged states, as with Meltano."""
         return told[-1] if self._rng.random() < 0.5 else merged(state, *told)
 
     def _rows(self, account: Account, name: str) -> list[dict[str, Any]]:
@@ -240,7 +241,7 @@ class Campaign:
         outcome: Outcome,
         before: Mapping[str, int],
     ) -> None:
-        """Look whether what the state covers is there, and nothing that nobody has sent."""
+        """Check that all rows that the state covers are loaded, and no others than true rows."""
         held: set[tuple[str, Any]] = set()
         keys: set[tuple[str, Any]] = set()
         for name, stream in account.streams.items():
@@ -254,11 +255,11 @@ class Campaign:
                     self.figures.duplicated.append(f"{account.tap}, {name}: {row} is not the truth")
         ahead = (outcome.committed - keys) | (set(account.promised(state)) - held)
         self.figures.ahead += [f"{account.tap}: {each}" for each in ahead]
-        now = self._computed(account, None)
-        self.figures.again += [each for each, times in before.items() if now[each] != times]
+        now = self._journey_counts(account, None)
+        self.figures.recomputed += [each for each, times in before.items() if now[each] != times]
 
-    def _computed(self, account: Account, state: Mapping[str, Any] | None) -> dict[str, int]:
-        """How often the vendor has computed each journey, of those that a state covers if given."""
+    def _journey_counts(self, account: Account, state: Mapping[str, Any] | None) -> dict[str, int]:
+        """Count how often the vendor computed each journey, or those that a state covers."""
         if not isinstance(account.vendor, Ihc):
             return {}
         counts = dict(account.vendor.journeys_computed)

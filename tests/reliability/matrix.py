@@ -1,4 +1,4 @@
-"""The fault matrix: runs a cell and judges it, and prints them all as a table."""
+"""The fault matrix: runs and checks cells, and formats the results as a table."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.reliability.faults_clock import SharedClock
 from tests.reliability.faults_table import KINDS, Kind, Rule
 from tests.tap_process import Output, Row, Rows, lists_in
 
-FAILING = {Rule.PASSES, Rule.FAILS, Rule.ENDS, Rule.STOPS}
+FAILING = {Rule.RETRIED, Rule.UNIT_FAILS, Rule.ACCOUNT_FAILS, Rule.RUN_STOPS}
 
 
 @dataclass(frozen=True)
 class Cell:
     """One fault at one endpoint at one position.
 
-    It hits the first try of the middle unit, each try of one unit, or every request.
+    It affects the first attempt of the middle unit, all attempts of one unit, or every request.
     """
 
     bench: Bench
@@ -43,13 +43,13 @@ class Cell:
 
     @property
     def hit(self) -> Request:
-        """The unit that is hit, as a clean run asks for it."""
-        asked = self.bench.asked[self.endpoint.name]
+        """The affected unit, as the request of a clean run."""
+        asked = self.bench.unit_requests[self.endpoint.name]
         places = {"first": 0, "last": -1}
         return asked[places.get(self.position, len(asked) // 2)]
 
     def is_hit(self, request: Request) -> bool:
-        """Whether the fault is meant for a request."""
+        """Return whether the fault affects a request."""
         if not self.endpoint.answers(request):
             return False
         return self.position == "always" or self.bench.same_unit(self.hit, request)
@@ -61,20 +61,22 @@ class Cell:
 
     @property
     def rule(self) -> Rule:
-        """What must come of it; a fault that passes and happens once leaves no trace."""
+        """The expected consequence; a retried fault that happens once is harmless."""
         rule = self.kind.at(self.bench, self.endpoint)
-        return Rule.STAYS if rule is Rule.PASSES and self.position == "once" else rule
+        return Rule.HARMLESS if rule is Rule.RETRIED and self.position == "once" else rule
 
     def may_lack(self, stream: str, row: Row) -> bool:
-        """Whether a row may be missing until the next run."""
+        """Return whether a row may be missing until the next run."""
         bench, endpoint = self.bench, self.endpoint
         match self.rule:
-            case Rule.STAYS:
+            case Rule.HARMLESS:
                 return False
-            case Rule.STOPS:
+            case Rule.RUN_STOPS:
                 return True
-            case Rule.ENDS:
-                hits = bench.asked[endpoint.name] if self.position == "always" else [self.hit]
+            case Rule.ACCOUNT_FAILS:
+                hits = (
+                    bench.unit_requests[endpoint.name] if self.position == "always" else [self.hit]
+                )
                 return any(bench.account(bench, each, stream, row) for each in hits)
         if stream not in endpoint.streams:
             return False
@@ -82,10 +84,10 @@ class Cell:
 
 
 def cells(benches: Iterable[Bench], kinds: Iterable[Kind] = KINDS) -> Iterator[Cell]:
-    """Every cell that is not another one by another name."""
+    """Yield all cells, except for those that equal another cell."""
     for bench in benches:
         for endpoint in bench.endpoints:
-            units = len(bench.asked[endpoint.name])
+            units = len(bench.unit_requests[endpoint.name])
             for kind in kinds:
                 if kind.make(endpoint) is None or not kind.applies(bench):
                     continue
@@ -105,8 +107,8 @@ class _Ear(logging.Handler):
 
 
 @contextmanager
-def listening() -> Iterator[list[logging.LogRecord]]:
-    """What is logged meanwhile, from INFO on."""
+def captured_logs() -> Iterator[list[logging.LogRecord]]:
+    """Capture log records from INFO on."""
     root, ear = logging.getLogger(), _Ear()
     level = root.level
     root.addHandler(ear)
@@ -119,17 +121,17 @@ def listening() -> Iterator[list[logging.LogRecord]]:
 
 
 def judge(cell: Cell, clock: SharedClock) -> list[str]:
-    """Run a tap into a fault and once more without it; say what is wrong, if anything is."""
+    """Run a tap with a fault and once more without it; return the errors found."""
     bench, kind = cell.bench, cell.kind
     vendor = bench.vendor
-    vendor.clock_skew = clock.elapsed  # as right as ours
+    vendor.clock_skew = clock.elapsed  # the same time as in the tap
     started = clock.elapsed
-    with listening() as heard:
+    with captured_logs() as heard:
         try:
             with kind.around(bench):
                 vendor.faults.add(cell.fault)
                 spoilt = bench.run(request_timeout=kind.timeout)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is none that a tap may raise
+        except Exception as error:  # noqa: BLE001 - taps must not raise any exception here
             return [f"{type(error).__name__}: {error}"]
         finally:
             vendor.faults.clear()
@@ -150,7 +152,7 @@ def _about_end(cell: Cell, run: Output) -> Iterator[str]:
     if run.code != code:
         yield f"exit code {run.code} where it should be {code}: {run.stderr.strip()}"
     lines = run.stderr.splitlines()
-    one = cell.rule in {Rule.ENDS, Rule.STOPS} or cell.position != "always"
+    one = cell.rule in {Rule.ACCOUNT_FAILS, Rule.RUN_STOPS} or cell.position != "always"
     accounts = len(cell.bench.config.get("websites", "1"))
     if code and one and not 1 <= len(lines) <= (accounts if cell.position == "always" else 1):
         yield f"{len(lines)} lines where there should be one: {lines}"
@@ -158,7 +160,7 @@ def _about_end(cell: Cell, run: Output) -> Iterator[str]:
 
 def _about_words(cell: Cell, run: Output, logged: Iterable[str]) -> Iterator[str]:
     lines = run.stderr.splitlines()
-    if cell.rule is Rule.ENDS and not all(cell.bench.setting in line for line in lines):
+    if cell.rule is Rule.ACCOUNT_FAILS and not all(cell.bench.setting in line for line in lines):
         yield f"the setting is not named: {lines}"
     for line in (*lines, *logged):
         if any(secret in line for secret in cell.bench.secrets):
@@ -201,10 +203,10 @@ def _about_next_run(cell: Cell, spoilt: Output, after: Output) -> Iterator[str]:
 def _differences(
     cell: Cell, held: dict[str, Rows], *, invented_only: bool = False
 ) -> Iterator[str]:
-    """How rows differ from the true ones, but for what the fault has changed in them."""
+    """Yield the differences between rows and the truth, except for the spoilt member."""
     own = {"_extra", snake_case(cell.endpoint.plain)} if cell.kind.alters else set()
     for stream, truth in cell.bench.truth.items():
-        if stream == "failures":  # of IHC: what a run could not have computed, told in rows
+        if stream == "failures":  # IHC's rows about journeys that a run could not compute
             continue
         rows = held.get(stream, {})
         if invented := [key for key in rows if key not in truth]:
@@ -223,7 +225,7 @@ def _without(row: Row, names: set[str]) -> Row:
 
 
 def table(verdicts: Iterable[tuple[Cell, list[str]]]) -> str:
-    """What was judged, an endpoint a row and a fault a column; what is wrong is told beneath."""
+    """Format the results: a row per endpoint, a column per fault, and the errors below."""
     results: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
     reasons = []
     for cell, wrong in verdicts:
@@ -244,7 +246,7 @@ def table(verdicts: Iterable[tuple[Cell, list[str]]]) -> str:
 
 
 def _mark(results: list[bool] | None) -> Any:
-    """✓ if all positions are right, else how many are not."""
+    """Return ✓ if all positions are right, else the number of wrong positions."""
     if results is None:
         return ""
     wrong = results.count(False)

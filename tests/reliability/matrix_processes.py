@@ -1,4 +1,4 @@
-"""A cell of the matrix as its user would live it: tap and loader as processes, into DuckDB."""
+"""Cells of the matrix with tap and loader as processes and DuckDB as the warehouse."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MIDDLE = {
     "attribution-io": "connection reset",
     "ihc": "half a body as if whole",
 }
-"""A fault of each vendor's middle unit."""
+"""A fault of the middle unit by vendor."""
 
 
 def judge_one(vendor: str, folder: Path) -> list[str]:
-    """Judge a vendor's, on the real day, which the tap's own process goes by."""
+    """Check a vendor's cell on the real day, which the tap's process uses."""
     with Sandbox(seed=7) as sandbox:
         bench = next(make for make in BENCHES if make.__name__ == vendor.replace("-", "_"))(
             sandbox, folder
@@ -33,7 +33,7 @@ def judge_one(vendor: str, folder: Path) -> list[str]:
 
 
 def judge(cell: Cell, folder: Path) -> list[str]:
-    """Run the two into a fault and once more without it; say what is wrong, if anything is."""
+    """Run both with a fault and once more without it; return the errors found."""
     bench = cell.bench
     path = folder / "warehouse.duckdb"
     true = settled(cell, load(bench.clean.stdout, folder / "true.duckdb"))
@@ -54,7 +54,7 @@ def judge(cell: Cell, folder: Path) -> list[str]:
 
 
 def settled(cell: Cell, tables: Landed) -> dict[str, list[str]]:
-    """Rows in an order of their own, without what differs from run to run."""
+    """Return sorted rows without properties that differ from run to run."""
     return {
         name: sorted(str(cell.bench.settled(row)) for row in rows)
         for name, rows in tables.items()
@@ -62,15 +62,15 @@ def settled(cell: Cell, tables: Landed) -> dict[str, list[str]]:
     }
 
 
-def _about_words(cell: Cell, said: str, code: int) -> Iterator[str]:
-    if "Traceback" in said:
+def _about_words(cell: Cell, log: str, code: int) -> Iterator[str]:
+    if "Traceback" in log:
         yield "a traceback"
-    if any(secret in said for secret in cell.bench.secrets):
+    if any(secret in log for secret in cell.bench.secrets):
         yield "a secret"
-    errors = [line for line in said.splitlines() if "| ERROR" in line]
+    errors = [line for line in log.splitlines() if "| ERROR" in line]
     if len(errors) != code:
         yield f"{len(errors)} lines of errors, not {code}: {errors}"
-    if cell.rule is Rule.ENDS and not all(cell.bench.setting in line for line in errors):
+    if cell.rule is Rule.ACCOUNT_FAILS and not all(cell.bench.setting in line for line in errors):
         yield f"the setting is not named: {errors}"
 
 

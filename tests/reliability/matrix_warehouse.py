@@ -1,4 +1,4 @@
-"""What the loader makes of a tap's output: within the test, or in processes joined by a pipe."""
+"""Loads a tap's output into DuckDB, within the test or in processes joined by a pipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Landed = dict[str, list[Row]]
 
 
 def load(messages: bytes, path: Path) -> Landed:
-    """Load what a tap wrote into a fresh DuckDB, and read it back."""
+    """Load a tap's output into a new DuckDB file and return its tables."""
     path.unlink(missing_ok=True)
     config = {"url": f"duckdb:///{path}", "add_record_metadata": False}
     with signals_kept(), redirect_stdout(io.StringIO()):
@@ -32,7 +32,7 @@ def load(messages: bytes, path: Path) -> Landed:
 
 @contextmanager
 def signals_kept() -> Iterator[None]:
-    """Give the signals back that a target takes for its own."""
+    """Restore the signal handlers that a target replaces."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -42,7 +42,7 @@ def signals_kept() -> Iterator[None]:
 
 
 def landed(path: Path) -> Landed:
-    """What a DuckDB file holds."""
+    """Return the tables of a DuckDB file."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
@@ -56,7 +56,7 @@ def landed(path: Path) -> Landed:
 
 @dataclass(frozen=True)
 class Piped:
-    """How a tap and the loader ended, what both said, and the last state."""
+    """Exit codes of a tap and the loader, their log, and the last state."""
 
     codes: tuple[int, int]
     stderr: str
@@ -64,16 +64,16 @@ class Piped:
 
 
 def pipe(tap: str, config: Mapping[str, Any], state: Any, folder: Path) -> Piped:
-    """Run a tap through the loader into `warehouse.duckdb` of a folder, as their user does."""
+    """Run a tap and the loader as processes, into `warehouse.duckdb` of a folder."""
     folder.mkdir(exist_ok=True)
     for part in ("tap", "target"):
         (folder / part).mkdir(exist_ok=True)
     url = {"url": f"duckdb:///{folder}/warehouse.duckdb", "add_record_metadata": False}
     tapping = command(folder / "tap", tap, config=config, state=state)
     loading = command(folder / "target", "target-warehouse", config=url)
-    said = folder / "said.txt"
+    log = folder / "log.txt"
     variables = environment("DEBUG")
-    with said.open("wb") as errors:
+    with log.open("wb") as errors:
         first = subprocess.Popen(tapping, stdout=subprocess.PIPE, stderr=errors, env=variables)
         with first:
             second = subprocess.run(
@@ -87,4 +87,4 @@ def pipe(tap: str, config: Mapping[str, Any], state: Any, folder: Path) -> Piped
             )
     states = second.stdout.splitlines()
     last = json.loads(states[-1]) if states else state
-    return Piped((first.returncode, second.returncode), said.read_text(), last)
+    return Piped((first.returncode, second.returncode), log.read_text(), last)

@@ -1,4 +1,4 @@
-"""The same with `meltano run`, which keeps the states itself."""
+"""Kills of `meltano run`, which stores the states itself."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing_extensions import override
 
 from tests.pipeline.meltano import SCRIPTS, environment, meltano, project
 from tests.reliability.database import Database
+from tests.reliability.fork_server import ForkServer
 from tests.reliability.kills import INSIDE, Campaign
 from tests.reliability.run import Kill, Outcome, Trigger
 from tests.reliability.truth import Account
-from tests.reliability.warm import Warm
 from tests.targets.target_warehouse.processes import PATIENCE
 from tests.targets.target_warehouse.proxy import Proxy
 
@@ -36,7 +36,7 @@ WEIGHTS: dict[str, int] = {
 
 
 class MeltanoCampaign(Campaign):
-    """Kills Meltano, or what it has started, or all of them."""
+    """Kills Meltano, its child processes, or all of them."""
 
     weights: Mapping[str, int] = MappingProxyType(WEIGHTS)
     where: Mapping[str, Sequence[str]] = MappingProxyType(
@@ -44,9 +44,9 @@ class MeltanoCampaign(Campaign):
     )
 
     def __init__(
-        self, warm: Warm, database: Database, folder: Path, seed: int, proxy: Proxy
+        self, forks: ForkServer, database: Database, folder: Path, seed: int, proxy: Proxy
     ) -> None:
-        super().__init__(warm, database, folder, seed)
+        super().__init__(forks, database, folder, seed)
         self._proxy = proxy
         self._log = folder / "meltano.log"
         self._project = project(folder / "project")
@@ -55,18 +55,18 @@ class MeltanoCampaign(Campaign):
     @override
     def begin(self, account: Account) -> None:
         super().begin(account)
-        self._suffix = f"kills-{next(self._numbers)}"  # the state is then another, and empty
+        self._suffix = f"kills-{next(self._numbers)}"  # a new state id, without a state
 
     @override
     def outcome(self, account: Account, state: Mapping[str, Any], kill: Kill | None) -> Outcome:
         variables = {
             "TARGET_WAREHOUSE_URL": self._proxy.url,
             "NO_COLOR": "1",
-            # the project leaves a stream out
+            # the project does not select all streams
             f"{account.tap.upper().replace('-', '_')}__SELECT": json.dumps(["*.*"]),
         }
         env = environment({account.tap: account.settings}, **variables)
-        # a run that was killed counts as going on for some minutes more
+        # Meltano takes a killed run for a running one for some minutes
         run = (PROD, "run", "--force", f"--state-id-suffix={self._suffix}")
         processes: list[psutil.Process] = []
         trigger = Trigger(kill, lambda: _strike(kill, processes, self._database))
@@ -80,7 +80,7 @@ class MeltanoCampaign(Campaign):
             )
             processes.append(psutil.Process(started.pid))
             code = started.wait(PATIENCE)
-            # what it has left behind goes on until it sees that nobody is there
+            # its child processes run until they notice the closed pipes
             _, alive = psutil.wait_procs(processes[1:], PATIENCE)
             assert not alive, f"{alive} hang after {kill}"
         state_id = f"prod:{account.tap}-to-target-warehouse:{self._suffix}"
@@ -90,7 +90,7 @@ class MeltanoCampaign(Campaign):
 
     @override
     def was_ended(self, outcome: Outcome) -> bool:
-        return outcome.codes[0] != 0  # of those that it has started it tells nothing else
+        return outcome.codes[0] != 0  # Meltano does not report its child processes' exit codes
 
 
 def _strike(kill: Kill | None, processes: list[psutil.Process], database: Database) -> None:
@@ -102,11 +102,11 @@ def _strike(kill: Kill | None, processes: list[psutil.Process], database: Databa
         return
     name, victim = kill.kind.split()
     for process in processes:
-        with suppress(psutil.NoSuchProcess):  # it ends at this very moment
+        with suppress(psutil.NoSuchProcess):  # the process may end at this moment
             if victim == "all" or _is(process, victim):
                 process.send_signal(signal.Signals[name])
 
 
 def _is(process: psutil.Process, name: str) -> bool:
-    """Whether a process is a console script whose name begins so."""
+    """Return whether a process is a console script whose name starts with `name`."""
     return any(Path(word).name.startswith(name) for word in process.cmdline()[:2])

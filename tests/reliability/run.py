@@ -1,4 +1,4 @@
-"""One run of a pipeline, of real processes, in which one thing goes wrong at a chosen moment."""
+"""One run of a pipeline with real processes and one failure at a chosen moment."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from attribution_elt.sandbox.messages import Request
 from attribution_elt.sandbox.vendor import Vendor
 from tests import leaks
 from tests.reliability.database import Database
+from tests.reliability.fork_server import ForkServer
 from tests.reliability.truth import Account
-from tests.reliability.warm import Warm
 from tests.targets.target_warehouse.processes import PATIENCE
 from tests.targets.target_warehouse.proxy import Proxy
 
 STATEMENTS = ("CREATE", "COPY", "INSERT", "COMMIT")
 SHORT = 4096
-"""Bytes that wait on the way from the tap: it is to be at work when a line of its own passes."""
+"""Size of the pipe from the tap, so small that the tap is still at work while lines pass."""
 PLACES = (
-    "line",  # before the nth line that the tap has written reaches the target
-    "torn line",  # likewise, when half of that line has
-    "request",  # when the vendor gets it
-    "state",  # when the target has told it
+    "line",  # before the nth line of the tap reaches the target
+    "torn line",  # after half of the nth line has reached the target
+    "request",  # when the vendor receives the nth request
+    "state",  # after the target has written the nth state
     *(f"{when} {statement}" for statement in STATEMENTS for when in ("before", "after")),
 )
 
 
 @dataclass(frozen=True)
 class Kill:
-    """What happens, and when: as a place is reached for the nth time, or a moment later."""
+    """A failure at the nth time that a run reaches a place, after a pause."""
 
     kind: str
-    """A signal and who gets it, or what is closed, crashed or filled."""
+    """A signal and its receiver, or the thing to close, crash or fill."""
     place: str
     number: int
     pause: float = 0
 
 
 class Trigger:
-    """Counts how often each place is reached, and strikes once."""
+    """Counts how often a run reaches each place, and causes the failure once."""
 
     def __init__(self, kill: Kill | None, strike: Callable[[], object]) -> None:
         self.seen: Counter[str] = Counter()
@@ -59,7 +59,7 @@ class Trigger:
         self._lock = threading.Lock()
 
     def reach(self, place: str) -> bool:
-        """Count a place; tell whether it was the one to strike at."""
+        """Count a place; return whether the failure happened here."""
         with self._lock:
             self.seen[place] += 1
             kill = self._kill
@@ -75,7 +75,7 @@ class Trigger:
 
     @contextmanager
     def watching(self, vendor: Vendor, proxy: Proxy) -> Iterator[None]:
-        """Count what reaches a vendor and the database."""
+        """Count requests to a vendor and statements to the database."""
         vendor.faults.add(Fault("status", times=None, match=self._see_request))
         proxy.watch = self._see_statement
         try:
@@ -96,20 +96,20 @@ class Trigger:
 
 @dataclass
 class Outcome:
-    """What a run left."""
+    """The result of a run."""
 
     struck: bool
-    """Whether it was not over before what was to happen."""
+    """Whether the failure happened before the run ended."""
     seen: Counter[str]
     states: list[dict[str, Any]]
     codes: tuple[int, int]
-    """Of the tap and of the target."""
-    said: str = ""
+    """Exit codes of the tap and the target."""
+    log: str = ""
     committed: set[tuple[str, tuple[Any, ...]]] = field(default_factory=set)
-    """Streams and keys of the records that came before the last state that the target told."""
+    """Streams and keys of the records before the last state that the target wrote."""
 
     cut_off: bool = False
-    """Whether the target did not get all that the tap has written."""
+    """Whether the target received only a part of the tap's output."""
 
     @property
     def complete(self) -> bool:
@@ -117,11 +117,11 @@ class Outcome:
 
 
 class Run:
-    """A tap, a target, and between them one who counts the lines."""
+    """A tap, a target, and a relay between them that counts lines."""
 
     def __init__(
         self,
-        warm: Warm,
+        forks: ForkServer,
         account: Account,
         database: Database,
         folder: Path,
@@ -138,25 +138,25 @@ class Run:
         self._ready = threading.Event()
         self._cut_off = True
         self._folder = folder
-        self._warm = warm
+        self._forks = forks
         self._state = state
 
     def run(self) -> Outcome:
-        """Run to the end, whichever it is."""
+        """Run until both processes have ended."""
         vendor = self._account.vendor
         with Proxy(self._database.url) as proxy, self._trigger.watching(vendor, proxy):
             try:
                 codes = self._follow(proxy.url)
             finally:
                 self._database.make_room()
-        said = "".join((self._folder / name).read_text() for name in ("tap.log", "target.log"))
-        leaks.guard(said, json.dumps(self._states), settings=self._account.settings)
+        log = "".join((self._folder / name).read_text() for name in ("tap.log", "target.log"))
+        leaks.guard(log, json.dumps(self._states), settings=self._account.settings)
         return Outcome(
             struck=self._trigger.struck,
             seen=self._trigger.seen,
             states=self._states,
             codes=codes,
-            said=said,
+            log=log,
             committed=self._committed(),
             cut_off=self._cut_off,
         )
@@ -207,8 +207,8 @@ class Run:
             path = self._folder / f"{name}.{option}.json"
             path.write_text(json.dumps(document))
             command += [f"--{option}", str(path)]
-        with (self._folder / log).open("wb") as said:
-            return self._warm.start(command, stdin, stdout, said.fileno())
+        with (self._folder / log).open("wb") as file:
+            return self._forks.start(command, stdin, stdout, file.fileno())
 
     def _relay(self, source: int, sink: int) -> None:
         with (
@@ -223,13 +223,13 @@ class Run:
                 if self._trigger.reach("line") and self._loses_the_rest:
                     return
                 target.write(line)
-                if line.endswith(b"\n"):  # a kill may cut the last one off
+                if line.endswith(b"\n"):  # a kill may cut off the last line
                     self._note(line)
             self._cut_off = False
 
     @property
     def _loses_the_rest(self) -> bool:
-        """Whether what the tap has written by then is all that it gets rid of."""
+        """Whether the failure ends the output of the tap."""
         kind = self._kill.kind if self._kill else ""
         return kind in {"SIGKILL tap", "SIGKILL both", "close tap's pipe"}
 
@@ -274,5 +274,5 @@ class Run:
 
 
 def schema_of(account: Account) -> str:
-    """The schema of the tables of an account."""
+    """Return the schema of an account's tables."""
     return account.tap.replace("-", "_")

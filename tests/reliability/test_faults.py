@@ -1,4 +1,4 @@
-"""A part of the fault matrix in which each fault, endpoint and position occurs."""
+"""A part of the fault matrix with each fault, endpoint and position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.reliability import matrix_processes
 from tests.reliability.faults_benches import Bench
 from tests.reliability.faults_clock import SharedClock
 from tests.reliability.faults_table import KINDS, Kind
-from tests.reliability.faults_vendors import at_the_sandbox
+from tests.reliability.faults_vendors import open_benches
 from tests.reliability.matrix import Cell, cells, judge
 
 Place = tuple[list[Bench], SharedClock]
@@ -20,12 +20,12 @@ Place = tuple[list[Bench], SharedClock]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with at_the_sandbox(tmp_path_factory.mktemp("benches")) as place:
+    with open_benches(tmp_path_factory.mktemp("benches")) as place:
         yield place
 
 
 def some(every: list[Cell]) -> list[Cell]:
-    """Cells in which each fault, each rule at each vendor, and each position everywhere occurs."""
+    """Choose cells with each fault, each rule of a vendor, and each position of an endpoint."""
     random.Random(1).shuffle(every)
     chosen: list[Cell] = []
     covered: set[tuple[str, ...]] = set()
@@ -39,7 +39,7 @@ def some(every: list[Cell]) -> list[Cell]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_fault_costs_what_its_rule_says(place: Place, kind: object) -> None:
+def test_a_fault_has_the_consequence_of_its_rule(place: Place, kind: object) -> None:
     benches, clock = place
     chosen = [cell for cell in some(list(cells(benches))) if cell.kind is kind]
     assert chosen
@@ -51,10 +51,10 @@ def test_every_endpoint_is_hit_at_every_position(place: Place) -> None:
     for bench in place[0]:
         for endpoint in bench.endpoints:
             hit = {cell.position for cell in chosen if cell.endpoint is endpoint}
-            assert hit == set(Kind.positions) or len(bench.asked[endpoint.name]) == 1
+            assert hit == set(Kind.positions) or len(bench.unit_requests[endpoint.name]) == 1
 
 
 @pytest.mark.parametrize("vendor", ["ecdp", "adtraction"])
-def test_a_fault_between_processes_costs_no_more(tmp_path: Path, vendor: str) -> None:
-    """The other vendors' are in test_matrix.py."""
+def test_tap_and_loader_processes_survive_a_fault(tmp_path: Path, vendor: str) -> None:
+    """Two vendors; test_matrix.py has the others."""
     assert matrix_processes.judge_one(vendor, tmp_path) == []

@@ -1,7 +1,7 @@
-"""Whatever a vendor answers: no traceback, no hang, nothing lost, nothing dropped without a word.
+"""Random answers of a vendor: no traceback, no hang, no lost row, no value dropped silently.
 
-The suite tries the same examples each time. `FUZZ_EXAMPLES=5000 scripts/test
-tests/reliability/test_fuzz_answers.py` looks for new ones.
+The suite uses fixed examples. `FUZZ_EXAMPLES=5000 scripts/test
+tests/reliability/test_fuzz_answers.py` generates new ones.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from attribution_elt.sandbox.exact_json import decode, encode
 from tests.reliability.drift import canonical_values
 from tests.reliability.faults_benches import Bench, Endpoint
 from tests.reliability.faults_clock import SharedClock
-from tests.reliability.faults_vendors import at_the_sandbox
+from tests.reliability.faults_vendors import open_benches
 from tests.reliability.fuzz import few, spoilt_bytes, spoilt_documents
-from tests.reliability.matrix import listening
+from tests.reliability.matrix import captured_logs
 from tests.tap_process import Output, Row
 
 
 @dataclass(frozen=True, repr=False)
 class Unit:
-    """One unit of an endpoint, and the true answer."""
+    """One unit of an endpoint, with its true answer."""
 
     bench: Bench
     endpoint: Endpoint
@@ -52,7 +52,7 @@ class Unit:
         return heard[0]
 
     def answer(self, change: Any) -> None:
-        """Have the vendor answer so from now on."""
+        """Change all answers of the vendor for this unit."""
         self.bench.vendor.faults.add(
             Fault("altered", times=None, match=self.matches, change=change)
         )
@@ -62,7 +62,7 @@ class Unit:
         return asked and self.bench.same_unit(self.request, request)
 
     def has(self, stream: str, row: Row) -> bool:
-        """Whether a row comes from it."""
+        """Return whether a row comes from this unit."""
         endpoint = self.endpoint
         concerned = stream in endpoint.streams
         return concerned and endpoint.concerns(self.bench, self.request, stream, row)
@@ -70,7 +70,7 @@ class Unit:
 
 @dataclass(repr=False)
 class Place:
-    """Every unit there is."""
+    """All units of all benches."""
 
     benches: list[Bench]
     clock: SharedClock
@@ -81,20 +81,20 @@ class Place:
 
     def __post_init__(self) -> None:
         self.units = [
-            [Unit(bench, endpoint, request) for request in bench.asked[endpoint.name]]
+            [Unit(bench, endpoint, request) for request in bench.unit_requests[endpoint.name]]
             for bench in self.benches
             for endpoint in bench.endpoints
         ]
 
     def draw(self, data: st.DataObject) -> Unit:
-        """A unit, as often of one endpoint as of another."""
+        """Draw an endpoint, and one of its units."""
         units = self.units[data.draw(st.integers(0, len(self.units) - 1))]
         return units[data.draw(st.integers(0, len(units) - 1))]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with at_the_sandbox(tmp_path_factory.mktemp("benches")) as (benches, clock):
+    with open_benches(tmp_path_factory.mktemp("benches")) as (benches, clock):
         yield Place(benches, clock)
 
 
@@ -117,14 +117,14 @@ def judge(place: Place, unit: Unit, body: bytes) -> None:
     bench = unit.bench
     note(f"{bench.name} {unit.endpoint.name}: {body!r}")
     bench.vendor.clock_skew = place.clock.elapsed
-    with listening() as heard:
+    with captured_logs() as heard:
         unit.answer(lambda _: body)
         try:
             spoilt = bench.run()
         finally:
             bench.vendor.faults.clear()
-    said = [record.getMessage() for record in heard]
-    for line in (*spoilt.stderr.splitlines(), *said):
+    logged = [record.getMessage() for record in heard]
+    for line in (*spoilt.stderr.splitlines(), *logged):
         assert not any(secret in line for secret in bench.secrets)
         assert "Traceback" not in line
     assert len(spoilt.stderr.splitlines()) <= 3, "a line for each failure"
@@ -137,9 +137,9 @@ def judge(place: Place, unit: Unit, body: bytes) -> None:
 
 
 def nothing_of_others_is_lost(unit: Unit, spoilt: Output, after: Output) -> None:
-    """Every true row has come that has nothing to do with the unit; its own too, if it failed.
+    """Check that all rows of other units are there, and those of the unit itself if it failed.
 
-    Of an answer that was taken, some rows may have other keys by then.
+    The rows of an accepted answer may have other keys.
     """
     bench = unit.bench
     for stream, truth in bench.truth.items():
@@ -151,10 +151,10 @@ def nothing_of_others_is_lost(unit: Unit, spoilt: Output, after: Output) -> None
 
 
 def nothing_is_dropped(unit: Unit, body: bytes, spoilt: Output) -> None:
-    """Every value that the vendor does not usually send is in some row, but for NUL."""
+    """Check that every new value of the answer is in a row, except for NUL."""
     try:
         document = without_nul(decode(body))
-    except ValueError:  # characters that are none: the tap mends them
+    except ValueError:  # invalid characters, which the tap replaces
         return
     sent = set(canonical_values(document, of_row=False))
     new = sent - set(canonical_values(decode(unit.body))) - {""}

@@ -1,7 +1,7 @@
-"""Whatever a tap writes: the loader says in one line what is wrong, and has loaded what is right.
+"""Random messages of a tap: the loader reports errors in one line and loads all valid rows.
 
-The suite tries the same examples each time. `FUZZ_EXAMPLES=5000 scripts/test
-tests/reliability/test_fuzz_messages.py` looks for new ones.
+The suite uses fixed examples. `FUZZ_EXAMPLES=5000 scripts/test
+tests/reliability/test_fuzz_messages.py` generates new ones.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.reliability.fuzz import few, spoilt_bytes, spoilt_documents
 from tests.reliability.matrix_warehouse import landed, signals_kept
 
 EXPECTED = (InvalidInputLine, RecordsWithoutSchemaException, LoadError, RecordsRejectedError)
-"""The loader's own errors, of which the command line prints the text."""
+"""The loader's own errors; the command line prints their text."""
 TYPES = {"id": "integer", "text": "string", "amount": "number", "flag": "boolean", "some": "object"}
 PROPERTIES = {name: {"type": [kind, "null"]} for name, kind in TYPES.items()}
 
 
 def messages() -> list[dict[str, Any]]:
-    """Two streams that take turns; every record has an id of its own."""
+    """Return messages of two streams in turn; every record has a different id."""
     made: list[dict[str, Any]] = [
         {
             "type": "SCHEMA",
@@ -72,7 +72,7 @@ def test_any_bytes(path: Path, data: st.DataObject) -> None:
 
 
 def judge(path: Path, place: int, spoilt: bytes) -> None:
-    """Load the messages, one of which is spoilt."""
+    """Load the messages with one of them spoilt, and check what was loaded."""
     note(repr(spoilt))
     path.unlink(missing_ok=True)
     lines = [*LINES[:place], spoilt, *LINES[place + 1 :]]
@@ -93,10 +93,10 @@ def judge(path: Path, place: int, spoilt: bytes) -> None:
 
 
 def covered(error: Exception | None, states: list[Any], place: int, lines: list[bytes]) -> int:
-    """How many lines must have been loaded.
+    """Return the number of lines that must be loaded.
 
-    All, if it went through; up to the spoilt one, if that was told from a record; else as far as
-    a state was handed on.
+    All lines after a success; the lines before the spoilt one if the loader recognised it as
+    invalid; else the lines up to the last state.
     """
     if error is None or isinstance(error, RecordsRejectedError):
         return len(lines)
@@ -106,7 +106,7 @@ def covered(error: Exception | None, states: list[Any], place: int, lines: list[
 
 
 def read(path: Path) -> set[tuple[str, Any]]:
-    """The stream and the id of every row."""
+    """Return the stream and the id of every row."""
     tables = landed(path) if path.exists() else {}
     return {(name, row.get("id")) for name, rows in tables.items() for row in rows}
 
@@ -118,6 +118,6 @@ def load(path: Path, text: bytes) -> tuple[Exception | None, list[Any]]:
     with signals_kept(), redirect_stdout(output):
         try:
             TargetWarehouse(config=config).listen(io.BytesIO(text))  # type: ignore[arg-type]
-        except Exception as raised:  # noqa: BLE001 - any is looked at
+        except Exception as raised:  # noqa: BLE001 - the test examines all of them
             error = raised
     return error, [json.loads(line) for line in output.getvalue().splitlines()]

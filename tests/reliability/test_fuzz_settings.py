@@ -1,7 +1,7 @@
-"""Whatever stands in the settings: they work, or a line for each says which do not, and why.
+"""Random settings: the run works, or one line per setting explains what is wrong.
 
-The suite tries the same examples each time. `FUZZ_EXAMPLES=5000 scripts/test
-tests/reliability/test_fuzz_settings.py` looks for new ones.
+The suite uses fixed examples. `FUZZ_EXAMPLES=5000 scripts/test
+tests/reliability/test_fuzz_settings.py` generates new ones.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from target_warehouse.target import TargetWarehouse
 
 from attribution_elt.kit.errors import TapError
 from tests.reliability.faults_benches import Bench
-from tests.reliability.faults_vendors import at_the_sandbox
+from tests.reliability.faults_vendors import open_benches
 from tests.reliability.fuzz import few, scalars, values
-from tests.reliability.matrix import listening
+from tests.reliability.matrix import captured_logs
 from tests.reliability.matrix_warehouse import signals_kept
 
 DAYS = ["2026-03-30", "2026-03-30T12:00:00Z", "31.03.2026", "2026-02-30", "today", "", "9999-12-31"]
 NUMBERS = [0, 1, 7, -1, 10**6, 10**12, 10**30, 1.5, 1e300, "7", True]
 KEPT = ("max_retries", "start_date", "api_url", "max_concurrent_requests")
-"""Odd values of these could well be meant, and take any time; the clock is for one at a time."""
+"""Settings that stay as they are: odd values of these may be valid and take any time."""
 
 
 @pytest.fixture(scope="module")
 def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Bench]]:
-    with at_the_sandbox(tmp_path_factory.mktemp("benches")) as (benches, _):
+    with open_benches(tmp_path_factory.mktemp("benches")) as (benches, _):
         yield benches
 
 
 def spoilt(draw: Any, config: dict[str, Any], known: list[str]) -> tuple[str, dict[str, Any]]:
-    """Settings of which one is odd, and which."""
+    """Draw a setting and settings with an odd value of it."""
     name = draw(st.sampled_from([each for each in known if each not in KEPT]))
     odd = draw(st.one_of(values, st.sampled_from(NUMBERS), st.sampled_from(DAYS), st.just(...)))
     changed = {each: value for each, value in config.items() if each != name}
@@ -47,15 +47,13 @@ def spoilt(draw: Any, config: dict[str, Any], known: list[str]) -> tuple[str, di
 
 @few(80)
 @given(data=st.data())
-def test_a_tap_runs_or_says_which_setting_is_wrong(
-    benches: list[Bench], data: st.DataObject
-) -> None:
+def test_a_tap_runs_or_names_the_wrong_setting(benches: list[Bench], data: st.DataObject) -> None:
     bench = benches[data.draw(st.integers(0, len(benches) - 1))]
     known = list(bench.tap.config_jsonschema["properties"])
     name, config = spoilt(data.draw, bench.config, known)
     note(f"{bench.name}: {name} = {config.get(name, ...)!r}")
     asked = len(bench.vendor.requests)
-    with listening() as heard:
+    with captured_logs() as heard:
         try:
             output = bench.run_as(config)
         except TapError as error:
@@ -71,7 +69,7 @@ def test_a_tap_runs_or_says_which_setting_is_wrong(
 
 @few(40)
 @given(data=st.data())
-def test_the_loader_runs_or_says_which_setting_is_wrong(
+def test_the_loader_runs_or_names_the_wrong_setting(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     folder = tmp_path_factory.mktemp("loader")
@@ -81,16 +79,16 @@ def test_the_loader_runs_or_says_which_setting_is_wrong(
     name, config = spoilt(data.draw, config, known)
     if name == "url":
         config["url"] = data.draw(st.one_of(scalars, st.sampled_from(["x://y", "sqlite:", "://"])))
-    code, said = command(folder, config)
-    note(f"{config}: {said}")
+    code, log = command(folder, config)
+    note(f"{config}: {log}")
     assert code in {0, 1}
-    assert "Traceback" not in said
+    assert "Traceback" not in log
     if code:
-        assert said.strip()
+        assert log.strip()
 
 
 def command(folder: Path, config: dict[str, Any]) -> tuple[int, str]:
-    """Run the loader's command line within the test."""
+    """Run the loader's command line within the test; return its exit code and stderr."""
     settings = folder / "config.json"
     settings.write_text(json.dumps(config, default=float))
     messages = folder / "messages.jsonl"

@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing is there twice, wherever a pipeline is killed."""
+"""Killed pipelines lose no rows and duplicate no rows."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import psycopg
 import pytest
 
 from tests.reliability.database import Database
+from tests.reliability.fork_server import ForkServer
 from tests.reliability.kills import Campaign
-from tests.reliability.truth import Account, world
-from tests.reliability.warm import Warm
+from tests.reliability.truth import Account, open_accounts
 
 SEED = 1
 KILLS = 20
 
 
 @pytest.fixture
-def campaign(warm: Warm, server: Database, tmp_path: Path) -> Campaign:
-    return Campaign(warm, server, tmp_path, SEED)
+def campaign(forks: ForkServer, server: Database, tmp_path: Path) -> Campaign:
+    return Campaign(forks, server, tmp_path, SEED)
 
 
 @pytest.fixture
 def accounts(tmp_path: Path) -> Iterator[list[Account]]:
-    with world(tmp_path, SEED) as vendors:
+    with open_accounts(tmp_path, SEED) as vendors:
         yield vendors
 
 
-def test_each_vendor_is_read_to_its_end_whatever_is_killed(
+def test_killed_pipelines_of_each_vendor_complete(
     campaign: Campaign, accounts: list[Account]
 ) -> None:
-    figures = campaign.go_on(accounts, KILLS)
+    figures = campaign.run(accounts, KILLS)
     assert figures.faults == [], str(figures)
     assert set(figures.by_tap) == {account.tap for account in accounts}
     assert figures.kills.total() == KILLS
@@ -45,11 +45,11 @@ def test_each_vendor_is_read_to_its_end_whatever_is_killed(
         ("INSERT INTO {} (website_id, order_id) VALUES (1, 'nobody')", ["duplicated"]),
     ],
 )
-def test_what_is_wrong_would_be_seen(
+def test_the_campaign_detects_wrong_rows(
     campaign: Campaign, accounts: list[Account], server: Database, change: str, found: list[str]
 ) -> None:
     (account,) = [each for each in accounts if each.tap == "tap-ecdp"]
-    server.forget("tap_ecdp")
+    server.drop_schema("tap_ecdp")
     outcome = campaign.outcome(account, {}, None)
     with psycopg.connect(server.url) as connection:
         connection.execute(change.replace("{}", "tap_ecdp.attributed_orders").encode())

@@ -1,4 +1,4 @@
-"""Every fault at every endpoint, and every drift at every vendor; prints the table of faults."""
+"""Every fault at every endpoint and every drift at every vendor; prints the fault matrix."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from tests.reliability import drift, matrix_processes
 from tests.reliability.drift_changes import DRIFTS, Drift
-from tests.reliability.faults_vendors import at_the_sandbox
+from tests.reliability.faults_vendors import open_benches
 from tests.reliability.matrix import cells, judge, table
 
 
-def test_every_cell_is_as_its_rule_says(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with at_the_sandbox(tmp_path) as (benches, clock):
+def test_every_cell_follows_its_rule(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with open_benches(tmp_path) as (benches, clock):
         verdicts = [(cell, judge(cell, clock)) for cell in cells(benches)]
     with capfd.disabled():
         sys.stdout.write(f"\n{table(verdicts)}\n")
@@ -23,11 +23,11 @@ def test_every_cell_is_as_its_rule_says(tmp_path: Path, capfd: pytest.CaptureFix
 
 @pytest.mark.parametrize("change", DRIFTS, ids=str)
 def test_no_drift_loses_a_value(tmp_path: Path, change: Drift) -> None:
-    with at_the_sandbox(tmp_path) as (benches, _):
+    with open_benches(tmp_path) as (benches, _):
         verdicts = {bench.name: drift.judge(bench, change, tmp_path) for bench in benches}
     assert {name: wrong for name, wrong in verdicts.items() if wrong} == {}
 
 
 @pytest.mark.parametrize("vendor", matrix_processes.MIDDLE)
-def test_a_fault_between_processes_costs_no_more(tmp_path: Path, vendor: str) -> None:
+def test_tap_and_loader_processes_survive_a_fault(tmp_path: Path, vendor: str) -> None:
     assert matrix_processes.judge_one(vendor, tmp_path) == []

@@ -1,7 +1,7 @@
-"""A canary in each secret setting is in no byte that comes out, however a run ends.
+"""Outputs of successful and failed runs contain no secret.
 
-Everything is run at the level of logging that says most, by vendors that repeat what they were
-sent in each spelling there is.
+Each secret setting is a canary. The log level is debug, and the vendors repeat the credentials
+that they receive in every spelling.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from attribution_elt.sandbox import Fault
 from tests import leaks
 from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
 from tests.reliability.database import Database
+from tests.reliability.fork_server import ForkServer
 from tests.reliability.truth import Account
-from tests.reliability.warm import Warm
 from tests.targets.target_warehouse.processes import PATIENCE
 from tests.targets.target_warehouse.proxy import Proxy
 from tests.targets.target_warehouse.warehouses import record, schema, singer, state
@@ -35,15 +35,15 @@ STATUSES = (200, 302, 400, 401, 403, 404, 429, 500)
 
 
 @dataclass(frozen=True)
-class Said:
-    """All that came out of a run."""
+class Finished:
+    """The output and the exit code of a run."""
 
     stdout: bytes
     stderr: bytes
     code: int
 
-    def keeps(self, secrets: Iterable[str]) -> bool:
-        """Whether it shows no secret, and no traceback."""
+    def hides(self, secrets: Iterable[str]) -> bool:
+        """Assert that the output contains no secret and no traceback."""
         secrets = set(secrets)
         assert leaks.found(self.stdout, secrets) == []
         assert leaks.found(self.stderr, secrets) == [], self.stderr.decode()
@@ -52,10 +52,12 @@ class Said:
 
 
 @pytest.fixture
-def execute(warm: Warm, tmp_path: Path) -> Callable[..., Said]:
-    """Run an executable with settings, or with a text in their place."""
+def execute(forks: ForkServer, tmp_path: Path) -> Callable[..., Finished]:
+    """Return a function that runs an executable with settings or with a text instead."""
 
-    def run(name: str, settings: Mapping[str, Any] | str, given: str = "", *arguments: str) -> Said:
+    def run(
+        name: str, settings: Mapping[str, Any] | str, given: str = "", *arguments: str
+    ) -> Finished:
         text = settings if isinstance(settings, str) else json.dumps(settings)
         paths = [tmp_path / each for each in ("config.json", "given", "stdout", "stderr")]
         paths[0].write_text(text)
@@ -65,12 +67,12 @@ def execute(warm: Warm, tmp_path: Path) -> Callable[..., Said]:
             for path in paths[1:]
         ]
         command = [name, "--config", str(paths[0]), *arguments]
-        child = warm.start(command, *descriptors)
+        child = forks.start(command, *descriptors)
         for each in descriptors:
             os.close(each)
         code = child.wait(PATIENCE)
         assert code is not None
-        return Said(paths[2].read_bytes(), paths[3].read_bytes(), code)
+        return Finished(paths[2].read_bytes(), paths[3].read_bytes(), code)
 
     return run
 
@@ -83,26 +85,26 @@ def accounts(tmp_path: Path) -> Iterator[dict[str, Account]]:
 
 @pytest.mark.parametrize("tap", TAPS)
 def test_a_run_that_succeeds(
-    tap: str, accounts: dict[str, Account], execute: Callable[..., Said]
+    tap: str, accounts: dict[str, Account], execute: Callable[..., Finished]
 ) -> None:
     account = accounts[tap]
     for more in ({"pii": "hash"}, {"auth_location": "query"} if tap == "tap-adtraction" else {}):
         done = execute(tap, {**account.settings, **more})
         assert done.code == 0, done.stderr.decode()
         assert b"answered 200" in done.stderr
-        assert done.keeps(secrets_of(account))
+        assert done.hides(secrets_of(account))
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("tap", TAPS)
 def test_a_vendor_that_repeats_what_it_is_sent(
-    tap: str, status: int, accounts: dict[str, Account], execute: Callable[..., Said]
+    tap: str, status: int, accounts: dict[str, Account], execute: Callable[..., Finished]
 ) -> None:
     account = accounts[tap]
     fault = Fault("status", status=status, times=None, body=echo(account), retry_after=0.1)
     account.vendor.faults.add(fault)
     done = execute(tap, account.settings)
-    assert done.keeps(secrets_of(account))
+    assert done.hides(secrets_of(account))
 
 
 WRONG_URLS = (
@@ -116,20 +118,20 @@ WRONG_URLS = (
 
 @pytest.mark.parametrize("url", WRONG_URLS)
 @pytest.mark.parametrize("tap", TAPS)
-def test_an_address_that_is_wrong_and_holds_a_password(
-    tap: str, url: str, accounts: dict[str, Account], execute: Callable[..., Said]
+def test_a_wrong_url_with_a_password(
+    tap: str, url: str, accounts: dict[str, Account], execute: Callable[..., Finished]
 ) -> None:
     account = accounts[tap]
     secret = canary("password")
     settings = {**account.settings, "api_url": url.format(quote(secret, safe=""))}
     done = execute(tap, settings)
     assert done.code == 1
-    assert done.keeps({secret, *secrets_of(account)})
+    assert done.hides({secret, *secrets_of(account)})
 
 
 @pytest.mark.parametrize("tap", TAPS)
-def test_settings_that_cannot_be(
-    tap: str, accounts: dict[str, Account], execute: Callable[..., Said]
+def test_settings_of_wrong_types(
+    tap: str, accounts: dict[str, Account], execute: Callable[..., Finished]
 ) -> None:
     account = accounts[tap]
     names = [name for name in account.settings if name in leaks.secret_settings()]
@@ -138,12 +140,12 @@ def test_settings_that_cannot_be(
         for value in ([secret], {"value": secret}, {"token": [secret]}, [[secret]], 17):
             done = execute(tap, {**account.settings, name: value})
             assert done.code == 1
-            assert done.keeps({secret, *secrets_of(account)})
+            assert done.hides({secret, *secrets_of(account)})
     text = json.dumps(account.settings)
     for broken in (text[:-1], text + text, f"[{text}]", text.replace(":", "=")):
         done = execute(tap, broken)
         assert done.code != 0
-        assert done.keeps(secrets_of(account))
+        assert done.hides(secrets_of(account))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_settings_that_cannot_be(
     ("tap", "setting"), [("tap-ihc", "journeys"), ("tap-attribution-io", "customer_ids")]
 )
 def test_a_database_that_a_tap_cannot_read(
-    tap: str, setting: str, url: str, accounts: dict[str, Account], execute: Callable[..., Said]
+    tap: str, setting: str, url: str, accounts: dict[str, Account], execute: Callable[..., Finished]
 ) -> None:
     account = accounts[tap]
     secret = canary("password")
@@ -173,12 +175,12 @@ def test_a_database_that_a_tap_cannot_read(
         settings.pop(name, None)
     done = execute(tap, settings)
     assert done.code == 1
-    assert done.keeps({secret, *secrets_of(account)})
+    assert done.hides({secret, *secrets_of(account)})
 
 
 @contextmanager
 def refusing() -> Iterator[int]:
-    """What takes a password as PostgreSQL does, and repeats it as it refuses; its port."""
+    """Serve a database that refuses each password and repeats it; return its port."""
 
     def refuse(client: socket.socket) -> None:
         with client, suppress(OSError):
@@ -230,18 +232,16 @@ MESSAGES = singer(
         "postgresql://postgres:{}@127.0.0.1:{port}/warehouse",
     ],
 )
-def test_a_warehouse_that_cannot_be_reached(url: str, execute: Callable[..., Said]) -> None:
+def test_an_unreachable_warehouse(url: str, execute: Callable[..., Finished]) -> None:
     secret = canary("password")
     with refusing() as port:
         given = url.replace("{port}", str(port)).replace("{}", quote(secret, safe=""))
         done = execute("target-warehouse", {"url": given}, MESSAGES)
     assert done.code == 1
-    assert done.keeps({secret})
+    assert done.hides({secret})
 
 
-def test_a_load_that_succeeds_and_one_that_does_not(
-    server: Database, execute: Callable[..., Said]
-) -> None:
+def test_successful_and_failed_loads(server: Database, execute: Callable[..., Finished]) -> None:
     secret = canary("password")
     with Proxy(server.url) as proxy:
         url = proxy.url.replace("postgres:@", f"postgres:{quote(secret, safe='')}@")
@@ -249,7 +249,7 @@ def test_a_load_that_succeeds_and_one_that_does_not(
         for given in (MESSAGES, f"{MESSAGES}{{", f'{MESSAGES}{{"type": "RECORD"}}'):
             done = execute("target-warehouse", settings, given)
             assert done.code == 1  # a record is rejected, at least
-            assert done.keeps({secret})
+            assert done.hides({secret})
         for wrong in ({"batch_size_rows": secret}, {"load_method": secret}, {"url": [secret]}):
             assert execute("target-warehouse", {**settings, **wrong}, MESSAGES).code == 1
         with psycopg.connect(server.url) as connection:
@@ -260,9 +260,9 @@ def test_a_load_that_succeeds_and_one_that_does_not(
 
 
 @pytest.mark.parametrize("pii", ["hash", "drop"])
-@pytest.mark.parametrize("tap", [tap for tap in TAPS if tap != "tap-ihc"])  # which knows nobody
+@pytest.mark.parametrize("tap", [tap for tap in TAPS if tap != "tap-ihc"])  # it has no persons
 def test_personal_data_that_is_masked(
-    tap: str, pii: str, accounts: dict[str, Account], execute: Callable[..., Said]
+    tap: str, pii: str, accounts: dict[str, Account], execute: Callable[..., Finished]
 ) -> None:
     account = accounts[tap]
     people = set(map(str, personal(account)))
@@ -271,12 +271,12 @@ def test_personal_data_that_is_masked(
         if fault:
             account.vendor.faults.add(fault)
         done = execute(tap, {**account.settings, "max_retries": 3, "pii": pii})
-        assert done.keeps(secrets_of(account))
+        assert done.hides(secrets_of(account))
         assert leaks.found(done.stdout + done.stderr, people) == []
 
 
 def personal(account: Account) -> Iterator[str]:
-    """Values that the schemas call personal, and that nothing else is called."""
+    """Yield values that the schemas mark as personal."""
     for name, stream in account.streams.items():
         marked = [each for each, schema in stream.properties.items() if schema.get("x-pii")]
         for row in account.truth[name].values():

@@ -1,4 +1,4 @@
-"""The same where Meltano runs, and `attribution-elt`: nor is a canary in what they leave behind."""
+"""Outputs and files of Meltano and `attribution-elt` contain no secret."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 @pytest.fixture
 def variables(account: Account, server: Database, receiver: Receiver) -> Iterator[dict[str, str]]:
-    """The environment of somebody whose every secret is a canary."""
+    """Return environment variables with canaries as secrets."""
     with Proxy(server.url) as proxy:
         url = proxy.url.replace("postgres:@", f"postgres:{quote(PASSWORD, safe='')}@")
         yield environment(
@@ -43,10 +43,10 @@ def variables(account: Account, server: Database, receiver: Receiver) -> Iterato
         )
 
 
-def assert_silent(folder: Path, account: Account, *said: str) -> None:
-    """Assert that neither what was printed nor any file of the project holds a secret."""
+def assert_silent(folder: Path, account: Account, *outputs: str) -> None:
+    """Assert that the outputs and the files of the project contain no secret."""
     secrets = {PASSWORD, WEBHOOK, *secrets_of(account)}
-    for each in said:
+    for each in outputs:
         assert leaks.found(each, secrets) == [], each
     for path in folder.rglob("*"):
         if path.is_file():
@@ -69,7 +69,7 @@ def test_a_run_of_meltano(
 
 
 @pytest.mark.parametrize("status", [None, 401, 500])
-def test_what_operates_it(
+def test_commands_of_attribution_elt(
     status: int | None,
     account: Account,
     variables: Mapping[str, str],
@@ -98,7 +98,7 @@ def test_what_operates_it(
 
 
 @pytest.mark.parametrize("port", ["1", "port"])
-def test_a_warehouse_that_is_not_there(
+def test_an_unreachable_warehouse(
     port: str, account: Account, variables: Mapping[str, str], tmp_path: Path
 ) -> None:
     folder = project(tmp_path / "project")

@@ -1,4 +1,4 @@
-"""The vendors, small enough to be read in no time, and what a warehouse must hold of them."""
+"""Small accounts at all vendors, and the rows that a warehouse must contain."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from tests.taps.tap_ignite import helpers as ignite
 from tests.taps.tap_ihc import helpers as ihc
 
 DAYS = 20
-"""That there is something of."""
-UNTOLD = {"reason", "window_start"}
-"""Columns that the vendors' truth says nothing of: the tap's own words, and how far it looked."""
+"""Days with data."""
+UNKNOWN_TO_VENDORS = {"reason", "window_start"}
+"""Columns that the tap adds and that the vendors' truth does not contain."""
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
 Covers = Callable[[Mapping[str, Any], Row], bool]
-"""Whether what a state says of a stream promises that a row is there."""
+"""Whether a stream's bookmark covers a row."""
 
 
 @dataclass
 class Account:
-    """A tap with its settings, and what its tables must hold in the end."""
+    """A tap with its settings, and the true rows of its tables."""
 
     tap: str
     vendor: Vendor
@@ -54,8 +54,8 @@ class Account:
     streams: dict[str, Stream] = field(default_factory=dict)
     truth: dict[str, dict[Key, Row]] = field(default_factory=dict)
 
-    def tell(self, kind: type[VendorTap], rows: Mapping[str, Iterable[Row]]) -> None:
-        """Take in the vendor's truth, as rows of each stream."""
+    def set_truth(self, kind: type[VendorTap], rows: Mapping[str, Iterable[Row]]) -> None:
+        """Set the true rows of each stream."""
         for name, told in kind(config=self.settings).streams.items():
             stream = Stream(told.schema["properties"], list(told.primary_keys))
             self.streams[name] = stream
@@ -64,7 +64,7 @@ class Account:
             )
 
     def promised(self, state: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
-        """Every row that a state says is there, as its stream and what identifies it."""
+        """Yield the stream and the key of every row that a state covers."""
         bookmarks = state.get("bookmarks", {})
         for name, rows in self.truth.items():
             for key, row in rows.items():
@@ -73,13 +73,13 @@ class Account:
 
 
 def identified(stream: Stream, rows: Iterable[Row]) -> Iterator[tuple[Key, Row]]:
-    """Rows without their nulls, each by its key.
+    """Yield rows without nulls, each with its key.
 
-    A sale has a key of the tap's own making: it is what it is, and which of those like it.
+    The tap makes the keys of sales; here, a sale's key is its content and its number among equals.
     """
     seen: Counter[Key] = Counter()
     for row in rows:
-        told = {k: v for k, v in row.items() if v is not None and k not in UNTOLD}
+        told = {k: v for k, v in row.items() if v is not None and k not in UNKNOWN_TO_VENDORS}
         key: Key = tuple(row[name] for name in stream.keys)
         if "sale_key" in stream.keys:
             told.pop("sale_key", None)
@@ -94,8 +94,8 @@ def _as_sent(row: Row) -> Row:
 
 
 @contextmanager
-def world(folder: Path, seed: int) -> Iterator[list[Account]]:
-    """An account at each vendor, of the real day, for the taps are processes of their own."""
+def open_accounts(folder: Path, seed: int) -> Iterator[list[Account]]:
+    """Open an account at each vendor, on the real day, because taps are separate processes."""
     with Sandbox(seed=seed) as sandbox:
         yield list(_accounts(sandbox, folder))
 
@@ -116,7 +116,7 @@ def _accounts(sandbox: Sandbox, folder: Path) -> Iterator[Account]:
     more: dict[str, dict[str, Any]] = {
         "tap-ecdp": {"window_days": 3, "lookback_days": 4},
         "tap-adtraction": {},
-        # so that each run looks back to the same day, whatever the last one has brought
+        # each run has the same window, independent of the last one
         "tap-ignite": {"start_date": str(first), "lookback_days": DAYS, "hash_algorithms": ["md5"]},
         "tap-attribution-io": {},
         "tap-ihc": {
@@ -130,17 +130,17 @@ def _accounts(sandbox: Sandbox, folder: Path) -> Iterator[Account]:
         for (tap, given), covers in zip(more.items(), COVERS, strict=True)
     }
     orders = sandbox.ecdp.truth()
-    of["tap-ecdp"].tell(
+    of["tap-ecdp"].set_truth(
         TapEcdp,
         {
             ecdp.ORDERS: ecdp.expected_orders(orders).values(),
             ecdp.LINES: ecdp.expected_lines(orders).values(),
         },
     )
-    of["tap-adtraction"].tell(TapAdtraction, adtraction.expected(sandbox.adtraction))
-    of["tap-ignite"].tell(TapIgnite, _ignite(sandbox, first))
+    of["tap-adtraction"].set_truth(TapAdtraction, adtraction.expected(sandbox.adtraction))
+    of["tap-ignite"].set_truth(TapIgnite, _ignite(sandbox, first))
     customers = attribution_io.expected(sandbox.attribution_io.truth())
-    of["tap-attribution-io"].tell(
+    of["tap-attribution-io"].set_truth(
         TapAttributionIo, {name: rows.values() for name, rows in customers.items()}
     )
     good = [row for row in sessions if row not in invalid]
@@ -150,7 +150,7 @@ def _accounts(sandbox: Sandbox, folder: Path) -> Iterator[Account]:
         "session_id": invalid[1]["session_id"],
     }
     credits_ = ihc.expected(sandbox.ihc, good).values()
-    of["tap-ihc"].tell(TapIhc, {"attributions": credits_, "failures": [failure]})
+    of["tap-ihc"].set_truth(TapIhc, {"attributions": credits_, "failures": [failure]})
     yield from of.values()
 
 
@@ -215,4 +215,4 @@ def _journey(progress: Mapping[str, Any], row: Row) -> bool:
 
 
 COVERS: tuple[Covers, ...] = (_ecdp, _adtraction, _website, _customer, _journey)
-"""In the order of the accounts."""
+"""One function per account, in their order."""

@@ -253,7 +253,7 @@ def test_bad_update(sandbox: Sandbox, body: Any, status: int) -> None:
     assert update(sandbox, **body).status_code == status
 
 
-def test_time_passes(sandbox: Sandbox) -> None:
+def test_data_changes_as_days_pass(sandbox: Sandbox) -> None:
     before = sandbox.adtraction.truth()
     sandbox.advance(days=10)
     after = sandbox.adtraction.truth()
@@ -264,7 +264,7 @@ def test_time_passes(sandbox: Sandbox) -> None:
     assert any(row != programs_after[key] for key, row in programs_before.items())
 
 
-def test_days_pass_alike_one_by_one_and_at_once(sandbox: Sandbox) -> None:
+def test_days_simulated_singly_or_together_give_equal_data(sandbox: Sandbox) -> None:
     with Sandbox(seed=sandbox.seed, today=sandbox.clock.today) as other:
         for _ in range(5):
             other.adtraction.truth()

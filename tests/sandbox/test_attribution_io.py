@@ -80,7 +80,7 @@ def test_flags(sandbox: Sandbox, flags: dict[str, str], arrays: set[str]) -> Non
     assert found.keys() & ARRAYS == arrays
 
 
-def test_asked_for_and_empty(sandbox: Sandbox) -> None:
+def test_requested_lists_may_be_empty(sandbox: Sandbox) -> None:
     empty = [
         {array for array in ARRAYS if found[array] == []}
         for found in sandbox.attribution_io.truth()
@@ -216,7 +216,7 @@ def test_variety(sandbox: Sandbox) -> None:
     assert {updated < created for created, updated in moments} == {True, False}
 
 
-def test_time_passes(sandbox: Sandbox) -> None:
+def test_data_changes_as_days_pass(sandbox: Sandbox) -> None:
     vendor = sandbox.attribution_io
     before = {row["id"]: row for row in everything(sandbox, "events")}
     touchpoints = {row["id"]: row for row in everything(sandbox, "touchpoints")}

@@ -198,7 +198,7 @@ def test_same_seed_and_day_same_bytes() -> None:
     assert answer(7) != answer(8)
 
 
-def test_time_passes(sandbox: Sandbox) -> None:
+def test_data_changes_as_days_pass(sandbox: Sandbox) -> None:
     before = by_key(sandbox.ecdp.truth())
     sandbox.advance(days=5)
     after = by_key(sandbox.ecdp.truth())
@@ -210,7 +210,7 @@ def test_time_passes(sandbox: Sandbox) -> None:
     assert orders(sandbox) == list(after.values())
 
 
-def test_days_pass_alike_one_by_one_and_at_once(sandbox: Sandbox) -> None:
+def test_days_simulated_singly_or_together_give_equal_data(sandbox: Sandbox) -> None:
     with Sandbox(seed=sandbox.seed, today=sandbox.clock.today) as other:
         for _ in range(5):
             other.ecdp.truth()

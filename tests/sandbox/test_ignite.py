@@ -118,7 +118,7 @@ def test_answers_are_the_truth(sandbox: Sandbox, website: int) -> None:
         assert found == site.members("audience_groups", number, since, "sha1")
 
 
-def test_whole_truth_is_of_the_default_lookback(sandbox: Sandbox) -> None:
+def test_truth_has_the_default_lookback(sandbox: Sandbox) -> None:
     first, second = sandbox.ignite.truth().values()
     assert first["visitors"] == rows(sandbox, "visitors")
     assert second["products"] == rows(sandbox, "products", 1)
@@ -143,7 +143,7 @@ def test_lookback(sandbox: Sandbox) -> None:
     assert len(rows(sandbox, "products", date=str(days_ago(1)))) < len(rows(sandbox, "products"))
 
 
-def test_lookback_is_by_the_last_visit_its_first_day_included(sandbox: Sandbox) -> None:
+def test_lookback_includes_visits_on_its_first_day(sandbox: Sandbox) -> None:
     listed = ids(rows(sandbox, "locations", 1, date=str(days_ago(60))))
     last_visits = {
         number: rows(sandbox, f"locations/{number}", 1)["summary"]["visit_last"][:10]
@@ -182,7 +182,7 @@ def test_credentials(sandbox: Sandbox, path: str) -> None:
         assert get(sandbox, path, **wrong).status_code == 401
 
 
-def test_sales_want_the_token_only(sandbox: Sandbox) -> None:
+def test_sales_require_the_token_only(sandbox: Sandbox) -> None:
     assert get(sandbox, "sales", secret=None).content == get(sandbox, "sales").content
     assert get(sandbox, "sales", secret="wrong").status_code == 401
     assert get(sandbox, "sales", token=None).status_code == 401
@@ -241,7 +241,7 @@ def test_variety(sandbox: Sandbox) -> None:
     assert any(told > count for told, count in members)
 
 
-def test_websites_have_data_of_their_own(sandbox: Sandbox) -> None:
+def test_websites_have_different_data(sandbox: Sandbox) -> None:
     sandbox.ignite.website_count = 3
     first, second, third = sandbox.ignite.truth().values()
     for name in ("visitors", "products", "locations", "sales"):
@@ -276,7 +276,7 @@ def test_opt_outs(sandbox: Sandbox) -> None:
     assert requests.get(url, timeout=10).status_code == 405
 
 
-def test_time_passes(sandbox: Sandbox) -> None:
+def test_data_changes_as_days_pass(sandbox: Sandbox) -> None:
     site = sandbox.ignite.websites[1]
     yesterday = set(site.visitors(days_ago(1)))
     audiences, sales = ids(site.audiences()), site.sales()
@@ -298,7 +298,7 @@ def test_time_passes(sandbox: Sandbox) -> None:
     assert len(site.sales()["matched_sales"]) > len(sales["matched_sales"])
 
 
-def test_days_pass_alike_one_by_one_and_at_once(sandbox: Sandbox) -> None:
+def test_days_simulated_singly_or_together_give_equal_data(sandbox: Sandbox) -> None:
     with Sandbox(seed=sandbox.seed, today=sandbox.clock.today) as other:
         for _ in range(5):
             other.ignite.truth()

@@ -84,7 +84,7 @@ def test_documented_sample(sandbox: Sandbox) -> None:
     assert (answer.status_code, answer.text) == (200, expected)
 
 
-def test_documented_sample_however_it_is_written(sandbox: Sandbox) -> None:
+def test_documented_sample_in_other_spellings(sandbox: Sandbox) -> None:
     rewritten = [{**row, "timestamp": f"{row['timestamp']} +0100"} for row in DOCUMENTED]
     for row in rewritten:
         del row["impression_interaction"]
@@ -124,7 +124,7 @@ def test_phases(sandbox: Sandbox) -> None:
     ]
 
 
-def test_credits_follow_from_content_and_conversion_type_alone(sandbox: Sandbox) -> None:
+def test_credits_depend_on_content_and_conversion_type_only(sandbox: Sandbox) -> None:
     rows = list(journeys(20, DAY, lengths={range(2, 9): 1}))
     _, together = post(sandbox, rows)
     alone = [
@@ -264,7 +264,7 @@ def test_reasons(sandbox: Sandbox, wrong: str, reason: str, trigger: str) -> Non
     assert all(error["trigger"][name] in {row.get(name) for row in journey} for name in ids)
 
 
-def test_each_invalid_journey_is_refused_and_no_other(sandbox: Sandbox) -> None:
+def test_exactly_the_invalid_journeys_are_refused(sandbox: Sandbox) -> None:
     invalid = list(invalid_journeys(DAY).values())
     good = list(journeys(30, DAY, seed=2))
     _, answer = post(sandbox, [*good, *(row for journey in invalid for row in journey)])
@@ -283,7 +283,7 @@ def test_only_one_id_in_trigger(sandbox: Sandbox) -> None:
         assert post(sandbox, bad)[1]["partialFailureErrors"][0]["trigger"] == ids
 
 
-def test_bad_journey_that_fails_the_whole_request(sandbox: Sandbox) -> None:
+def test_one_bad_journey_may_fail_the_request(sandbox: Sandbox) -> None:
     sandbox.ihc.refused_conversions = {"C1"}
     sessions = [*DOCUMENTED, session(1)]
     _, answer = post(sandbox, sessions)
@@ -314,7 +314,7 @@ def test_invalid_input(
     assert post(sandbox, sessions, query) == refusal(http_status, reason)
 
 
-def test_body_that_is_no_json(sandbox: Sandbox) -> None:
+def test_body_that_is_not_json(sandbox: Sandbox) -> None:
     url = f"{sandbox.ihc.url}/compute_ihc?conv_type_id={sandbox.ihc.conv_type_id}"
     key = {"x-api-key": sandbox.ihc.api_key}
     answer = requests.post(url, data='{"customer_journeys": [],}', headers=key, timeout=10)
@@ -369,7 +369,7 @@ def test_throttling(sandbox: Sandbox) -> None:
     assert post(sandbox, DOCUMENTED)[0] == 200
 
 
-def test_faults_of_the_vendor(sandbox: Sandbox) -> None:
+def test_value_null_with_status_500(sandbox: Sandbox) -> None:
     sandbox.ihc.faults.add(value_null())
     status, answer = post(sandbox, DOCUMENTED)
     assert (status, answer["value"]) == (500, None)

@@ -120,7 +120,7 @@ def test_faults_for_some_requests_only(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["reset", "close"])
-def test_no_answer(sandbox: Sandbox, kind: Any) -> None:
+def test_connections_without_an_answer(sandbox: Sandbox, kind: Any) -> None:
     sandbox.ecdp.faults.add(Fault(kind))
     with pytest.raises(requests.ConnectionError) as error:
         get(sandbox)
@@ -147,7 +147,7 @@ def test_unreadable_bodies(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["slow", "stall"])
-def test_waiting(sandbox: Sandbox, kind: Any) -> None:
+def test_slow_and_stalled_answers(sandbox: Sandbox, kind: Any) -> None:
     sandbox.ecdp.faults.add(Fault(kind, delay=0.2))
     started = time.monotonic()
     spoilt = get(sandbox)
@@ -155,7 +155,7 @@ def test_waiting(sandbox: Sandbox, kind: Any) -> None:
     assert spoilt.content == get(sandbox).content
 
 
-def test_dripping(sandbox: Sandbox) -> None:
+def test_answers_in_slow_pieces(sandbox: Sandbox) -> None:
     sandbox.ecdp.faults.add(Fault("drip", delay=0.02))
     started = time.monotonic()
     spoilt = get(sandbox)

@@ -346,7 +346,7 @@ class TestWithdrawals:
         day = TODAY + timedelta(1)
         assert 25 < sum(withdrawals.changes(day, number) for number in range(1000)) < 80
 
-    def test_records_stay_for_ever_without_a_share(self) -> None:
+    def test_nothing_is_withdrawn_without_a_share(self) -> None:
         withdrawals = self.make(0)
         assert not any(withdrawals.changes(date.max, number) for number in range(100))
         assert withdrawals.occurrences(date.max, 1) == 0

@@ -72,7 +72,7 @@ def test_an_update_without_success_changes_nothing(sandbox: Sandbox) -> None:
     assert sandbox.adtraction.ledger == []
 
 
-def test_updates_have_a_quota_of_their_own(sandbox: Sandbox) -> None:
+def test_updates_have_a_separate_quota(sandbox: Sandbox) -> None:
     answers = [put(sandbox, channelId=CHANNEL, approvalStatus=1) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [200] * 10 + [429]
     assert answers[0].headers["X-RateLimit-Limit"] == "10"

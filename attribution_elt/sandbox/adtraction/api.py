@@ -42,9 +42,10 @@ class Adtraction(Vendor):
         self.partner_token = "sandbox-partner-token"  # noqa: S105 (opens nothing but the sandbox)
         self.client_token = "sandbox-client-token"  # noqa: S105 (likewise)
         self.quota = Quota()
-        self.empty_as: Literal["message", "list", "no_content"] = "message"
+        self.empty_as: Literal["message", "list", "no_content", "envelope"] = "message"
         self.filters_need_channel = True  # without a channel, status filters find no programs
-        self.page_size: int | None = None  # programs per page; None: a list without pages
+        self.page_size: int | None = None  # rows of a page; None: a list without pages
+        self.unlisted_feeds: set[int] = set()  # ids of feeds that only `feedinfo` returns
         self.chunked_feeds = True
         self.miscounted_feeds: set[int] = set()  # ids of feeds with a wrong `count` header
         self.product_bytes = 1000
@@ -108,8 +109,15 @@ class Adtraction(Vendor):
         response.headers.update(headers)
         return response
 
-    def rows(self, rows: Sequence[Any], what: str) -> Response:
-        """Answer with a list, or with the configured form of an empty list."""
+    def rows(self, rows: Sequence[Any], what: str, page: int | None = None) -> Response:
+        """Answer with a list, a page of it, or the configured form of an empty list."""
+        if self.page_size is not None and page is not None:
+            start = page * self.page_size
+            found = rows[start : start + self.page_size]
+            head = {"count": len(rows), "pageSize": self.page_size, "page": page}
+            return Response.json({**head, "data": found})
+        if not rows and self.empty_as == "envelope":
+            return Response.json({what.rsplit(maxsplit=1)[-1]: []})
         if not rows and self.empty_as == "message":
             return Response.json({"status": 200, "message": f"No {what} found."})
         if not rows and self.empty_as == "no_content":
@@ -150,11 +158,15 @@ class Adtraction(Vendor):
         if channel_id in documented.PROGRAMS:
             program = documented.PROGRAMS[channel_id]
             return [program] if market == program["market"] else []
-        return [
+        found = [
             self._seen(program, channel_id)
             for program in self._all_programs().by_market.get(market, [])
             if not self.is_gone("program", program.id)
         ]
+        for program in found if self.unlisted_feeds else ():
+            feeds = program["feeds"]
+            program["feeds"] = [x for x in feeds if x["feedId"] not in self.unlisted_feeds]
+        return self.in_order(found, market, channel_id)
 
     def program(self, program_id: int, channel_id: int | None = None) -> dict[str, Any]:
         """Return a program as a channel sees it; unknown ones have no commissions and no feeds."""
@@ -201,7 +213,8 @@ class Adtraction(Vendor):
         if self.emptied:
             return []
         channels = self._all_channels()
-        return [dict(row) for row in channels.rows if not self._is_channel_gone(row)]
+        kept = [dict(row) for row in channels.rows if not self._is_channel_gone(row)]
+        return self.in_order(kept, "channels")
 
     def set_status(self, channel_id: int, status: int, reason: int | None) -> bool:
         """Approve or reject a channel, and note that in the ledger; return whether it exists.

@@ -18,8 +18,8 @@ class Client(Protocol):
 
     refused_channels: set[int]
 
-    def rows(self, rows: Sequence[Any], what: str) -> Response:
-        """Answer with a list."""
+    def rows(self, rows: Sequence[Any], what: str, page: int | None = None) -> Response:
+        """Answer with a list or a page of it."""
         ...
 
     def channels(self) -> list[dict[str, Any]]:
@@ -33,12 +33,13 @@ class Client(Protocol):
 
 def channels(vendor: Client, request: Request) -> Response:
     """List the channels that applied."""
-    wanted = read_fields(request, ("channelId", "affiliateId", "approvalStatus"))
+    wanted = read_fields(request, ("channelId", "affiliateId", "approvalStatus", "page"))
+    page = wanted.pop("page", 0)
     if wanted.get("channelId") == documented.CHANNEL_ID:
         found = [documented.CHANNEL] if wanted.get("approvalStatus", 0) == REJECTED else []
     else:
         found = [row for row in vendor.channels() if wanted.items() <= row.items()]
-    return vendor.rows(found, "channels")
+    return vendor.rows(found, "channels", page)
 
 
 def update_channel(vendor: Client, request: Request) -> Response:

@@ -17,13 +17,12 @@ class Partner(Protocol):
     """The part of the vendor that the partner's endpoints need."""
 
     filters_need_channel: bool
-    page_size: int | None
     chunked_feeds: bool
     miscounted_feeds: set[int]
     product_bytes: int
 
-    def rows(self, rows: Sequence[Any], what: str) -> Response:
-        """Answer with a list."""
+    def rows(self, rows: Sequence[Any], what: str, page: int | None = None) -> Response:
+        """Answer with a list or a page of it."""
         ...
 
     def programs(self, market: str, channel_id: int | None = None) -> list[dict[str, Any]]:
@@ -50,18 +49,7 @@ def programs(vendor: Partner, request: Request) -> Response:
         found = []
     for name in wanted.keys() & {"programId", *statuses}:
         found = [program for program in found if program[name] == wanted[name]]
-    if vendor.page_size is None:
-        return vendor.rows(found, "programs")
-    page = wanted.get("page", 0)
-    start = page * vendor.page_size
-    return Response.json(
-        {
-            "count": len(found),
-            "pageSize": vendor.page_size,
-            "page": page,
-            "data": found[start : start + vendor.page_size],
-        }
-    )
+    return vendor.rows(found, "programs", wanted.get("page", 0))
 
 
 def commissions(

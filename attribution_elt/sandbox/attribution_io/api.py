@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from attribution_elt.sandbox.attribution_io import documented
 from attribution_elt.sandbox.attribution_io.client_ids import client_id, customer_number
-from attribution_elt.sandbox.attribution_io.customer import customer
+from attribution_elt.sandbox.attribution_io.customer import Options, customer
 from attribution_elt.sandbox.messages import Request, Response
 from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
 
@@ -44,6 +44,8 @@ class AttributionIo(Vendor):
         self.extra: dict[str, Any] = {}  # properties that the document does not mention
         self.customer_count = 100  # generated customers
         self.pageviews_per_visit = 3  # average
+        self.all_models = False  # True: each event is attributed by both models
+        self.split_attributions = False  # True: summaries do not add up weights of equal sources
         self._merges: list[tuple[date, int, int]] = []
 
     @property
@@ -86,7 +88,8 @@ class AttributionIo(Vendor):
         if number is None:
             raise KeyError(client_id)
         merged = [other for other in self._mergeable(number) if self._survivor(other) == number]
-        return customer(number, merged, self.pageviews_per_visit, self)
+        options = Options(self.pageviews_per_visit, self.all_models, self.split_attributions)
+        return customer(number, merged, options, self)
 
     def merge(self, client_id: str, into: str) -> None:
         """Merge a customer into another one, from the current day on."""
@@ -143,6 +146,8 @@ class AttributionIo(Vendor):
             for name, value in found.items()
             if name not in ARRAYS or _asked_for(request, name)
         }
+        for name in set(shown) & {"events", "pageviews", "touchpoints"}:
+            shown[name] = self.in_order(shown[name], client_id, name)
         response = Response.json({"customer": {**shown, **self.extra}})
         response.chunked = self.chunked
         return response

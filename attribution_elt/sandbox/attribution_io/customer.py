@@ -29,6 +29,15 @@ ANONYMOUS_SHARE = UNIDENTIFIED_SHARE = 0.1
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Options:
+    """The vendor's settings of a timeline."""
+
+    mean_pageviews: int
+    all_models: bool
+    split_attributions: bool
+
+
 @dataclass
 class Timeline:
     """The visits and events of a customer."""
@@ -37,16 +46,14 @@ class Timeline:
     events: list[Row] = field(default_factory=list)
 
 
-def customer(number: int, merged: Iterable[int], mean_pageviews: int, vendor: Vendor) -> Row:
+def customer(number: int, merged: Iterable[int], options: Options, vendor: Vendor) -> Row:
     """Return a customer with the timeline up to today, and those of the merged customers."""
     rng = vendor.random("customer", number)
     rhythm = _rhythm(rng, vendor)
     zone = rng.choice(ZONES)
     offset = _offset(number)
     customer_id = number + 100 + offset
-    parts = [
-        _timeline(each, customer_id, mean_pageviews, vendor) for each in (number, *sorted(merged))
-    ]
+    parts = [_timeline(each, customer_id, options, vendor) for each in (number, *sorted(merged))]
     visits = [visit for part in parts for visit in part.visits]
     events = [event for part in parts for event in part.events]
     created = datetime.combine(rhythm.first, time(9, 30), UTC)
@@ -70,7 +77,7 @@ def customer(number: int, merged: Iterable[int], mean_pageviews: int, vendor: Ve
         "created_at": timestamp(created, zone),
         "updated_at": timestamp(visits[-1].end if visits else created - timedelta(1), zone),
         "meta": meta,
-        "summary": _summary(events, visits, len(pageviews)),
+        "summary": _summary(events, visits, len(pageviews), split=options.split_attributions),
         "link": f"https://attribution.io/customers/{customer_id}",
         "events": events,
         "pageviews": pageviews,
@@ -87,7 +94,7 @@ def _offset(number: int) -> int:
     return BEYOND_FLOATS if number % 25 == 0 else 0
 
 
-def _timeline(number: int, customer_id: int, mean_pageviews: int, vendor: Vendor) -> Timeline:
+def _timeline(number: int, customer_id: int, options: Options, vendor: Vendor) -> Timeline:
     """Return the visits and events of a number, which belong to the customer of `customer_id`."""
     rng = vendor.random("customer", number)
     rhythm = _rhythm(rng, vendor)
@@ -98,22 +105,24 @@ def _timeline(number: int, customer_id: int, mean_pageviews: int, vendor: Vendor
         chance = vendor.random("visit", number, place)
         visit_id = number * MOST_VISITS + place + _offset(number)
         day = rhythm.day(place)
-        every.append(timeline.make_visit(chance, visit_id, day, zone, mean_pageviews))
+        every.append(timeline.make_visit(chance, visit_id, day, zone, options.mean_pageviews))
         event = timeline.make_event(chance, every, customer_id, zone, vendor)
+        if event and options.all_models:
+            timeline.add_model(event)
         if event and not vendor.is_gone("event", visit_id, since=day):
             found.events.append(event)
     found.visits = [visit for visit in every if not timeline.is_withdrawn(visit, vendor)]
     return found
 
 
-def _summary(events: list[Row], visits: list[Visit], pageviews: int) -> Row:
+def _summary(events: list[Row], visits: list[Visit], pageviews: int, *, split: bool) -> Row:
     by_type: defaultdict[tuple[int, str], list[Row]] = defaultdict(list)
     for event in events:
         by_type[event["event_type_id"], event["event_type_name"]].append(event)
     by_id: Row = {}
     for (type_id, _), typed in by_type.items():
         by_id[f"{type_id}_count"] = len(typed)
-        by_id[f"{type_id}_attrib"] = _attributions(typed)
+        by_id[f"{type_id}_attrib"] = _attributions(typed, split=split)
     total = sum((Decimal(event["amount"] or 0) for event in events), Decimal())
     return {
         **by_id,
@@ -126,14 +135,15 @@ def _summary(events: list[Row], visits: list[Visit], pageviews: int) -> Row:
     }
 
 
-def _attributions(events: list[Row]) -> list[Row]:
-    weights: defaultdict[tuple[int, int], float] = defaultdict(float)
+def _attributions(events: list[Row], *, split: bool) -> list[Row]:
+    weights: defaultdict[tuple[int, int, int], float] = defaultdict(float)
     for event in events:
         for output in event["attribution_model_outputs"]:
-            weights[output["medium_id"], output["source_id"]] += float(output["weight"])
+            part = output["id"] if split else 0
+            weights[output["medium_id"], output["source_id"], part] += float(output["weight"])
     return [
         {"medium_id": medium_id, "source_id": source_id, "total_weight": Decimal(repr(weight))}
-        for (medium_id, source_id), weight in weights.items()
+        for (medium_id, source_id, _), weight in weights.items()
     ]
 
 

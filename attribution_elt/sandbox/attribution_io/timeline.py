@@ -171,6 +171,25 @@ def make_event(
     return made
 
 
+def add_model(event: dict[str, Any]) -> None:
+    """Attribute an event by the other model, too, so that its weights add up to 200."""
+    outputs = event["attribution_model_outputs"]
+    linear = any(output["attribution_model_id"] == LINEAR.id for output in outputs)
+    other = TIME_DECAY if linear else LINEAR
+    amount = event["amount"] and Decimal(event["amount"])
+    outputs += [
+        {
+            **output,
+            "id": output["id"] + REVISION // 2,
+            "weight": Decimal(repr(weight)),
+            "event_weighted_amount": number_text(amount and amount * Decimal(weight) / 100),
+            "attribution_model_id": other.id,
+            "attribution_model_name": other.name,
+        }
+        for output, weight in zip(outputs, other.weights(len(outputs)), strict=True)
+    ]
+
+
 def aliases(rng: random.Random) -> list[str]:
     """Return generated aliases of a browser."""
     return [str(uuid.UUID(int=rng.getrandbits(128), version=4)) for _ in range(rng.randint(1, 2))]

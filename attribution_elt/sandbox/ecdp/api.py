@@ -50,6 +50,7 @@ class Ecdp(Vendor):
         self.api_key = "sandbox-ecdp-key"
         self.powerless_key = "sandbox-ecdp-key-without-permission"  # answered with 403
         self.date_rule: Literal["inclusive", "strict"] = "inclusive"  # may startDate equal endDate?
+        self.empty_as: Literal["no_content", "list"] = "no_content"
         self.chunked = False
         self.extra: dict[str, Any] = {}  # properties that the document does not mention
         # Set these before the first request:
@@ -127,12 +128,9 @@ class Ecdp(Vendor):
         start, end = self._window(query)
         wanted = _filter(query)
         details = _choice(query, "includeDetails", ("true", "false")) == "true"
-        rows = [
-            self._shown(order, details=details)
-            for order in self._orders(start, end)
-            if wanted(order.record)
-        ]
-        if not rows:
+        orders = [order for order in self._orders(start, end) if wanted(order.record)]
+        rows = self.in_order([self._shown(order, details=details) for order in orders], start, end)
+        if not rows and self.empty_as == "no_content":
             return Response(HTTPStatus.NO_CONTENT)
         response = Response.json({"data": rows})
         response.chunked = self.chunked

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from typing_extensions import override
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from attribution_elt.sandbox.clock import Clock
 
 LONGEST_LOOKBACK_DAYS = 60
+FORM = "application/x-www-form-urlencoded"
 
 
 class Ignite(Vendor):
@@ -44,6 +46,7 @@ class Ignite(Vendor):
         self.website_count = 2
         self.chunked = False
         self.extra: dict[str, Any] = {}  # properties that the document does not mention
+        self.group_details = True  # False: `/audience_groups/ID` does not exist
         self.opt_out_quota: Quota | None = None  # the document mentions no quota
         self.refused_emails: set[str] = set()  # a request with one of these is a 400
         self.longest_url: int | None = None  # bytes; a longer URL is a 414
@@ -118,13 +121,16 @@ class Ignite(Vendor):
 
     def _visitors(self, request: Request) -> Response:
         website = self._website(request)
-        return self._json(website.visitors(self._since(request), _algorithm(request)))
+        visitors = website.visitors(self._since(request), _algorithm(request))
+        return self._json(self.in_order(visitors, website.name))
 
     def _products(self, request: Request) -> Response:
-        return self._json(self._website(request).products(self._since(request)))
+        website = self._website(request)
+        return self._json(self.in_order(website.products(self._since(request)), website.name))
 
     def _locations(self, request: Request) -> Response:
-        return self._json(self._website(request).locations(self._since(request)))
+        website = self._website(request)
+        return self._json(self.in_order(website.locations(self._since(request)), website.name))
 
     def _location(self, request: Request, number: str) -> Response:
         website = self._website(request)
@@ -139,7 +145,10 @@ class Ignite(Vendor):
     def _members(self, kind: Kind, request: Request, number: str) -> Response:
         website = self._website(request)
         since, algorithm = self._since(request), _algorithm(request)
-        return self._found(website.members(kind, _id(number), since, algorithm))
+        if not self.group_details and kind == "audience_groups":
+            return self._found(None)
+        members = website.members(kind, _id(number), since, algorithm)
+        return self._found(members and self.in_order(members, kind, number))
 
     def _sales(self, request: Request) -> Response:
         # the document requires the token only, but its example sends both
@@ -210,7 +219,10 @@ def _bad(message: str) -> RefusalError:
 
 
 def _parameter(request: Request, name: str) -> str | None:
+    """Return a parameter of the query or of a web form."""
     values = request.query.get(name)
+    if values is None and request.headers.get("content-type") == FORM:
+        values = parse_qs(request.body.decode(), keep_blank_values=True).get(name)
     return values[-1] if values else None
 
 

@@ -61,6 +61,7 @@ class Ihc(Vendor):
         self.refused_conversions: set[str] = set()  # conversions that cannot be computed
         self.missing_sessions: set[str] = set()  # session ids that answers leave out
         self.trigger_ids: Literal["both", "conversion_id", "session_id"] = "both"  # if known
+        self.exact_sums = True  # False: each ihc is rounded, so that sums may differ from 1
         self.extra: dict[str, Any] = {}  # properties that the document does not mention
         self.monotonic: Callable[[], float] = time.monotonic
         self.journey_count = 60  # journeys of `sessions`
@@ -194,12 +195,13 @@ class Ihc(Vendor):
                 self.sessions_computed.update((conversion_id, each) for each in ids)
                 value += self._value(sessions, weights, rules)
         kept = [row for row in value if row["session_id"] not in self.missing_sessions]
-        return [] if self.emptied else kept, failed
+        return [] if self.emptied else self.in_order(kept, len(kept)), failed
 
     def _value(
         self, sessions: Sequence[Row], weights: Sequence[int], rules: dict[str, Redistribution]
     ) -> list[Row]:
-        return [{**row, **self.extra} for row in attribute(sessions, weights, rules)]
+        rows = attribute(sessions, weights, rules, exact_sums=self.exact_sums)
+        return [{**row, **self.extra} for row in rows]
 
     def _weights(self, request: Request) -> Sequence[int]:
         match request.query.get("conv_type_id"):

@@ -80,20 +80,25 @@ def attribute(
     sessions: Sequence[Row],
     weights: Sequence[int],
     redistributions: Mapping[str, Redistribution],
+    *,
+    exact_sums: bool = True,
 ) -> list[Row]:
-    """Return the credits of one journey's valid sessions, in the given order."""
+    """Return the credits of one journey's valid sessions, in the given order.
+
+    The ihc of a journey adds up to exactly 1 if `exact_sums` is set; else each is rounded.
+    """
     places = sorted(range(len(sessions)), key=lambda place: moment(sessions[place]["timestamp"]))
     ordered = [sessions[place] for place in places]
     channels = [session["channel_label"] for session in ordered]
     columns = _phases(ordered)
     for phase, redistribution in redistributions.items():
         columns[phase] = redistribution.apply(columns[phase], channels)
-    columns["ihc"] = apportion(
-        WHOLE,
-        [
-            sum(weight * part for weight, part in zip(weights, parts, strict=True))
-            for parts in zip(*(columns[phase] for phase in PHASES), strict=True)
-        ],
+    sums = [
+        sum(weight * part for weight, part in zip(weights, parts, strict=True))
+        for parts in zip(*(columns[phase] for phase in PHASES), strict=True)
+    ]
+    columns["ihc"] = (
+        apportion(WHOLE, sums) if exact_sums else [round(WHOLE * each / sum(sums)) for each in sums]
     )
     rows: list[Row] = [{} for _ in sessions]
     for rank, place in enumerate(places):

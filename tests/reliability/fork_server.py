@@ -1,7 +1,7 @@
-"""Starts our executables from a process that has imported them already.
+"""Starts the executables by forks of a process that has imported them already.
 
-What it forks is a process as any other, with pipes and a command line of its own, that a signal
-ends and that says how it ended; only the second is left out that imports take.
+A fork is a process with its own pipes, command line, signals and exit code. It saves the second
+that imports take.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NAMES = (
     "target-warehouse",
 )
 MODULES = ("psycopg", "target_warehouse.loader", "target_warehouse.warehouses.postgresql")
-"""What a run imports late."""
+"""Modules that executables import late."""
 
 
 class Child:
-    """A process that was forked; it is not ours to be waited for, so it is told how it ended."""
+    """A forked process; the fork server sends its exit status, because only parents can wait."""
 
     def __init__(self, news: socket.socket) -> None:
         self.pid = int.from_bytes(news.recv(4), "big")
@@ -44,34 +44,34 @@ class Child:
         os.close(self._news)
 
     def send(self, signal_: signal.Signals) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal, unless the process has ended."""
         if self.poll() is None:
-            with suppress(ProcessLookupError):  # it ends at this very moment
+            with suppress(ProcessLookupError):  # the process may end at this moment
                 os.kill(self.pid, signal_)
 
     def poll(self) -> int | None:
         return self.wait(0)
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code, as `subprocess` has it; None if it goes on."""
+        """Return the exit code as `subprocess` does, or None if the process still runs."""
         if self.code is None and select.select([self._news], [], [], seconds)[0]:
-            with self._lock:  # two threads may wait for it
+            with self._lock:  # two threads may wait
                 if self.code is None:
                     status = int.from_bytes(os.read(self._news, 4), "big")
                     self.code = os.waitstatus_to_exitcode(status)
         return self.code
 
 
-class Warm:
-    """The process that forks, as a context manager."""
+class ForkServer:
+    """The process that starts the executables, as a context manager."""
 
     def __enter__(self) -> Self:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.reliability.warm", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.reliability.fork_server", str(theirs.fileno())],
                 cwd=PROJECT,
-                env={**os.environ, "LOGLEVEL": "DEBUG"},  # there is the more to be searched
+                env={**os.environ, "LOGLEVEL": "DEBUG"},  # tests search the log for secrets
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -83,7 +83,7 @@ class Warm:
         self._process.wait(10)
 
     def start(self, command: Sequence[str], *streams: int) -> Child:
-        """Start an executable by its name; `streams` are its stdin, stdout and stderr."""
+        """Start an executable by name, with `streams` as its stdin, stdout and stderr."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             order = json.dumps(list(command)).encode()
@@ -92,14 +92,14 @@ class Warm:
 
 
 def serve(orders: socket.socket) -> Callable[[], object]:
-    """Fork for each order, until there are none; return, in a fork, what it is to do."""
+    """Fork for each order until the orders end; in a fork, return the executable to run."""
     running: dict[int, socket.socket] = {}
 
     def tell(*_: object) -> None:
         while running:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:  # this very handler, begun anew amid itself, had the last
+            except ChildProcessError:  # a nested call of this handler got the last one
                 return
             if not pid:
                 return
@@ -132,14 +132,14 @@ def serve(orders: socket.socket) -> Callable[[], object]:
 
 
 def _take_over(descriptors: Sequence[int]) -> None:
-    """Make them stdin, stdout and stderr."""
+    """Use descriptors as stdin, stdout and stderr."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
 
 
 def _imported() -> dict[str, Callable[[], object]]:
-    """The executables by name, with all that they need."""
+    """Import and return the executables by name."""
     found = {
         name: each.load()
         for name in NAMES
@@ -152,5 +152,5 @@ def _imported() -> dict[str, Callable[[], object]]:
 
 
 if __name__ == "__main__":
-    # Ends as any program does, a fork when it has done what the executable does.
+    # the server ends with its orders, a fork with its executable
     sys.exit(serve(socket.socket(fileno=int(sys.argv[1])))())  # type: ignore[arg-type] # a click command exits by itself
