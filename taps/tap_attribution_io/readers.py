@@ -71,7 +71,7 @@ class Customers(Reader[Customer, JsonResponse | None]):
         }
         self._unknown: list[str] = []
         self._unknown_count = 0
-        self._order = CustomerOrder(tap.config.get("pii_key") or tap.config["secret"])
+        self._order = CustomerOrder(tap.config["secret"])
         states = [stream.stream_state for stream in streams]
         # with another key the places of the interrupted run mean nothing
         self._resumes = bool(states) and all(

@@ -1,1 +1,13 @@
-"""The conformance suite of a vendor, and what its own tests need beside it."""
+"""The conformance suite of a vendor's tap, and what the vendor's own tests need besides.
+
+from attribution_elt.kit.testing import Expectations, conformance
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("attribution_elt.kit.testing.suite")
+
+from attribution_elt.kit.testing.process import Output, Row, Rows  # noqa: E402 - after the line above
+from attribution_elt.kit.testing.suite import Bench, Expectations, conformance  # noqa: E402 - as well
+
+__all__ = ["Bench", "Expectations", "Output", "Row", "Rows", "conformance"]

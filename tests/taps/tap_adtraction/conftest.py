@@ -7,18 +7,13 @@ import pytest
 from attribution_elt.kit.http import client as http
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.adtraction import Adtraction
+from tests.taps.tap_adtraction.helpers import small
 
 
 @pytest.fixture
 def vendor(sandbox: Sandbox) -> Adtraction:
-    """Adtraction, as large as a test likes it."""
-    vendor = sandbox.adtraction
-    vendor.quota.limit = 10_000
-    vendor.quota.limits.clear()
-    vendor.markets = ("SE", "NO")
-    vendor.product_bytes = 100
-    vendor.feed_sizes = (25, 60, 40, 0)  # enough for every oddity of a feed
-    return vendor
+    """Adtraction with small feeds."""
+    return small(sandbox)
 
 
 @pytest.fixture(autouse=True)

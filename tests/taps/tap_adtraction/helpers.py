@@ -14,13 +14,24 @@ from typing import Any
 
 from tap_adtraction.tap import TapAdtraction
 
-from attribution_elt.sandbox import Fault, Recorded, Request
+from attribution_elt.sandbox import Fault, Recorded, Request, Sandbox
 from attribution_elt.sandbox.adtraction import Adtraction
 from tests import tap_process
 from tests.tap_process import Output, Row, Rows
 
 PARTNER_STREAMS = {"programs", "commissions", "feeds", "products"}
 STREAMS = PARTNER_STREAMS | {"channels"}
+
+
+def small(sandbox: Sandbox) -> Adtraction:
+    """Adtraction with small feeds and without a quota to wait for."""
+    vendor = sandbox.adtraction
+    vendor.quota.limit = 10_000
+    vendor.quota.limits.clear()
+    vendor.markets = ("SE", "NO")
+    vendor.product_bytes = 100
+    vendor.feed_sizes = (25, 60, 40, 0)  # enough for every oddity of a feed
+    return vendor
 
 
 def settings(vendor: Adtraction, **more: Any) -> dict[str, Any]:

@@ -6,14 +6,13 @@ import pytest
 
 from attribution_elt.kit.http import client as http
 from attribution_elt.sandbox import Sandbox
+from tests.taps.tap_ecdp.helpers import shrink
 
 
 @pytest.fixture
 def small(sandbox: Sandbox) -> Sandbox:
     """The sandbox with few orders."""
-    sandbox.ecdp.orders_per_day = 4
-    sandbox.ecdp.history_days = 40
-    sandbox.ecdp.restated_share = 0.05
+    shrink(sandbox)
     return sandbox
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.ecdp import Ecdp
 from tests import tap_process
 from tests.tap_process import Output, Row, Rows, selected
 
@@ -21,13 +22,25 @@ KEYS = {
 }
 
 
+def shrink(sandbox: Sandbox) -> None:
+    """Give the sandbox few orders, so that it is quick to read."""
+    sandbox.ecdp.orders_per_day = 4
+    sandbox.ecdp.history_days = 40
+    sandbox.ecdp.restated_share = 0.05
+
+
 def settings(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
     """Settings that open the sandbox and read all it has, up to its today."""
+    return settings_of(sandbox.ecdp, **more)
+
+
+def settings_of(vendor: Ecdp, **more: Any) -> dict[str, Any]:
+    """Settings that open the vendor and read all it has, up to its today."""
     given = {
-        "api_url": sandbox.ecdp.url,
-        "api_key": sandbox.ecdp.api_key,
-        "start_date": str(sandbox.ecdp.first_day),
-        "end_date": str(sandbox.clock.today),
+        "api_url": vendor.url,
+        "api_key": vendor.api_key,
+        "start_date": str(vendor.first_day),
+        "end_date": str(vendor.clock.today),
         "max_retries": 3,
         "request_timeout": 5,
         **more,

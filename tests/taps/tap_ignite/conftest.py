@@ -11,6 +11,7 @@ from tap_ignite import snapshot as lookback
 
 from attribution_elt.kit.http import client as http
 from attribution_elt.sandbox import Sandbox
+from tests.taps.tap_ignite.helpers import shrink
 
 
 @pytest.fixture
@@ -19,13 +20,6 @@ def today() -> Iterator[Sandbox]:
     with Sandbox(seed=7) as fresh:
         shrink(fresh)
         yield fresh
-
-
-def shrink(sandbox: Sandbox) -> None:
-    """Let the websites have fewer of everything that is asked for one by one."""
-    sizes = sandbox.ignite.sizes
-    sizes.visitors, sizes.products, sizes.members = 80, 20, 10
-    sizes.locations, sizes.audiences = 15, 10
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 from tap_ignite.tap import TapIgnite
 
 from attribution_elt.sandbox import Recorded, Sandbox
-from attribution_elt.sandbox.ignite import Website
+from attribution_elt.sandbox.ignite import Ignite, Website
 from tests import tap_process
 from tests.tap_process import Output, Row, Rows, selected
 
@@ -43,14 +43,26 @@ run_here = functools.partial(tap_process.run_here, TapIgnite)
 
 def settings(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
     """Settings that open the sandbox; `websites` may be `Website`s of it."""
+    return settings_of(sandbox.ignite, **more)
+
+
+def shrink(sandbox: Sandbox) -> None:
+    """Let the websites have fewer of everything that is asked for one by one."""
+    sizes = sandbox.ignite.sizes
+    sizes.visitors, sizes.products, sizes.members = 80, 20, 10
+    sizes.locations, sizes.audiences = 15, 10
+
+
+def settings_of(vendor: Ignite, **more: Any) -> dict[str, Any]:
+    """Settings that open the vendor; `websites` may be `Website`s of it."""
     websites = [
         {"name": site.name, "token": site.token, "secret": site.secret}
         if isinstance(site, Website)
         else site
-        for site in more.pop("websites", sandbox.ignite.websites)
+        for site in more.pop("websites", vendor.websites)
     ]
     return {
-        "api_url": sandbox.ignite.url,
+        "api_url": vendor.url,
         "websites": websites,
         "max_retries": 2,
         "request_timeout": 5,

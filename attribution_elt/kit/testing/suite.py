@@ -1,0 +1,356 @@
+"""The tests that every vendor's tap has to pass."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pytest
+from singer_sdk.testing import SuiteConfig, get_tap_test_class
+
+from attribution_elt.core import redaction
+from attribution_elt.kit.http import client
+from attribution_elt.kit.tap import VendorTap
+from attribution_elt.kit.testing import process
+from attribution_elt.kit.testing.process import Output, Row, lists_in, merged
+from attribution_elt.kit.testing.spellings import spellings
+from attribution_elt.sandbox import Fault, Sandbox
+from attribution_elt.sandbox.vendor import Vendor
+
+VendorT = TypeVar("VendorT", bound=Vendor)
+
+SECRET = "s3cr3t+key/with=all&of%it"  # noqa: S105 - made up
+HASH_KEY = "a key of the hash of sixteen characters"
+FAULTS = (
+    Fault("status", status=404, body=json.dumps({"message": f"nothing for {SECRET}"})),
+    Fault("status", status=500, body=json.dumps({"error": {"key": SECRET}})),
+    Fault("reset"),
+    Fault("truncate"),
+    Fault("html", body=f"<html>{SECRET}</html>"),
+    Fault("invalid_json"),
+    Fault("status", status=302),
+)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+@dataclass(frozen=True)
+class Expectations(Generic[VendorT]):
+    """What the suite needs to know of a vendor.
+
+    Attributes:
+        tap: the tap.
+        vendor: returns the vendor of a sandbox, made small enough for quick tests.
+        settings: returns settings that read everything, given the vendor and a folder for files.
+        rows: returns the rows of each stream that the vendor has, as records; properties that are
+            null may be left out.
+        set_secrets: makes a text the vendor's credentials.
+        personal: returns personal data that no output may show if `pii` is `hash` or `drop`, and
+            that no log may ever show.
+        volatile: columns that differ from run to run, or that `rows` cannot know.
+        today: day of the sandbox; None: the day of the test.
+    """
+
+    tap: type[VendorTap]
+    vendor: Callable[[Sandbox], VendorT]
+    settings: Callable[[VendorT, Path], dict[str, Any]]
+    rows: Callable[[VendorT], Mapping[str, Iterable[Row]]]
+    set_secrets: Callable[[VendorT, str], None]
+    personal: Callable[[VendorT], Iterable[str]] = lambda _vendor: ()
+    volatile: Collection[str] = ()
+    today: date | None = date(2026, 3, 31)
+    tolerated: Collection[str] = field(default=())
+    """Texts of warnings that a clean run may log."""
+
+
+@dataclass(frozen=True)
+class Bench(Generic[VendorT]):
+    """A vendor that is ready for a test."""
+
+    expectations: Expectations[VendorT]
+    vendor: VendorT
+    folder: Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Settings that read everything."""
+        return self.expectations.settings(self.vendor, self.folder)
+
+    def run(self, *arguments: str, **given: Any) -> Output:
+        """Run the tap as a process."""
+        config = given.pop("config", None) or self.config
+        return process.run(
+            self.folder, self.expectations.tap.name, *arguments, config=config, **given
+        )
+
+    def run_here(self, **given: Any) -> Output:
+        """Run the tap in this process."""
+        config = given.pop("config", None) or self.config
+        return process.run_here(self.expectations.tap, config, **given)
+
+    def assert_matches_truth(self, *outputs: Output) -> None:
+        """Check that a warehouse that loads these outputs in turn has exactly the vendor's rows."""
+        for stream, rows in self.expectations.rows(self.vendor).items():
+            loaded: process.Rows = {}
+            for output in outputs:
+                loaded |= output.rows(stream)
+            found = self.comparable(loaded.values())
+            expected = self.comparable(rows)
+            assert found == expected, (
+                f"{stream}: missing {[*(expected - found)][:3]}, extra {[*(found - expected)][:3]}"
+            )
+
+    def comparable(self, rows: Iterable[Row]) -> Counter[str]:
+        """Return rows as texts that are equal if the rows are."""
+        return Counter(self.text(row) for row in rows)
+
+    def text(self, row: Row) -> str:
+        """Return a row as a text that is equal if the row is."""
+        plain = {
+            name: _plain(value)
+            for name, value in row.items()
+            if value is not None and name not in self.expectations.volatile
+        }
+        return json.dumps(plain, sort_keys=True, default=str, ensure_ascii=False)
+
+    def assert_private(self, output: Output, config: Mapping[str, Any]) -> None:
+        """Check that an output shows neither secrets nor code, and that logs show no person."""
+        written = output.stdout.decode() + output.stderr
+        for secret in redaction.secrets_of(self.expectations.tap.config_jsonschema, dict(config)):
+            assert not [form for form in spellings(secret) if form in written]
+        for sign in ("Traceback", 'File "', "http://127"):
+            assert sign not in output.stderr
+        for person in self.expectations.personal(self.vendor):
+            assert person not in output.stderr
+
+
+def _plain(value: Any) -> Any:
+    """Return an instant in UTC, and anything else as it is."""
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        value = datetime.fromisoformat(value)
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def conformance(expectations: Expectations[VendorT]) -> type:
+    """Return a class of tests for a vendor's tap; the module that holds it has pytest run them.
+
+    It includes the SDK's own suite (`get_tap_test_class`). A vendor needs two files: one with
+    `rows` and what else the expectations are made of, and one with
+
+        TestTapX = conformance(Expectations(TapX, vendor, settings, rows, set_secrets))
+
+    Tests of what is special to the vendor stand beside it.
+    """
+    # the SDK's suite reads the streams while pytest collects the tests, before any fixture
+    sandbox = Sandbox(seed=7, today=expectations.today).__enter__()
+    config = expectations.settings(expectations.vendor(sandbox), Path(tempfile.mkdtemp()))
+    standard = get_tap_test_class(
+        expectations.tap, config=config, suite_config=SuiteConfig(max_records_limit=100)
+    )
+    name = f"Test{expectations.tap.__name__}"
+    members = {"expectations": expectations, "params": standard.params}
+    return type(name, (Conformance, standard), members)
+
+
+@pytest.mark.filterwarnings("ignore:No records were available")
+class Conformance:
+    """Tests of rows, resumption, refusals, settings, secrets, personal data and selection."""
+
+    expectations: Expectations[Any]
+
+    @pytest.fixture
+    def bench(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench[Any]]:
+        """A fresh vendor, and retries that do not wait."""
+        monkeypatch.setattr(client, "FIRST_WAIT", 0.0)
+        with Sandbox(seed=7, today=self.expectations.today) as sandbox:
+            yield Bench(self.expectations, self.expectations.vendor(sandbox), tmp_path)
+
+    # rows
+
+    def test_discovered_streams_have_exactly_the_vendor_s_rows(self, bench: Bench[Any]) -> None:
+        discovered = bench.run("--discover")
+        assert discovered.code == 0
+        assert bench.vendor.requests == []
+        catalog = json.loads(discovered.stdout)
+        output = bench.run(catalog=catalog)
+        assert (output.code, output.errors) == (0, [])
+        tolerated = self.expectations.tolerated
+        assert [w for w in output.warnings if not any(each in w for each in tolerated)] == []
+        bench.assert_matches_truth(output)
+        keys = {each["tap_stream_id"]: each["key_properties"] for each in catalog["streams"]}
+        assert keys.keys() == self.expectations.rows(bench.vendor).keys()
+        described: dict[str, set[str]] = {}
+        for message in output.messages:
+            if message["type"] == "SCHEMA":
+                assert message["key_properties"] == keys[message["stream"]]
+                described[message["stream"]] = set(message["schema"]["properties"])
+            elif message["type"] == "RECORD":
+                assert set(message["record"]) == described[message["stream"]]
+
+    def test_concurrency_changes_no_row_and_no_request_is_sent_twice(
+        self, bench: Bench[Any]
+    ) -> None:
+        records = []
+        for width in (1, 8):
+            bench.vendor.requests.clear()
+            config = {**bench.config, "max_concurrent_requests": width}
+            output = bench.run_here(config=config)
+            assert output.code == 0
+            sent = Counter(
+                (each.method, each.path, str(each.query), each.body)
+                for each in bench.vendor.requests
+            )
+            assert set(sent.values()) == {1}
+            assert max(each.in_flight for each in bench.vendor.requests) <= width
+            records.append(
+                [(each["stream"], bench.text(each["record"])) for each in output.of("RECORD")]
+            )
+        assert records[0] == records[1]
+
+    # resumption
+
+    @pytest.mark.parametrize("part", [0.02, 0.5])
+    def test_a_killed_run_loses_nothing(self, bench: Bench[Any], part: float) -> None:
+        lines = len(bench.run_here().stdout.splitlines())
+        number = iter(range(int(lines * part), -1, -1))
+        bench.vendor.latency = 0.01
+        killed = process.killed(
+            bench.folder,
+            self.expectations.tap.name,
+            lambda _line: next(number, 0) == 0,
+            config=bench.config,
+        )
+        assert killed.code == -signal.SIGKILL
+        bench.vendor.latency = 0.0
+        rest = bench.run_here(state=merged(*killed.states))
+        assert rest.code == 0
+        bench.assert_matches_truth(killed, rest)
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_a_run_resumes_from_any_state(self, bench: Bench[Any], seed: int) -> None:
+        whole = bench.run_here()
+        lines = whole.stdout.splitlines(keepends=True)
+        cut = Output(b"".join(lines[: random.Random(seed).randrange(len(lines))]))
+        state = merged(*cut.states)
+        assert not lists_in(state)
+        bench.assert_matches_truth(cut, bench.run_here(state=state))
+
+    # refusals
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_refused_credentials_end_the_run_with_a_line_that_names_the_setting(
+        self, bench: Bench[Any], status: int
+    ) -> None:
+        self.expectations.set_secrets(bench.vendor, SECRET)
+        body = json.dumps({"message": f"bad key {SECRET}"})
+        bench.vendor.faults.add(Fault("status", status=status, times=None, body=body))
+        config = bench.config
+        output = bench.run(level="DEBUG", config=config)
+        assert output.code == 1
+        assert output.of("RECORD") == []
+        accounts = self.expectations.tap(config=config).make_clients().values()
+        assert len(output.errors) == len(accounts)
+        for account in accounts:
+            words = (account.vendor, account.account, str(status), account.credential)
+            assert any(all(word in line for word in words) for line in output.errors)
+        bench.assert_private(output, config)
+
+    def test_the_connection_test_reads_a_record_of_each_stream(self, bench: Bench[Any]) -> None:
+        output = bench.run("--test")
+        assert (output.code, output.errors) == (0, [])
+        rows = self.expectations.rows(bench.vendor)
+        assert {each: len(output.records(each)) for each in rows} == dict.fromkeys(rows, 1)
+        bench.vendor.faults.add(Fault("status", status=401, times=None))
+        refused = bench.run("--test")
+        assert (refused.code, len(refused.errors)) == (1, 1)
+
+    # settings
+
+    def test_every_setting_is_documented(self, bench: Bench[Any]) -> None:
+        about = json.loads(bench.run("--about", "--format=json").stdout)
+        for name, setting in about["settings"]["properties"].items():
+            assert setting.get("title"), name
+            assert setting.get("description"), name
+        assert "batch" not in about["capabilities"]
+        assert about["version"] in bench.run("--version").stdout.decode()
+
+    def test_each_wrong_setting_is_a_line_and_no_request_is_sent(self, bench: Bench[Any]) -> None:
+        self.expectations.set_secrets(bench.vendor, SECRET)
+        schema = self.expectations.tap.config_jsonschema
+        given = bench.config
+        odd = {"max_retries": "many", "request_timeout": [0], "pii": "hush"}
+        config = {**given, **odd}
+        required = [name for name in schema.get("required", ()) if name in config]
+        for name in required:
+            del config[name]
+        output = bench.run(level="DEBUG", config=config)
+        assert (output.code, output.stdout) == (1, b"")
+        for name in (*odd, *required):
+            assert len([line for line in output.errors if f"'{name}'" in line]) == 1, name
+        assert bench.vendor.requests == []
+        bench.assert_private(output, given)
+
+    # secrets and personal data
+
+    def test_failures_show_neither_secrets_nor_people(self, bench: Bench[Any]) -> None:
+        self.expectations.set_secrets(bench.vendor, SECRET)
+        for fault in FAULTS:
+            bench.vendor.faults.add(fault)
+        config = {**bench.config, "max_retries": 1, "max_concurrent_requests": 1}
+        output = bench.run(level="DEBUG", config=config)
+        assert output.code == 1
+        assert output.errors
+        bench.assert_private(output, config)
+
+    def test_a_vendor_that_cannot_be_reached_is_one_line(self, bench: Bench[Any]) -> None:
+        config = {**bench.config, "api_url": "http://127.0.0.1:9", "max_retries": 1}
+        output = bench.run(config=config)
+        assert output.code == 1
+        (line,) = output.errors
+        assert "refused" in line
+        bench.assert_private(output, config)
+
+    @pytest.mark.parametrize("pii", ["hash", "drop"])
+    def test_masked_records_show_no_people(self, bench: Bench[Any], pii: str) -> None:
+        people = set(self.expectations.personal(bench.vendor))
+        kept = bench.run_here()
+        assert all(person in kept.stdout.decode() for person in people)
+        config = {**bench.config, "pii": pii, "pii_key": HASH_KEY}
+        masked = bench.run_here(config=config)
+        assert masked.code == 0
+        assert len(masked.of("RECORD")) == len(kept.of("RECORD"))
+        assert not [person for person in people if person in masked.stdout.decode()]
+        again = bench.run_here(config=config)
+        assert bench.comparable(masked.of("RECORD")) == bench.comparable(again.of("RECORD"))
+
+    # selection
+
+    def test_a_stream_alone_has_the_rows_that_it_has_among_all(self, bench: Bench[Any]) -> None:
+        whole = bench.run_here()
+        for stream in self.expectations.rows(bench.vendor):
+            catalog = process.selected(self.expectations.tap(config=bench.config), [stream])
+            alone = bench.run_here(catalog=catalog)
+            assert {each["stream"] for each in alone.of("RECORD")} <= {stream}
+            assert bench.comparable(alone.records(stream)) == bench.comparable(
+                whole.records(stream)
+            )
+
+    def test_a_deselected_property_is_neither_in_schema_nor_in_records(
+        self, bench: Bench[Any]
+    ) -> None:
+        tap = self.expectations.tap(config=bench.config)
+        streams = list(self.expectations.rows(bench.vendor))
+        catalog = process.selected(tap, streams, without=["_extra"])
+        output = bench.run_here(catalog=catalog)
+        for stream in streams:
+            (*_, schema) = output.of("SCHEMA", stream)
+            assert "_extra" not in schema["schema"]["properties"]
+            assert not any("_extra" in record for record in output.records(stream))
