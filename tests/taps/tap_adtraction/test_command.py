@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +13,8 @@ from attribution_elt.sandbox.adtraction import Adtraction
 from tests.taps.tap_adtraction.helpers import (
     PARTNER_STREAMS,
     STREAMS,
-    all_bookmarks,
-    bookmarks,
     complete,
     only,
-    run,
     run_here,
     settings,
 )
@@ -52,24 +46,6 @@ SETTINGS = TOKENS | {
 }
 
 
-def test_what_discovery_tells_can_be_run(vendor: Adtraction, tmp_path: Path) -> None:
-    config = settings(vendor)
-    discovered = run(tmp_path, config, "--discover")
-    assert discovered.code == 0
-    assert vendor.requests == []
-    document = json.loads(discovered.stdout)
-    streams = {entry["tap_stream_id"]: entry for entry in document["streams"]}
-    assert {name: entry["key_properties"] for name, entry in streams.items()} == KEYS
-    incremental = {n: e["replication_key"] for n, e in streams.items() if e.get("replication_key")}
-    assert incremental == {"products": "feed_last_updated"}
-    output = run(tmp_path, config, catalog=document)
-    assert output.code == 0
-    assert complete(vendor, output)
-    assert output.errors == []
-    assert len(output.warnings) == 2, "a property and a date that no schema knows"
-    assert bookmarks(output.states[-1]) == all_bookmarks(vendor)
-
-
 @pytest.mark.parametrize(
     ("tokens", "streams"),
     [
@@ -94,14 +70,6 @@ def test_a_client_s_token_needs_no_markets(vendor: Adtraction) -> None:
     assert complete(vendor, run_here(config), streams={"channels"})
 
 
-def test_the_connection_test_takes_a_record_of_each_stream(
-    vendor: Adtraction, tmp_path: Path
-) -> None:
-    output = run(tmp_path, settings(vendor), "--test")
-    assert (output.code, output.errors) == (0, [])
-    assert {name: len(output.records(name)) for name in STREAMS} == dict.fromkeys(STREAMS, 1)
-
-
 def test_the_connection_test_does_without_products_where_there_is_no_channel(
     vendor: Adtraction,
 ) -> None:
@@ -112,23 +80,6 @@ def test_the_connection_test_tells_which_token_is_wrong(vendor: Adtraction) -> N
     vendor.faults.add(Fault("status", status=401, match="/client/", times=None))
     with pytest.raises(CredentialsError, match=r"Adtraction.* 401.* client_token"):
         TapAdtraction(config=settings(vendor)).run_connection_test()
-
-
-def test_version(tmp_path: Path) -> None:
-    output = run(tmp_path, {}, "--version")
-    assert output.code == 0
-    assert f"tap-adtraction v{version('attribution-elt')}," in output.stdout.decode()
-
-
-def test_about(tmp_path: Path) -> None:
-    about = json.loads(run(tmp_path, {}, "--about", "--format=json").stdout)
-    known: dict[str, Any] = about["settings"]["properties"]
-    assert set(known) >= SETTINGS
-    assert not about["settings"].get("required")
-    assert {name for name, each in known.items() if each.get("secret")} == TOKENS | {"pii_key"}
-    assert known["auth_location"]["default"] == "header"
-    assert known["api_url"]["default"] == "https://api.adtraction.net/v3"
-    assert all(each.get("description") for each in known.values())
 
 
 BAD: list[tuple[dict[str, Any], list[str]]] = [
@@ -168,18 +119,6 @@ def test_settings_that_cannot_work_are_a_line_each(
 def test_settings_that_are_null_are_as_if_not_set(vendor: Adtraction) -> None:
     nulls = dict.fromkeys(SETTINGS - TOKENS - {"markets", "channel_ids", "api_url"})
     assert complete(vendor, run_here(settings(vendor, **nulls)))
-
-
-def test_a_run_with_settings_that_cannot_work_ends_before_any_request(
-    vendor: Adtraction, tmp_path: Path
-) -> None:
-    wrong = {"partner_token": [vendor.partner_token], "auth_location": "body", "markets": "SE"}
-    output = run(tmp_path, settings(vendor, **wrong), level="DEBUG")
-    assert (output.code, len(output.errors)) == (1, 3)
-    assert "'body' must be one of header, query" in output.stderr
-    assert "Traceback" not in output.stderr
-    assert vendor.partner_token not in output.stderr
-    assert (output.stdout, vendor.requests) == (b"", [])
 
 
 def test_products_without_channels_end_the_run_before_any_request(vendor: Adtraction) -> None:

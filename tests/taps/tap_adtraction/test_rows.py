@@ -2,51 +2,24 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.adtraction import Adtraction
 from attribution_elt.sandbox.adtraction.stockholm import iso
 from tests.taps.tap_adtraction.helpers import (
-    STREAMS,
     answering,
     asked,
     bookmarks,
     complete,
-    expected,
-    only,
     run_here,
     settings,
     told,
 )
 
 PROGRAM = {"programId": 1, "market": "SE"}
-
-
-def test_all_five_streams_equal_the_vendor_s_truth(vendor: Adtraction) -> None:
-    output = run_here(settings(vendor))
-    assert complete(vendor, output)
-    assert output.code == 0
-    truth = expected(vendor)
-    assert {name: len(output.records(name)) for name in STREAMS} == {
-        name: len(rows) for name, rows in truth.items()
-    }, "no row twice"
-    assert len(truth["products"]) > 200
-
-
-def test_each_message_s_schema_names_its_records_properties(vendor: Adtraction) -> None:
-    output = run_here(settings(vendor))
-    for name in STREAMS:
-        schemas = output.of("SCHEMA", name)
-        assert all(schema == schemas[0] for schema in schemas)
-        properties = schemas[0]["schema"]["properties"]
-        assert {frozenset(row) for row in output.records(name)} == {frozenset(properties)}
-        nullable = {key for key, each in properties.items() if "null" in each["type"]}
-        assert properties.keys() - nullable == set(schemas[0]["key_properties"])
 
 
 def test_commissions_and_feeds_cost_no_request(vendor: Adtraction) -> None:
@@ -234,37 +207,3 @@ def test_a_program_without_an_id_is_told_and_the_others_land(vendor: Adtraction)
     assert [row["program_id"] for row in output.records("programs")] == [1]
     assert (output.code, len(output.stderr.splitlines())) == (1, 1)
     assert "programs: 2 rows without a usable key" in output.stderr
-
-
-@pytest.mark.parametrize("stream", sorted(STREAMS))
-def test_a_stream_alone_is_what_it_is_among_all(vendor: Adtraction, stream: str) -> None:
-    vendor.feed_sizes = (5, 9)
-    config = settings(vendor)
-    output = run_here(config, catalog=only(config, stream))
-    assert {message["stream"] for message in output.of("SCHEMA")} == {stream}
-    assert complete(vendor, output, streams=[stream])
-    assert bool(asked(vendor, "feed")) == (stream == "products")
-    assert bool(asked(vendor, "channels")) == (stream == "channels")
-
-
-def test_a_deselected_property_is_in_neither_schema_nor_records(vendor: Adtraction) -> None:
-    config = settings(vendor)
-    without = ("product_name", "tracking_url", "product_key")
-    output = run_here(config, catalog=only(config, "products", without=without))
-    (schema,) = (message["schema"] for message in output.of("SCHEMA"))
-    assert schema["properties"].keys() == output.records("products")[0].keys()
-    assert "product_key" in schema["properties"], "a key cannot be deselected"
-    assert b"Espressokopp" not in output.stdout.replace(b"Espressokopp%20", b"")
-
-
-def test_one_request_in_flight_or_eight_give_the_same_bytes(vendor: Adtraction) -> None:
-    vendor.feed_sizes = (3, 40, 7, 0, 90)
-    one = run_here(settings(vendor, max_concurrent_requests=1))
-    assert max(request.in_flight for request in vendor.requests) == 1
-    vendor.requests.clear()
-    rng = random.Random(3)
-    for _ in range(20):
-        vendor.faults.add(Fault("slow", delay=rng.random() / 20))
-    eight = run_here(settings(vendor, max_concurrent_requests=8))
-    assert 1 < max(request.in_flight for request in vendor.requests) <= 8
-    assert one.stdout == eight.stdout

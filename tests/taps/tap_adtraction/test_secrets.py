@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from attribution_elt.kit.testing.spellings import spellings
-from attribution_elt.sandbox import Fault, Sandbox
+from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.adtraction import Adtraction
 from tests.tap_process import Output
 from tests.taps.tap_adtraction.helpers import all_bookmarks, feed_requests, run, run_here, settings
@@ -54,13 +54,6 @@ def keeps_its_secrets(output: Output) -> bool:
     return True
 
 
-def test_a_run_that_succeeds(vendor: Adtraction, tmp_path: Path) -> None:
-    output = debug(vendor, tmp_path, "query")
-    assert keeps_its_secrets(output)
-    assert (output.code, output.errors) == (0, [])
-    assert "answered 200" in output.stderr, "each request is told"
-
-
 @pytest.mark.parametrize("location", ["header", "query"])
 def test_feeds_that_fail_in_every_way(vendor: Adtraction, tmp_path: Path, location: str) -> None:
     vendor.markets = ("SE", "NO", "DE")
@@ -93,17 +86,6 @@ def test_tokens_that_are_refused(
     assert len([line for line in output.errors if refused in line]) == 1
     assert len([line for line in output.errors if f"channels: answered {client}" in line]) == 1
     assert len(output.errors) == 2
-
-
-def test_a_vendor_that_is_not_there(tmp_path: Path) -> None:
-    with Sandbox() as gone:
-        vendor = gone.adtraction
-    output = debug(vendor, tmp_path, "query")
-    assert keeps_its_secrets(output)
-    assert output.code == 1
-    (error,) = output.errors
-    assert "Adtraction" in error
-    assert "refused" in error
 
 
 @pytest.mark.parametrize("status", [400, 200])

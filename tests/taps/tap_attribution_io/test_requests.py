@@ -74,17 +74,6 @@ def test_a_base_url_may_end_with_a_slash(vendor: AttributionIo) -> None:
     assert holds(vendor, run_here(settings(vendor, api_url=f"{vendor.url}/")))
 
 
-def test_the_number_of_requests_in_flight_changes_no_byte(vendor: AttributionIo) -> None:
-    outputs = []
-    for width in (1, 8, 64):
-        vendor.requests.clear()
-        outputs.append(run_here(settings(vendor, max_concurrent_requests=width)))
-        assert max(request.in_flight for request in vendor.requests) <= width
-    lines = [[line for line in each.stdout.splitlines() if b'"RECORD"' in line] for each in outputs]
-    assert lines[0] == lines[1] == lines[2]
-    assert len(outputs[0].states) == len(outputs[1].states) == len(outputs[2].states)
-
-
 def test_the_order_of_the_ids_changes_no_byte_of_the_rows(vendor: AttributionIo) -> None:
     forward = run_here(settings(vendor))
     backward = run_here(settings(vendor, customer_ids=vendor.client_ids[::-1]))

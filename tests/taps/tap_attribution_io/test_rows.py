@@ -11,7 +11,7 @@ import pytest
 from attribution_elt.sandbox import Fault, Sandbox
 from attribution_elt.sandbox.attribution_io import AttributionIo
 from tests.tap_process import Output
-from tests.taps.tap_attribution_io.helpers import KEYS, asked, holds, run_here, settings, valued
+from tests.taps.tap_attribution_io.helpers import KEYS, holds, run_here, settings, valued
 
 
 def one(vendor: AttributionIo, customer: dict[str, Any], **more: Any) -> Output:
@@ -19,16 +19,6 @@ def one(vendor: AttributionIo, customer: dict[str, Any], **more: Any) -> Output:
     body = json.dumps({"customer": customer})
     vendor.faults.add(Fault("status", status=200, body=body))
     return run_here(settings(vendor, customer_ids=["a"], **more))
-
-
-def test_all_eight_streams_are_the_truth(vendor: AttributionIo) -> None:
-    vendor.customer_count = 100
-    output = run_here(settings(vendor))
-    assert output.code == 0
-    assert holds(vendor, output)
-    keys = {message["stream"]: tuple(message["key_properties"]) for message in output.of("SCHEMA")}
-    assert keys == KEYS
-    assert sorted(asked(vendor)) == sorted(vendor.client_ids), "each customer is asked for once"
 
 
 def test_time_passes_and_the_warehouse_keeps_up(sandbox: Sandbox, vendor: AttributionIo) -> None:

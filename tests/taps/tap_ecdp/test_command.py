@@ -13,12 +13,8 @@ from tap_ecdp.tap import TapEcdp
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.sandbox import Fault, Sandbox
 from tests.taps.tap_ecdp.helpers import (
-    KEYS,
     LINES,
     ORDERS,
-    catalog,
-    complete,
-    reached,
     run,
     settings,
 )
@@ -42,48 +38,6 @@ SETTINGS = {
 }
 
 
-def test_a_run_lands_everything_and_ends_with_0(small: Sandbox, tmp_path: Path) -> None:
-    output = run(tmp_path, settings(small, reporting_currency="EUR"))
-    assert output.code == 0
-    assert complete(small, output, currency="EUR")
-    assert (output.errors, output.warnings) == ([], [])
-    assert reached(output) == {"2026-03-31T00:00:00Z"}
-
-
-def test_what_discovery_tells_can_be_run(small: Sandbox, tmp_path: Path) -> None:
-    config = settings(small)
-    discovered = run(tmp_path, config, "--discover")
-    assert discovered.code == 0
-    document = json.loads(discovered.stdout)
-    streams = {entry["tap_stream_id"]: entry for entry in document["streams"]}
-    assert {name: tuple(entry["key_properties"]) for name, entry in streams.items()} == KEYS
-    assert {entry["replication_key"] for entry in streams.values()} == {"order_date_time"}
-    assert complete(small, run(tmp_path, config, catalog=document))
-
-
-def test_discovery_needs_no_settings(tmp_path: Path) -> None:
-    assert run(tmp_path, {}, "--discover").code == 0
-
-
-def test_the_connection_test(small: Sandbox, tmp_path: Path) -> None:
-    output = run(tmp_path, settings(small), "--test")
-    assert output.code == 0
-    assert [len(output.records(name)) for name in KEYS] == [1, 1]
-
-
-def test_the_connection_test_with_a_wrong_key(small: Sandbox, tmp_path: Path) -> None:
-    output = run(tmp_path, settings(small, api_key="wrong"), "--test")
-    assert output.code == 1
-    (error,) = output.errors
-    assert all(word in error for word in ("ECDP", "401", "api_key"))
-
-
-def test_version(tmp_path: Path) -> None:
-    output = run(tmp_path, {}, "--version")
-    assert output.code == 0
-    assert f"tap-ecdp v{version('attribution-elt')}," in output.stdout.decode() + output.stderr
-
-
 def test_about_as_json(tmp_path: Path) -> None:
     about = json.loads(run(tmp_path, {}, "--about", "--format=json").stdout)
     known: dict[str, Any] = about["settings"]["properties"]
@@ -102,11 +56,6 @@ def test_about_as_json(tmp_path: Path) -> None:
     assert all(each.get("description") for each in known.values())
     assert about["version"] == version("attribution-elt")
     assert "batch" not in about["capabilities"]
-
-
-def test_about_as_markdown(tmp_path: Path) -> None:
-    text = run(tmp_path, {}, "--about", "--format=markdown").stdout.decode()
-    assert all(f"| {name} |" in text for name in SETTINGS)
 
 
 def test_settings_from_several_files(small: Sandbox, tmp_path: Path) -> None:
@@ -178,17 +127,6 @@ def test_a_settings_file_that_is_no_settings_file(
     assert small.ecdp.requests == []
 
 
-def test_a_vendor_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
-    with Sandbox() as gone:
-        config = settings(gone, start_date="2026-01-01", end_date="2026-02-01", max_retries=1)
-    output = run(tmp_path, config)
-    assert output.code == 1
-    assert "Traceback" not in output.stderr
-    (error,) = output.errors
-    assert "ECDP" in error
-    assert "refused" in error
-
-
 MAPS: dict[str, Any] = {
     ORDERS: {
         "__filter__": "original_currency == 'PLN'",
@@ -235,18 +173,6 @@ def test_a_stream_map_that_cannot_work_is_one_line_and_tells_nothing_of_anyone(
     assert output.code == 1
     assert "Traceback" not in output.stderr
     assert "@example.com" not in output.stderr
-
-
-def test_records_come_after_their_schema(small: Sandbox, tmp_path: Path) -> None:
-    config = settings(small)
-    output = run(tmp_path, config, catalog=catalog(config, ORDERS))
-    known: set[str] = set()
-    for message in output.messages:
-        if message["type"] == "SCHEMA":
-            known.add(message["stream"])
-        elif message["type"] == "RECORD":
-            assert message["stream"] in known
-    assert known == {ORDERS}
 
 
 def test_an_unknown_property_is_one_warning(small: Sandbox, tmp_path: Path) -> None:

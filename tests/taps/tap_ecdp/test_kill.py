@@ -11,7 +11,7 @@ import pytest
 
 from attribution_elt.sandbox import Sandbox
 from tests.tap_process import Output, command, environment, merged
-from tests.taps.tap_ecdp.helpers import bookmarks, complete, run_here, settings
+from tests.taps.tap_ecdp.helpers import complete, run_here, settings
 
 
 def stopped(folder: Path, config: dict[str, Any], lines: int, by: signal.Signals) -> Output:
@@ -30,24 +30,6 @@ def stopped(folder: Path, config: dict[str, Any], lines: int, by: signal.Signals
         process.send_signal(by)
         read += process.stdout.read()
     return Output(read, (folder / "stderr").read_text(), process.returncode)
-
-
-@pytest.mark.parametrize("lines", [1, 3, 40, 160, 400])
-def test_killed_at_any_moment_the_next_run_brings_the_rest(
-    small: Sandbox, tmp_path: Path, lines: int
-) -> None:
-    small.ecdp.latency = 0.05
-    config = settings(small, window_days=2, max_concurrent_requests=2, lookback_days=3)
-    killed = stopped(tmp_path, config, lines, signal.SIGKILL)
-    assert killed.code == -signal.SIGKILL
-    state = merged(*killed.states)
-    small.ecdp.latency = 0
-    small.ecdp.requests.clear()
-    rest = run_here(config, state=state)
-    assert complete(small, killed, rest)
-    windows_done = len({mark for each in killed.states for mark in bookmarks(each) if mark})
-    if windows_done > 3:
-        assert len(small.ecdp.requests) < 21, "what was done is not read again"
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])

@@ -8,17 +8,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from attribution_elt.sandbox import Sandbox
-from tests.tap_process import Output, command, merged
+from tests.tap_process import Output, command
 from tests.taps.tap_ignite.helpers import (
     KEYS,
     days_ago,
     expected,
-    holds,
-    killed,
-    marks,
     only,
     requests,
     run_here,
@@ -63,40 +58,6 @@ def test_2000_audiences_are_quick_in_flat_memory_with_a_small_state(
     assert memory < 1.1 * little
     assert len(json.dumps(many.states[-1])) < 500
     assert len(many.states) < 10
-
-
-@pytest.mark.parametrize("after", ["audience_members", "products"])
-def test_after_a_kill_the_next_run_brings_what_is_missing(
-    today: Sandbox, tmp_path: Path, after: str
-) -> None:
-    today.ignite.latency = 0.005
-    config = settings(today)
-    name = f'"RECORD","stream":"{after}"'.encode()
-    first = killed(tmp_path, after=lambda line: name in line, config=config)
-    assert first.code == -9
-    state = merged(*first.states)
-    since = days_ago(today, 30)
-    second = run_here(config, state=state)
-    assert second.code == 0
-    both = Output(first.stdout[: first.stdout.rfind(b"\n") + 1] + second.stdout)
-    for site in today.ignite.websites:
-        for stream, rows in expected(site, since).items():
-            done = site.name in marks(state, stream)
-            found = {key for key in both.rows(stream) if key[0] == site.name}
-            assert found == rows.keys(), stream
-            assert not done or rows.items() <= first.rows(stream).items()
-
-
-def test_the_number_of_requests_in_flight_changes_no_byte(sandbox: Sandbox) -> None:
-    site = sandbox.ignite.websites[1]
-    outputs = []
-    for width in (1, 8, 64):
-        sandbox.ignite.requests.clear()
-        config = settings(sandbox, websites=[site], max_concurrent_requests=width)
-        outputs.append(run_here(config))
-        assert max(request.in_flight for request in sandbox.ignite.requests) <= width
-    assert len({output.stdout for output in outputs}) == 1
-    assert holds(outputs[0], site, days_ago(sandbox, 30))
 
 
 def test_states_are_few_and_small(sandbox: Sandbox) -> None:

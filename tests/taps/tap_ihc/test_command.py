@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ import pytest
 from tap_ihc.tap import TapIhc
 
 from attribution_elt.kit.errors import InvalidSettingsError, TapError
-from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.ihc import Ihc
 from attribution_elt.sandbox.ihc.journeys import invalid_journeys
@@ -32,20 +29,6 @@ PHASE = {
     "redistribution_channel_labels": ["Direct"],
 }
 KEYS = ["conv_type_id", "conversion_id", "session_id"]
-
-
-def test_version_about_and_discovery_need_no_vendor(vendor: Ihc, tmp_path: Path) -> None:
-    assert version("attribution-elt") in run(tmp_path, "--version").stdout.decode()
-    about = json.loads(run(tmp_path, "--about", "--format=json").stdout)
-    assert about["name"] == "tap-ihc"
-    assert about["settings"]["properties"]["api_key"]["secret"] is True
-    config = settings(vendor, file_of(tmp_path / "j.csv", short(1)))
-    catalog = TapIhc(config=config).catalog_dict
-    assert {each["tap_stream_id"]: [*each["key_properties"]] for each in catalog["streams"]} == {
-        "attributions": KEYS,
-        "failures": KEYS,
-    }
-    assert sent(vendor) == []
 
 
 def test_a_connection_test_costs_one_request_of_one_journey(vendor: Ihc, tmp_path: Path) -> None:
@@ -71,24 +54,6 @@ def test_a_connection_test_that_fails_is_one_request_and_says_why(
         TapIhc(config=config).run_connection_test()
     assert all(word in str(raised.value) for word in words)
     assert sessions_sent(vendor) == [3]
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_are_one_line_and_no_secret_is_shown(
-    vendor: Ihc, tmp_path: Path, status: int
-) -> None:
-    key = "s3cr3t+key/with=all&of%it"
-    body = json.dumps({"message": f"key {key} is refused"})
-    vendor.faults.add(Fault("status", status=status, times=None, body=body))
-    config = settings(vendor, file_of(tmp_path / "j.jsonl", short(200)), api_key=key)
-    output = run(tmp_path, config=config, level="DEBUG")
-    assert output.code == 1
-    (line,) = output.errors
-    assert all(word in line for word in ("IHC", str(status), "api_key"))
-    assert "Traceback" not in output.stderr
-    assert len(sent(vendor)) == 1
-    said = output.stdout.decode() + output.stderr
-    assert not any(each in said for each in spellings(key))
 
 
 def test_neither_secrets_nor_ids_are_logged(vendor: Ihc, tmp_path: Path) -> None:
