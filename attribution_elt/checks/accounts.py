@@ -1,4 +1,4 @@
-"""Whether the vendors' accounts work, asked as cheaply as each vendor allows."""
+"""Checks of the vendors' accounts, each by the vendor's cheapest request."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from attribution_elt.kit.windows import HistoryNeed
 from attribution_elt.meltano.project import Extractor, Project
 
 IMPATIENT = {"max_retries": 1, "request_timeout": 30}
-"""Settings of taps that ask once and do not wait long; a run is more patient."""
+"""Settings for one request without a long wait; a run is more patient."""
 SKEW = 60
-"""Seconds by which a vendor's clock may differ from ours before somebody should set one."""
+"""Most seconds between a vendor's clock and ours."""
 SOON = 7
-"""Days before a vendor forgets what the next run wants, from which on that is told."""
+"""Days before the vendor drops data of the next run; a problem from there on."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What Meltano keeps for a tap's next run: its state and its catalogue."""
+    """Meltano's state and catalogue for the next run of a tap."""
 
     state: dict[str, Any] | None = None
     catalog: dict[str, Any] | None = None
@@ -32,14 +32,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Probe:
-    """An account to ask; without a client what there is to say has been found already."""
+    """An account and its client; without a client the finding is complete."""
 
     finding: Finding
     client: Client | None = None
 
 
 def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
-    """Ask Meltano what it keeps for a tap, where that says what the vendor will have forgotten."""
+    """Return what Meltano keeps for a tap whose vendor drops old data, or why it cannot be read."""
     if not extractor.tap.has_retention:
         return Kept()
     try:
@@ -50,7 +50,7 @@ def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
 
 
 def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:
-    """Yield the accounts of an extractor; no request is sent yet."""
+    """Yield the accounts of an extractor without sending a request."""
     if isinstance(kept, OpsError):
         yield Probe(Finding(extractor.name, problems=[str(kept)]))
         return
@@ -72,13 +72,13 @@ def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:
 
 
 def finding(probe: Probe) -> Finding:
-    """Ask a vendor, and return what is found."""
+    """Send the request of an account and return the finding."""
     found, client = probe.finding, probe.client
     if client is None:
         return found
     request = client.credentials_request()
     if request is None:
-        found.facts.insert(0, "settings are valid; not asked, for every request costs quota")
+        found.facts.insert(0, "settings are valid; no request sent, because each costs quota")
         return found
     try:
         client.fetch(request).close()
@@ -87,9 +87,9 @@ def finding(probe: Probe) -> Finding:
     else:
         refusal = None
     if refusal is None:
-        found.facts.insert(0, "credentials hold")
+        found.facts.insert(0, "credentials are valid")
     else:
-        later = ": its quota is used up for now, try later" if refusal.status == 429 else ""
+        later = ": the quota is used up, try later" if refusal.status == 429 else ""
         found.problems.append(f"{refusal}{later}")
     if client.last_headers is not None:
         _judge_head(found, client.last_headers)
@@ -107,20 +107,20 @@ def _judge_head(found: Finding, head: Head) -> None:
         found.facts.append(f"clocks differ by {abs(ahead):.0f} s" if ahead else "clocks agree")
     if head.remaining is not None:
         of = f" of {head.limit}" if head.limit is not None else ""
-        found.facts.append(f"{head.remaining}{of} requests left in the quota's window")
+        found.facts.append(f"{head.remaining}{of} requests left in the quota window")
 
 
 def _judge_reach(found: Finding, client: Client, reach: HistoryNeed) -> None:
     left = (reach.wanted - reach.earliest).days
     if left < 0:
         found.problems.append(
-            f"{-left} days from {reach.wanted} on are lost: {client.vendor} forgets what was "
-            f"before {reach.earliest}; run it before more are"
+            f"{-left} days from {reach.wanted} are lost: {client.vendor} drops data from before "
+            f"{reach.earliest}; run the tap before more are lost"
         )
     elif left < SOON:
         found.problems.append(
-            f"run it within {left} days: it wants everything since {reach.wanted}, and "
-            f"{client.vendor} forgets what was before {reach.earliest}"
+            f"run the tap within {left} days: it needs data since {reach.wanted}, and "
+            f"{client.vendor} drops data from before {reach.earliest}"
         )
     else:
-        found.facts.append(f"{left} days until what the next run wants is forgotten")
+        found.facts.append(f"{left} days until the vendor drops data that the next run needs")

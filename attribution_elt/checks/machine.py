@@ -1,4 +1,4 @@
-"""The machine that runs are on."""
+"""Checks of the machine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import tempfile
 from attribution_elt.checks.findings import Finding
 
 ROOM = 1 << 30
-"""Bytes for the answers that wait there, several at once, of up to some 100 MB."""
+"""Bytes for responses in temporary files: several at a time, of up to 100 MB."""
 
 
 def finding() -> Finding:
-    """Look whether answers can be spooled: written to temporary files until they are whole."""
+    """Check that responses can be written to temporary files."""
     found = Finding("this machine")
     try:
         folder = tempfile.gettempdir()
@@ -25,7 +25,7 @@ def finding() -> Finding:
         return found
     room = f"{free / (1 << 30):.1f} GiB free in {folder}"
     if free < ROOM:
-        found.problems.append(f"{room}, too little for answers to wait in: make room or set TMPDIR")
+        found.problems.append(f"{room}, too little for responses: make room or set TMPDIR")
     else:
         found.facts.append(room)
     return found

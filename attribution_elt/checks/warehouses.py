@@ -1,4 +1,4 @@
-"""Whether the warehouse is there, and lets the loader work."""
+"""Checks of the warehouse: connection, rights, clock and views."""
 
 # ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
 
@@ -11,28 +11,28 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect, is_through_dlt
 
 from attribution_elt.checks.findings import Finding
-from attribution_elt.core.errors import in_a_line
-from attribution_elt.core.redaction import passwords_of, redactor, secrets_of
-from attribution_elt.meltano.project import Loader
+from attribution_elt.core.errors import OpsError, in_a_line
+from attribution_elt.meltano import views
+from attribution_elt.meltano.project import Loader, Project
+from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
 
 SKEW = 60
-"""Seconds by which the warehouse's clock may differ from ours before somebody should set one."""
+"""Most seconds between the warehouse's clock and ours."""
 TIME_ZONES = {
     "postgres": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
     "postgresql": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
 }
-"""By scheme: in which time zone others see what is stored as instants."""
-_SECRET = {"properties": {"url": {"secret": True}}}
+"""By scheme of the URL: the query of the time zone that other clients get instants in."""
 
 
 def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
-    """Look whether tables can be made and written in these schemas; nothing is left behind."""
+    """Check that tables can be created and written in these schemas; nothing is left behind."""
     keep_secret(loader.url)
     found = Finding(loader.name)
     file = file_of(loader.url)
@@ -41,7 +41,7 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
         return found
     with _connected(found, loader.url) as adapter:
         if adapter is not None and is_through_dlt(loader.url):
-            found.facts.append("can be reached; what may be done there has not been tried")
+            found.facts.append("can be reached; its rights were not checked")
         elif adapter is not None:
             names = [schema or adapter.schema for schema in schemas] if adapter.schema else [""]
             _judge_rights(found, adapter, names)
@@ -50,32 +50,12 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
     return found
 
 
-def keep_secret(url: str) -> None:
-    """Keep what is secret in a warehouse's URL, sound or not, out of all that is printed."""
-    redactor.add([*secrets_of(_SECRET, {"url": url}), *passwords_of(url)])
-
-
-def file_of(url: str) -> Path | None:
-    """Return the file that a warehouse is in, if it is one."""
-    parts = urlsplit(url)
-    name = unquote(parts.path)[1:]
-    is_file = parts.scheme in {"duckdb", "sqlite"} and not name.startswith((":", "md:"))
-    return Path(name) if is_file and name else None
-
-
-def has_schema(adapter: Adapter, schema: str) -> bool:
-    """Tell whether a warehouse that has schemas has this one."""
-    name = adapter.dialect.identifier(schema)[1:-1].replace('""', '"')  # as the warehouse spells it
-    has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
-    return bool(adapter.execute(has + adapter.dialect.literal(name)))
-
-
 def _judge_folder(found: Finding, file: Path) -> None:
     folder = file.resolve().parent
     if folder.is_dir() and os.access(folder, os.W_OK):
-        found.facts.append(f"{file} will be made by the first run")
+        found.facts.append(f"{file} will be created by the first run")
     else:
-        found.problems.append(f"{folder}, where {file.name} should be, is no folder to write in")
+        found.problems.append(f"{folder} is not a folder that {file.name} can be written to")
 
 
 @contextlib.contextmanager
@@ -83,7 +63,7 @@ def _connected(found: Finding, url: str) -> Iterator[Adapter | None]:
     try:
         adapter = connect(url, None)
     except Exception as error:  # noqa: BLE001 - each driver has its own
-        found.problems.append(f"it cannot be reached: {in_a_line(error)}")
+        found.problems.append(f"{title_of(url)} cannot be reached: {in_a_line(error)}")
         yield None
         return
     try:
@@ -93,7 +73,7 @@ def _connected(found: Finding, url: str) -> Iterator[Adapter | None]:
 
 
 def _judge_rights(found: Finding, adapter: Adapter, schemas: Sequence[str]) -> None:
-    """Make tables and write to them, in transactions that are rolled back."""
+    """Create tables and write to them, in transactions that are rolled back."""
     for schema in schemas:
         try:
             fault = _fault(adapter, schema)
@@ -101,8 +81,8 @@ def _judge_rights(found: Finding, adapter: Adapter, schemas: Sequence[str]) -> N
             adapter.rollback()
         if fault:
             found.problems.append(fault)
-    if found.ok:
-        found.facts.append(f"may create and write in {', '.join(schemas)}".removesuffix(" in "))
+    if found.passed:
+        found.facts.append(f"can create and write in {', '.join(schemas)}".removesuffix(" in "))
 
 
 def _fault(adapter: Adapter, schema: str) -> str | None:
@@ -110,14 +90,14 @@ def _fault(adapter: Adapter, schema: str) -> str | None:
         try:
             adapter.execute(statement)
         except adapter.errors as error:
-            return f"it is not allowed to {step}: {adapter.explain(error)}"
+            return f"the user may not {step}: {adapter.explain(error)}"
     return None
 
 
 def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str]]:
-    """Yield what a load does, in words and in SQL; where nothing is rolled back, nothing is left.
+    """Yield the steps of a load, in words and in SQL. The last ones remove what the first created.
 
-    A warehouse without schemas has an empty one.
+    The schema is empty for a warehouse without schemas.
     """
     table, where, is_new = adapter.dialect.identifier(f"_preflight_{uuid.uuid4().hex}"), "", False
     place = adapter.dialect.identifier(schema)
@@ -131,6 +111,19 @@ def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str]]:
     yield f"drop a table{where}", f"DROP TABLE {table}"
     if is_new:
         yield f"drop the schema {schema}", f"DROP SCHEMA {place}"
+
+
+def judge_views(found: Finding, project: Project, loader: Loader) -> None:
+    """Add a problem for each missing view that an account reads from."""
+    needed = [view for each in project.accounts for view in views.views_of(each)]
+    try:
+        places = views.places(project, loader, dict.fromkeys(needed)) if needed else []
+    except OpsError as error:
+        found.problems.append(str(error))
+        return
+    for place in places:
+        if not place.exists and not place.missing:
+            found.problems.append(f"the view {place.title} is missing: attribution-elt views")
 
 
 def _judge_clock(found: Finding, adapter: Adapter, scheme: str) -> None:

@@ -1,71 +1,78 @@
-"""Shows a run to somebody at a terminal, or tells it to a machine."""
+"""Displays of a run: JSON lines for programs, a status line and a table for people."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
-from typing_extensions import override
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
+from attribution_elt.checks.findings import Finding
+from attribution_elt.core.dates import instant
 from attribution_elt.core.redaction import redactor
-from attribution_elt.meltano.run_log import COUNTS, Event, Pipeline, RunLog
+from attribution_elt.core.text import printable
+from attribution_elt.meltano.display import Display
+from attribution_elt.meltano.execution import Outcome, pipelines
+from attribution_elt.meltano.run_log import COUNTS, Event, Pipeline
 
 
-class Display(ABC):
-    """Where what a run tells goes to."""
+@contextmanager
+def display() -> Iterator[Display]:
+    """Yield the display that suits standard output."""
+    if not sys.stdout.isatty():
+        yield Lines()
+        return
+    terminal = Terminal(Console(highlight=False, markup=False, emoji=False))
+    try:
+        yield terminal
+    finally:
+        terminal.close()
 
-    @abstractmethod
+
+class Lines:
+    """Prints JSON objects, one a line."""
+
     def show(self, event: Event) -> None:
-        """Tell an event."""
-
-    @abstractmethod
-    def say(self, text: str) -> None:
-        """Tell something of our own, in a line."""
-
-    @abstractmethod
-    def summarize(self, watch: RunLog, *, run_id: str, exit_code: int, seconds: float) -> None:
-        """Tell how it ended."""
-
-
-def display() -> Display:
-    """Return what suits standard output."""
-    return Terminal() if sys.stdout.isatty() else Lines()
-
-
-class Lines(Display):
-    """JSON objects, one a line."""
-
-    @override
-    def show(self, event: Event) -> None:
+        """Print an event."""
         pipeline = event.pipeline
         about: dict[str, Any] = {"tap": pipeline.tap, "loader": pipeline.loader} if pipeline else {}
         if pipeline and event.kind == "progress":
             about |= {"records": pipeline.records, "rate": round(pipeline.rate, 1)}
         self._write(event.kind, message=event.message, **{**about, **event.fields})
 
-    @override
-    def say(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Print a note."""
         self._write("note", message=text)
 
-    @override
-    def summarize(self, watch: RunLog, *, run_id: str, exit_code: int, seconds: float) -> None:
+    def summarize(self, outcomes: Sequence[Outcome], skipped: Sequence[str]) -> None:
+        """Print the summary."""
         self._write(
             "summary",
-            run_id=run_id,
-            exit_code=exit_code,
-            seconds=round(seconds, 1),
+            run_id=outcomes[0].run_id if outcomes else None,
+            exit_code=exit_code_of(outcomes),
+            seconds=round(sum(each.seconds for each in outcomes), 1),
+            runs=[
+                {"run_id": each.run_id, "task": each.task, "exit_code": each.exit_code}
+                for each in outcomes
+            ],
             streams=[
                 {"tap": pipeline.tap, "loader": pipeline.loader, "stream": stream, **counts}
-                for pipeline, stream, counts in watch.rows()
+                for each in outcomes
+                for pipeline, stream, counts in each.log.rows()
             ],
-            failed_units=sum(len(each.failed_units) for each in watch.pipelines.values()),
-            failures=watch.complaints,
+            failed_units=sum(len(each.failed_units) for each in pipelines(outcomes)),
+            failures=[line for each in outcomes for line in each.complaints],
+            skipped=list(skipped),
         )
 
     @staticmethod
@@ -75,88 +82,130 @@ class Lines(Display):
         click.echo(redactor(document))
 
 
-class Terminal(Display):
-    """One line that says how far it is, below what needs to be read."""
+class Terminal:
+    """Shows the progress in one line, below warnings and errors, and a table at the end."""
 
-    def __init__(self) -> None:
-        self._shown = 0
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = Live(Text(), console=console, auto_refresh=False, transient=True)
 
-    @override
+    def close(self) -> None:
+        """Remove the status line."""
+        self._status.stop()
+
     def show(self, event: Event) -> None:
+        """Show an event: progress in the status line, warnings and errors above it."""
         pipeline = event.pipeline
         if event.kind in {"progress", "waiting"} and pipeline:
-            self._status(pipeline, event)
+            self._status.start()
+            text = Text(_clean(_status(pipeline, event)), no_wrap=True, overflow="ellipsis")
+            self._status.update(text, refresh=True)
         elif event.kind == "output":
-            self.say(event.message)
+            self.note(event.message)
         elif event.kind in {"warning", "drift", "days_lost", "error"}:
-            colour = "red" if event.kind == "error" else "yellow"
             name = pipeline.tap if pipeline else "meltano"
-            self.say(f"{click.style(event.kind, fg=colour)}  {name}: {event.message}")
+            colour = "red" if event.kind == "error" else "yellow"
+            self._write((event.kind, colour), f"  {name}: {event.message}")
 
-    @override
-    def say(self, text: str) -> None:
-        self._write(redactor(text))
-        click.echo()
-        self._shown = 0
+    def note(self, text: str) -> None:
+        """Show a line."""
+        self._write(text)
 
-    def _write(self, text: str) -> None:
-        """Write over what the line held."""
-        click.echo(f"\r{text:{self._shown}}", nl=False)
-        self._shown = len(text)
+    def summarize(self, outcomes: Sequence[Outcome], skipped: Sequence[str]) -> None:
+        """Show the counts of every stream, what failed, and where the logs are."""
+        self.close()
+        for outcome in outcomes:
+            for pipeline, kind, times in outcome.log.repeated_warnings():
+                self._write(
+                    ("warning", "yellow"), f"  {pipeline.tap}: {times} more such warnings: {kind}"
+                )
+        if rows := list(_rows(outcomes)):
+            self._console.print(table(("tap", "stream", *COUNTS, "newest"), rows))
+        if skipped:
+            self.note(f"skipped, without credentials: {', '.join(skipped)}")
+        for outcome in outcomes:
+            for line in outcome.complaints:
+                self._write(("failed", "red"), f"  {line}")
+        command = "scripts/meltano" if Path("scripts/meltano").exists() else "meltano"
+        for each in outcomes:
+            ended, colour = "succeeded", "green"
+            if each.exit_code:
+                ended, colour = f"failed with exit code {each.exit_code}", "red"
+            log = f"log: {command} logs show {each.run_id}"
+            self._write(f"{each.task} ", (ended, colour), f" after {each.seconds:.0f} s; {log}")
 
-    def _status(self, pipeline: Pipeline, event: Event) -> None:
-        if event.kind == "waiting":
-            until = datetime.fromisoformat(event.fields["until"]).astimezone()
-            parts = [f"waiting for quota until {until:%H:%M:%S}"]
-        else:
-            done, total = event.fields["units_done"], event.fields["units_total"]
-            parts = [f"{done} units" if total is None else f"{done} of {total} units"]
-        parts.append(f"{pipeline.records:,} records")
-        parts.append(f"{pipeline.rate:,.0f} a second")
-        # last, for it may be long, and the line is cut
-        parts.extend(event.fields.get("streams", ()))
-        width = shutil.get_terminal_size().columns - 1
-        self._write(redactor(f"{pipeline.tap}: {', '.join(parts)}")[:width])
-
-    @override
-    def summarize(self, watch: RunLog, *, run_id: str, exit_code: int, seconds: float) -> None:
-        header = ("tap", "stream", *COUNTS, "newest")
-        rows = [
-            (pipeline.tap, stream, *map(counts.get, COUNTS), _minute(counts.get("newest")))
-            for pipeline, stream, counts in watch.rows()
-        ]
-        for line in table(header, rows) if rows else ():
-            self.say(line)
-        for complaint in watch.complaints:
-            self.say(f"{click.style('failed', fg='red')}  {complaint}")
-        ended = click.style("succeeded", fg="green")
-        if exit_code:
-            ended = click.style(f"failed with exit code {exit_code}", fg="red")
-        self.say(f"Run {run_id} {ended} after {seconds:.0f} s; its log: meltano logs show {run_id}")
+    def _write(self, *parts: str | tuple[str, str]) -> None:
+        clean = [_clean(part) if isinstance(part, str) else part for part in parts]
+        self._console.print(Text.assemble(*clean), soft_wrap=True)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Return rows in columns, numbers to the right; what is not known is a dash."""
-    texts = [[_text(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
-    right = [
-        all(isinstance(row[place], int) or row[place] is None for row in rows)
-        for place in range(len(header))
-    ]
-    return [
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in (header, *texts)
-    ]
+def exit_code_of(outcomes: Sequence[Outcome]) -> int:
+    """Return the exit code of several runs: a signal's, 1 if any failed, or Meltano's of one."""
+    for each in outcomes:
+        if each.interrupted:
+            return each.exit_code
+    codes = [each.exit_code for each in outcomes if each.exit_code]
+    if len(outcomes) == 1:
+        return outcomes[0].exit_code
+    return 1 if codes else 0
 
 
-def _minute(instant: str | None) -> str | None:
-    return instant and instant[:16]
+def _status(pipeline: Pipeline, event: Event) -> str:
+    if event.kind == "waiting":
+        until = instant(event.fields["until"]).astimezone()
+        parts = [f"waiting for quota until {until:%H:%M:%S}"]
+    else:
+        done, total = event.fields["units_done"], event.fields["units_total"]
+        parts = [f"{done} units" if total is None else f"{done} of {total} units"]
+        if failed := event.fields.get("units_failed"):
+            parts.append(f"{failed} failed")
+    parts.append(f"{pipeline.records:,} records")
+    parts.append(f"{pipeline.rate:,.0f} a second")
+    # last, because they may be long and the line is cut
+    parts.extend(event.fields.get("streams", ()))
+    return f"{pipeline.tap}: {', '.join(parts)}"
 
 
-def _text(cell: Any) -> str:
-    if cell is None:
+def _rows(outcomes: Iterable[Outcome]) -> Iterator[tuple[Any, ...]]:
+    for outcome in outcomes:
+        for pipeline, stream, counts in outcome.log.rows():
+            newest = counts.get("newest")
+            cells = map(counts.get, COUNTS)
+            yield (pipeline.tap, stream, *cells, newest and str(newest)[:16])
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Return a table without lines; numbers are right-aligned, and None is a dash."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, name in enumerate(header):
+        numbers = all(isinstance(row[place], int | None) for row in rows)
+        justify: Any = "right" if numbers else "left"
+        made.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        made.add_row(*(Text(_cell(each)) for each in row))
+    return made
+
+
+def _cell(value: Any) -> str:
+    if value is None:
         return "-"
-    return cell if isinstance(cell, str) else f"{cell:,}"
+    return f"{value:,}" if isinstance(value, int) else _clean(str(value))
+
+
+def _clean(text: str) -> str:
+    return printable(redactor(text))
+
+
+def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print findings: a line each, or one JSON object."""
+    if as_json:
+        checks = [{"ok": each.passed, **asdict(each)} for each in findings]
+        document = {"ok": all(each.passed for each in findings), "checks": checks}
+        click.echo(redactor(json.dumps(document, indent=2, ensure_ascii=False)))
+        return
+    names = [" ".join(filter(None, (each.subject, each.part))) for each in findings]
+    width = max(map(len, names), default=0)
+    for name, each in zip(names, findings, strict=True):
+        passed = each.passed
+        mark = click.style("ok   ", fg="green") if passed else click.style("to do", fg="red")
+        click.echo(f"{mark}  {name:{width}}  {_clean('; '.join(each.problems or each.facts))}")

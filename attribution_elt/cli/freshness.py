@@ -1,4 +1,4 @@
-"""`attribution-elt alert`: which accounts have not been loaded for too long?"""
+"""`attribution-elt freshness`: accounts that were not loaded for too long."""
 
 from __future__ import annotations
 
@@ -8,61 +8,48 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from typing_extensions import override
 
-from attribution_elt.checks.findings import Finding, show, show_json
-from attribution_elt.cli.backfill import SUFFIX
-from attribution_elt.core.dates import duration
+from attribution_elt.checks.findings import Finding
+from attribution_elt.cli.display import show_findings
+from attribution_elt.cli.parameters import Duration
+from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import OpsError
-from attribution_elt.meltano import webhook as alerts
-from attribution_elt.meltano.project import Project
-
-
-class _Age(click.ParamType[timedelta]):
-    """A duration such as `26h`."""
-
-    name = "duration"
-
-    @override
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+from attribution_elt.meltano import webhook
+from attribution_elt.meltano.project import BACKFILL, Project
 
 
 @click.command()
-@click.argument("taps", nargs=-1)
-@click.option("--late", type=_Age(), required=True, help="Since when is too long, such as 26h.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--max-age", type=Duration(), required=True, help="Maximum age of the last load, e.g. 26h."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def alert(project: Project, taps: tuple[str, ...], *, late: timedelta, as_json: bool) -> None:
-    """Tell the webhook of TAPS without a successful run of late, by Meltano's job history.
+def freshness(
+    project: Project, names: tuple[str, ...], *, max_age: timedelta, as_json: bool
+) -> None:
+    """Find accounts that were not loaded lately.
 
-    Without TAPS, every configured account is looked at. A line each; exit code 1 if any is late.
+    NAME is a tap or a job; without one, every account with credentials is checked. The times are
+    those of Meltano's job history. Late accounts are also sent to the webhook. Exit with 1 if any
+    account is late.
     """
-    names = taps or [each.name for each in project.accounts]
-    for name in names:
-        project.extractor(name)
-    findings = list(check(project, names, late))
-    (show_json if as_json else show)(findings)
-    behind = [f"{each.subject}: {each.problems[0]}" for each in findings if not each.ok]
-    if not behind:
+    accounts = project.extractors_of(names) if names else project.accounts
+    findings = list(check(project, [each.name for each in accounts], max_age))
+    show_findings(findings, as_json=as_json)
+    late = [f"{each.subject}: {each.problems[0]}" for each in findings if not each.passed]
+    if not late:
         return
-    if url := project.webhook:
-        try:
-            alerts.send(url, f"{project.environment}: late", behind)
-        except OpsError as error:
-            click.echo(f"no alert could be sent: {error}", err=True)
+    try:
+        if url := project.webhook:
+            webhook.send(url, f"{project.environment}: late", late)
+    except OpsError as error:
+        click.echo(f"the alert could not be sent: {error}", err=True)
     sys.exit(1)
 
 
-def check(project: Project, names: Iterable[str], late: timedelta) -> Iterator[Finding]:
-    """Yield, for each tap, when it was loaded last."""
+def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterator[Finding]:
+    """Yield a finding for each tap: its last successful run, and whether that is too old."""
     runs = project.runs()
     now = datetime.now(UTC)
     for name in names:
@@ -70,18 +57,18 @@ def check(project: Project, names: Iterable[str], late: timedelta) -> Iterator[F
         jobs = [project.state_id(name, loader) for loader in project.loaders]
         ended = _last_success(runs, jobs)
         if ended is None:
-            found.problems.append("no successful run is remembered")
+            found.problems.append("Meltano's history has no successful run")
         else:
-            told = f"last loaded at {ended:%Y-%m-%d %H:%M} UTC"
-            (found.facts if now - ended <= late else found.problems).append(told)
+            text = f"last loaded at {ended:%Y-%m-%d %H:%M} UTC"
+            (found.facts if now - ended <= max_age else found.problems).append(text)
         yield found
 
 
 def _last_success(runs: Sequence[Mapping[str, Any]], jobs: Sequence[str]) -> datetime | None:
-    """Return when one of these jobs last ended well, under whichever suffix but a backfill's."""
+    """Return when the last of these jobs succeeded, with any suffix but a backfill's."""
     for run in runs:  # the latest first
         environment, job, *suffix = f"{run['job_name']}:".split(":")
-        is_backfill = any(each.startswith(SUFFIX) for each in suffix)
+        is_backfill = any(each.startswith(BACKFILL) for each in suffix)
         if f"{environment}:{job}" in jobs and run["state"] == "SUCCESS" and not is_backfill:
-            return datetime.fromisoformat(run["ended_at"]).astimezone(UTC)
+            return instant(run["ended_at"])
     return None

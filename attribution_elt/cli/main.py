@@ -1,4 +1,4 @@
-"""The console script `attribution-elt`: a module for each of its commands."""
+"""The console script `attribution-elt`: one module for each command."""
 
 from __future__ import annotations
 
@@ -6,33 +6,35 @@ import logging
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import click
 from typing_extensions import override
 
 from attribution_elt.cli.backfill import backfill
-from attribution_elt.cli.freshness import alert
+from attribution_elt.cli.freshness import freshness
 from attribution_elt.cli.preflight import preflight
 from attribution_elt.cli.report import report
 from attribution_elt.cli.run import run
+from attribution_elt.cli.views import views
 from attribution_elt.core import redaction
 from attribution_elt.core.errors import lines_of
 from attribution_elt.core.redaction import redactor
-from attribution_elt.kit import settings
-from attribution_elt.meltano.project import Project, enter_root
+from attribution_elt.kit.settings import DISTRIBUTION
+from attribution_elt.meltano.project import Project, enter_root, load_variables
 
 
 class _Commands(click.Group):
-    """Ends with one line and exit code 1 where a command cannot go on; never with a traceback."""
+    """Ends with one line and exit code 1 where a command cannot continue, without a traceback."""
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        logging.getLogger().addHandler(logging.NullHandler())  # what taps log is not for here
+        logging.getLogger().addHandler(logging.NullHandler())  # the taps' log is not shown here
         redaction.install()
         try:
             return super().main(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - its traceback might hold a secret
+        except Exception as error:  # noqa: BLE001 - its traceback might contain a secret
             sys.exit(redactor("\n".join(f"Error: {line}" for line in lines_of(error))))
 
 
@@ -41,19 +43,27 @@ class _Commands(click.Group):
     "--environment",
     envvar="MELTANO_ENVIRONMENT",
     metavar="NAME",
-    help="The Meltano environment; the project's default if not given.",
+    help="Meltano environment. Defaults to the project's.",
 )
-@click.version_option(
-    version(settings.DISTRIBUTION), message=f"{settings.DISTRIBUTION} v%(version)s"
+@click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True),
+    help="File of environment variables. Defaults to the project's .env.",
 )
+@click.version_option(version(DISTRIBUTION), message=f"{DISTRIBUTION} v%(version)s")
 @click.pass_context
-def cli(context: click.Context, environment: str | None) -> None:
-    """Operate the pipeline of the Meltano project that the working folder is in."""
+def cli(context: click.Context, environment: str | None, env_file: Path | None) -> None:
+    """Operate the pipeline of a Meltano project.
+
+    The project is that of the working folder. Settings come from meltano.yml, the project's .env
+    and the environment, as Meltano reads them.
+    """
     if os.environ.get("NO_COLOR"):
         context.color = False
     enter_root()
-    context.obj = Project(environment)
+    load_variables(env_file)
+    context.obj = Project(environment, env_file)
 
 
-for command in (alert, backfill, preflight, report, run):
+for command in (backfill, freshness, preflight, report, run, views):
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""`attribution-elt preflight`: would the next run succeed?"""
+"""`attribution-elt preflight`: checks before a run."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from functools import partial
 import click
 
 from attribution_elt.checks import accounts, machine, warehouses
-from attribution_elt.checks.findings import Finding, show, show_json
+from attribution_elt.checks.findings import Finding
+from attribution_elt.cli.display import show_findings
 from attribution_elt.meltano.project import Project
 
 AT_ONCE = 4
-"""Commands of Meltano and requests to vendors at once."""
+"""Number of Meltano's commands, or of requests to vendors, at a time."""
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def preflight(project: Project, *, as_json: bool) -> None:
-    """Check every configured account and the warehouse; a line each.
+    """Check accounts, warehouse and machine.
 
-    Each vendor is asked its cheapest question, IHC none: there every call costs quota. Nothing is
-    left behind in the warehouse. Exit code 1 if anything is to be done.
+    Each vendor gets its cheapest request; IHC gets none, because every request costs quota. The
+    checks leave nothing in the warehouse. Exit with 1 if there is anything to do.
     """
     findings = list(check(project))
-    (show_json if as_json else show)(findings)
-    sys.exit(0 if all(each.ok for each in findings) else 1)
+    show_findings(findings, as_json=as_json)
+    sys.exit(0 if all(each.passed for each in findings) else 1)
 
 
 def check(project: Project) -> Iterator[Finding]:
-    """Yield what is found, in the order of `meltano.yml`."""
+    """Yield the findings in the order of `meltano.yml`."""
     if not project.accounts:
         problem = "no account has credentials: set them in .env or in the environment"
         yield Finding("accounts", problems=[problem])
@@ -46,5 +47,8 @@ def check(project: Project) -> Iterator[Finding]:
         yield from pool.map(accounts.finding, probes)
     for loader in project.loaders.values():
         schemas = [loader.schema_of(each) for each in project.accounts]
-        yield warehouses.finding(loader, list(dict.fromkeys(schemas)) or [None])
+        found = warehouses.finding(loader, list(dict.fromkeys(schemas)) or [None])
+        if found.passed:
+            warehouses.judge_views(found, project, loader)
+        yield found
     yield machine.finding()

@@ -1,4 +1,4 @@
-"""`attribution-elt report`: one page on how the pipeline and its figures stand."""
+"""`attribution-elt report`: one page about the revenue and the pipeline."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ from attribution_elt.reporting.reading import read
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     default="report.html",
-    help="The file to be written; report.html in the project's folder if not given.",
+    show_default=True,
+    help="File to write.",
 )
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
     default=90,
-    help="How many days to look back; 90 if not given.",
+    show_default=True,
+    help="Number of days to look back.",
 )
 @click.pass_obj
 def report(project: Project, *, output: Path, days: int) -> None:
-    """Make a page from the warehouse: freshness, revenue, restatements, credits, failures.
+    """Write an HTML report from the warehouse.
 
-    The page is one HTML file that needs nothing else. Revenue that has changed since it was noted
-    last is noted in the warehouse first.
+    The report shows revenue by channel, restatements, credits, freshness and failures. It is one
+    file without scripts. Changed revenue is recorded in the warehouse first.
     """
     try:
-        from attribution_elt.reporting.page import page  # noqa: PLC0415 - what it needs is an extra
+        from attribution_elt.reporting.page import page  # noqa: PLC0415 - its needs are an extra
     except ModuleNotFoundError as error:
         raise OpsError(
             f"a report needs the Python module {error.name}: pip install '{DISTRIBUTION}[report]'"

@@ -1,36 +1,121 @@
-"""`attribution-elt run`: `meltano run`, with its progress and a summary."""
+"""`attribution-elt run`: each task of a job as a run of its own."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
-from attribution_elt.cli.display import display
-from attribution_elt.meltano import failures as history
-from attribution_elt.meltano import webhook as alerts
-from attribution_elt.meltano.execution import execute
+from attribution_elt.cli.display import display, exit_code_of
+from attribution_elt.core.errors import OpsError
+from attribution_elt.meltano import views
+from attribution_elt.meltano.display import Display
+from attribution_elt.meltano.execution import Outcome, execute
+from attribution_elt.meltano.failures import record_failures
 from attribution_elt.meltano.project import Project
-from attribution_elt.reporting import revenue
+from attribution_elt.meltano.schedules import Blocks, Chain, chain_of
+from attribution_elt.meltano.webhook import alert
+from attribution_elt.reporting.revenue import record_changes
+
+WITH_VALUE = ("--state-id-suffix", "--state-strategy", "--timeout", "--database-uri")
+"""Options of `meltano run` whose value may be the next argument."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("blocks", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("blocks", nargs=-1, required=True, type=click.UNPROCESSED, metavar="JOB...")
 @click.option(
     "--no-failure-alert",
     is_flag=True,
-    help="Whoever started it tries again, and tells the webhook of a failure itself.",
+    help="Do not alert on failure. For schedulers that retry and alert themselves.",
 )
 @click.pass_obj
 def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) -> None:
-    """Run jobs, or taps into loaders: BLOCKS, and options, are those of `meltano run`.
+    """Run jobs, each task on its own.
 
-    At a terminal it shows how far it is, and a summary at the end; elsewhere it prints the same as
-    JSON objects, one a line. The exit code is Meltano's.
+    A task that fails does not stop the others. Extractors of jobs are skipped if they have no
+    credentials. Plugins such as `tap-ecdp target-warehouse` can take the place of JOB, and the
+    options of `meltano run` are passed on.
+
+    A terminal shows the progress and a summary; elsewhere the same is printed as JSON lines. Exit
+    with 1 if any task failed.
     """
-    shown = display()
-    outcome = execute(project.asked_for, blocks, shown)
-    history.complete(project, outcome, shown)
-    revenue.note_run(project, outcome, shown)
-    alerts.tell(project, outcome, shown, failure_alert=not no_failure_alert)
-    sys.exit(outcome.exit_code)
+    options, names = split_options(blocks)
+    with display() as shown:
+        shown.note(f"starting {' '.join(names)}; reading meltano.yml")
+        chains, skipped = plan(project, names)
+        outcomes: list[Outcome] = []
+        for number, chain in enumerate(chains, 1):
+            for each in chain:
+                shown.note(f"task {number} of {len(chains)}: {' '.join(each)}")
+                outcomes.append(_run(project, each, options, shown))
+                if outcomes[-1].exit_code:
+                    break
+            if outcomes[-1].interrupted:
+                break
+        shown.summarize(outcomes, skipped)
+        alert(project, outcomes, shown, failure_alert=not no_failure_alert)
+    if not outcomes:
+        raise OpsError("nothing was run: set the credentials of an extractor in .env")
+    sys.exit(exit_code_of(outcomes))
+
+
+def split_options(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Divide the arguments of `meltano run` into options and blocks."""
+    options: list[str] = []
+    blocks: list[str] = []
+    for each in arguments:
+        belongs_to_option = bool(options) and options[-1] in WITH_VALUE
+        (options if each.startswith("-") or belongs_to_option else blocks).append(each)
+    return options, blocks
+
+
+def plan(project: Project, names: Iterable[str]) -> tuple[list[Chain], list[str]]:
+    """Return the chains of runs, and the extractors that are skipped for want of credentials.
+
+    A chain ends before the first extractor that is skipped: later runs need its data.
+    """
+    jobs = {job.name: job for job in project.jobs}
+    chains: list[Chain] = []
+    skipped: dict[str, None] = {}
+    plugins: list[str] = []
+    for name in names:
+        if name not in jobs:
+            plugins.append(name)
+            continue
+        for task in jobs[name].tasks:
+            chain = list(_configured(project, task, skipped))
+            if chain:
+                chains.append(chain)
+    if plugins:
+        chains.append(chain_of(plugins, project.extractors))
+    return chains, list(skipped)
+
+
+def _configured(project: Project, task: Chain, skipped: dict[str, None]) -> Iterator[Blocks]:
+    for blocks in task:
+        extractor = project.extractors.get(blocks[0])
+        if extractor is not None and not extractor.configured:
+            skipped[extractor.name] = None
+            return
+        yield blocks
+
+
+def _run(project: Project, blocks: Blocks, options: Sequence[str], shown: Display) -> Outcome:
+    create_views(project, blocks, shown)
+    outcome = execute(project.meltano, blocks, shown, options=options)
+    record_failures(project, outcome, shown)
+    record_changes(project, outcome, shown)
+    return outcome
+
+
+def create_views(project: Project, blocks: Blocks, shown: Display) -> None:
+    """Create the views that the extractor of a run reads from; a failure is a note."""
+    extractor = project.extractors.get(blocks[0])
+    needed = views.views_of(extractor) if extractor else []
+    loaders = [project.loaders[each] for each in blocks if each in project.loaders]
+    for loader in loaders if needed else ():
+        try:
+            views.create(project, loader, needed)
+        except OpsError as error:
+            shown.note(str(error))

@@ -1,4 +1,4 @@
-"""Runs `meltano run`, watches it, and ends with a summary."""
+"""Runs `meltano run` and reads its log."""
 
 from __future__ import annotations
 
@@ -7,76 +7,113 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from attribution_elt.cli.display import Display
 from attribution_elt.core.events import RUN_ID
-from attribution_elt.meltano.process import Meltano
-from attribution_elt.meltano.run_log import RunLog
+from attribution_elt.core.runtime import exit_code
+from attribution_elt.meltano.display import Display
+from attribution_elt.meltano.process import PRIVATE, Meltano
+from attribution_elt.meltano.run_log import Pipeline, RunLog
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended."""
+    """How a run ended.
+
+    Attributes:
+        run_id: Meltano's and the loader's id of the run.
+        task: its blocks, such as `tap-ecdp target-warehouse`.
+        exit_code: Meltano's; 128 and the number of a signal that ended it.
+        log: what its log reported.
+        seconds: how long it took.
+        interrupted: whether a signal ended it.
+    """
 
     run_id: str
+    task: str
     exit_code: int
-    watch: RunLog
+    log: RunLog
+    seconds: float = 0
+    interrupted: bool = False
+
+    @property
+    def complaints(self) -> list[str]:
+        """Every failure in a line; none of a run that succeeded."""
+        if not self.exit_code:
+            return []
+        if self.interrupted:
+            committed = f"{self.committed:,} records are committed"
+            return [f"{self.task}: interrupted; {committed}; run it again to resume"]
+        return self.log.complaints or [f"{self.task}: exit code {self.exit_code}"]
+
+    @property
+    def committed(self) -> int:
+        """Number of records that are in the warehouse."""
+        return sum(each.committed for each in self.log.pipelines.values())
+
+
+def pipelines(outcomes: Iterable[Outcome]) -> Iterator[Pipeline]:
+    """Yield the pipelines of runs."""
+    for outcome in outcomes:
+        yield from outcome.log.pipelines.values()
 
 
 def execute(
     meltano: Meltano,
-    arguments: Sequence[str],
+    blocks: Sequence[str],
     display: Display,
     *,
+    options: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Run `meltano run` with these arguments to its end, showing how far it is.
+    """Run `meltano run` to its end and show its events.
 
     Args:
-        meltano: in which environment.
-        arguments: options and blocks.
-        display: where it is shown.
-        variables: of the environment, beside our own.
+        meltano: Meltano in an environment.
+        blocks: plugins and jobs to run.
+        display: where events are shown.
+        options: options of `meltano run`.
+        variables: environment variables besides our own.
     """
     run_id = str(uuid.uuid4())
-    watch = RunLog()
+    log = RunLog()
     began = time.monotonic()
     process = subprocess.Popen(  # noqa: S603 - our own command line
-        meltano.command("run", f"--run-id={run_id}", *arguments),
+        meltano.command("run", f"--run-id={run_id}", *options, *blocks),
         env={**os.environ, **(variables or {}), RUN_ID: run_id},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        process_group=0,  # a signal is handed on once, to Meltano and its plugins
+        umask=PRIVATE,
+        process_group=0,  # a signal reaches Meltano and its plugins once, through us
     )
-    with process, _handing_on(process) as received:
+    with process, _forwarding(process) as received:
         for line in process.stdout or ():
-            event = watch.take(line)
+            event = log.take(line)
             if event is not None:
                 display.show(event)
-    exit_code = 128 + received[0] if received else process.returncode
-    display.summarize(watch, run_id=run_id, exit_code=exit_code, seconds=time.monotonic() - began)
-    return Outcome(run_id, exit_code, watch)
+    code = exit_code(received[0]) if received else process.returncode
+    seconds = time.monotonic() - began
+    return Outcome(run_id, " ".join(blocks), code, log, seconds, interrupted=bool(received))
 
 
 @contextmanager
-def _handing_on(process: subprocess.Popen[str]) -> Iterator[list[int]]:
-    """Hand signals that would end us on to the run, and wait for it; yield what came."""
+def _forwarding(process: subprocess.Popen[str]) -> Iterator[list[int]]:
+    """Forward signals that would end us to the run, and wait for it; yield those received."""
     received: list[int] = []
 
-    def hand_on(number: int, _: FrameType | None) -> None:
+    def forward(number: int, _: FrameType | None) -> None:
         received.append(number)
         if process.poll() is None:
             os.killpg(process.pid, number)
 
     ending = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, hand_on) for number in ending}
+    before = {number: signal.signal(number, forward) for number in ending}
     try:
         yield received
     finally:

@@ -1,4 +1,4 @@
-"""Meltano, through its own command line."""
+"""Meltano's command line."""
 
 from __future__ import annotations
 
@@ -13,37 +13,47 @@ from typing import Any
 
 from attribution_elt.core.errors import OpsError
 
+PRIVATE = 0o077
+"""Mask of the files that Meltano and its plugins make: settings, state and data of their own."""
+
 
 class Meltano:
-    """Runs Meltano's commands in the project that the working folder is in.
+    """Runs Meltano's commands in the project of the working folder.
 
     Args:
-        environment: one of the project's; None: its default, where a command has one.
+        environment: name of an environment; None: the project's default.
+        env_file: the file of variables that Meltano reads in place of `.env`.
     """
 
-    def __init__(self, environment: str | None = None) -> None:
+    def __init__(self, environment: str | None = None, env_file: Path | None = None) -> None:
         self.environment = environment
+        self.env_file = env_file
 
     def command(self, *arguments: str) -> list[str]:
-        """Return a command line of which every line of the log is a JSON object."""
+        """Return a command line whose log is one JSON object a line."""
         chosen = [f"--environment={self.environment}"] if self.environment else []
-        # not as a logging.yaml of the project says, for we could not read that
+        variables = [f"--env-file={self.env_file}"] if self.env_file else []
+        # without the project's logging.yaml, whose format we could not read
         log = [f"--log-config={os.devnull}", "--log-format=json"]
-        return [executable("meltano"), *log, *chosen, *arguments]
+        return [executable("meltano"), *log, *chosen, *variables, *arguments]
 
     def ask(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
-        """Return what a command prints.
+        """Return the output of a command.
 
         Raises:
-            OpsError: it failed; the text is Meltano's own reason.
+            OpsError: the command failed; the text is Meltano's own reason.
         """
-        done = subprocess.run(  # noqa: S603 - our own command line
-            self.command(*arguments),
-            env={**os.environ, **(variables or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603 - our own command line
+                self.command(*arguments),
+                env={**os.environ, **(variables or {})},
+                capture_output=True,
+                text=True,
+                check=False,
+                umask=PRIVATE,
+            )
+        except OSError as error:
+            raise OpsError(f"meltano {arguments[0]} cannot be started: {error.strerror}") from None
         if done.returncode:
             raise OpsError(f"meltano {arguments[0]}: {reason(done.stderr.splitlines())}")
         return done.stdout
@@ -52,29 +62,29 @@ class Meltano:
         """Return the JSON document that a command prints.
 
         Raises:
-            OpsError: as `ask`, or what it prints is none.
+            OpsError: the command failed, or its output is not JSON.
         """
         printed = self.ask(*arguments, variables=variables)
         try:
             return json.loads(printed)
         except ValueError:
-            raise OpsError(f"meltano {arguments[0]} printed no JSON") from None
+            raise OpsError(f"the output of meltano {arguments[0]} is not JSON") from None
 
 
 def executable(name: str) -> str:
-    """Return the path of a command: as the shell finds it, or beside this Python.
+    """Return the path of a command: on the PATH, or beside this Python.
 
     Raises:
-        OpsError: it is in neither place.
+        OpsError: the command does not exist in either place.
     """
     found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
     if found is None:
-        raise OpsError(f"there is no `{name}` on the PATH: pip install {name}")
+        raise OpsError(f"the command `{name}` is not on the PATH: pip install {name}")
     return found
 
 
 def log_record(line: str) -> dict[str, Any] | None:
-    """Return a line of Meltano's log; None if it is something else."""
+    """Return a line of Meltano's log; None if the line is something else."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -83,7 +93,7 @@ def log_record(line: str) -> dict[str, Any] | None:
 
 
 def reason(lines: Sequence[str]) -> str:
-    """Return the last line, of a log and what else was printed, that says why a command failed."""
+    """Return the last line of a command's output that gives the reason of its failure."""
     for line in reversed(lines):
         record = log_record(line)
         if record is not None and record.get("level") in {"error", "critical"}:

@@ -1,17 +1,20 @@
-"""What `meltano.yml` and the environment say of accounts and warehouses."""
+"""The accounts, warehouses, jobs and schedules of a Meltano project."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+
+from dotenv import dotenv_values
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.kit.settings import DISTRIBUTION
@@ -22,7 +25,11 @@ from attribution_elt.meltano.schedules import Job, Schedule
 TARGET = "target-warehouse"
 WEBHOOK = "ATTRIBUTION_ELT_WEBHOOK_URL"
 SCHEMA = "MELTANO_EXTRACT__LOAD_SCHEMA"
-"""The variable that tells a loader's settings which extractor it loads for."""
+"""The variable with an extractor's schema, in a loader's settings."""
+BACKFILL = "backfill-"
+"""Prefix of the suffix of a backfill's state id."""
+MANIFEST = "attribution-elt-manifest-"
+"""Prefix of the temporary folders with the resolved project, which has secrets."""
 
 
 @dataclass(frozen=True)
@@ -36,59 +43,69 @@ class Extractor:
 
     @property
     def configured(self) -> bool:
-        """Whether any setting is set that opens an account."""
+        """Whether a setting with credentials is set."""
         return any(self.settings.get(name) for name in self.tap.credentials)
+
+    @property
+    def credentials(self) -> str:
+        """The environment variables of the credentials, as a list in words."""
+        prefix = self.name.upper().replace("-", "_")
+        return " or ".join(f"{prefix}_{name.upper()}" for name in self.tap.credentials)
 
 
 @dataclass(frozen=True)
 class Loader:
-    """A loader of the project that runs `target-warehouse`, with its settings."""
+    """A loader of the project that runs `target-warehouse`, with its settings.
+
+    Attributes:
+        name: name of the plugin.
+        url: URL of the warehouse.
+        schema: schema of the tables, with `SCHEMA` in the place of the extractor's.
+    """
 
     name: str
     url: str = field(repr=False)
     schema: str | None
-    """Of the tables; what stands for the extractor's in it is `SCHEMA`."""
 
     def schema_of(self, extractor: Extractor) -> str | None:
-        """Return the schema that an extractor's tables are in; None: the database's own."""
+        """Return the schema of an extractor's tables; None: the database's default."""
         return self.schema and self.schema.replace(SCHEMA, extractor.load_schema)
 
 
 class Project:
-    """A Meltano project, as Meltano itself understands it.
+    """A Meltano project, with its settings resolved by Meltano.
 
     Args:
-        environment: one of the project's; None: its default.
-
-    Attributes:
-        asked_for: Meltano in that environment, without a look into the project.
+        environment: name of an environment; None: the project's default.
+        env_file: the file of variables that Meltano reads in place of `.env`.
     """
 
-    def __init__(self, environment: str | None) -> None:
-        self.asked_for = Meltano(environment)
+    def __init__(self, environment: str | None, env_file: Path | None = None) -> None:
+        self._asked_for = Meltano(environment, env_file)
 
     @cached_property
     def _manifest(self) -> dict[str, Any]:
-        """The project with everything resolved: files, inheritance, environment, `.env`.
+        """The project with files, inheritance, environment and `.env` resolved.
 
-        Of Meltano's commands only this one tells of all plugins at once; it is in beta.
+        `meltano compile`, in beta, is the only command that returns all plugins at once.
         """
-        with tempfile.TemporaryDirectory() as folder:  # which nobody else may look into
-            self.asked_for.ask(
+        _sweep_manifests()
+        with tempfile.TemporaryDirectory(prefix=f"{MANIFEST}{os.getpid()}-") as folder:
+            self._asked_for.ask(
                 "compile",
                 "--unsafe",
                 f"--directory={folder}",
-                # its own name stands for whatever schema an extractor is going to be loaded into
+                # the variable's own name marks the place of an extractor's schema
                 variables={SCHEMA: SCHEMA},
             )
             manifests = {path.name: path.read_text() for path in Path(folder).iterdir()}
-        environment = self.asked_for.environment
+        environment = self._asked_for.environment
         if not environment:
-            whole = json.loads(manifests["meltano-manifest.json"])
-            environment = whole["env"].get("MELTANO_DEFAULT_ENVIRONMENT")
+            without = json.loads(manifests["meltano-manifest.json"])
+            environment = without["env"].get("MELTANO_DEFAULT_ENVIRONMENT")
         chosen = manifests.get(f"meltano-manifest.{environment}.json")
         if chosen is None:
-            raise OpsError("which environment? meltano.yml has no default: give --environment")
+            raise OpsError("meltano.yml has no default environment: choose one by --environment")
         root = json.dumps(str(Path.cwd()))[1:-1]
         manifest = json.loads(chosen.replace("${MELTANO_PROJECT_ROOT}", root))
         return {**manifest, "environment": environment}
@@ -101,10 +118,10 @@ class Project:
     @cached_property
     def meltano(self) -> Meltano:
         """Meltano in this environment."""
-        return Meltano(self.environment)
+        return Meltano(self.environment, self._asked_for.env_file)
 
     def _plugins(self, kind: str) -> dict[str, tuple[dict[str, str], str]]:
-        """Return the variables of each plugin of a kind, by name, and the executable it runs."""
+        """Return, by name, the variables and the executable of each plugin of a kind."""
         plugins = {each["name"]: each for each in self._manifest["plugins"].get(kind, ())}
 
         def executable(plugin: dict[str, Any]) -> str:
@@ -127,12 +144,29 @@ class Project:
         """Return an extractor of ours.
 
         Raises:
-            OpsError: there is none of that name.
+            OpsError: the project has no such extractor.
         """
         if name not in self.extractors:
             known = ", ".join(self.extractors)
-            raise OpsError(f"{name!r} is none of this project's extractors: there are {known}")
+            raise OpsError(f"unknown extractor {name!r}; choose from {known}")
         return self.extractors[name]
+
+    def extractors_of(self, names: Iterable[str]) -> list[Extractor]:
+        """Return the extractors of these names; the name of a job stands for all of its own.
+
+        Raises:
+            OpsError: the project has neither an extractor nor a job of a name.
+        """
+        jobs = {job.name: job for job in self.jobs}
+        found: dict[str, Extractor] = {}
+        for name in names:
+            job = jobs.get(name)
+            blocks = (
+                [block for chain in job.tasks for each in chain for block in each] if job else []
+            )
+            for each in [block for block in blocks if block in self.extractors] or [name]:
+                found[each] = self.extractor(each)
+        return list(found.values())
 
     @property
     def accounts(self) -> Sequence[Extractor]:
@@ -144,7 +178,7 @@ class Project:
         """The loaders that run `target-warehouse`, by name.
 
         Raises:
-            OpsError: there is none.
+            OpsError: the project has no such loader.
         """
         found = {}
         for name, (variables, executable) in self._plugins("loaders").items():
@@ -158,7 +192,7 @@ class Project:
 
     @property
     def loader(self) -> Loader:
-        """The loader to be used where none is named: the first."""
+        """The default loader: the first."""
         return next(iter(self.loaders.values()))
 
     @property
@@ -172,13 +206,13 @@ class Project:
         """The schedules of `meltano.yml`.
 
         Raises:
-            OpsError: one names no job.
+            OpsError: a schedule does not name a job.
         """
         return [Schedule.of(each) for each in self._manifest.get("schedules", ())]
 
     @property
     def webhook(self) -> str | None:
-        """The URL that alerts go to, if one is set."""
+        """The URL for alerts, if one is set."""
         if set_here := os.environ.get(WEBHOOK):
             return set_here
         for variables, executable in self._plugins("utilities").values():
@@ -187,44 +221,69 @@ class Project:
         return None
 
     def state_id(self, extractor: str, loader: str, suffix: str = "") -> str:
-        """Return what Meltano calls the state of a tap into a loader."""
+        """Return the id of Meltano's state of a tap and a loader."""
         return ":".join(filter(None, (self.environment, f"{extractor}-to-{loader}", suffix)))
 
     def state(self, state_id: str) -> dict[str, Any]:
-        """Return the Singer state that Meltano keeps; empty if there is none."""
+        """Return the Singer state that Meltano keeps; empty if it has no such state."""
         kept = self.meltano.ask_json("state", "get", state_id)
         state: dict[str, Any] = kept.get("singer_state", {})
         return state
 
     def keep_state(self, state_id: str, state: Mapping[str, Any]) -> None:
-        """Have Meltano keep a state."""
-        document = json.dumps({"singer_state": state})
-        self.meltano.ask("state", "set", "--force", state_id, document)
+        """Write a state to Meltano's store."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:  # an argument is too short
+            json.dump({"singer_state": state}, file)
+            file.flush()
+            self.meltano.ask("state", "set", "--force", f"--input-file={file.name}", state_id)
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return the runs that Meltano remembers, the latest first: a thousand at most."""
+        """Return the last thousand runs in Meltano's history, the latest first."""
         listed = self.meltano.ask("logs", "list", "--limit=1000", "--format=json")
         runs: list[dict[str, Any]] = json.loads(listed)["runs"] if listed.startswith("{") else []
         return runs
 
     def catalog(self, extractor: str) -> dict[str, Any]:
-        """Return the catalogue that an extractor is run with."""
+        """Return the catalogue of an extractor's runs."""
         catalog: dict[str, Any] = self.meltano.ask_json("invoke", "--dump=catalog", extractor)
         return catalog
 
 
 def enter_root() -> None:
-    """Make the project's folder the working folder, as it is for every plugin.
+    """Make the project's folder the working folder, as Meltano does for every plugin.
 
     Raises:
-        OpsError: this is no project.
+        OpsError: neither the working folder nor a folder above it is a project.
     """
     here = Path(os.environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())
     for folder in (here, *here.parents):
         if (folder / "meltano.yml").is_file():
             os.chdir(folder)
             return
-    raise OpsError(f"{here} is no Meltano project: there is no meltano.yml")
+    raise OpsError(f"{here} is not a Meltano project: meltano.yml does not exist")
+
+
+def load_variables(env_file: Path | None = None) -> None:
+    """Set the environment variables of the project's `.env`, or of another file, as Meltano does.
+
+    Variables that are set already keep their values. The choice of the environment is not the
+    file's: Meltano does not read it there either.
+    """
+    for name, value in dotenv_values(env_file or ".env").items():
+        if value is not None and name != "MELTANO_ENVIRONMENT":
+            os.environ.setdefault(name, value)
+
+
+def _sweep_manifests() -> None:
+    """Remove the folders that killed processes have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{MANIFEST}*"):
+        number = folder.name.removeprefix(MANIFEST).partition("-")[0]
+        try:
+            os.kill(int(number), 0)
+        except (ValueError, ProcessLookupError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except PermissionError:  # the process of another user
+            continue
 
 
 def _tap_type(executable: str) -> type[VendorTap] | None:
@@ -239,7 +298,7 @@ def _tap_type(executable: str) -> type[VendorTap] | None:
 
 
 def _settings(tap: type[VendorTap], variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings of a tap that are set, as the tap's own schema has them."""
+    """Return the settings of a tap that are set, decoded by the tap's own schema."""
     found = {}
     for name, schema in tap.config_jsonschema["properties"].items():
         value = variables.get(f"MELTANO_EXTRACT_{name.upper()}")
@@ -252,4 +311,4 @@ def _decoded(value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        return value  # for the tap to say what is wrong with it
+        return value  # the tap reports what is wrong with it

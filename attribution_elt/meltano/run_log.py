@@ -1,8 +1,10 @@
-"""What Meltano's log, line by line, says of a run."""
+"""The events in Meltano's log of a run, collected by pipeline."""
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,26 +13,28 @@ from attribution_elt.core.events import FIELD
 from attribution_elt.meltano.process import log_record
 
 COUNTS = ("records", "inserted", "updated", "unchanged", "rejected")
-"""What a loader tells of a stream, by `stream_loaded`."""
+"""Numbers of a stream that the loader logs with `stream_loaded`."""
 ERROR = "Error: "
-"""How a command says, in a line of its own, why it failed."""
+"""Prefix of the line with which a command reports why it failed."""
+IGNORED_WARNINGS = ("No state was found",)
+"""Beginnings of Meltano's warnings about what is normal, such as a first run."""
 
 
 @dataclass
 class Pipeline:
-    """One tap into one loader, as far as the log tells.
+    """One tap and one loader, as the log reports them.
 
     Attributes:
         tap: name of the extractor.
-        loader: name of the loader; "" if it has not come to that.
-        streams: what was loaded, by stream, as the loader tells it.
-        sent: records that the tap counted, by stream.
-        failed_units: what failed for good, each with the streams that lack it.
-        failures: what ended the tap.
-        load_failures: what ended the loader, or what it rejected.
-        drift: what the vendor sends that no schema knows.
-        days_lost: what can no longer be had.
-        seconds: since it began.
+        loader: name of the loader; "" if the run failed before it started.
+        streams: the loader's counts by stream.
+        sent: number of records that the tap counted, by stream.
+        failed_units: message of each unit that failed for good, with its streams.
+        failures: errors that ended the tap.
+        load_failures: errors that ended the loader, and its summary of rejected records.
+        drift: properties that no schema names.
+        days_lost: days that the vendor no longer returns.
+        repeated: how often each warning came after the first time.
     """
 
     tap: str
@@ -42,38 +46,47 @@ class Pipeline:
     load_failures: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
     days_lost: list[str] = field(default_factory=list)
-    _walks: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    repeated: Counter[str] = field(default_factory=Counter)
+    _progress: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing failed."""
-        return not (self.failed_units or self.failures or self.load_failures)
-
-    @property
     def complaints(self) -> list[str]:
-        """Everything that failed, a line each."""
+        """Every failure in a line that names the plugin."""
         units = (message for message, _ in self.failed_units)
-        return [*self.failures, *units, *self.load_failures]
+        of_tap = [f"{self.tap}: {each}" for each in (*self.failures, *units)]
+        return of_tap + [f"{self.loader or self.tap}: {each}" for each in self.load_failures]
 
     @property
     def records(self) -> int:
-        """Records that the tap has sent."""
-        return sum(int(walk["records"]) for walk in self._walks.values())
+        """Number of records that the tap has sent."""
+        return sum(int(each["records"]) for each in self._progress.values())
+
+    @property
+    def committed(self) -> int:
+        """Number of records that the loader has committed."""
+        counts = self.streams.values()
+        return sum((each["records"] or 0) - (each["rejected"] or 0) for each in counts)
 
     @property
     def rate(self) -> float:
         """Records a second."""
         return self.records / max(time.monotonic() - self._began, 0.001)
 
-    def walk(self, progress: Mapping[str, Any]) -> None:
-        """Note how far the tap has come with some of its streams."""
-        self._walks[",".join(progress["streams"])] = progress
+    def update_progress(self, progress: Mapping[str, Any]) -> None:
+        """Keep the latest progress of a group of streams."""
+        self._progress[",".join(progress["streams"])] = progress
+
+    def is_repeated(self, message: str) -> bool:
+        """Return whether the same warning came before, and count it; its numbers may differ."""
+        kind = re.sub(r"\d+(\.\d+)?", "#", message)
+        self.repeated[kind] += 1
+        return self.repeated[kind] > 1
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that those who watch should know."""
+    """An event of a run that the display shows."""
 
     kind: str
     message: str
@@ -82,32 +95,29 @@ class Event:
 
 
 class RunLog:
-    """Takes in Meltano's log, and keeps what it says of each pipeline."""
+    """Reads Meltano's log and collects what it reports of each pipeline."""
 
     def __init__(self) -> None:
         self.pipelines: dict[str, Pipeline] = {}
         self.errors: list[str] = []
-        """What Meltano itself complained of."""
+        """Meltano's own errors."""
 
     def take(self, line: str) -> Event | None:
-        """Take in a line; return what it tells, if that is of interest."""
+        """Read a line; return its event, None if the line is of no interest."""
         record = log_record(line)
         if record is None:
-            return self._complaint(line.strip())
+            return self._take_output(line.strip())
         message, level = str(record["event"]), record.get("level", "info")
         pipeline = self._pipeline(record)
         kind = record.get(FIELD)
         if pipeline is not None and kind is not None:
-            return self._told(pipeline, kind, message, record)
+            return self._take_event(pipeline, kind, message, record)
         if pipeline is not None and "metric_info" in record:
-            self._measured(pipeline, record["metric_info"])
+            self._take_metric(pipeline, record["metric_info"])
         elif pipeline is not None and message.startswith(ERROR):
-            reason = message.removeprefix(ERROR)
-            failed = pipeline.load_failures if record.get("consumer") else pipeline.failures
-            failed.append(reason)
-            return Event("run_failed", reason, pipeline)
+            return self._take_failure(pipeline, message.removeprefix(ERROR), record)
         elif level == "warning":
-            return Event("warning", message, pipeline)
+            return self._take_warning(pipeline, message)
         elif level in {"error", "critical"} and pipeline is None:
             why = record.get("err")
             first = message.partition("\n")[0]
@@ -116,7 +126,7 @@ class RunLog:
             return Event("error", message, pipeline)
         return None
 
-    def _complaint(self, text: str) -> Event | None:
+    def _take_output(self, text: str) -> Event | None:
         if not text:
             return None
         if text.startswith(ERROR):
@@ -124,7 +134,7 @@ class RunLog:
         return Event("output", text)
 
     def _pipeline(self, record: Mapping[str, Any]) -> Pipeline | None:
-        """Return the pipeline that a plugin's line is of; one from discovery may be new."""
+        """Return the pipeline of a plugin's line; a line of discovery may begin a new one."""
         if record.get("cmd_type") == "elb":
             name = str(record["job_name"])  # environment:tap-to-loader, and perhaps :suffix
             tap, _, loader = name.split(":")[1].rpartition("-to-")
@@ -136,7 +146,24 @@ class RunLog:
         return None
 
     @staticmethod
-    def _told(pipeline: Pipeline, kind: str, message: str, record: Mapping[str, Any]) -> Event:
+    def _take_failure(pipeline: Pipeline, reason: str, record: Mapping[str, Any]) -> Event | None:
+        failures = pipeline.load_failures if record.get("consumer") else pipeline.failures
+        if reason in failures:  # a program may log its last line and print it, too
+            return None
+        failures.append(reason)
+        return Event("run_failed", reason, pipeline)
+
+    @staticmethod
+    def _take_warning(pipeline: Pipeline | None, message: str) -> Event | None:
+        if message.startswith(IGNORED_WARNINGS):
+            return None
+        if pipeline is not None and pipeline.is_repeated(message):
+            return None
+        return Event("warning", message, pipeline)
+
+    def _take_event(
+        self, pipeline: Pipeline, kind: str, message: str, record: Mapping[str, Any]
+    ) -> Event | None:
         fields = {
             name: record[name]
             for name in ("streams", "units_done", "until", "stream", "status")
@@ -144,8 +171,9 @@ class RunLog:
         }
         match kind:
             case "progress":
-                pipeline.walk(record)
-                fields["units_total"] = record.get("units_total")  # Meltano leaves out what is null
+                pipeline.update_progress(record)
+                fields["units_total"] = record.get("units_total")  # Meltano leaves out null
+                fields["units_failed"] = record.get("units_failed", 0)
             case "stream_loaded":
                 fields = {name: record.get(name) for name in (*COUNTS, "newest")}
                 pipeline.streams[record["stream"]] = fields
@@ -153,31 +181,39 @@ class RunLog:
             case "unit_failed":
                 pipeline.failed_units.append((message, list(record.get("streams") or ())))
             case "run_failed":
-                pipeline.failures.append(message)
+                return self._take_failure(pipeline, message, record)
             case "drift":
                 pipeline.drift.append(f"{record.get('stream')}: {message}")
             case "days_lost":
                 pipeline.days_lost.append(message)
+            case "warning":
+                return self._take_warning(pipeline, message)
+            case "retry":
+                repeated = pipeline.is_repeated(str(record.get("reason")))
+                return None if repeated else Event("warning", message, pipeline)
         return Event(kind, message, pipeline, fields)
 
     @staticmethod
-    def _measured(pipeline: Pipeline, metric: Mapping[str, Any]) -> None:
+    def _take_metric(pipeline: Pipeline, metric: Mapping[str, Any]) -> None:
         if metric.get("metric") == "record_count":
             stream = metric.get("tags", {}).get("stream")
             pipeline.sent[stream] = pipeline.sent.get(stream, 0) + int(metric["value"])
 
     @property
     def complaints(self) -> list[str]:
-        """Everything that failed, a line each; what Meltano says only if nobody else did."""
-        told = [
-            f"{pipeline.tap}: {complaint}"
-            for pipeline in self.pipelines.values()
-            for complaint in pipeline.complaints
-        ]
-        return told or self.errors
+        """Every failure in a line; Meltano's own errors only if no plugin reported one."""
+        of_plugins = [each for pipeline in self.pipelines.values() for each in pipeline.complaints]
+        return of_plugins or self.errors
+
+    def repeated_warnings(self) -> Iterator[tuple[Pipeline, str, int]]:
+        """Yield each kind of warning that came again, and how often."""
+        for pipeline in self.pipelines.values():
+            for kind, times in pipeline.repeated.items():
+                if times > 1:
+                    yield pipeline, kind, times - 1
 
     def rows(self) -> Iterator[tuple[Pipeline, str, Mapping[str, Any]]]:
-        """Yield what was loaded of each stream; what the tap counted, if the loader tells none."""
+        """Yield the loader's counts of each stream, or the tap's where the loader has none."""
         for pipeline in self.pipelines.values():
             for name in dict.fromkeys((*pipeline.streams, *pipeline.sent)):
                 counted = {"records": pipeline.sent.get(name)}

@@ -1,4 +1,4 @@
-"""The jobs and schedules of `meltano.yml`, cut into what can be run on its own."""
+"""The jobs and schedules of `meltano.yml`, divided into runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 from attribution_elt.core.errors import OpsError
 
 Blocks = tuple[str, ...]
-"""What one `meltano run` runs, such as a tap and a loader."""
-NOT_BY_THE_CLOCK = {None, "@once", "@manual", "@none"}
+"""The blocks of one `meltano run`, such as a tap and a loader."""
+Chain = Sequence[Blocks]
+"""Runs of which each needs the data of those before it."""
+WITHOUT_CLOCK = {None, "@once", "@manual", "@none"}
 """Intervals of Meltano's schedules that no clock starts."""
 
 
@@ -19,19 +21,24 @@ class Job:
     """A job of the project.
 
     Attributes:
-        name: as `meltano.yml` has it.
-        chains: for each of its tasks, what is to be run one after the other.
+        name: name in `meltano.yml`.
+        tasks: the chain of runs of each task.
     """
 
     name: str
-    chains: Sequence[Sequence[Blocks]]
+    tasks: Sequence[Chain]
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], extractors: Container[str]) -> Job:
-        """Read an entry of `jobs`; a new run begins with each of the extractors."""
+        """Read an entry of `jobs`."""
         tasks = entry["tasks"]
         each = [tasks] if isinstance(tasks, str) else tasks
-        return cls(entry["name"], [list(_runs(_blocks(task), extractors)) for task in each])
+        return cls(entry["name"], [chain_of(_blocks(task), extractors) for task in each])
+
+    @property
+    def runs(self) -> list[Blocks]:
+        """The runs of all tasks."""
+        return [blocks for chain in self.tasks for blocks in chain]
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,10 @@ class Schedule:
     """A schedule of the project.
 
     Attributes:
-        name: as `meltano.yml` has it.
-        cron: when, in UTC, as cron writes it; None: only when somebody says so.
+        name: name in `meltano.yml`.
+        cron: cron expression in UTC; None: no clock starts it.
         job: name of the job.
-        variables: of the environment of its runs.
+        variables: environment variables of its runs.
     """
 
     name: str
@@ -55,7 +62,7 @@ class Schedule:
         """Read an entry of `schedules`.
 
         Raises:
-            OpsError: it names no job.
+            OpsError: the entry does not name a job.
         """
         if not entry.get("job"):
             raise OpsError(
@@ -63,13 +70,18 @@ class Schedule:
                 "make a job of them, and name that"
             )
         interval = entry.get("interval")
-        cron = None if interval in NOT_BY_THE_CLOCK else str(interval)
+        cron = None if interval in WITHOUT_CLOCK else str(interval)
         return cls(entry["name"], cron, entry["job"], entry.get("env", {}))
 
 
 def _blocks(task: str | Iterable[str]) -> list[str]:
     lines = [task] if isinstance(task, str) else task
     return [block for line in lines for block in line.split()]
+
+
+def chain_of(blocks: Iterable[str], extractors: Container[str]) -> Chain:
+    """Divide blocks into runs: each extractor begins a run of its own."""
+    return list(_runs(blocks, extractors))
 
 
 def _runs(blocks: Iterable[str], extractors: Container[str]) -> Iterator[Blocks]:

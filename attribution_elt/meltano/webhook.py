@@ -1,81 +1,109 @@
-"""Tells a webhook what somebody should look at; in it are no secrets and no personal data."""
+"""Alerts to a webhook, without secrets and personal data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 import requests
 
-from attribution_elt.cli.display import Display
-from attribution_elt.core.errors import OpsError
+from attribution_elt.core.errors import OpsError, in_a_line
 from attribution_elt.core.redaction import redactor
-from attribution_elt.meltano.execution import Outcome
+from attribution_elt.core.text import printable
+from attribution_elt.meltano.display import Display
+from attribution_elt.meltano.execution import Outcome, pipelines
 from attribution_elt.meltano.project import Project
 
 TIMEOUT = 10
-"""Seconds that a webhook has to answer."""
+"""Seconds between two bytes of the webhook's answer."""
 MOST_LINES = 30
-"""Lines of one alert."""
-KEPT = "attribution-elt-alerts"
-"""What Meltano calls the state in which the drift is kept that was told before."""
+"""Most lines of an alert."""
+MOST_KEPT = 1000
+"""Most properties that Meltano keeps as reported; the oldest are dropped."""
+STATE = "attribution-elt-alerts"
+"""Name of Meltano's state with the drift that was reported before."""
+_MARKUP = re.compile(r"(?<=[@*~`])|(?<=:)(?=//)")
+"""Places where a zero-width space keeps a chat service from a mention, a format or a link."""
+_ZERO_WIDTH_SPACE = "\u200b"
 
 
-def tell(
-    project: Project, outcome: Outcome, display: Display, *, failure_alert: bool = True
+def alert(
+    project: Project,
+    outcomes: Sequence[Outcome],
+    display: Display,
+    *,
+    failure_alert: bool = True,
 ) -> None:
-    """Send what went wrong in a run, if anything did; a webhook that fails is only a warning.
+    """Send the failures, lost days and new properties of runs, if there are any.
+
+    An alert that cannot be sent is a note, never an error of the run.
 
     Args:
-        project: whose webhook it is.
-        outcome: of the run.
-        display: where the warning goes.
-        failure_alert: whether to tell that it failed; what was lost or is new is told anyway.
+        project: the project of the webhook.
+        outcomes: how the runs ended; interrupted runs are not reported as failed.
+        display: where the note goes.
+        failure_alert: whether to report failures; lost days and new properties are reported anyway.
     """
-    drift = [f"{p.tap}, {each}" for p in outcome.watch.pipelines.values() for each in p.drift]
-    lines = list(_failures(outcome)) if failure_alert else []
-    lines += [f"{p.tap}: {each}" for p in outcome.watch.pipelines.values() for each in p.days_lost]
+    failed = [each for each in outcomes if each.exit_code and not each.interrupted]
+    lines = [line for each in failed for line in each.complaints] if failure_alert else []
+    every = list(pipelines(outcomes))
+    lines += [f"{pipeline.tap}: {each}" for pipeline in every for each in pipeline.days_lost]
+    drift = [f"{pipeline.tap}, {each}" for pipeline in every for each in pipeline.drift]
+    if not lines and not drift:
+        return
     try:
-        url = project.webhook if lines or drift else None
-        if url is None:
-            return
-        known = project.state(_kept(project)).get("drift", {}) if drift else {}
-        new = [each for each in drift if each not in known]
-        lines += [f"new from the vendor: {each}" for each in new]
-        if lines:
-            how = "failed" if outcome.exit_code else "succeeded, but look"
-            title = f"{project.environment}: run {outcome.run_id} {how}"
-            send(url, title, lines)
-        if new:
-            told = {**known, **dict.fromkeys(new, True)}
-            project.keep_state(_kept(project), {"drift": told})
-    except OpsError as error:
-        display.say(f"no alert could be sent: {error}")
+        if url := project.webhook:
+            _send_new(project, url, _title(project, outcomes, failed), lines, drift)
+    except (OpsError, OSError) as error:
+        display.note(f"the alert could not be sent: {in_a_line(error)}")
 
 
-def _kept(project: Project) -> str:
-    return f"{project.environment}:{KEPT}"
+def _title(project: Project, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> str:
+    if len(outcomes) > 1:
+        return f"{project.environment}: {len(failed)} of {len(outcomes)} runs failed"
+    ended = "failed" if failed else "succeeded with warnings"
+    return f"{project.environment}: run {outcomes[0].run_id} {ended}"
 
 
-def _failures(outcome: Outcome) -> Iterator[str]:
-    if outcome.exit_code:
-        yield from outcome.watch.complaints or [f"exit code {outcome.exit_code}"]
+def _send_new(
+    project: Project, url: str, title: str, lines: Sequence[str], drift: Iterable[str]
+) -> None:
+    """Send the lines, and the drift that was not reported before."""
+    state_id = f"{project.environment}:{STATE}"
+    reported: dict[str, bool] = project.state(state_id).get("drift", {}) if drift else {}
+    new = [each for each in dict.fromkeys(drift) if each not in reported]
+    lines = [*lines, *(f"new from the vendor: {each}" for each in new)]
+    if lines:
+        send(url, title, lines)
+    if new:
+        every = {**reported, **dict.fromkeys(new, True)}
+        # Meltano merges states, so what is dropped has to be cleared first
+        if len(every) > MOST_KEPT:
+            project.meltano.ask("state", "clear", "--force", state_id)
+        project.keep_state(state_id, {"drift": dict(list(every.items())[-MOST_KEPT:])})
 
 
 def send(url: str, title: str, lines: Sequence[str]) -> None:
-    """Post a message as Slack takes it.
+    """Post a message in Slack's format.
 
     Raises:
-        OpsError: it did not arrive; the text does not hold the URL, which is secret.
+        OpsError: the message did not arrive; the text does not contain the URL, which is secret.
     """
     shown = list(lines[:MOST_LINES])
     if len(lines) > MOST_LINES:
         shown.append(f"and {len(lines) - MOST_LINES} more")
-    text = redactor("\n".join([f"*{title}*", *(f"• {line}" for line in shown)]))
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(character, entity)
+    text = "\n".join([f"*{_plain(title)}*", *(f"• {_plain(line)}" for line in shown)])
     try:
         answer = requests.post(url, json={"text": text}, timeout=TIMEOUT, allow_redirects=False)
     except (requests.RequestException, ValueError) as error:
         raise OpsError(f"the webhook cannot be reached ({type(error).__name__})") from None
     if answer.status_code // 100 != 2:
         raise OpsError(f"the webhook answered {answer.status_code}")
+
+
+def _plain(text: str) -> str:
+    """Return a text that a chat service shows as it is: no mention, format, link or entity."""
+    text = _MARKUP.sub(_ZERO_WIDTH_SPACE, printable(redactor(text)))
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(character, entity)
+    return text

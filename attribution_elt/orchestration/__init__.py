@@ -1,1 +1,1 @@
-"""The schedules of `meltano.yml`, run by Dagster: docs/orchestrator.md."""
+"""Dagster for the jobs and schedules of `meltano.yml`: docs/orchestrator.md."""

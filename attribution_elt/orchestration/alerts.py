@@ -1,4 +1,4 @@
-"""Tells the webhook of what failed for good."""
+"""Alerts for runs that failed after their last retry."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ from collections.abc import Iterator
 
 import dagster
 
-from attribution_elt.meltano import webhook as alerts
+from attribution_elt.core.errors import OpsError
+from attribution_elt.meltano import webhook
 from attribution_elt.meltano.project import Project
 
 
 def sensor(project: Project) -> dagster.SensorDefinition:
-    """Return what sends one alert for each run that failed, when its last retry has failed."""
+    """Return the sensor that sends one alert for each failed run, after its last retry."""
 
     @dagster.run_failure_sensor(
         name="alerts",
-        description="Tells the webhook of a run that failed, with every task that did and why.",
+        description="Sends failed runs to the webhook, with the reasons of every failed task.",
         default_status=dagster.DefaultSensorStatus.RUNNING,
     )
-    def tell(context: dagster.RunFailureSensorContext) -> None:
+    def alert(context: dagster.RunFailureSensorContext) -> None:
         url = project.webhook
         if url is None:
             return
         lines = [line for each in context.get_step_failure_events() for line in _reasons(each)]
         title = f"{project.environment}: {context.dagster_run.job_name} failed"
-        alerts.send(url, title, lines or [_first_line(context.failure_event.message)])
+        try:
+            webhook.send(url, title, lines or [_first_line(context.failure_event.message)])
+        except OpsError as error:
+            context.log.warning("the alert could not be sent: %s", error)
 
-    return tell
+    return alert
 
 
 def _reasons(event: dagster.DagsterEvent) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What Dagster is to run: the jobs and schedules of `meltano.yml`."""
+"""Dagster's definitions of the jobs and schedules of `meltano.yml`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 
 import dagster
 
-from attribution_elt.meltano.project import Project, enter_root
+from attribution_elt.meltano.project import Project, enter_root, load_variables
 from attribution_elt.meltano.schedules import Job
 from attribution_elt.orchestration import alerts
 from attribution_elt.orchestration.task import SCHEDULE, name_of, task
 
 RETRY = dagster.RetryPolicy(
     max_retries=2,
-    # longer than the five minutes for which Meltano takes a run that was cut off for one going on
+    # Meltano takes a run that was killed for a running one for five minutes
     delay=360,
     backoff=dagster.Backoff.EXPONENTIAL,
 )
@@ -28,17 +28,17 @@ def assemble(
     """Return a project's jobs and schedules.
 
     Args:
-        project: whose `meltano.yml` it is.
-        retry: how often, and how long after, what failed is tried again.
-        executor: what starts the tasks; None: each is a process on this machine.
+        project: the project of `meltano.yml`.
+        retry: number and delay of the retries of a failed task.
+        executor: the executor of the tasks; None: processes on this machine.
     """
-    runs = {blocks for job in project.jobs for chain in job.chains for blocks in chain}
+    runs = {blocks for job in project.jobs for blocks in job.runs}
     tasks = {blocks: task(project, blocks, retry) for blocks in sorted(runs)}
 
     def compose(meltano_job: Job) -> dagster.JobDefinition:
         @dagster.job(name=name_of(meltano_job.name))
         def composed() -> None:
-            for chain in meltano_job.chains:
+            for chain in meltano_job.tasks:
                 done = tasks[chain[0]]()
                 for blocks in chain[1:]:
                     done = tasks[blocks](after=done)
@@ -64,12 +64,13 @@ def assemble(
 
 
 def of_this_project(executor: dagster.ExecutorDefinition | None = None) -> dagster.Definitions:
-    """Return those of the project that the working folder is in, with its own retries."""
+    """Return the definitions of the working folder's project, with the default retries."""
     enter_root()
+    load_variables()
     return assemble(Project(os.environ.get("MELTANO_ENVIRONMENT")), executor=executor)
 
 
 @dagster.definitions
 def definitions() -> dagster.Definitions:
-    """Return what Dagster runs on one machine."""
+    """Return the definitions for one machine."""
     return of_this_project()

@@ -1,4 +1,4 @@
-"""The same on several machines: each task is a pod of its own."""
+"""Dagster's definitions for a cluster, where each task is a pod."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from attribution_elt.orchestration.definitions import of_this_project
 
 @dagster.definitions
 def definitions() -> dagster.Definitions:
-    """Return what Dagster runs in a cluster."""
+    """Return the definitions for a cluster."""
     return of_this_project(k8s_job_executor)

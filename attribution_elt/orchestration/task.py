@@ -1,4 +1,4 @@
-"""A task: one tap into one loader, as a process of its own that a retry can follow."""
+"""Dagster's op for one run of `attribution-elt`, as a process of its own."""
 
 import json
 import re
@@ -17,37 +17,37 @@ from attribution_elt.meltano.run_log import COUNTS
 from attribution_elt.meltano.schedules import Blocks
 
 SCHEDULE = "meltano/schedule"
-"""The tag that tells a run which schedule of `meltano.yml` started it."""
+"""The tag with the schedule of `meltano.yml` that started a run."""
 WORTH_A_LOOK = {"warning", "drift", "days_lost", "unit_failed", "run_failed", "error"}
-"""Kinds of events that go into Dagster's own log; all others are in the task's output only."""
+"""Kinds of events that go into Dagster's log; the others are in the task's output only."""
 FAILED = 1
-"""The exit code of what failed by itself; others say that somebody stopped it, or misspelt it."""
+"""The exit code of a failed run. Others mean a signal or a wrong argument: no retry."""
 
 
 @dataclass
 class _Ending:
-    """What a run's output says of how it ended.
+    """The end of a run's output.
 
     Attributes:
-        summary: the last event; empty if it did not come to that.
-        last: the last line that is no event.
+        summary: the last event; empty if the run ended without one.
+        last: the last line that is not an event.
     """
 
     summary: Mapping[str, Any] = field(default_factory=dict)
     last: str = ""
 
     def reasons(self, exit_code: int) -> Sequence[str]:
-        """Return why it failed, a line each."""
+        """Return the failures in a line each."""
         return self.summary.get("failures") or [self.last or f"exit code {exit_code}"]
 
 
 def name_of(*parts: str) -> str:
-    """Return a name that Dagster takes, which has letters, digits and underscores."""
+    """Return a name of letters, digits and underscores, as Dagster requires."""
     return re.sub(r"\W", "_", "_to_".join(parts))
 
 
 def account_of(project: Project, extractor: str) -> str:
-    """Return whose quota an extractor spends: the first that has the same credentials."""
+    """Return the first extractor with the same credentials: both spend one quota."""
     own = project.extractors.get(extractor)
     if own is None:
         return extractor
@@ -63,7 +63,7 @@ def account_of(project: Project, extractor: str) -> str:
 
 
 def task(project: Project, blocks: Blocks, retry: dagster.RetryPolicy) -> dagster.OpDefinition:
-    """Return the task that runs these blocks; no other of the same account runs meanwhile."""
+    """Return the op that runs these blocks; ops of one account do not run at the same time."""
     schedules = {each.name: each.variables for each in project.schedules}
     command = [
         executable("attribution-elt"),
@@ -98,7 +98,7 @@ def task(project: Project, blocks: Blocks, retry: dagster.RetryPolicy) -> dagste
 def _execute(
     context: dagster.OpExecutionContext, command: Sequence[str], variables: Mapping[str, str]
 ) -> tuple[int, _Ending]:
-    """Run a command to its end, handing on what it prints; stopped, it may still load its rest."""
+    """Run a command to its end and copy its output; after a stop it may still finish its load."""
     ending = _Ending()
     with subprocess.Popen(  # noqa: S603 - our own command line
         command,
@@ -108,12 +108,12 @@ def _execute(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        process_group=0,  # a terminal's signals reach it once, through us
+        process_group=0,  # a terminal's signals reach the process once, through us
     ) as process:
         try:
             for line in process.stdout or ():
                 _take(line, ending, context)
-        except BaseException:  # Dagster's interruptions are no Exception
+        except BaseException:  # Dagster's interruptions are not subclasses of Exception
             process.terminate()
             for line in process.stdout or ():
                 sys.stdout.write(line)

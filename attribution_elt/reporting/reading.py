@@ -13,12 +13,12 @@ from typing import Any
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect, is_through_dlt
 
-from attribution_elt.checks.warehouses import file_of, has_schema, keep_secret
 from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.events import REJECTED, RUNS
 from attribution_elt.core.redaction import redactor
 from attribution_elt.meltano.project import Extractor, Loader
+from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
 from attribution_elt.reporting import credit, revenue
 from attribution_elt.reporting.credit import Comparison
 from attribution_elt.reporting.revenue import SOURCES, Figure, Key, Note, Source
@@ -142,14 +142,6 @@ def read(loader: Loader, extractors: Sequence[Extractor], since: datetime) -> Wa
     except Exception as error:  # noqa: BLE001 - each driver has its own
         warehouse.problem = f"it cannot be read: {redactor(in_a_line(error))}"
     return warehouse
-
-
-def title_of(url: str) -> str:
-    """Name a warehouse without credentials: user, password and options are left out."""
-    scheme, _, rest = url.partition("://")
-    place = rest.rpartition("@")[2].partition("?")[0]
-    kind = scheme.removeprefix("dlt+").partition("+")[0]
-    return " ".join(filter(None, (kind, place.removeprefix("/"))))
 
 
 def _places(loader: Loader, extractors: Sequence[Extractor]) -> Iterator[Place]:

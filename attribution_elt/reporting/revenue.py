@@ -21,10 +21,10 @@ from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect
 
-from attribution_elt.cli.display import Display
 from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.events import REVENUE_HISTORY, RUNS
+from attribution_elt.meltano.display import Display
 from attribution_elt.meltano.execution import Outcome
 from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.run_log import Pipeline
@@ -154,9 +154,9 @@ class Note(NamedTuple):
     figure: Figure
 
 
-def note_run(project: Project, outcome: Outcome, display: Display) -> None:
-    """Note the revenue that a run has changed; if that cannot be done, it is only said."""
-    for pipeline in outcome.watch.pipelines.values():
+def record_changes(project: Project, outcome: Outcome, display: Display) -> None:
+    """Record the revenue that a run changed; the display shows why that is not possible."""
+    for pipeline in outcome.log.pipelines.values():
         sources = [each for each in SOURCES if _has_changed(pipeline, each.stream)]
         loader = project.loaders.get(pipeline.loader) if sources else None
         if loader is None:
@@ -167,7 +167,7 @@ def note_run(project: Project, outcome: Outcome, display: Display) -> None:
                 for source in sources:
                     note(adapter, loader, source)
         except Exception as error:  # noqa: BLE001 - each driver has its own
-            display.say(f"revenue could not be noted in {REVENUE_HISTORY}: {in_a_line(error)}")
+            display.note(f"{REVENUE_HISTORY} could not be written: {in_a_line(error)}")
 
 
 def _has_changed(pipeline: Pipeline, stream: str) -> bool:

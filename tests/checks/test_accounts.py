@@ -31,7 +31,7 @@ def test_an_account_that_works_is_green_for_one_small_request(
     vendor = sandbox.vendors[tap.name.removeprefix("tap-")]
     found = findings(sandbox, tap)
     assert [each.problems for each in found] == [[]] * len(found)
-    assert all(each.facts[0] == "credentials hold" for each in found)
+    assert all(each.facts[0] == "credentials are valid" for each in found)
     assert len(vendor.requests) == len(found)
 
 
@@ -46,18 +46,18 @@ def test_refused_credentials_are_told_with_the_setting_to_check(
     for found in findings(sandbox, tap):
         (problem,) = found.problems
         assert f"answered {status}: check the setting" in problem
-        assert "credentials hold" not in found.facts
+        assert "credentials are valid" not in found.facts
 
 
 def test_ihc_is_not_asked_because_that_would_cost_quota(sandbox: Sandbox, tmp_path: Path) -> None:
     journeys = tmp_path / "journeys.csv"
     journeys.write_text("")
     (found,) = findings(sandbox, TapIhc, journeys_file=str(journeys))
-    assert found.facts == ["settings are valid; not asked, for every request costs quota"]
+    assert found.facts == ["settings are valid; no request sent, because each costs quota"]
     assert sandbox.ihc.requests == []
 
 
-def test_a_wrong_setting_is_told_without_asking(sandbox: Sandbox) -> None:
+def test_a_wrong_setting_is_a_problem_without_a_request(sandbox: Sandbox) -> None:
     (found,) = findings(sandbox, TapEcdp, max_retries="often", start_date="soon")
     assert [each.partition(":")[0] for each in found.problems] == [
         "setting 'max_retries'",
@@ -68,7 +68,7 @@ def test_a_wrong_setting_is_told_without_asking(sandbox: Sandbox) -> None:
 
 def test_a_customer_that_is_unknown_shows_that_the_project_is_open(sandbox: Sandbox) -> None:
     (found,) = findings(sandbox, TapAttributionIo)
-    assert found.ok
+    assert found.passed
     assert [each.status for each in sandbox.attribution_io.requests] == [404]
 
 
@@ -77,20 +77,20 @@ def test_a_404_of_a_vendor_that_has_no_such_answer_is_a_problem(sandbox: Sandbox
     assert found.problems == ["ECDP, credentials: answered 404: Not Found"]
 
 
-def test_what_is_left_of_the_quota_is_told(sandbox: Sandbox) -> None:
+def test_the_remaining_quota_is_a_fact(sandbox: Sandbox) -> None:
     partner, client = findings(sandbox, TapAdtraction)
-    assert "29 of 30 requests left in the quota's window" in partner.facts
-    assert "9 of 10 requests left in the quota's window" in client.facts
+    assert "29 of 30 requests left in the quota window" in partner.facts
+    assert "9 of 10 requests left in the quota window" in client.facts
 
 
-def test_a_quota_that_is_used_up_says_to_try_later(sandbox: Sandbox) -> None:
+def test_a_used_up_quota_asks_to_try_later(sandbox: Sandbox) -> None:
     sandbox.adtraction.faults.add(Fault("status", status=429, times=None))
     for found in findings(sandbox, TapAdtraction):
-        assert found.problems[0].endswith("answered 429: its quota is used up for now, try later")
+        assert found.problems[0].endswith("answered 429: the quota is used up, try later")
 
 
 @pytest.mark.parametrize(("skew", "side"), [(600, "ahead of"), (-600, "behind")])
-def test_a_clock_that_is_wrong_is_told(sandbox: Sandbox, skew: float, side: str) -> None:
+def test_a_wrong_clock_is_a_problem(sandbox: Sandbox, skew: float, side: str) -> None:
     sandbox.ecdp.clock_skew = skew
     (found,) = findings(sandbox, TapEcdp)
     (problem,) = found.problems
@@ -99,13 +99,13 @@ def test_a_clock_that_is_wrong_is_told(sandbox: Sandbox, skew: float, side: str)
     assert f"{side} this machine's" in problem
 
 
-def test_clocks_that_differ_little_are_green(sandbox: Sandbox) -> None:
+def test_a_small_difference_of_clocks_is_a_fact(sandbox: Sandbox) -> None:
     sandbox.ecdp.clock_skew = 5
     (found,) = findings(sandbox, TapEcdp)
     assert any(each.startswith("clocks differ by") for each in found.facts)
 
 
-def test_a_vendor_that_is_not_there_is_told(sandbox: Sandbox) -> None:
+def test_a_refused_connection_is_a_problem(sandbox: Sandbox) -> None:
     (found,) = findings(sandbox, TapEcdp, api_url="http://127.0.0.1:9/ecdp")
     assert found.problems == ["ECDP, credentials: connection refused"]
 
@@ -126,22 +126,22 @@ def reach(sandbox: Sandbox, bookmark_age: int) -> list[Finding]:
     return [finding(probe) for probe in probes(account, Kept(state, catalog))]
 
 
-def test_days_that_the_vendor_has_forgotten_are_counted(sandbox: Sandbox) -> None:
+def test_lost_days_are_counted(sandbox: Sandbox) -> None:
     for found in reach(sandbox, bookmark_age=65):
         (problem,) = found.problems
         wanted, earliest = TODAY - timedelta(days=66), TODAY - timedelta(days=59)
         assert problem == (
-            f"7 days from {wanted} on are lost: Ignite forgets what was before {earliest}; "
-            "run it before more are"
+            f"7 days from {wanted} are lost: Ignite drops data from before {earliest}; "
+            "run the tap before more are lost"
         )
 
 
-def test_days_that_the_vendor_is_about_to_forget_are_told(sandbox: Sandbox) -> None:
+def test_days_that_are_lost_soon_are_a_problem(sandbox: Sandbox) -> None:
     for found in reach(sandbox, bookmark_age=55):
         (problem,) = found.problems
-        assert problem.startswith("run it within 3 days: it wants everything since")
+        assert problem.startswith("run the tap within 3 days: it needs data since")
 
 
-def test_a_bookmark_of_late_is_green(sandbox: Sandbox) -> None:
+def test_a_recent_bookmark_is_a_fact(sandbox: Sandbox) -> None:
     for found in reach(sandbox, bookmark_age=1):
-        assert "57 days until what the next run wants is forgotten" in found.facts
+        assert "57 days until the vendor drops data that the next run needs" in found.facts

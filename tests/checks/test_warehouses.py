@@ -31,11 +31,11 @@ def test_nothing_is_left_behind(postgres_url: str, tmp_path: Path) -> None:
     file, lite = tmp_path / "there.duckdb", tmp_path / "there.db"
     duckdb.connect(str(file)).close()
     lite.touch()
-    told = "may create and write in tap_ecdp, tap_ihc"
+    told = "can create and write in tap_ecdp, tap_ihc"
     for url, facts in (
         (postgres_url, [told, "clocks agree", "its days begin in the time zone Etc/UTC"]),
         (f"duckdb:///{file}", [told]),
-        (f"sqlite:///{lite}", ["may create and write"]),
+        (f"sqlite:///{lite}", ["can create and write"]),
     ):
         found = finding(loader(url), ["tap_ecdp", "tap_ihc"])
         assert (found.problems, found.facts) == ([], facts)
@@ -49,12 +49,12 @@ def test_nothing_is_left_behind(postgres_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")  # dlt calls it
-def test_what_is_reached_through_dlt_is_only_reached(tmp_path: Path) -> None:
+def test_a_warehouse_through_dlt_is_only_connected_to(tmp_path: Path) -> None:
     file = tmp_path / "there.duckdb"
     found = finding(loader(f"dlt+duckdb:///{file}"), ["tap_ecdp"])
     assert (found.problems, found.facts) == (
         [],
-        ["can be reached; what may be done there has not been tried"],
+        ["can be reached; its rights were not checked"],
     )
     with duckdb.connect(str(file)) as opened:
         assert opened.execute("SELECT * FROM information_schema.tables").fetchall() == []
@@ -62,32 +62,32 @@ def test_what_is_reached_through_dlt_is_only_reached(tmp_path: Path) -> None:
         assert sorted(schemata) == [("information_schema",), ("main",), ("pg_catalog",)]
 
     (problem,) = finding(loader("redshift://me:geheimnis@127.0.0.1:9/db"), ["tap_ecdp"]).problems
-    assert problem.startswith("it cannot be reached: connection to server at")
+    assert "cannot be reached: connection to server at" in problem
     assert "geheimnis" not in problem
 
 
-def test_a_file_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
     file = tmp_path / "new.duckdb"
     assert finding(loader(f"duckdb:///{file}"), [None]).facts == [
-        f"{file} will be made by the first run"
+        f"{file} will be created by the first run"
     ]
     assert not file.exists()
     found = finding(loader(f"duckdb:///{tmp_path}/nowhere/new.duckdb"), [None])
     assert found.problems == [
-        f"{tmp_path}/nowhere, where new.duckdb should be, is no folder to write in"
+        f"{tmp_path}/nowhere is not a folder that new.duckdb can be written to"
     ]
 
 
 @pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
-def test_a_file_that_is_no_database_is_told_in_a_line(tmp_path: Path, scheme: str) -> None:
+def test_a_file_of_something_else_is_a_problem_in_one_line(tmp_path: Path, scheme: str) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a database, but long enough to be taken for one" * 100)
     (problem,) = finding(loader(f"{scheme}:///{file}"), [None]).problems
-    assert problem.startswith("it cannot be reached: ")
+    assert " cannot be reached: " in problem
     assert "\n" not in problem
 
 
-def test_a_file_that_another_process_has_open_is_told(tmp_path: Path) -> None:
+def test_a_file_that_another_process_has_open_is_a_problem(tmp_path: Path) -> None:
     file = tmp_path / "busy.duckdb"
     hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
     with subprocess.Popen(
@@ -106,7 +106,7 @@ def test_a_file_that_another_process_has_open_is_told(tmp_path: Path) -> None:
 def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
     found = finding(loader("postgresql://me:geheimnis@127.0.0.1:9/db"), [None])
     (problem,) = found.problems
-    assert problem.startswith("it cannot be reached: ")
+    assert " cannot be reached: " in problem
     assert "geheimnis" not in problem
 
 
@@ -122,14 +122,14 @@ def reader_url(postgres_url: str) -> str:
     return postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
 
 
-def test_rights_that_are_missing_are_told_for_each_schema(reader_url: str) -> None:
+def test_missing_rights_are_a_problem_of_each_schema(reader_url: str) -> None:
     found = finding(loader(reader_url), ["tap_ecdp", "tap_ihc"])
     ecdp, ihc = found.problems
-    assert ecdp.startswith("it is not allowed to make a table in the schema tap_ecdp: permission")
-    assert ihc.startswith("it is not allowed to make the schema tap_ihc: permission")
+    assert ecdp.startswith("the user may not make a table in the schema tap_ecdp: permission")
+    assert ihc.startswith("the user may not make the schema tap_ihc: permission")
 
 
-def test_the_time_zone_in_which_others_see_instants_is_told(postgres_url: str) -> None:
+def test_the_time_zone_of_other_clients_is_a_fact(postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         name = connection.info.dbname
         connection.execute(f"ALTER DATABASE {name} SET TimeZone = 'Europe/Stockholm'".encode())

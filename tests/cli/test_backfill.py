@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from tap_ecdp.tap import TapEcdp
 
-from attribution_elt.cli.backfill import refuse_what_cannot_be
+from attribution_elt.cli.backfill import refuse
 from attribution_elt.core.errors import OpsError
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.windows import Window
@@ -65,7 +65,7 @@ def orders(sandbox: Sandbox, first: date, last: date) -> set[str]:
     }
 
 
-def test_past_days_land_beside_the_others_and_the_forward_bookmark_stays(
+def test_a_backfill_loads_past_days_and_keeps_the_bookmark(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     folder = project(tmp_path / "project")
@@ -97,14 +97,14 @@ def test_past_days_land_beside_the_others_and_the_forward_bookmark_stays(
     assert state(folder, environment, FORWARD) == before
 
 
-def test_one_that_was_interrupted_goes_on_where_it_was(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_same_command_resumes_an_interrupted_backfill(sandbox: Sandbox, tmp_path: Path) -> None:
     folder = project(tmp_path / "project")
     environment = variables(sandbox, ["tap-ecdp"])
     third = FIRST + timedelta(days=10)
     sandbox.ecdp.faults.add(Fault("status", status=401, match=f"startDate={third}"))
     stopped = attribution_elt(folder, environment, *RANGE)
     assert stopped.returncode == 1
-    assert notes(stopped.stdout)[-1] == "stopped; the same command goes on where this one was"
+    assert notes(stopped.stdout)[-1] == "stopped; run the same command again to resume"
     asked = len(sandbox.ecdp.requests)
     done = attribution_elt(folder, environment, *RANGE)
     assert done.returncode == 0, done.stdout
@@ -115,7 +115,7 @@ def test_one_that_was_interrupted_goes_on_where_it_was(sandbox: Sandbox, tmp_pat
     assert days_asked_for(sandbox, asked) == [(str(third), str(LAST))]
     complete = attribution_elt(folder, environment, *RANGE)
     (note,) = notes(complete.stdout)
-    assert note.endswith("complete already; --again loads it anew")
+    assert note.endswith("complete; --again reloads it")
     asked = len(sandbox.ecdp.requests)
     again = attribution_elt(folder, environment, *RANGE, "--again", "--slice=15d")
     assert again.returncode == 0
@@ -123,7 +123,7 @@ def test_one_that_was_interrupted_goes_on_where_it_was(sandbox: Sandbox, tmp_pat
     assert [first for first, _ in days_asked_for(sandbox, asked)] == list(map(str, starts))
 
 
-def test_a_run_that_goes_forward_meanwhile_is_not_disturbed(
+def test_a_scheduled_run_at_the_same_time_succeeds(
     sandbox: Sandbox, tmp_path: Path, postgres_url: str
 ) -> None:
     folder = project(tmp_path / "project")
@@ -141,9 +141,9 @@ def test_a_run_that_goes_forward_meanwhile_is_not_disturbed(
 
 
 @pytest.mark.parametrize("tap", [each for each in TAP_TYPES if each is not TapEcdp])
-def test_a_tap_that_knows_no_past_says_why(sandbox: Sandbox, tap: type[VendorTap]) -> None:
-    with pytest.raises(OpsError, match="cannot be asked for a range of past days: "):
-        refuse_what_cannot_be(extractor(sandbox, tap), Window(FIRST, LAST))
+def test_a_tap_without_backfills_gives_the_reason(sandbox: Sandbox, tap: type[VendorTap]) -> None:
+    with pytest.raises(OpsError, match="cannot load a range of past days: "):
+        refuse(extractor(sandbox, tap), Window(FIRST, LAST))
 
 
 @pytest.mark.parametrize(
@@ -153,16 +153,16 @@ def test_a_tap_that_knows_no_past_says_why(sandbox: Sandbox, tap: type[VendorTap
         (LAST, TODAY + timedelta(days=1), "is in the future: today is"),
     ],
 )
-def test_days_that_cannot_be_are_refused(
+def test_impossible_days_are_refused(
     sandbox: Sandbox, first: date, last: date, reason: str
 ) -> None:
     with pytest.raises(OpsError, match=reason):
-        refuse_what_cannot_be(extractor(sandbox, TapEcdp), Window(first, last))
+        refuse(extractor(sandbox, TapEcdp), Window(first, last))
 
 
-def test_without_credentials_it_does_not_begin(sandbox: Sandbox) -> None:
-    with pytest.raises(OpsError, match="tap-ecdp has no credentials: set api_key"):
-        refuse_what_cannot_be(extractor(sandbox, TapEcdp, api_key=""), Window(FIRST, LAST))
+def test_a_backfill_needs_credentials(sandbox: Sandbox) -> None:
+    with pytest.raises(OpsError, match="tap-ecdp has no credentials: set TAP_ECDP_API_KEY"):
+        refuse(extractor(sandbox, TapEcdp, api_key=""), Window(FIRST, LAST))
 
 
 @pytest.mark.parametrize("given", ["0d", "7", "week", "-1d"])
@@ -170,7 +170,7 @@ def test_a_slice_is_a_number_of_days(tmp_path: Path, given: str) -> None:
     folder = project(tmp_path / "project")
     done = attribution_elt(folder, variables_of_nobody(), *RANGE[:-1], f"--slice={given}")
     assert done.returncode == 2
-    assert f"{given!r} is no number of days, such as 7d" in done.stderr
+    assert f"{given!r} is not a" in done.stderr
 
 
 def variables_of_nobody() -> dict[str, str]:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from attribution_elt.cli.display import Lines, Terminal, table
+from attribution_elt.meltano.execution import Outcome
 from attribution_elt.meltano.run_log import Event, RunLog
 
 JOB = "dev:tap-ecdp-to-target-warehouse"
@@ -54,7 +57,7 @@ def test_a_pipeline_is_known_by_its_job() -> None:
     ] * 2
 
 
-def test_records_add_up_over_the_walks_of_a_tap() -> None:
+def test_records_add_up_over_the_readers_of_a_tap() -> None:
     again = line(
         "lines: 1 of 1 units, 5 records",
         elt_event="progress",
@@ -68,7 +71,7 @@ def test_records_add_up_over_the_walks_of_a_tap() -> None:
     assert [event.kind for event in events] == ["progress"] * 3
 
 
-def test_what_a_tap_says_of_its_failures_is_kept_by_stream() -> None:
+def test_failures_are_collected_by_stream() -> None:
     failed = line("failed: a", elt_event="unit_failed", streams=["orders"], level="error")
     ended = line("refused", elt_event="run_failed", level="error")
     rejected = line("Error: 1 record was rejected", producer=False, consumer=True)
@@ -80,11 +83,11 @@ def test_what_a_tap_says_of_its_failures_is_kept_by_stream() -> None:
     assert watch.complaints == [
         "tap-ecdp: refused",
         "tap-ecdp: failed: a",
-        "tap-ecdp: 1 record was rejected",
+        "target-warehouse: 1 record was rejected",
     ]
 
 
-def test_meltano_is_quoted_only_where_nobody_else_said_why() -> None:
+def test_meltano_s_errors_count_only_without_those_of_plugins() -> None:
     own = json.dumps({"event": "Block run completed", "err": "Extractor failed", "level": "error"})
     watch, events = taken(own, "Error: Block nope not found\n", "")
     assert watch.complaints == [
@@ -96,7 +99,7 @@ def test_meltano_is_quoted_only_where_nobody_else_said_why() -> None:
     assert watch.complaints == ["tap-ecdp: refused"]
 
 
-def test_a_tap_that_fails_at_discovery_is_named() -> None:
+def test_a_failure_of_discovery_names_the_tap() -> None:
     discovery = json.dumps(
         {
             "event": "setting 'api_key' is missing",
@@ -109,7 +112,7 @@ def test_a_tap_that_fails_at_discovery_is_named() -> None:
     assert watch.complaints == ["tap-ecdp: setting 'api_key' is missing"]
 
 
-def test_a_loader_that_tells_nothing_is_made_up_for_by_the_tap_s_own_count() -> None:
+def test_the_tap_s_count_replaces_that_of_a_foreign_loader() -> None:
     metric = {"type": "counter", "metric": "record_count", "value": 7, "tags": {"stream": "a"}}
     watch, _ = taken(line("METRIC", metric_info=metric), line("METRIC", metric_info=metric))
     ((_, stream, counts),) = watch.rows()
@@ -128,7 +131,7 @@ def test_drift_and_lost_days_are_kept() -> None:
     assert [event.kind for event in events] == ["drift", "days_lost", "warning"]
 
 
-def test_what_is_of_no_interest_is_no_event() -> None:
+def test_other_lines_are_not_events() -> None:
     _, events = taken(
         line("Beginning sync of 'orders' in incremental mode"),
         json.dumps({"event": "Environment 'dev' is active", "level": "info"}),
@@ -136,14 +139,17 @@ def test_what_is_of_no_interest_is_no_event() -> None:
     assert events == []
 
 
-def test_machines_get_a_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    watch, events = taken(PROGRESS, LOADED)
+TASK = "tap-ecdp target-warehouse"
+
+
+def test_programs_get_a_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    log, events = taken(PROGRESS, LOADED, line("refused", elt_event="run_failed"))
     lines = Lines()
     for event in events:
         lines.show(event)
-    lines.say("by the way")
-    lines.summarize(watch, run_id="r", exit_code=1, seconds=2.04)
-    progress, loaded, note, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    lines.note("by the way")
+    lines.summarize([Outcome("r", TASK, 1, log, 2.04)], ["tap-ihc"])
+    progress, loaded, _, note, summary = map(json.loads, capsys.readouterr().out.splitlines())
     assert progress | {"rate": 1, "time": 1} == {
         "event": "progress",
         "time": 1,
@@ -155,54 +161,129 @@ def test_machines_get_a_json_object_a_line(capsys: pytest.CaptureFixture[str]) -
         "streams": ["orders"],
         "units_done": 3,
         "units_total": 9,
+        "units_failed": 0,
     }
     assert loaded["inserted"] == 400
     assert note["message"] == "by the way"
     assert summary["exit_code"] == 1
     assert summary["streams"][0]["updated"] == 15
+    assert summary["runs"] == [{"run_id": "r", "task": TASK, "exit_code": 1}]
+    assert summary["failures"] == ["tap-ecdp: refused"]
+    assert summary["skipped"] == ["tap-ihc"]
 
 
-def test_people_get_a_line_that_moves_and_a_table(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "90")
+def terminal(width: int) -> tuple[Terminal, io.StringIO]:
+    """A terminal of this width, and what it shows."""
+    shown = io.StringIO()
+    console = Console(
+        file=shown, width=width, force_terminal=True, color_system=None, highlight=False
+    )
+    return Terminal(console), shown
+
+
+def test_people_get_a_status_line_and_a_table() -> None:
     waiting = line("waiting", elt_event="waiting", until="2026-03-31T05:00:00+00:00")
     warning = line("careful", level="warning")
-    watch, events = taken(PROGRESS, waiting, warning, LOADED)
-    terminal = Terminal()
+    log, events = taken(PROGRESS, waiting, warning, LOADED)
+    display, shown = terminal(90)
     for event in events:
-        terminal.show(event)
-    terminal.summarize(watch, run_id="r", exit_code=0, seconds=61)
-    moving, waits, warned, *rest = capsys.readouterr().out.split("\r")[1:]
-    assert moving.startswith("tap-ecdp: 3 of 9 units, 420 records, ")
-    assert moving.endswith(" a second, orders")
-    assert "waiting for quota until" in waits
-    assert warned.rstrip() == "warning  tap-ecdp: careful"
-    assert rest == [
-        "tap       stream  records  inserted  updated  unchanged  rejected  newest\n",
-        "tap-ecdp  orders      420       400       15          4         1  2026-03-31 05:01\n",
-        "Run r succeeded after 61 s; its log: meltano logs show r\n",
+        display.show(event)
+    display.summarize([Outcome("r", TASK, 0, log, 61)], ["tap-ihc"])
+    text = shown.getvalue()
+    assert "tap-ecdp: 3 of 9 units, 420 records, " in text
+    assert " a second, orders" in text
+    assert "waiting for quota until" in text
+    assert "warning  tap-ecdp: careful" in text
+    header, row, skipped, ended = (each.rstrip() for each in text.splitlines()[-4:])
+    header = header.rpartition("tap ")[2]  # control sequences end the status line before it
+    assert header.split() == [
+        *("stream", "records", "inserted", "updated", "unchanged", "rejected", "newest")
     ]
+    assert row.split() == [
+        *("tap-ecdp", "orders", "420", "400", "15", "4", "1", "2026-03-31", "05:01")
+    ]
+    assert skipped == "skipped, without credentials: tap-ihc"
+    assert ended.startswith(f"{TASK} succeeded after 61 s; log: ")
+    assert ended.endswith("meltano logs show r")
 
 
-def test_units_of_which_nobody_knows_how_many_there_are(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_failed_units_are_in_the_status_line() -> None:
+    failed = json.loads(PROGRESS)
+    failed["units_failed"] = 2
+    _, (event,) = taken(json.dumps(failed))
+    display, shown = terminal(90)
+    display.show(event)
+    assert "3 of 9 units, 2 failed, 420 records" in shown.getvalue()
+
+
+def test_units_of_an_unknown_number() -> None:
     unknown = json.loads(PROGRESS)
     del unknown["units_total"]
     _, (event,) = taken(json.dumps(unknown))
-    Terminal().show(event)
-    assert "tap-ecdp: 3 units, 420 records, " in capsys.readouterr().out
+    display, shown = terminal(90)
+    display.show(event)
+    assert "tap-ecdp: 3 units, 420 records, " in shown.getvalue()
 
 
-def test_a_line_that_moves_is_cut_to_the_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "30")
+def test_the_status_line_fits_the_terminal() -> None:
     _, (event,) = taken(PROGRESS)
-    Terminal().show(event)
-    assert len(capsys.readouterr().out.lstrip("\r")) == 29
+    display, shown = terminal(30)
+    display.show(event)
+    (text,) = [each for each in shown.getvalue().splitlines() if "tap-ecdp" in each]
+    assert len(text.partition("tap-ecdp")[2]) <= 30 - len("tap-ecdp")
 
 
-def test_what_is_not_known_is_a_dash() -> None:
-    assert table(("a", "b"), [(1, None), (1000, None)]) == ["    a  b", "    1  -", "1,000  -"]
+def test_none_is_a_dash_and_numbers_are_on_the_right() -> None:
+    shown = io.StringIO()
+    Console(file=shown, width=80).print(table(("a", "b"), [(1, None), (1000, None)]))
+    lines = [each.rstrip() for each in shown.getvalue().splitlines()]
+    assert lines == ["    a  b", "    1  -", "1,000  -"]
+
+
+def test_a_message_is_shown_without_escape_sequences() -> None:
+    _, (event,) = taken(line("\x1b[2Jall [bold]fine[/bold]", level="warning"))
+    display, shown = terminal(90)
+    display.show(event)
+    assert "all [bold]fine[/bold]" in shown.getvalue()
+    assert "\x1b[2J" not in shown.getvalue()
+
+
+def test_warnings_of_one_cause_are_shown_once_and_counted() -> None:
+    retries = [
+        line(
+            f"ECDP, orders of 2026-03-{day:02}: connection refused; trying again in 0.5 s",
+            level="warning",
+            elt_event="retry",
+            reason="connection refused",
+        )
+        for day in range(1, 35)
+    ]
+    log, events = taken(*retries)
+    assert [event.kind for event in events] == ["warning"]
+    display, shown = terminal(90)
+    display.summarize([Outcome("r", TASK, 1, log)], [])
+    assert "warning  tap-ecdp: 33 more such warnings: connection refused" in shown.getvalue()
+
+
+def test_a_first_run_without_a_state_is_not_a_warning() -> None:
+    _, events = taken(line("No state was found, complete import.", level="warning"))
+    assert events == []
+
+
+def test_the_loader_is_named_where_it_failed() -> None:
+    failed = line(
+        'Error: connection failed: password authentication failed for user "me"',
+        producer=False,
+        consumer=True,
+    )
+    log, _ = taken(failed, failed)
+    (complaint,) = log.complaints
+    assert complaint.startswith("target-warehouse: connection failed: password")
+
+
+def test_an_interrupted_run_reports_what_is_committed() -> None:
+    log, _ = taken(PROGRESS, LOADED, line("Error: Broken pipe"))
+    stopped = Outcome("r", TASK, 130, log, interrupted=True)
+    assert stopped.complaints == [
+        f"{TASK}: interrupted; 419 records are committed; run it again to resume"
+    ]

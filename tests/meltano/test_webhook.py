@@ -9,7 +9,7 @@ import pytest
 from attribution_elt.cli.display import Lines
 from attribution_elt.cli.freshness import check
 from attribution_elt.core.errors import OpsError
-from attribution_elt.meltano import webhook as alerts
+from attribution_elt.meltano import webhook
 from attribution_elt.meltano.execution import Outcome
 from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.run_log import RunLog
@@ -48,10 +48,10 @@ class FakeProject(Project):
 
 
 def outcome(*lines: str, exit_code: int = 0) -> Outcome:
-    watch = RunLog()
+    log = RunLog()
     for each in lines:
-        watch.take(each)
-    return Outcome("run-1", exit_code, watch)
+        log.take(each)
+    return Outcome("run-1", "tap-ecdp target-warehouse", exit_code, log)
 
 
 DRIFT = line(
@@ -60,33 +60,35 @@ DRIFT = line(
 LOST = line("the days a..b of shop can no longer be had", elt_event="days_lost")
 
 
-def test_a_run_of_which_there_is_nothing_to_say_sends_nothing(receiver: Receiver) -> None:
-    alerts.tell(FakeProject(receiver.url), outcome(), Lines())
+def test_a_run_without_failures_sends_nothing(receiver: Receiver) -> None:
+    webhook.alert(FakeProject(receiver.url), [outcome()], Lines())
     assert receiver.texts == []
 
 
-def test_what_failed_and_what_was_lost_is_sent(receiver: Receiver) -> None:
+def test_failures_and_lost_days_are_sent(receiver: Receiver) -> None:
     failed = line("failed, the next run tries again: a & <b>", elt_event="unit_failed", streams=[])
     rejected = line("Error: 2 records were rejected (orders 2)", producer=False, consumer=True)
-    alerts.tell(FakeProject(receiver.url), outcome(failed, rejected, LOST, exit_code=1), Lines())
+    webhook.alert(
+        FakeProject(receiver.url), [outcome(failed, rejected, LOST, exit_code=1)], Lines()
+    )
     (text,) = receiver.texts
     assert text.splitlines() == [
         "*prod: run run-1 failed*",
         "• tap-ecdp: failed, the next run tries again: a &amp; &lt;b&gt;",
-        "• tap-ecdp: 2 records were rejected (orders 2)",
+        "• target-warehouse: 2 records were rejected (orders 2)",
         "• tap-ecdp: the days a..b of shop can no longer be had",
     ]
 
 
-def test_a_failure_that_somebody_else_tells_is_not_sent_but_what_was_lost_is(
+def test_without_failure_alerts_lost_days_are_still_sent(
     receiver: Receiver,
 ) -> None:
     failed = line("failed, the next run tries again: a", elt_event="unit_failed", streams=[])
     told = outcome(failed, exit_code=1)
-    alerts.tell(FakeProject(receiver.url), told, Lines(), failure_alert=False)
+    webhook.alert(FakeProject(receiver.url), [told], Lines(), failure_alert=False)
     assert receiver.texts == []
     told = outcome(failed, LOST, exit_code=1)
-    alerts.tell(FakeProject(receiver.url), told, Lines(), failure_alert=False)
+    webhook.alert(FakeProject(receiver.url), [told], Lines(), failure_alert=False)
     (text,) = receiver.texts
     assert text.splitlines()[1:] == ["• tap-ecdp: the days a..b of shop can no longer be had"]
 
@@ -94,34 +96,75 @@ def test_a_failure_that_somebody_else_tells_is_not_sent_but_what_was_lost_is(
 def test_drift_is_sent_once(receiver: Receiver) -> None:
     project_ = FakeProject(receiver.url)
     for _ in range(2):
-        alerts.tell(project_, outcome(DRIFT), Lines())
+        webhook.alert(project_, [outcome(DRIFT)], Lines())
     (text,) = receiver.texts
     title, told = text.splitlines()
-    assert title == "*prod: run run-1 succeeded, but look*"
+    assert title == "*prod: run run-1 succeeded with warnings*"
     assert told.startswith("• new from the vendor: tap-ecdp, orders: property 'tier' is not in")
 
 
+def test_an_alert_of_several_runs_counts_those_that_failed(receiver: Receiver) -> None:
+    failed = outcome(line("refused", elt_event="run_failed"), exit_code=1)
+    webhook.alert(FakeProject(receiver.url), [outcome(), failed], Lines())
+    assert receiver.texts == ["*prod: 1 of 2 runs failed*\n• tap-ecdp: refused"]
+
+
+def test_an_interrupted_run_alerts_nobody(receiver: Receiver) -> None:
+    stopped = Outcome("run-1", "tap-ecdp target-warehouse", 130, RunLog(), interrupted=True)
+    webhook.alert(FakeProject(receiver.url), [stopped], Lines())
+    assert receiver.texts == []
+
+
+def test_text_of_a_vendor_is_not_a_mention_a_link_or_an_escape_sequence(
+    receiver: Receiver,
+) -> None:
+    webhook.send(receiver.url, "late", ["@channel *now* `rm` https://evil.example \x1b[2J<!here>"])
+    (text,) = receiver.texts
+    line_ = text.splitlines()[1]
+    for pattern in ("@channel", "*now", "`rm", "https://", "\x1b", "<!"):
+        assert pattern not in line_
+
+
+def test_more_drift_than_a_command_line_holds_is_kept_and_bounded(
+    sandbox: Sandbox, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = variables(sandbox, ["tap-ecdp"], ATTRIBUTION_ELT_WEBHOOK_URL=receiver.url)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(project(tmp_path / "project"))
+    real = Project("dev")
+    drift = [
+        line(f"property '{'x' * 100}{number}' is new", elt_event="drift", stream="orders")
+        for number in range(1500)
+    ]
+    webhook.alert(real, [outcome(*drift)], Lines())
+    webhook.alert(real, [outcome(*drift[-900:])], Lines())
+    assert len(receiver.texts) == 1
+    kept = real.state(f"dev:{webhook.STATE}")["drift"]
+    assert len(kept) == webhook.MOST_KEPT
+
+
 def test_a_long_list_is_cut(receiver: Receiver) -> None:
-    alerts.send(receiver.url, "late", [f"tap {number}" for number in range(40)])
+    webhook.send(receiver.url, "late", [f"tap {number}" for number in range(40)])
     (text,) = receiver.texts
     assert text.splitlines()[-1] == "• and 10 more"
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-def test_a_webhook_that_refuses_is_told_without_its_address(
+def test_a_refusal_of_the_webhook_is_noted_without_its_address(
     receiver: Receiver, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     receiver.status = status
-    alerts.tell(FakeProject(receiver.url), outcome(LOST), Lines())
+    webhook.alert(FakeProject(receiver.url), [outcome(LOST)], Lines())
     printed = capsys.readouterr().out
-    assert f"no alert could be sent: the webhook answered {status}" in printed
+    assert f"the alert could not be sent: the webhook answered {status}" in printed
     assert "geheimnis" not in printed
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/geheimnis", "geheimnis"])
-def test_a_webhook_that_is_not_there_is_told_without_its_address(url: str) -> None:
+def test_an_unreachable_webhook_is_reported_without_its_address(url: str) -> None:
     with pytest.raises(OpsError, match="cannot be reached") as raised:
-        alerts.send(url, "late", [])
+        webhook.send(url, "late", [])
     assert "geheimnis" not in str(raised.value)
 
 
@@ -147,11 +190,11 @@ JOB = "prod:tap-ecdp-to-target-warehouse"
         ([], True),
     ],
 )
-def test_late_is_without_a_successful_run_of_late(
+def test_an_account_is_late_without_a_recent_successful_run(
     runs: list[dict[str, Any]], *, late: bool
 ) -> None:
     (found,) = check(FakeProject(None, runs), ["tap-ecdp"], timedelta(hours=26))
-    assert found.ok is not late
+    assert found.passed is not late
 
 
 def test_a_bad_day_reaches_the_webhook(
@@ -163,10 +206,12 @@ def test_a_bad_day_reaches_the_webhook(
     failed = attribution_elt(folder, variables(sandbox, ["tap-ecdp"], **given), "run", "ecdp")
     assert failed.returncode == 1
     (folder / ".env").write_text(f"ATTRIBUTION_ELT_WEBHOOK_URL={receiver.url}\n")
-    late = attribution_elt(folder, variables(sandbox, ["tap-ecdp"]), "alert", "--late", "26h")
+    late = attribution_elt(
+        folder, variables(sandbox, ["tap-ecdp"]), "freshness", "--max-age=26h", "ecdp"
+    )
     assert late.returncode == 1
-    assert late.stdout == "to do  tap-ecdp  no successful run is remembered\n"
+    assert late.stdout == "to do  tap-ecdp  Meltano's history has no successful run\n"
     first, second = receiver.texts
     assert first.splitlines()[0].startswith("*dev: run ")
     assert first.endswith("answered 401: check the setting api_key")
-    assert second == "*dev: late*\n• tap-ecdp: no successful run is remembered"
+    assert second == "*dev: late*\n• tap-ecdp: Meltano's history has no successful run"

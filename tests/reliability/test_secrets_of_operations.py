@@ -86,7 +86,7 @@ def test_commands_of_attribution_elt(
         ("preflight",),
         ("run", account.tap, "target-warehouse"),
         backfill,
-        ("alert", "--late", "26h"),
+        ("freshness", "--max-age", "26h"),
     ):
         done = attribution_elt(folder, given, *command)
         assert (done.returncode == 0) is (status is None), (command, done.stdout, done.stderr)

@@ -17,8 +17,9 @@ from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.report import report
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
+from attribution_elt.meltano.warehouse import title_of
 from attribution_elt.reporting.page import page
-from attribution_elt.reporting.reading import read, title_of
+from attribution_elt.reporting.reading import read
 from tests.pipeline.meltano import PROJECT
 from tests.reporting.vendors_data import (
     ATTRIBUTIONS,
@@ -256,14 +257,14 @@ def test_one_warehouse_that_is_away_does_not_hide_another(tmp_path: Path) -> Non
         ("duckdb:///data/w.duckdb", "duckdb data/w.duckdb"),
         ("duckdb:///md:shop?motherduck_token=geheim", "duckdb md:shop"),
         ("postgresql+psycopg://me:geheim%40@db.example:5433/shop?password=geheim", None),
-        ("postgresql:///shop?host=/run/geheim", "postgresql shop"),
-        ("postgresql://", "postgresql"),
+        ("postgresql:///shop?host=/run/geheim", "postgresql shop on a local socket"),
+        ("postgresql://", "postgresql (the user's database) on a local socket"),
         ("snowflake://me:geheim@account/db?warehouse=w", "snowflake account/db"),
         ("dlt+bigquery://project?private_key=geheim", "bigquery project"),
     ],
 )
 def test_a_warehouse_is_named_without_credentials(url: str, title: str | None) -> None:
-    assert title_of(url) == (title or "postgresql db.example:5433/shop")
+    assert title_of(url) == (title or "postgresql shop on db.example:5433")
 
 
 @pytest.fixture

@@ -1,0 +1,28 @@
+"""`attribution-elt views`: the views that taps read from."""
+
+from __future__ import annotations
+
+import click
+
+from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.views import create
+
+
+@click.command()
+@click.pass_obj
+def views(project: Project) -> None:
+    """Create the views that taps read from.
+
+    A view is created, or replaced, in every schema that has its tables. `run` does the same for the
+    taps that it runs.
+    """
+    for loader in project.loaders.values():
+        places = create(project, loader)
+        for place in places:
+            tables = ", ".join(sorted(place.missing))
+            click.echo(
+                f"{loader.name}: {place.title} "
+                + (f"needs the tables {tables}: load them first" if tables else "created")
+            )
+        if not places:
+            click.echo(f"{loader.name}: no tables to make views of; load them first")

@@ -1,0 +1,62 @@
+"""Connections to the warehouses of the project's loaders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from target_warehouse.warehouses.base import Adapter
+
+from attribution_elt.core.redaction import passwords_of, redactor, secrets_of
+
+_SECRET = {"properties": {"url": {"secret": True}}}
+
+
+def keep_secret(url: str) -> None:
+    """Keep the secrets of a warehouse's URL, valid or not, out of all output."""
+    redactor.add([*secrets_of(_SECRET, {"url": url}), *passwords_of(url)])
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of a warehouse; None if the warehouse is not a local file."""
+    parts = urlsplit(url)
+    name = unquote(parts.path)[1:]
+    is_file = parts.scheme in {"duckdb", "sqlite"} and not name.startswith((":", "md:"))
+    return Path(name) if is_file and name else None
+
+
+def title_of(url: str) -> str:
+    """Name a warehouse without credentials, such as `postgresql shop on db.example:5432`.
+
+    Of PostgreSQL, parts that the URL leaves out are those of the variables that libpq reads.
+    """
+    scheme, _, rest = url.partition("://")
+    place = rest.rpartition("@")[2].partition("?")[0]
+    kind = scheme.removeprefix("dlt+").partition("+")[0]
+    if kind in {"postgres", "postgresql"} and not scheme.startswith("dlt+"):
+        return f"postgresql {_postgresql(url, place)}"
+    return " ".join(filter(None, (kind, place.removeprefix("/"))))
+
+
+def _postgresql(url: str, place: str) -> str:
+    hosts, _, database = place.partition("/")
+    given = parse_qs(url.partition("?")[2])
+
+    def value(name: str, variable: str) -> str:
+        return "".join(given.get(name, ())[:1]) or os.environ.get(variable, "")
+
+    host = hosts or value("host", "PGHOST")
+    database = unquote(database) or value("dbname", "PGDATABASE") or value("user", "PGUSER")
+    named = database or "(the user's database)"
+    if not host or host.startswith("/"):
+        return f"{named} on a local socket"
+    has_port = hosts.rpartition(":")[2].isdecimal() and not hosts.endswith("]")
+    return f"{named} on {host}" + ("" if has_port else f":{value('port', 'PGPORT') or 5432}")
+
+
+def has_schema(adapter: Adapter, schema: str) -> bool:
+    """Return whether a warehouse that has schemas has this one."""
+    name = adapter.dialect.identifier(schema)[1:-1].replace('""', '"')  # in the warehouse's case
+    has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
+    return bool(adapter.execute(has + adapter.dialect.literal(name)))
