@@ -111,7 +111,9 @@ def _look(
                         adapter.schema = schema
                         place = _place(adapter, view, schema)
                         if create and not place.missing:
-                            adapter.execute(USE_SCHEMA[scheme].format(adapter.dialect.identifier(schema)))
+                            adapter.execute(
+                                USE_SCHEMA[scheme].format(adapter.dialect.identifier(schema))
+                            )
                             adapter.execute(sql_of(view))
                             adapter.commit()
                         yield place
