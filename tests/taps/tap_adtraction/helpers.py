@@ -64,14 +64,14 @@ def only(config: Mapping[str, Any], *streams: str, without: Iterable[str] = ()) 
 # what was asked for
 
 
-def asked(vendor: Adtraction, path: str) -> list[Recorded]:
+def requests_for(vendor: Adtraction, path: str) -> list[Recorded]:
     """The requests of an endpoint: `programs`, `feed` or `channels`."""
     return [request for request in vendor.requests if request.path.endswith(f"/{path}/")]
 
 
-def feeds_asked(vendor: Adtraction) -> list[str]:
+def requested_feeds(vendor: Adtraction) -> list[str]:
     """The names of the bookmarks of the feeds that were asked for, in order of their names."""
-    bodies = [request.json() for request in asked(vendor, "feed")]
+    bodies = [request.json() for request in requests_for(vendor, "feed")]
     return sorted(f"{b['channelId']}:{b['programId']}:{b['feedId']}" for b in bodies)
 
 
@@ -87,7 +87,7 @@ def feed_requests(feed_id: int, channel_id: int | None = None) -> Any:
     return matches
 
 
-def answering(vendor: Adtraction, path: str, body: str, times: int | None = 1) -> None:
+def answer_with(vendor: Adtraction, path: str, body: str, times: int | None = 1) -> None:
     """Have an endpoint answer with 200 and such a body."""
     vendor.faults.add(Fault("status", status=200, body=body, times=times, match=f"/{path}/"))
 
@@ -164,7 +164,7 @@ def expected(vendor: Adtraction) -> dict[str, list[Row]]:
     return rows
 
 
-def told(records: Iterable[Row]) -> list[Row]:
+def emitted_rows(records: Iterable[Row]) -> list[Row]:
     """Records without their nulls."""
     return [{name: value for name, value in row.items() if value is not None} for row in records]
 
@@ -174,7 +174,7 @@ def warehouse(outputs: Iterable[Output], stream: str) -> list[Row]:
     rows: Rows = {}
     for output in outputs:
         rows |= output.rows(stream)
-    return told(rows.values())
+    return emitted_rows(rows.values())
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
@@ -182,7 +182,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: [str(row.get(name)) for name in names])
 
 
-def complete(vendor: Adtraction, *outputs: Output, streams: Iterable[str] = STREAMS) -> bool:
+def matches_truth(vendor: Adtraction, *outputs: Output, streams: Iterable[str] = STREAMS) -> bool:
     """Whether a warehouse that took these outputs in equals the vendor's truth."""
     truth = expected(vendor)
     for stream in streams:

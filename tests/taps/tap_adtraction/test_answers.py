@@ -10,12 +10,12 @@ from attribution_elt.sandbox.adtraction import Adtraction
 from attribution_elt.sandbox.exact_json import decode, encode
 from tests.taps.tap_adtraction.helpers import (
     all_bookmarks,
-    answering,
-    asked,
+    answer_with,
     bookmarks,
-    complete,
     expected,
+    matches_truth,
     only,
+    requests_for,
     run_here,
     settings,
 )
@@ -24,7 +24,7 @@ ONE = {"markets": ["SE"], "channel_ids": [1]}
 
 
 @pytest.mark.parametrize("empty", ["message", "list", "no_content"])
-def test_nothing_found_is_no_rows_however_it_is_said(
+def test_each_form_of_an_empty_answer_gives_no_rows(
     vendor: Adtraction, empty: Literal["message", "list", "no_content"]
 ) -> None:
     vendor.empty_as = empty
@@ -36,7 +36,7 @@ def test_nothing_found_is_no_rows_however_it_is_said(
     assert {row["market"] for row in output.records("programs")} == {"SE"}
     marks = {name: mark for name, mark in all_bookmarks(vendor).items() if ":7000" in name}
     assert bookmarks(output.states[-1]) == marks, "an empty feed is a feed that was read"
-    tried_once = len(asked(vendor, "programs")) + len(asked(vendor, "feed")) + 1
+    tried_once = len(requests_for(vendor, "programs")) + len(requests_for(vendor, "feed")) + 1
     assert len(vendor.requests) == tried_once
 
 
@@ -51,10 +51,10 @@ def test_nothing_found_is_no_rows_however_it_is_said(
     ],
 )
 def test_an_empty_envelope_or_a_message_is_no_rows(vendor: Adtraction, body: str) -> None:
-    answering(vendor, "programs", body)
+    answer_with(vendor, "programs", body)
     output = run_here(settings(vendor, **ONE))
     assert (output.code, output.records("programs")) == (0, [])
-    assert len(asked(vendor, "programs")) == 1
+    assert len(requests_for(vendor, "programs")) == 1
 
 
 @pytest.mark.parametrize(
@@ -73,19 +73,19 @@ def test_an_empty_envelope_or_a_message_is_no_rows(vendor: Adtraction, body: str
 def test_an_envelope_with_fewer_rows_than_its_count_is_a_failed_list(
     vendor: Adtraction, body: str, reason: str | None
 ) -> None:
-    answering(vendor, "programs", body)
+    answer_with(vendor, "programs", body)
     output = run_here(settings(vendor, **ONE))
     if reason is None:
         assert output.code == 0
     else:
         assert output.code == 1
         assert reason in output.stderr
-    assert len(asked(vendor, "programs")) == 1
+    assert len(requests_for(vendor, "programs")) == 1
 
 
 def test_rows_of_a_page_are_written_before_the_next_page_is_requested(vendor: Adtraction) -> None:
     page = json.dumps({"count": 4, "pageSize": 2, "data": [{"channelId": 1}, {"channelId": 2}]})
-    answering(vendor, "channels", page)
+    answer_with(vendor, "channels", page)
     vendor.faults.add(Fault("status", status=404, times=None, match="/channels/"))
     output = run_here(settings(vendor, partner_token=...))
     assert output.code == 1
@@ -94,10 +94,10 @@ def test_rows_of_a_page_are_written_before_the_next_page_is_requested(vendor: Ad
 
 @pytest.mark.parametrize("name", ["data", "programs"])
 def test_an_envelope_without_paging_is_read_once(vendor: Adtraction, name: str) -> None:
-    answering(vendor, "programs", json.dumps({"count": 1, name: [{"programId": 1}]}))
+    answer_with(vendor, "programs", json.dumps({"count": 1, name: [{"programId": 1}]}))
     output = run_here(settings(vendor, **ONE))
     assert [row["program_id"] for row in output.records("programs")] == [1]
-    assert len(asked(vendor, "programs")) == 1
+    assert len(requests_for(vendor, "programs")) == 1
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 6])
@@ -105,9 +105,9 @@ def test_pages_are_read_to_the_last(vendor: Adtraction, size: int) -> None:
     vendor.page_size = size
     vendor.feed_sizes = (4,)
     output = run_here(settings(vendor))
-    assert complete(vendor, output)
+    assert matches_truth(vendor, output)
     pages = -(-5 // size)
-    bodies = [request.json() for request in asked(vendor, "programs")]
+    bodies = [request.json() for request in requests_for(vendor, "programs")]
     assert len(bodies) == 4 * pages
     assert {body.get("page", 0) for body in bodies} == set(range(pages))
     assert all({"market", "channelId"} <= body.keys() for body in bodies)
@@ -124,12 +124,12 @@ def test_feeds_and_channels_may_be_paged_too(
         envelope: dict[str, Any] = {"count": 5, "pageSize": 2, "page": page}
         if as_text:
             envelope = {name: str(value) for name, value in envelope.items()}
-        answering(vendor, path, json.dumps({**envelope, "data": [{name: row} for row in rows]}))
+        answer_with(vendor, path, json.dumps({**envelope, "data": [{name: row} for row in rows]}))
     output = run_here(settings(vendor, markets=["SE"], channel_ids=[1175982945]))
     assert output.code == 0
     key = "product_key" if stream == "products" else "channel_id"
     assert [int(row[key]) for row in output.records(stream)] == [1, 2, 3, 4, 5]
-    assert [request.json().get("page") for request in asked(vendor, path)] == [None, 1, 2]
+    assert [request.json().get("page") for request in requests_for(vendor, path)] == [None, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_feeds_and_channels_may_be_paged_too(
 )
 def test_an_error_inside_a_200_is_an_error(vendor: Adtraction, status: int, tries: int) -> None:
     body = json.dumps({"message": "something is wrong", "status": status})
-    answering(vendor, "programs", body, times=None)
+    answer_with(vendor, "programs", body, times=None)
     output = run_here(settings(vendor, **ONE))
-    assert len(asked(vendor, "programs")) == tries
+    assert len(requests_for(vendor, "programs")) == tries
     assert output.code == 1
     assert output.records("channels"), "the others land"
     (line,) = output.stderr.splitlines()
@@ -148,7 +148,7 @@ def test_an_error_inside_a_200_is_an_error(vendor: Adtraction, status: int, trie
 
 
 def test_an_error_beside_an_empty_list_is_an_error(vendor: Adtraction) -> None:
-    answering(vendor, "programs", '{"status":400,"message":"Invalid market","data":[]}', None)
+    answer_with(vendor, "programs", '{"status":400,"message":"Invalid market","data":[]}', None)
     assert run_here(settings(vendor, **ONE)).code == 1
 
 
@@ -158,7 +158,7 @@ def test_an_error_beside_an_empty_list_is_an_error(vendor: Adtraction) -> None:
     ("path", "account", "left"),
     [("partner", "partner_token", {"channels"}), ("client", "client_token", {"programs", "feeds"})],
 )
-def test_a_refused_token_leaves_the_other_one_to_its_work(
+def test_a_refused_token_does_not_stop_the_other_one(
     vendor: Adtraction, status: int, path: str, account: str, left: set[str], *, inside: bool
 ) -> None:
     body = json.dumps({"message": "Unauthorized access", "status": status})
@@ -194,7 +194,7 @@ def test_each_token_goes_where_it_should_and_nowhere_else(
     vendor: Adtraction, location: str
 ) -> None:
     vendor.feed_sizes = (2,)
-    assert complete(vendor, run_here(settings(vendor, auth_location=location)))
+    assert matches_truth(vendor, run_here(settings(vendor, auth_location=location)))
     for request in vendor.requests:
         token = "{client_token}" if "/client/" in request.path else "{partner_token}"
         in_query = location == "query"
@@ -210,7 +210,7 @@ def test_requests_are_as_documented(vendor: Adtraction) -> None:
         assert request.headers["accept"] == "application/json"
         assert request.headers["user-agent"] == "shop/1.0"
     assert {request.status for request in vendor.requests} == {200}
-    assert [request.body for request in asked(vendor, "channels")] == ["{}"]
+    assert [request.body for request in requests_for(vendor, "channels")] == ["{}"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_filters_hold_with_channels_and_without(
     output = run_here(settings(vendor, **channels, **filters))
     assert output.code == 0
     assert {request.status for request in vendor.requests} == {200}
-    for request in asked(vendor, "programs"):
+    for request in requests_for(vendor, "programs"):
         body = request.json()
         del body["market"]
         assert bool(body.pop("channelId", None)) == with_channels
@@ -269,7 +269,7 @@ def test_programs_that_nobody_applied_to_are_rows_too(vendor: Adtraction) -> Non
 def test_a_feed_s_options_are_sent_as_set(vendor: Adtraction, epi: Any, ads: Any) -> None:
     vendor.feed_sizes = (2,)
     output = run_here(settings(vendor, feed_set_epi=epi, feed_google_ads=ads))
-    for request in asked(vendor, "feed"):
+    for request in requests_for(vendor, "feed"):
         body = request.json()
         assert {"programId", "channelId", "feedId"} <= body.keys()
         assert (body.get("setEpi", ...), body.get("gt", ...)) == (epi, ads)
@@ -283,14 +283,14 @@ def test_a_market_or_channel_given_twice_is_read_once(vendor: Adtraction) -> Non
     channel = vendor.channel_ids[0]
     config = settings(vendor, markets=["SE", "SE"], channel_ids=[channel, channel])
     output = run_here(config)
-    assert len(asked(vendor, "programs")) == 1
+    assert len(requests_for(vendor, "programs")) == 1
     rows = [row for row in expected(vendor)["products"] if row["market"] == "SE"]
     wanted = [row for row in rows if row["channel_id"] == channel]
     assert len(output.records("products")) == len(wanted)
 
 
 @pytest.mark.parametrize("kind", [str, lambda number: f" {number}"])
-def test_ids_that_come_as_texts_are_asked_for_as_numbers(vendor: Adtraction, kind: Any) -> None:
+def test_ids_that_come_as_texts_are_requested_as_numbers(vendor: Adtraction, kind: Any) -> None:
     clean = run_here(settings(vendor))
 
     def change(body: bytes) -> bytes:
@@ -304,7 +304,7 @@ def test_ids_that_come_as_texts_are_asked_for_as_numbers(vendor: Adtraction, kin
     vendor.faults.add(Fault("altered", change=change, match="/programs/", times=None))
     changed = run_here(settings(vendor))
     assert (changed.code, changed.rows("products")) == (0, clean.rows("products"))
-    assert all(type(request.json()["feedId"]) is int for request in asked(vendor, "feed"))
+    assert all(type(request.json()["feedId"]) is int for request in requests_for(vendor, "feed"))
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_feeds_without_a_usable_id_are_one_warning_and_keep_the_bookmarks(
     assert bookmarks(output.states[-1]) == bookmarks(state)
 
 
-def test_a_feed_of_the_edge_of_time_is_downloaded(vendor: Adtraction) -> None:
+def test_a_feed_updated_in_the_year_1_is_downloaded(vendor: Adtraction) -> None:
     clean = run_here(settings(vendor))
 
     def change(body: bytes) -> bytes:

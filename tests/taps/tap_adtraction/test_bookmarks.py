@@ -13,12 +13,12 @@ from attribution_elt.sandbox.adtraction.stockholm import iso
 from tests.tap_process import Output, lists_in, merged
 from tests.taps.tap_adtraction.helpers import (
     all_bookmarks,
-    answering,
-    asked,
+    answer_with,
     bookmarks,
-    complete,
-    feeds_asked,
+    matches_truth,
     only,
+    requested_feeds,
+    requests_for,
     run_here,
     settings,
 )
@@ -34,13 +34,13 @@ def one_feed(vendor: Adtraction, last_updated: str | None, state: dict[str, Any]
     """Run with a program list of one feed, 1:1:5, last updated then."""
     feed = {"feedId": 5, "lastUpdated": last_updated}
     program = {"programId": 1, "feeds": [feed]}
-    answering(vendor, "programs", json.dumps([program]))
-    answering(vendor, "feed", '[{"sku":"a"}]')
+    answer_with(vendor, "programs", json.dumps([program]))
+    answer_with(vendor, "feed", '[{"sku":"a"}]')
     vendor.requests.clear()
     return run_here(settings(vendor, markets=["SE"], channel_ids=[1]), state=state)
 
 
-def test_there_is_one_for_each_feed(vendor: Adtraction) -> None:
+def test_each_feed_has_a_bookmark(vendor: Adtraction) -> None:
     output = run_here(settings(vendor))
     assert bookmarks(output.states[-1]) == all_bookmarks(vendor)
     assert len(all_bookmarks(vendor)) == 10
@@ -50,10 +50,10 @@ def test_feeds_that_did_not_change_are_not_downloaded(vendor: Adtraction) -> Non
     first = run_here(settings(vendor))
     vendor.requests.clear()
     second = run_here(settings(vendor), state=first.states[-1])
-    assert asked(vendor, "feed") == []
+    assert requests_for(vendor, "feed") == []
     assert second.records("products") == []
     assert second.states[-1] == first.states[-1]
-    assert complete(vendor, first, second)
+    assert matches_truth(vendor, first, second)
 
 
 def test_one_changed_feed_is_the_only_one_downloaded(vendor: Adtraction) -> None:
@@ -61,8 +61,8 @@ def test_one_changed_feed_is_the_only_one_downloaded(vendor: Adtraction) -> None
     vendor.change_feed(1_000_030, gone=0, new=2)
     vendor.requests.clear()
     second = run_here(settings(vendor), state=first.states[-1])
-    assert feeds_asked(vendor) == ["114000001:700000003:1000030"]
-    assert complete(vendor, first, second)
+    assert requested_feeds(vendor) == ["114000001:700000003:1000030"]
+    assert matches_truth(vendor, first, second)
     assert bookmarks(second.states[-1]) == all_bookmarks(vendor)
 
 
@@ -96,11 +96,11 @@ def test_a_bookmark_is_compared_as_an_instant(
     vendor: Adtraction, bookmark: str, *, read: bool
 ) -> None:
     output = one_feed(vendor, "2026-01-01T11:00:00+0100", state_of({"1:1:5": bookmark}))
-    assert bool(asked(vendor, "feed")) == read
+    assert bool(requests_for(vendor, "feed")) == read
     assert bookmarks(output.states[-1])["1:1:5"] == ("2026-01-01T10:00:00Z" if read else bookmark)
 
 
-def test_it_is_never_later_than_now_and_what_comes_until_then_is_not_missed(
+def test_a_feed_bookmark_is_never_later_than_now(
     vendor: Adtraction,
 ) -> None:
     ahead = datetime.now(UTC) + timedelta(minutes=90)
@@ -109,14 +109,14 @@ def test_it_is_never_later_than_now_and_what_comes_until_then_is_not_missed(
     assert datetime.now(UTC) - timedelta(minutes=1) < datetime.fromisoformat(mark)
     assert datetime.fromisoformat(mark) <= datetime.now(UTC)
     one_feed(vendor, iso(ahead), output.states[-1])
-    assert len(asked(vendor, "feed")) == 1
+    assert len(requests_for(vendor, "feed")) == 1
 
 
-def test_it_never_decreases(vendor: Adtraction) -> None:
+def test_a_feed_bookmark_never_decreases(vendor: Adtraction) -> None:
     mark = "2026-02-01T10:00:00Z"
     output = one_feed(vendor, "2026-01-31T11:00:00+0100", state_of({"1:1:5": mark}))
     assert bookmarks(output.states[-1]) == {"1:1:5": mark}
-    assert asked(vendor, "feed") == []
+    assert requests_for(vendor, "feed") == []
 
 
 @pytest.mark.parametrize("last_updated", [None, "", "soon"])
@@ -125,17 +125,17 @@ def test_a_feed_of_unknown_age_is_always_downloaded(
 ) -> None:
     mark = {"1:1:5": "2026-02-01T10:00:00Z"}
     output = one_feed(vendor, last_updated, state_of(mark))
-    assert len(asked(vendor, "feed")) == 1
+    assert len(requests_for(vendor, "feed")) == 1
     assert bookmarks(output.states[-1]) == mark
 
 
-def test_one_of_a_feed_that_vanished_is_pruned(vendor: Adtraction) -> None:
+def test_the_bookmark_of_a_withdrawn_feed_is_removed(vendor: Adtraction) -> None:
     state = state_of({GONE: "2026-01-01T00:00:00Z"})
     output = run_here(settings(vendor), state=state)
     assert bookmarks(output.states[-1]) == all_bookmarks(vendor)
 
 
-def test_none_is_pruned_while_a_program_list_is_missing(vendor: Adtraction) -> None:
+def test_no_bookmark_is_removed_while_a_program_list_is_missing(vendor: Adtraction) -> None:
     first = run_here(settings(vendor))
     state = merged(first.states[-1], state_of({GONE: "2026-01-01T00:00:00Z"}))
     vendor.faults.add(Fault("status", status=500, times=3, match="/programs/"))
@@ -143,10 +143,10 @@ def test_none_is_pruned_while_a_program_list_is_missing(vendor: Adtraction) -> N
     second = run_here(settings(vendor, max_concurrent_requests=1), state=state)
     assert second.code == 1
     assert bookmarks(second.states[-1]) == bookmarks(state)
-    assert asked(vendor, "feed") == []
+    assert requests_for(vendor, "feed") == []
 
 
-def test_none_is_pruned_by_a_run_without_products(vendor: Adtraction) -> None:
+def test_a_run_without_products_removes_no_bookmark(vendor: Adtraction) -> None:
     config = settings(vendor)
     state = state_of({GONE: "2026-01-01T00:00:00Z"})
     output = run_here(config, state=state, catalog=only(config, "channels"))
@@ -192,17 +192,17 @@ def test_a_state_never_runs_ahead_of_the_records(vendor: Adtraction) -> None:
 
 def test_a_feed_listed_in_two_markets_is_read_once(vendor: Adtraction) -> None:
     feed = {"feedId": 5, "lastUpdated": "2026-01-01T00:00:00Z"}
-    answering(vendor, "programs", json.dumps([{"programId": 1, "feeds": [feed]}]), times=2)
-    answering(vendor, "feed", '[{"sku":"a"}]', times=None)
+    answer_with(vendor, "programs", json.dumps([{"programId": 1, "feeds": [feed]}]), times=2)
+    answer_with(vendor, "feed", '[{"sku":"a"}]', times=None)
     output = run_here(settings(vendor, markets=["SE", "NO"], channel_ids=[1]))
-    assert len(asked(vendor, "feed")) == 1
+    assert len(requests_for(vendor, "feed")) == 1
     assert len(output.records("products")) == 1
 
 
-def test_a_state_of_an_older_kind_does_no_harm(
+def test_a_state_in_an_older_format_is_accepted(
     vendor: Adtraction, caplog: pytest.LogCaptureFixture
 ) -> None:
     state = {"bookmarks": {"products": {"replication_key_value": "2020-01-01"}, "old": {}}}
     output = run_here(settings(vendor), state=state)
-    assert complete(vendor, output)
+    assert matches_truth(vendor, output)
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]

@@ -13,7 +13,7 @@ from attribution_elt.sandbox.adtraction import Adtraction
 from tests.taps.tap_adtraction.helpers import (
     PARTNER_STREAMS,
     STREAMS,
-    complete,
+    matches_truth,
     only,
     run_here,
     settings,
@@ -62,12 +62,12 @@ def test_a_token_opens_its_own_streams(
     tap = TapAdtraction(config=config, validate_config=False)
     assert tap.streams.keys() == streams
     if tokens:
-        assert complete(vendor, run_here(config), streams=streams)
+        assert matches_truth(vendor, run_here(config), streams=streams)
 
 
 def test_a_client_s_token_needs_no_markets(vendor: Adtraction) -> None:
     config = settings(vendor, partner_token=..., markets=..., channel_ids=...)
-    assert complete(vendor, run_here(config), streams={"channels"})
+    assert matches_truth(vendor, run_here(config), streams={"channels"})
 
 
 def test_the_connection_test_does_without_products_where_there_is_no_channel(
@@ -76,7 +76,7 @@ def test_the_connection_test_does_without_products_where_there_is_no_channel(
     assert TapAdtraction(config=settings(vendor, channel_ids=...)).run_connection_test()
 
 
-def test_the_connection_test_tells_which_token_is_wrong(vendor: Adtraction) -> None:
+def test_the_connection_test_names_which_token_is_wrong(vendor: Adtraction) -> None:
     vendor.faults.add(Fault("status", status=401, match="/client/", times=None))
     with pytest.raises(CredentialsError, match=r"Adtraction.* 401.* client_token"):
         TapAdtraction(config=settings(vendor)).run_connection_test()
@@ -116,9 +116,9 @@ def test_settings_that_cannot_work_are_a_line_each(
         assert "\n" not in line
 
 
-def test_settings_that_are_null_are_as_if_not_set(vendor: Adtraction) -> None:
+def test_null_settings_take_their_defaults(vendor: Adtraction) -> None:
     nulls = dict.fromkeys(SETTINGS - TOKENS - {"markets", "channel_ids", "api_url"})
-    assert complete(vendor, run_here(settings(vendor, **nulls)))
+    assert matches_truth(vendor, run_here(settings(vendor, **nulls)))
 
 
 def test_products_without_channels_end_the_run_before_any_request(vendor: Adtraction) -> None:

@@ -8,11 +8,11 @@ from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.adtraction import Adtraction
 from tests.taps.tap_adtraction.helpers import (
     all_bookmarks,
-    asked,
     bookmarks,
-    complete,
     feed_requests,
-    feeds_asked,
+    matches_truth,
+    requested_feeds,
+    requests_for,
     run_here,
     settings,
 )
@@ -47,9 +47,9 @@ def test_a_feed_that_fails_once_is_fetched_again_and_no_record_comes_twice(
     vendor.faults.add(replace(fault, match=feed_requests(FEED), times=1))
     output = run_here(settings(vendor, request_timeout=0.3))
     assert output.code == 0
-    assert complete(vendor, output)
+    assert matches_truth(vendor, output)
     assert len(output.records("products")) == len(vendor.truth()["products"])
-    assert feeds_asked(vendor).count(NAME) == 2
+    assert requested_feeds(vendor).count(NAME) == 2
 
 
 FOR_GOOD = {
@@ -64,7 +64,7 @@ FOR_GOOD = {
 
 
 @pytest.mark.parametrize(("fault", "tries"), FOR_GOOD.values(), ids=FOR_GOOD)
-def test_a_feed_that_fails_for_good_is_brought_whole_by_the_next_run(
+def test_a_feed_that_fails_permanently_is_read_completely_by_the_next_run(
     vendor: Adtraction, fault: Fault, tries: int
 ) -> None:
     feed_id = LAST if fault.kind == "truncate" else FEED
@@ -75,18 +75,18 @@ def test_a_feed_that_fails_for_good_is_brought_whole_by_the_next_run(
     for word in ("Adtraction", f"feed {feed_id}", "program 7", "channel 114000001"):
         assert word in line
     assert not any(row["feed_id"] == feed_id for row in first.records("products"))
-    assert complete(vendor, first, streams={"programs", "commissions", "feeds", "channels"})
+    assert matches_truth(vendor, first, streams={"programs", "commissions", "feeds", "channels"})
     missing = [name for name in all_bookmarks(vendor) if name.endswith(str(feed_id))]
     kept = {name: mark for name, mark in all_bookmarks(vendor).items() if name not in missing}
     assert bookmarks(first.states[-1]) == kept
-    assert feeds_asked(vendor).count(missing[0]) == tries
+    assert requested_feeds(vendor).count(missing[0]) == tries
 
     vendor.faults.clear()
     vendor.requests.clear()
     second = run_here(settings(vendor), state=first.states[-1])
     assert second.code == 0
-    assert feeds_asked(vendor) == missing
-    assert complete(vendor, first, second)
+    assert requested_feeds(vendor) == missing
+    assert matches_truth(vendor, first, second)
     assert bookmarks(second.states[-1]) == all_bookmarks(vendor)
 
 
@@ -106,36 +106,36 @@ def test_a_count_that_differs_fails_the_feed_at_its_first_try(vendor: Adtraction
     (line,) = first.stderr.splitlines()
     assert f"feed {FEED}" in line
     assert "40 rows arrived, but the header `count` is 41" in line
-    assert feeds_asked(vendor).count(NAME) == 1
+    assert requested_feeds(vendor).count(NAME) == 1
     assert not any(row["feed_id"] == FEED for row in first.records("products"))
     assert NAME not in bookmarks(first.states[-1])
     vendor.miscounted_feeds.clear()
-    assert complete(vendor, first, run_here(settings(vendor), state=first.states[-1]))
+    assert matches_truth(vendor, first, run_here(settings(vendor), state=first.states[-1]))
 
 
-def test_a_slow_but_steady_feed_is_no_fault(vendor: Adtraction) -> None:
+def test_a_slow_but_steady_feed_is_read(vendor: Adtraction) -> None:
     vendor.faults.add(Fault("drip", delay=0.05, match=feed_requests(FEED)))
-    assert complete(vendor, run_here(settings(vendor, request_timeout=0.3)))
-    assert feeds_asked(vendor).count(NAME) == 1
+    assert matches_truth(vendor, run_here(settings(vendor, request_timeout=0.3)))
+    assert requested_feeds(vendor).count(NAME) == 1
 
 
-def test_a_program_list_that_fails_takes_no_other_with_it(vendor: Adtraction) -> None:
+def test_a_failed_program_list_does_not_affect_the_others(vendor: Adtraction) -> None:
     vendor.feed_sizes = (5,)
     match = "/programs/"
     vendor.faults.add(Fault("status", status=404, match=match))
     first = run_here(settings(vendor, max_concurrent_requests=1))
     assert first.code == 1
     assert "market SE, channel 114000001: answered 404" in first.stderr
-    assert len(asked(vendor, "programs")) == 4
+    assert len(requests_for(vendor, "programs")) == 4
     rows = {(row["market"], row["channel_id"]) for row in first.records("programs")}
     assert len(rows) == 3
     assert first.records("channels")
     assert first.records("products")
     second = run_here(settings(vendor), state=first.states[-1])
-    assert complete(vendor, first, second)
+    assert matches_truth(vendor, first, second)
 
 
-def test_feeds_many_at_once_fail_each_for_itself(vendor: Adtraction) -> None:
+def test_several_failed_feeds_do_not_affect_each_other(vendor: Adtraction) -> None:
     for feed_id in (1_000_000, FEED, 2_000_010, LAST):
         vendor.faults.add(Fault("truncate", times=None, match=feed_requests(feed_id)))
     first = run_here(settings(vendor))
@@ -143,4 +143,4 @@ def test_feeds_many_at_once_fail_each_for_itself(vendor: Adtraction) -> None:
     failed = len(all_bookmarks(vendor)) - len(bookmarks(first.states[-1]))
     assert len(first.stderr.splitlines()) == failed == 5
     vendor.faults.clear()
-    assert complete(vendor, first, run_here(settings(vendor), state=first.states[-1]))
+    assert matches_truth(vendor, first, run_here(settings(vendor), state=first.states[-1]))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from attribution_elt.sandbox.adtraction import Adtraction
-from tests.taps.tap_adtraction.helpers import answering, run_here, settings
+from tests.taps.tap_adtraction.helpers import answer_with, run_here, settings
 
 
 def names(vendor: Adtraction) -> list[str]:
@@ -37,10 +37,10 @@ def test_dropped_names_are_null_and_the_rest_stays(vendor: Adtraction) -> None:
 
 @pytest.mark.parametrize("odd", [["Åsa Nr 1"], {"first": "Åsa Nr 1"}])
 @pytest.mark.parametrize("pii", [{"pii": "drop"}, {"pii": "hash", "pii_key": "k"}])
-def test_a_name_of_an_odd_shape_does_not_leave_either(
+def test_a_name_in_an_unexpected_shape_is_masked_too(
     vendor: Adtraction, odd: Any, pii: dict[str, Any]
 ) -> None:
-    answering(vendor, "channels", json.dumps([{"channelId": 1, "affiliateName": odd}]))
+    answer_with(vendor, "channels", json.dumps([{"channelId": 1, "affiliateName": odd}]))
     output = run_here(settings(vendor, partner_token=..., **pii))
     assert [row["channel_id"] for row in output.records("channels")] == [1]
     assert "Åsa" not in output.stdout.decode()
@@ -49,7 +49,7 @@ def test_a_name_of_an_odd_shape_does_not_leave_either(
 def test_no_name_is_logged(vendor: Adtraction, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     body = json.dumps([{"channelId": 1, "affiliateName": {"a": "Åsa"}, "affiliate": "Åsa"}])
-    answering(vendor, "channels", body)
+    answer_with(vendor, "channels", body)
     run_here(settings(vendor, partner_token=...))
     assert caplog.records
     assert "Åsa" not in caplog.text

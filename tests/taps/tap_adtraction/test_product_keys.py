@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from attribution_elt.sandbox.adtraction import Adtraction
-from tests.taps.tap_adtraction.helpers import answering, run_here, settings
+from tests.taps.tap_adtraction.helpers import answer_with, run_here, settings
 
 URL = "https://shop.example/a"
 HASHED = "sha256:" + hashlib.sha256(URL.encode()).hexdigest()
@@ -16,18 +16,18 @@ HASHED = "sha256:" + hashlib.sha256(URL.encode()).hexdigest()
 
 def keys_of(vendor: Adtraction, *products: Any) -> list[str]:
     """The keys of the products of a feed that holds these."""
-    answering(vendor, "feed", json.dumps(products))
+    answer_with(vendor, "feed", json.dumps(products))
     output = run_here(settings(vendor, markets=["SE"], channel_ids=[1175982945]))
     assert output.code == 0
     return [row["product_key"] for row in output.records("products")]
 
 
-def test_it_is_the_sku_as_it_stands(vendor: Adtraction) -> None:
+def test_a_product_key_is_the_sku_unchanged(vendor: Adtraction) -> None:
     skus = ["abc123", "00017", " 42 ", "Größe 38", "a/b#2", "ABC123"]
     assert keys_of(vendor, *({"sku": sku} for sku in skus)) == skus
 
 
-def test_it_is_the_digits_of_a_numeric_sku(vendor: Adtraction) -> None:
+def test_a_product_key_has_the_digits_of_a_numeric_sku(vendor: Adtraction) -> None:
     assert keys_of(vendor, {"sku": 17}, {"sku": 2**64 + 1}) == ["17", str(2**64 + 1)]
 
 
@@ -38,7 +38,7 @@ def test_a_blank_sku_gives_way_to_the_hash_of_the_url(
     assert keys_of(vendor, {**blank, "productUrl": URL}) == [HASHED]
 
 
-def test_what_repeats_is_numbered_in_the_feed_s_order(vendor: Adtraction) -> None:
+def test_repeated_product_keys_are_numbered_in_the_order_of_the_feed(vendor: Adtraction) -> None:
     skus = ["a", "b", "a", "a", "b"]
     assert keys_of(vendor, *({"sku": sku} for sku in skus)) == ["a", "b", "a#2", "a#3", "b#2"]
     assert keys_of(vendor, *({"productUrl": URL} for _ in range(3))) == [
@@ -56,7 +56,7 @@ def test_what_repeats_is_numbered_in_the_feed_s_order(vendor: Adtraction) -> Non
         (["a\0", "a"], ["a", "a#2"]),
     ],
 )
-def test_a_number_never_makes_two_rows_one(
+def test_a_numbered_product_key_never_equals_another_key(
     vendor: Adtraction, skus: list[str], keys: list[str]
 ) -> None:
     assert keys_of(vendor, *({"sku": sku} for sku in skus)) == keys
@@ -67,7 +67,7 @@ def test_products_without_sku_and_url_are_numbered_too(vendor: Adtraction) -> No
     assert keys_of(vendor, {}, {"productUrl": None}) == [empty, f"{empty}#2"]
 
 
-def test_each_feed_counts_by_itself(vendor: Adtraction) -> None:
+def test_product_keys_are_numbered_within_a_feed(vendor: Adtraction) -> None:
     vendor.feed_sizes = (60,)
     rows = run_here(settings(vendor)).records("products")
     keys = Counter(row["product_key"] for row in rows)

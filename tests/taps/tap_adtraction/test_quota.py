@@ -12,7 +12,7 @@ import pytest
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.adtraction import Adtraction
 from tests.tap_process import Output
-from tests.taps.tap_adtraction.helpers import asked, run_here, settings
+from tests.taps.tap_adtraction.helpers import requests_for, run_here, settings
 
 pytestmark = pytest.mark.alone
 
@@ -125,7 +125,7 @@ def test_each_endpoint_and_token_has_a_quota_of_its_own(quota: Adtraction) -> No
     quota.channel_ids = range(1, 6)
     output = run_here(settings(quota))
     assert (output.code, refusals(quota)) == (0, 0)
-    assert len(asked(quota, "programs")) == len(asked(quota, "feed")) == LIMIT
+    assert len(requests_for(quota, "programs")) == len(requests_for(quota, "feed")) == LIMIT
     assert seconds(quota) < 5, "as many as the quota allows, at once"
 
 

@@ -10,13 +10,13 @@ import pytest
 from attribution_elt.sandbox.adtraction import Adtraction
 from attribution_elt.sandbox.adtraction.stockholm import iso
 from tests.taps.tap_adtraction.helpers import (
-    answering,
-    asked,
+    answer_with,
     bookmarks,
-    complete,
+    emitted_rows,
+    matches_truth,
+    requests_for,
     run_here,
     settings,
-    told,
 )
 
 PROGRAM = {"programId": 1, "market": "SE"}
@@ -26,7 +26,7 @@ def test_commissions_and_feeds_cost_no_request(vendor: Adtraction) -> None:
     run_here(settings(vendor))
     paths = {request.path for request in vendor.requests}
     assert paths == {"/v3/partner/programs/", "/v3/partner/products/feed/", "/v3/client/channels/"}
-    assert len(asked(vendor, "programs")) == len(vendor.markets) * len(vendor.channel_ids)
+    assert len(requests_for(vendor, "programs")) == len(vendor.markets) * len(vendor.channel_ids)
 
 
 def test_without_channels_there_are_programs_of_channel_0_and_no_products(
@@ -39,12 +39,12 @@ def test_without_channels_there_are_programs_of_channel_0_and_no_products(
     assert {row["channel_id"] for row in output.records("programs")} == {0}
     assert {row["channel_id"] for row in output.records("commissions")} == {0}
     assert output.of("SCHEMA", "products") == []
-    assert all("channelId" not in request.json() for request in asked(vendor, "programs"))
+    assert all("channelId" not in request.json() for request in requests_for(vendor, "programs"))
 
 
 def test_the_document_s_own_answers(vendor: Adtraction) -> None:
     output = run_here(settings(vendor, markets=["SE"], channel_ids=[1175982945]))
-    (program,) = told(output.records("programs"))
+    (program,) = emitted_rows(output.records("programs"))
     assert program == {
         "market": "SE",
         "channel_id": 1175982945,
@@ -82,7 +82,7 @@ def test_the_document_s_own_answers(vendor: Adtraction) -> None:
     ]
     (feed,) = output.records("feeds")
     assert (feed["feed_id"], feed["last_updated"]) == (759, "2022-02-03T01:05:06Z")
-    (product,) = told(output.records("products"))
+    (product,) = emitted_rows(output.records("products"))
     assert product == {
         "channel_id": 1175982945,
         "program_id": 629059552,
@@ -128,7 +128,7 @@ def test_decimals_keep_their_digits(vendor: Adtraction) -> None:
     assert any(price.endswith("0") for price in prices)
     assert all(b'"product_price":%b,' % price.encode() in lines for price in prices)
     body = json.dumps([{**PROGRAM, "epc": 0}]).replace('"epc": 0', '"epc": 0.10000000000000000555')
-    answering(vendor, "programs", body)
+    answer_with(vendor, "programs", body)
     assert b'"epc":0.10000000000000000555' in run_here(settings(vendor)).stdout
 
 
@@ -154,7 +154,7 @@ def test_instants_are_in_utc_on_both_sides_of_a_clock_change(
     vendor: Adtraction, sent: str, emitted: str
 ) -> None:
     body = json.dumps([{**PROGRAM, "feeds": [{"feedId": 5, "lastUpdated": sent}]}])
-    answering(vendor, "programs", body)
+    answer_with(vendor, "programs", body)
     config = settings(vendor, markets=["SE"], channel_ids=[1])
     output = run_here(config)
     assert [row["last_updated"] for row in output.records("feeds")] == [emitted]
@@ -169,7 +169,7 @@ def test_feeds_of_a_whole_year_are_in_utc(vendor: Adtraction) -> None:
     told_as = [iso(feed.updated) for feed in feeds.values()]
     assert {text[-5:] for text in told_as} == {"+0100", "+0200"}
     output = run_here(settings(vendor))
-    assert complete(vendor, output)
+    assert matches_truth(vendor, output)
 
 
 def test_a_live_property_that_no_schema_names_is_kept_with_one_warning(
@@ -184,11 +184,11 @@ def test_a_live_property_that_no_schema_names_is_kept_with_one_warning(
     assert len(warnings) == 2, "and one for the impossible date"
 
 
-def test_a_value_that_does_not_fit_costs_no_row(vendor: Adtraction) -> None:
+def test_a_value_that_does_not_fit_its_type_does_not_drop_the_row(vendor: Adtraction) -> None:
     feed = {"feedId": 5, "lastUpdated": "yesterday", "numberOfProducts": "some"}
     body = json.dumps([{**PROGRAM, "epc": "n/a", "status": [1], "feeds": [feed]}])
-    answering(vendor, "programs", body)
-    answering(vendor, "feed", json.dumps([{"sku": "a", "productPrice": "12,50 kr"}]))
+    answer_with(vendor, "programs", body)
+    answer_with(vendor, "feed", json.dumps([{"sku": "a", "productPrice": "12,50 kr"}]))
     output = run_here(settings(vendor, markets=["SE"], channel_ids=[1]))
     assert output.code == 0
     assert output.records("programs")[0]["_extra"] == {"epc": "n/a", "status": [1]}
@@ -201,8 +201,8 @@ def test_a_value_that_does_not_fit_costs_no_row(vendor: Adtraction) -> None:
     assert product["feed_last_updated"] is None
 
 
-def test_a_program_without_an_id_is_told_and_the_others_land(vendor: Adtraction) -> None:
-    answering(vendor, "programs", json.dumps([{"programName": "?"}, PROGRAM, "?"]))
+def test_a_program_without_an_id_is_reported_and_the_others_land(vendor: Adtraction) -> None:
+    answer_with(vendor, "programs", json.dumps([{"programName": "?"}, PROGRAM, "?"]))
     output = run_here(settings(vendor, markets=["SE"], channel_ids=[1]))
     assert [row["program_id"] for row in output.records("programs")] == [1]
     assert (output.code, len(output.stderr.splitlines())) == (1, 1)

@@ -58,7 +58,7 @@ def only(config: dict[str, Any], *streams: str) -> dict[str, Any]:
     return selected(TapAttributionIo(config=config), streams)
 
 
-def told(row: Row) -> Row:
+def as_record(row: Row) -> Row:
     """A vendor's row as a record has it: instants in UTC, amounts as numbers."""
     changed = dict(row)
     for name, value in row.items():
@@ -110,7 +110,7 @@ def expected(customers: Iterable[Row]) -> dict[str, Rows]:
             for number, row in enumerate(customer["identities"], 1)
         ]
     return {
-        stream: {tuple(row[key] for key in KEYS[stream]): valued(told(row)) for row in found}
+        stream: {tuple(row[key] for key in KEYS[stream]): valued(as_record(row)) for row in found}
         for stream, found in rows.items()
     }
 
@@ -119,7 +119,7 @@ def valued(row: Row) -> Row:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def holds(vendor: AttributionIo, *outputs: Output, streams: Iterable[str] = KEYS) -> bool:
+def matches_truth(vendor: AttributionIo, *outputs: Output, streams: Iterable[str] = KEYS) -> bool:
     """Whether a warehouse that took these outputs in, in turn, equals the vendor's truth."""
     truth = expected(vendor.truth())
     for stream in streams:
@@ -130,7 +130,7 @@ def holds(vendor: AttributionIo, *outputs: Output, streams: Iterable[str] = KEYS
     return True
 
 
-def asked(vendor: AttributionIo) -> list[str]:
+def requested_ids(vendor: AttributionIo) -> list[str]:
     """The client ids that were asked for, in no particular order."""
     return [request.path.split("/customers/", 1)[1] for request in vendor.requests]
 

@@ -13,11 +13,11 @@ from attribution_elt.sandbox import Fault, Request, Sandbox
 from attribution_elt.sandbox.attribution_io import AttributionIo
 from tests.taps.tap_attribution_io.helpers import (
     KEYS,
-    asked,
     expected,
-    holds,
+    matches_truth,
     only,
     progress,
+    requested_ids,
     run,
     run_here,
     settings,
@@ -57,11 +57,11 @@ def test_unknown_customers_are_one_warning(sandbox: Sandbox, tmp_path: Path) -> 
     assert digest[:8] in warning
     assert "example.com" not in output.stderr
     assert "no%40one" not in output.stderr
-    assert holds(vendor, output)
+    assert matches_truth(vendor, output)
     assert progress(output.states[-1])["completed"] > COMPLETED
 
 
-def test_of_many_unknown_customers_the_warning_names_some(
+def test_the_warning_of_unknown_customers_names_twenty_at_most(
     vendor: AttributionIo, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_here(settings(vendor, customer_ids=[f"nobody-{n}" for n in range(50)]))
@@ -71,7 +71,7 @@ def test_of_many_unknown_customers_the_warning_names_some(
     assert warning.endswith("and 30 more")
 
 
-def test_a_customer_that_fails_for_good_costs_only_itself(vendor: AttributionIo) -> None:
+def test_a_customer_that_fails_permanently_does_not_affect_others(vendor: AttributionIo) -> None:
     victim = vendor.client_ids[3]
     break_customer(vendor, victim)
     output = run_here(settings(vendor), state=reached())
@@ -88,8 +88,8 @@ def test_a_customer_that_fails_for_good_costs_only_itself(vendor: AttributionIo)
     vendor.requests.clear()
     again = run_here(settings(vendor), state=output.states[-1])
     assert again.code == 0
-    assert victim in asked(vendor)
-    assert holds(vendor, output, again)
+    assert victim in requested_ids(vendor)
+    assert matches_truth(vendor, output, again)
     assert progress(again.states[-1])["completed"] > COMPLETED
 
 
@@ -112,7 +112,7 @@ def test_a_failure_is_not_forgotten_when_the_run_is_interrupted(vendor: Attribut
 
 
 @pytest.mark.parametrize("body", GARBAGE)
-def test_an_answer_without_a_customer_is_asked_for_again(vendor: AttributionIo, body: str) -> None:
+def test_an_answer_without_a_customer_is_requested_again(vendor: AttributionIo, body: str) -> None:
     config = settings(vendor, customer_ids=["MrSmith"])
     clean = run_here(config)
     vendor.faults.add(Fault("status", status=200, body=body))
@@ -124,15 +124,17 @@ def test_an_answer_without_a_customer_is_asked_for_again(vendor: AttributionIo, 
 
 
 @pytest.mark.parametrize("kind", ["reset", "close", "truncate", "invalid_json", "html"])
-def test_a_connection_that_breaks_off_leaves_no_trace(vendor: AttributionIo, kind: Any) -> None:
+def test_a_broken_connection_is_retried_without_repeating_rows(
+    vendor: AttributionIo, kind: Any
+) -> None:
     vendor.chunked = True
     vendor.faults.add(Fault(kind, match="MrSmith"))
     output = run_here(settings(vendor))
     assert output.code == 0
-    assert holds(vendor, output)
+    assert matches_truth(vendor, output)
 
 
-def test_a_vendor_that_is_down_is_not_asked_for_each_customer(vendor: AttributionIo) -> None:
+def test_a_vendor_that_is_down_is_not_requested_each_customer(vendor: AttributionIo) -> None:
     vendor.customer_count = 100
     vendor.faults.add(Fault("status", status=503, times=None))
     output = run_here(settings(vendor, max_retries=1), state=reached())
@@ -142,7 +144,7 @@ def test_a_vendor_that_is_down_is_not_asked_for_each_customer(vendor: Attributio
     assert progress(output.states[-1])["completed"] == COMPLETED
 
 
-def test_a_connection_test_asks_for_few_customers(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_connection_test_requests_few_customers(sandbox: Sandbox, tmp_path: Path) -> None:
     """Though no customer has a row of some streams, and one of them is unknown."""
     vendor = sandbox.attribution_io
     vendor.customer_count = 100

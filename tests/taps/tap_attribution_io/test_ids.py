@@ -18,7 +18,14 @@ from tap_attribution_io.tap import TapAttributionIo
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.sandbox.attribution_io import AttributionIo
 from tests.tap_process import Output
-from tests.taps.tap_attribution_io.helpers import asked, holds, progress, run, run_here, settings
+from tests.taps.tap_attribution_io.helpers import (
+    matches_truth,
+    progress,
+    requested_ids,
+    run,
+    run_here,
+    settings,
+)
 
 ACCOUNT = {"public_key": "key of nobody", "secret": "secret of nobody"}
 
@@ -65,8 +72,8 @@ def execute(path: Path, statement: str, *rows: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_ids(vendor: AttributionIo, tmp_path: Path, name: str) -> None:
     FILES[name](tmp_path / name, [*vendor.client_ids, *vendor.client_ids[:5]])
-    assert holds(vendor, run_here(settings(vendor, customer_ids_file=str(tmp_path / name))))
-    assert sorted(asked(vendor)) == sorted(vendor.client_ids)
+    assert matches_truth(vendor, run_here(settings(vendor, customer_ids_file=str(tmp_path / name))))
+    assert sorted(requested_ids(vendor)) == sorted(vendor.client_ids)
 
 
 @pytest.mark.parametrize("name", ["ids.csv", "ids.jsonl", "ids.parquet"])
@@ -79,12 +86,12 @@ def test_ids_that_are_numbers(vendor: AttributionIo, tmp_path: Path, name: str) 
     else:
         path.write_text(f"client_id\n11\n{2**62}")
     run_here(settings(vendor, customer_ids_file=str(path)))
-    assert sorted(asked(vendor)) == ["11", str(2**62)]
+    assert sorted(requested_ids(vendor)) == ["11", str(2**62)]
 
 
 def test_numbers_in_the_settings(vendor: AttributionIo) -> None:
     run_here(settings(vendor, customer_ids=[11, 2**62, "11"]))
-    assert sorted(asked(vendor)) == ["11", str(2**62)]
+    assert sorted(requested_ids(vendor)) == ["11", str(2**62)]
 
 
 def test_all_sources_at_once_and_each_id_once(
@@ -102,8 +109,8 @@ def test_all_sources_at_once_and_each_id_once(
         customer_ids_url=f"sqlite:///{database}",
         customer_ids_query="SELECT id, 'ignored' FROM customer",
     )
-    assert holds(vendor, run_here(config))
-    assert sorted(asked(vendor)) == sorted(ids)
+    assert matches_truth(vendor, run_here(config))
+    assert sorted(requested_ids(vendor)) == sorted(ids)
 
 
 def test_since_is_bound_to_the_start_of_the_last_complete_run(
@@ -122,20 +129,20 @@ def test_since_is_bound_to_the_start_of_the_last_complete_run(
     )
     before = datetime.now(UTC).replace(microsecond=0)
     first = run_here(config)
-    assert sorted(asked(vendor)) == ["11", "MrSmith"]
+    assert sorted(requested_ids(vendor)) == ["11", "MrSmith"]
     state = first.states[-1]
     completed = datetime.fromisoformat(progress(state)["completed"])
     assert before <= completed <= datetime.now(UTC)
 
     vendor.requests.clear()
     again = run_here(config, state=state)
-    assert asked(vendor) == ["11"]
+    assert requested_ids(vendor) == ["11"]
 
     vendor.requests.clear()
     for each in state["bookmarks"].values():
         each["completed"] = "2999-06-01T00:00:00Z"
     assert run_here(config, state=state).of("RECORD") == []
-    assert asked(vendor) == []
+    assert requested_ids(vendor) == []
     assert again.code == 0
 
 
@@ -145,7 +152,7 @@ def test_a_query_may_do_without_since_and_hold_other_colons(
     execute(database, "INSERT INTO customer VALUES ('MrSmith', '12:30')")
     query = "SELECT id FROM customer WHERE changed = '12\\:30'"
     run_here(settings(vendor, customer_ids_url=f"sqlite:///{database}", customer_ids_query=query))
-    assert asked(vendor) == ["MrSmith"]
+    assert requested_ids(vendor) == ["MrSmith"]
 
 
 @pytest.mark.parametrize("dots", [".", ".."])
@@ -154,15 +161,15 @@ def test_an_id_of_dots_is_not_requested_because_it_would_be_another_path(
 ) -> None:
     output = run_here(settings(vendor, customer_ids=[dots, "MrSmith", "..."]))
     assert output.code == 0
-    assert sorted(asked(vendor)) == ["...", "MrSmith"]
+    assert sorted(requested_ids(vendor)) == ["...", "MrSmith"]
     assert "customers that no URL can name, not requested: 1" in caplog.text
     assert progress(output.states[-1])["completed"]
 
 
-def test_no_customers_at_all_are_no_failure(vendor: AttributionIo, tmp_path: Path) -> None:
+def test_a_run_without_customers_is_not_a_failure(vendor: AttributionIo, tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("\n \n")
     output = run_here(settings(vendor, customer_ids_file=str(tmp_path / "ids.txt")))
-    assert (output.code, output.of("RECORD"), asked(vendor)) == (0, [], [])
+    assert (output.code, output.of("RECORD"), requested_ids(vendor)) == (0, [], [])
     assert progress(output.states[-1])["completed"]
 
 
@@ -193,7 +200,7 @@ def test_settings_that_cannot_work_are_a_line_each(
 def fails_before_any_request(vendor: AttributionIo, output: Output, *words: str) -> bool:
     (line,) = output.stderr.splitlines()
     assert all(word in line for word in words), line
-    assert (output.code, output.of("RECORD"), asked(vendor)) == (1, [], [])
+    assert (output.code, output.of("RECORD"), requested_ids(vendor)) == (1, [], [])
     return True
 
 
@@ -210,7 +217,7 @@ def fails_before_any_request(vendor: AttributionIo, output: Output, *words: str)
         ("ids.parquet", b"not parquet", ["ids.parquet"]),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_in_a_line(
+def test_a_file_that_cannot_be_read_is_reported_in_a_line(
     vendor: AttributionIo, tmp_path: Path, name: str, content: bytes, words: list[str]
 ) -> None:
     path = tmp_path / name
@@ -232,7 +239,7 @@ def test_a_file_that_cannot_be_read_is_told_in_a_line(
         ("postgresql+psycopg://u@h:s3cr3t/db", "SELECT 1", "none that SQLAlchemy understands"),
     ],
 )
-def test_a_query_that_cannot_be_run_is_told_in_a_line(
+def test_a_query_that_cannot_be_run_is_reported_in_a_line(
     vendor: AttributionIo, database: Path, url: str, query: str, word: str
 ) -> None:
     url = url.format(path=database)

@@ -113,7 +113,7 @@ def encodings(secret: str) -> set[str]:
     }
 
 
-def test_no_secret_and_nobody_in_logs(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_logs_have_neither_secrets_nor_personal_data(sandbox: Sandbox, tmp_path: Path) -> None:
     """At debug level, with everything going wrong that can."""
     vendor = sandbox.attribution_io
     vendor.public_key, vendor.secret = "publ1c &/+=%é", 's3cret "&/+=%é'
@@ -140,7 +140,7 @@ def test_no_secret_and_nobody_in_logs(sandbox: Sandbox, tmp_path: Path) -> None:
     assert not any("@" in line for line in output.stderr.splitlines())
 
 
-def test_where_rows_are_masked_logs_name_nobody(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_logs_name_no_customer_if_rows_are_masked(sandbox: Sandbox, tmp_path: Path) -> None:
     vendor = sandbox.attribution_io
     config = settings(vendor, customer_ids=["MrSmith", "Jane Doe"], pii="drop")
     output = run(tmp_path, config=config, level="DEBUG")

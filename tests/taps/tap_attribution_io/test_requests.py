@@ -7,7 +7,14 @@ import itertools
 import pytest
 
 from attribution_elt.sandbox.attribution_io import AttributionIo
-from tests.taps.tap_attribution_io.helpers import KEYS, asked, holds, only, run_here, settings
+from tests.taps.tap_attribution_io.helpers import (
+    KEYS,
+    matches_truth,
+    only,
+    requested_ids,
+    run_here,
+    settings,
+)
 
 FLAGS = {
     "events": "show_events",
@@ -37,7 +44,7 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize("count", range(len(KEYS) + 1))
-def test_every_subset_of_streams_is_asked_for_with_just_its_flags(
+def test_every_subset_of_streams_is_requested_with_just_its_flags(
     vendor: AttributionIo, count: int
 ) -> None:
     config = settings(vendor, customer_ids=["MrSmith"])
@@ -51,15 +58,17 @@ def test_every_subset_of_streams_is_asked_for_with_just_its_flags(
         ] * bool(streams)
 
 
-def test_a_few_streams_of_many_customers(vendor: AttributionIo) -> None:
+def test_selected_streams_have_all_their_rows(vendor: AttributionIo) -> None:
     config = settings(vendor)
     for streams in (("customers",), ("pageviews", "identities"), ("customer_event_counts",)):
-        assert holds(vendor, run_here(config, catalog=only(config, *streams)), streams=streams)
+        assert matches_truth(
+            vendor, run_here(config, catalog=only(config, *streams)), streams=streams
+        )
 
 
-def test_awkward_ids_arrive_as_they_are(vendor: AttributionIo) -> None:
+def test_special_characters_of_ids_arrive_unchanged(vendor: AttributionIo) -> None:
     run_here(settings(vendor, customer_ids=AWKWARD))
-    assert sorted(asked(vendor)) == sorted(AWKWARD)
+    assert sorted(requested_ids(vendor)) == sorted(AWKWARD)
     for request in vendor.requests:
         assert request.query.keys() == {"secret", *FLAGS.values()}
 
@@ -67,11 +76,11 @@ def test_awkward_ids_arrive_as_they_are(vendor: AttributionIo) -> None:
 def test_every_kind_of_id_of_the_sandbox_is_found(vendor: AttributionIo) -> None:
     assert run_here(settings(vendor)).code == 0
     assert {request.status for request in vendor.requests} == {200}
-    assert all(any(sign in id_ for id_ in asked(vendor)) for sign in "/+@% ?#ëŁ名")
+    assert all(any(sign in id_ for id_ in requested_ids(vendor)) for sign in "/+@% ?#ëŁ名")
 
 
 def test_a_base_url_may_end_with_a_slash(vendor: AttributionIo) -> None:
-    assert holds(vendor, run_here(settings(vendor, api_url=f"{vendor.url}/")))
+    assert matches_truth(vendor, run_here(settings(vendor, api_url=f"{vendor.url}/")))
 
 
 def test_the_order_of_the_ids_changes_no_byte_of_the_rows(vendor: AttributionIo) -> None:

@@ -14,11 +14,11 @@ from attribution_elt.sandbox.attribution_io import AttributionIo
 from tests.tap_process import Output, lists_in, merged
 from tests.taps.tap_attribution_io.helpers import (
     KEYS,
-    asked,
-    holds,
     killed,
+    matches_truth,
     only,
     progress,
+    requested_ids,
     run_here,
     settings,
 )
@@ -31,7 +31,7 @@ def cut(output: Output, lines: int) -> Output:
     return Output(b"".join(output.stdout.splitlines(keepends=True)[:lines]), code=-9)
 
 
-def test_interrupted_anywhere_no_customer_is_asked_for_twice(vendor: AttributionIo) -> None:
+def test_interrupted_anywhere_no_customer_is_requested_twice(vendor: AttributionIo) -> None:
     vendor.customer_count = 11
     config = settings(vendor)
     whole = run_here(config)
@@ -42,8 +42,8 @@ def test_interrupted_anywhere_no_customer_is_asked_for_twice(vendor: Attribution
             interrupted = cut(whole, lines)
             vendor.requests.clear()
             rest = run_here(config, state=merged(*interrupted.states))
-            assert sorted(asked(vendor)) == sorted(order[done:])
-            assert holds(vendor, interrupted, rest)
+            assert sorted(requested_ids(vendor)) == sorted(order[done:])
+            assert matches_truth(vendor, interrupted, rest)
             assert progress(rest.states[-1])["after"] == ""
             assert progress(rest.states[-1])["completed"]
 
@@ -62,23 +62,23 @@ def test_1000_customers_and_a_kill_in_the_middle(sandbox: Sandbox, tmp_path: Pat
         catalog=catalog,
     )
     assert first.code == -9
-    before = asked(vendor)
+    before = requested_ids(vendor)
     done = {row["client_id"] for row in first.records("customers")}
     assert 400 <= len(done) < 990
     assert len(set(before)) == len(before) <= len(done) + IN_FLIGHT
 
     vendor.requests.clear()
     second = run_here(config, state=first.states[-1], catalog=catalog)
-    after = asked(vendor)
+    after = requested_ids(vendor)
     assert len(set(after)) == len(after)
     assert set(before) | set(after) == set(vendor.client_ids)
     assert len(set(before) & set(after)) <= IN_FLIGHT
     twice = {row["client_id"] for row in second.records("customers")} & done
     assert len(twice) <= 1, "the last may have been written, but not yet its state"
-    assert holds(vendor, first, second, streams=["customers"])
+    assert matches_truth(vendor, first, second, streams=["customers"])
 
 
-def test_a_state_is_small_and_names_nobody(vendor: AttributionIo) -> None:
+def test_a_state_is_small_and_has_no_client_id(vendor: AttributionIo) -> None:
     vendor.customer_count = 100
     output = run_here(settings(vendor))
     assert len(output.states) > 100
@@ -117,18 +117,18 @@ def test_the_list_may_change_in_between(vendor: AttributionIo) -> None:
     new = [f"new-{number}" for number in range(20)]
     vendor.requests.clear()
     rest = run_here(settings(vendor, customer_ids=[*ids, *new]), state=halfway)
-    assert not set(asked(vendor)) & set(done) - {done[-1]}
-    assert 0 < len(set(asked(vendor)) & set(new)) < 20
+    assert not set(requested_ids(vendor)) & set(done) - {done[-1]}
+    assert 0 < len(set(requested_ids(vendor)) & set(new)) < 20
     state = progress(rest.states[-1])
     assert state["completed"] == "2020-01-01T00:00:00Z", "what is new since is for the next run"
 
     vendor.requests.clear()
     shorter = [id_ for id_ in ids if id_ != gone]
     run_here(settings(vendor, customer_ids=shorter), state=halfway)
-    assert gone not in asked(vendor)
+    assert gone not in requested_ids(vendor)
     vendor.requests.clear()
     run_here(settings(vendor, customer_ids=[*ids, *new]), state=rest.states[-1])
-    assert sorted(asked(vendor)) == sorted([*ids, *new])
+    assert sorted(requested_ids(vendor)) == sorted([*ids, *new])
 
 
 def test_a_stream_that_is_newly_selected_starts_over_with_all(vendor: AttributionIo) -> None:
@@ -137,33 +137,35 @@ def test_a_stream_that_is_newly_selected_starts_over_with_all(vendor: Attributio
     halfway = run_of_one.states[10]
     assert progress(halfway)["after"]
     vendor.requests.clear()
-    assert holds(vendor, run_here(config, state=halfway))
-    assert sorted(asked(vendor)) == sorted(vendor.client_ids)
+    assert matches_truth(vendor, run_here(config, state=halfway))
+    assert sorted(requested_ids(vendor)) == sorted(vendor.client_ids)
 
 
-def test_unknown_customers_are_not_asked_for_again_either(vendor: AttributionIo) -> None:
+def test_a_resumed_run_does_not_repeat_unknown_customers(vendor: AttributionIo) -> None:
     ids = [f"nobody-{number}" for number in range(30)]
     config = settings(vendor, customer_ids=ids)
     whole = run_here(config)
     vendor.requests.clear()
     run_here(config, state=whole.states[20])
-    assert len(asked(vendor)) <= 11
+    assert len(requested_ids(vendor)) <= 11
 
 
 @pytest.mark.parametrize(
     "state", [{}, {"after": "", "started": "", "incomplete": False}, {"old": 1}]
 )
-def test_states_of_which_nothing_is_left_to_do(vendor: AttributionIo, state: Any) -> None:
+def test_a_run_from_the_state_of_a_complete_run_reads_everything(
+    vendor: AttributionIo, state: Any
+) -> None:
     output = run_here(settings(vendor), state={"bookmarks": dict.fromkeys(KEYS, state)})
-    assert holds(vendor, output)
+    assert matches_truth(vendor, output)
 
 
 def test_with_another_secret_an_interrupted_run_starts_over(vendor: AttributionIo) -> None:
     halfway = run_here(settings(vendor)).states[10]
     vendor.requests.clear()
     vendor.secret = "another secret"
-    assert holds(vendor, run_here(settings(vendor), state=halfway))
-    assert sorted(asked(vendor)) == sorted(vendor.client_ids)
+    assert matches_truth(vendor, run_here(settings(vendor), state=halfway))
+    assert sorted(requested_ids(vendor)) == sorted(vendor.client_ids)
 
 
 def test_a_place_in_the_state_is_not_the_plain_hash_of_an_id(vendor: AttributionIo) -> None:

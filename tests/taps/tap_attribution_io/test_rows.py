@@ -11,7 +11,7 @@ import pytest
 from attribution_elt.sandbox import Fault, Sandbox
 from attribution_elt.sandbox.attribution_io import AttributionIo
 from tests.tap_process import Output
-from tests.taps.tap_attribution_io.helpers import KEYS, holds, run_here, settings, valued
+from tests.taps.tap_attribution_io.helpers import KEYS, matches_truth, run_here, settings, valued
 
 
 def one(vendor: AttributionIo, customer: dict[str, Any], **more: Any) -> Output:
@@ -28,9 +28,9 @@ def test_time_passes_and_the_warehouse_keeps_up(sandbox: Sandbox, vendor: Attrib
         sandbox.advance(days)
         outputs.append(run_here(settings(vendor), state=state))
         state = outputs[-1].states[-1]
-        assert holds(vendor, outputs[-1])
+        assert matches_truth(vendor, outputs[-1])
         # nothing of the vendor's goes away but shares in a summary that are attributed anew
-        assert holds(vendor, *outputs, streams=set(KEYS) - {"customer_attributions"})
+        assert matches_truth(vendor, *outputs, streams=set(KEYS) - {"customer_attributions"})
 
 
 def test_the_documented_sample_value_by_value(vendor: AttributionIo) -> None:
@@ -170,7 +170,7 @@ def test_ids_and_decimals_keep_their_digits(vendor: AttributionIo) -> None:
     assert output.records("customers")[0]["id"] == 10**25
 
 
-def test_absent_null_and_empty_do_no_harm(vendor: AttributionIo) -> None:
+def test_absent_null_and_empty_lists_give_no_rows(vendor: AttributionIo) -> None:
     bare = one(vendor, {"client_id": "a"})
     null = dict.fromkeys(("summary", "events", "pageviews", "touchpoints", "identities", "meta"))
     nulls = one(vendor, {"client_id": "a", **null})
@@ -181,7 +181,7 @@ def test_absent_null_and_empty_do_no_harm(vendor: AttributionIo) -> None:
         assert len(output.of("RECORD")) == 1
 
 
-def test_a_customer_without_its_id_goes_by_the_one_that_was_asked_for(
+def test_a_customer_without_an_id_gets_the_requested_one(
     vendor: AttributionIo,
 ) -> None:
     output = one(vendor, {"id": 5, "client_id": None, "pageviews": [{"id": 1}]})
@@ -236,7 +236,7 @@ def test_summaries_are_unpivoted(vendor: AttributionIo) -> None:
     assert customer["_extra"] == {"summary_mood": "fine"}
 
 
-def test_what_the_document_does_not_know_goes_into_extra_and_is_told_once(
+def test_an_undocumented_property_goes_into_extra_and_is_logged_once(
     vendor: AttributionIo, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.extra = {"riskScore": 2**70, "segment": {"Name": "gold"}}
@@ -250,7 +250,7 @@ def test_what_the_document_does_not_know_goes_into_extra_and_is_told_once(
     ]
 
 
-def test_misfits_are_kept_and_cost_nothing(vendor: AttributionIo) -> None:
+def test_a_value_that_does_not_fit_its_type_is_kept_in_extra(vendor: AttributionIo) -> None:
     event = {"id": 1, "amount": "n/a", "created_at": "2021-11-31T00:00:00Z", "meta": ["x"]}
     output = one(vendor, {"client_id": "a", "is_anonymous": "perhaps", "events": [event]})
     (row,) = output.records("events")

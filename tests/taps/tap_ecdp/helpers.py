@@ -69,7 +69,7 @@ def bookmarks(state: Mapping[str, Any]) -> set[str | None]:
     return {streams.get(name, {}).get("replication_key_value") for name in KEYS}
 
 
-def reached(output: Output) -> set[str | None]:
+def bookmarks_after(output: Output) -> set[str | None]:
     """The bookmarks at the end of a run."""
     return bookmarks(output.states[-1])
 
@@ -136,7 +136,7 @@ def expected_lines(truth: Iterable[Row]) -> Rows:
     return by_key(LINES, rows)
 
 
-def told(rows: Rows) -> Rows:
+def emitted_rows(rows: Rows) -> Rows:
     """Emitted rows with their instants read."""
     return {
         key: {**row, "order_date_time": instant(row["order_date_time"])}
@@ -144,19 +144,19 @@ def told(rows: Rows) -> Rows:
     }
 
 
-def complete(sandbox: Sandbox, *outputs: Output, currency: str | None = None) -> bool:
+def matches_truth(sandbox: Sandbox, *outputs: Output, currency: str | None = None) -> bool:
     """Whether a warehouse that took these outputs in, in turn, equals the vendor's truth."""
     warehouse: dict[str, Rows] = {name: {} for name in KEYS}
     for output in outputs:
         for name in KEYS:
             warehouse[name] |= output.rows(name)
     truth = sandbox.ecdp.truth()
-    assert told(warehouse[ORDERS]) == expected_orders(truth, currency)
-    assert told(warehouse[LINES]) == expected_lines(truth)
+    assert emitted_rows(warehouse[ORDERS]) == expected_orders(truth, currency)
+    assert emitted_rows(warehouse[LINES]) == expected_lines(truth)
     return True
 
 
-def asked(sandbox: Sandbox) -> list[tuple[date, date]]:
+def requested_windows(sandbox: Sandbox) -> list[tuple[date, date]]:
     """The windows that were asked for, in time's order."""
     windows = [
         (

@@ -116,7 +116,7 @@ def test_settings_that_cannot_work_end_the_run_before_any_request(
 
 
 @pytest.mark.parametrize("content", ["{", '"x"'])
-def test_a_settings_file_that_is_no_settings_file(
+def test_a_settings_file_that_is_not_a_json_object(
     small: Sandbox, tmp_path: Path, content: str
 ) -> None:
     path = tmp_path / "broken.json"
@@ -164,7 +164,7 @@ def test_stream_maps_rename_and_filter(small: Sandbox, tmp_path: Path) -> None:
     ],
     ids=lambda given: str(given)[:24],
 )
-def test_a_stream_map_that_cannot_work_is_one_line_and_tells_nothing_of_anyone(
+def test_a_stream_map_that_fails_is_one_line_without_personal_data(
     maps: dict[str, Any], said: str, small: Sandbox, tmp_path: Path
 ) -> None:
     output = run(tmp_path, settings(small, stream_maps={ORDERS: maps}))
@@ -184,7 +184,7 @@ def test_an_unknown_property_is_one_warning(small: Sandbox, tmp_path: Path) -> N
     assert output.code == 0
 
 
-def test_a_failed_window_is_told_once_at_the_end(small: Sandbox, tmp_path: Path) -> None:
+def test_a_failed_window_is_reported_once_at_the_end(small: Sandbox, tmp_path: Path) -> None:
     small.ecdp.faults.add(Fault("status", status=400, times=1, body='{"message":"no"}'))
     output = run(tmp_path, settings(small))
     assert output.code == 1

@@ -9,7 +9,14 @@ import pytest
 from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.sandbox import Fault, Sandbox
-from tests.taps.tap_ecdp.helpers import LINES, ORDERS, complete, reached, run_here, settings
+from tests.taps.tap_ecdp.helpers import (
+    LINES,
+    ORDERS,
+    bookmarks_after,
+    matches_truth,
+    run_here,
+    settings,
+)
 
 GARBAGE = (
     "",
@@ -45,20 +52,22 @@ RECOVERED = {
 
 @pytest.mark.parametrize("fault", RECOVERED.values(), ids=RECOVERED)
 @pytest.mark.parametrize("width", [1, 8])
-def test_a_fault_that_passes_leaves_no_trace(small: Sandbox, fault: Fault, width: int) -> None:
+def test_a_temporary_fault_is_retried_without_repeating_rows(
+    small: Sandbox, fault: Fault, width: int
+) -> None:
     config = settings(small, request_timeout=0.5, max_concurrent_requests=width)
     clean = run_here(config)
     small.ecdp.faults.add(fault)
     spoilt = run_here(config)
     assert spoilt.code == 0
     assert spoilt.rows(ORDERS) == clean.rows(ORDERS)
-    assert reached(spoilt) == {"2026-03-31T00:00:00Z"}
-    assert complete(small, spoilt)
+    assert bookmarks_after(spoilt) == {"2026-03-31T00:00:00Z"}
+    assert matches_truth(small, spoilt)
 
 
-def test_an_answer_that_is_slow_but_steady_is_no_fault(small: Sandbox) -> None:
+def test_a_slow_but_steady_response_is_read(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("drip", delay=0.1, times=2))
-    assert complete(small, run_here(settings(small, request_timeout=0.5)))
+    assert matches_truth(small, run_here(settings(small, request_timeout=0.5)))
     assert all(request.fault in {None, "drip"} for request in small.ecdp.requests)
     assert len(small.ecdp.requests) == 6
 
@@ -71,7 +80,7 @@ def test_retry_after_is_obeyed(small: Sandbox, skew: float, *, as_date: bool) ->
     fault = Fault("status", status=429, retry_after=1, retry_after_date=as_date)
     small.ecdp.faults.add(fault)
     started = time.monotonic()
-    assert complete(small, run_here(settings(small)))
+    assert matches_truth(small, run_here(settings(small)))
     assert time.monotonic() - started < 3
     first, second, *_ = sorted(request.time for request in small.ecdp.requests)
     # an HTTP date is in whole seconds
@@ -79,14 +88,14 @@ def test_retry_after_is_obeyed(small: Sandbox, skew: float, *, as_date: bool) ->
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 418])
-def test_other_refusals_are_not_tried_again(small: Sandbox, status: int) -> None:
+def test_other_refusals_are_not_retried(small: Sandbox, status: int) -> None:
     body = json.dumps({"message": "this will not do"})
     small.ecdp.faults.add(Fault("status", status=status, times=None, body=body))
     output = run_here(settings(small, start_date="2026-03-30"))
     assert len(small.ecdp.requests) == 1
     assert output.code == 1
     assert f"answered {status}: this will not do" in output.stderr
-    assert reached(output) == {None}
+    assert bookmarks_after(output) == {None}
 
 
 def test_a_redirect_is_not_followed_with_the_key(small: Sandbox) -> None:
@@ -105,7 +114,7 @@ def test_refused_credentials_end_the_run_at_once(small: Sandbox, status: int) ->
     assert len(small.ecdp.requests) <= 4
 
 
-def test_tries_are_as_many_as_set(small: Sandbox) -> None:
+def test_max_retries_limits_the_tries(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("reset", times=None))
     output = run_here(settings(small, start_date="2026-03-30", max_retries=5))
     assert len(small.ecdp.requests) == 5
@@ -129,7 +138,7 @@ def test_no_record_of_an_answer_leaves_before_it_is_whole(small: Sandbox) -> Non
     assert output.code == 1
 
 
-def test_each_retry_is_told_without_the_url_or_the_key(
+def test_each_retry_is_reported_without_the_url_or_the_key(
     small: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -146,7 +155,7 @@ def test_each_retry_is_told_without_the_url_or_the_key(
 
 
 @pytest.mark.parametrize("depth", [800, 850, 900, 925, 950, 975, 1000, 5000])
-def test_what_is_nested_too_deeply_fails_its_window_and_ends_no_run(
+def test_a_value_that_is_nested_too_deeply_fails_only_its_window(
     small: Sandbox, depth: int
 ) -> None:
     body = '{"data":[{"websiteId":1,"orderId":"1","deep":' + "[" * depth + "]" * depth + "}]}"

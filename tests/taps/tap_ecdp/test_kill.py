@@ -11,7 +11,7 @@ import pytest
 
 from attribution_elt.sandbox import Sandbox
 from tests.tap_process import Output, command, environment, merged
-from tests.taps.tap_ecdp.helpers import complete, run_here, settings
+from tests.taps.tap_ecdp.helpers import matches_truth, run_here, settings
 
 
 def stopped(folder: Path, config: dict[str, Any], lines: int, by: signal.Signals) -> Output:
@@ -33,7 +33,7 @@ def stopped(folder: Path, config: dict[str, Any], lines: int, by: signal.Signals
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_asked_to_stop_says_so_and_is_no_success(
+def test_a_run_that_is_stopped_by_a_signal_exits_with_its_code(
     small: Sandbox, tmp_path: Path, by: signal.Signals
 ) -> None:
     small.ecdp.latency = 0.1
@@ -42,7 +42,7 @@ def test_a_run_that_is_asked_to_stop_says_so_and_is_no_success(
     assert ended.code == 128 + by
     assert "Traceback" not in ended.stderr
     small.ecdp.latency = 0
-    assert complete(small, ended, run_here(config, state=merged(*ended.states)))
+    assert matches_truth(small, ended, run_here(config, state=merged(*ended.states)))
 
 
 def test_a_loader_that_dies_ends_the_run_with_one_line(sandbox: Sandbox, tmp_path: Path) -> None:

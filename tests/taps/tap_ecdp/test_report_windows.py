@@ -9,7 +9,14 @@ import pytest
 from attribution_elt.sandbox import Fault, Sandbox
 from attribution_elt.sandbox.ecdp import longer_than
 from attribution_elt.sandbox.ecdp.orders import is_quiet
-from tests.taps.tap_ecdp.helpers import ORDERS, asked, complete, reached, run_here, settings
+from tests.taps.tap_ecdp.helpers import (
+    ORDERS,
+    bookmarks_after,
+    matches_truth,
+    requested_windows,
+    run_here,
+    settings,
+)
 
 
 def statuses(sandbox: Sandbox) -> Counter[int | None]:
@@ -20,7 +27,7 @@ def days(sandbox: Sandbox) -> list[date]:
     """Every day that was asked for, as often as it was."""
     return [
         first + timedelta(n)
-        for first, last in asked(sandbox)
+        for first, last in requested_windows(sandbox)
         for n in range((last - first).days + 1)
     ]
 
@@ -32,7 +39,7 @@ def test_both_readings_of_the_date_rule_get_valid_requests(
 ) -> None:
     small.ecdp.history_days = 20
     small.ecdp.date_rule = rule
-    assert complete(small, run_here(settings(small, window_days=width)))
+    assert matches_truth(small, run_here(settings(small, window_days=width)))
     assert set(statuses(small)) <= {200, 204}
 
 
@@ -41,9 +48,12 @@ def test_a_last_window_of_one_day(small: Sandbox, rule: Literal["inclusive", "st
     small.ecdp.date_rule = rule
     config = settings(small, start_date="2026-03-24", window_days=7)
     output = run_here(config)
-    assert [window[1] for window in asked(small)] == [date(2026, 3, 30), date(2026, 3, 31)]
+    assert [window[1] for window in requested_windows(small)] == [
+        date(2026, 3, 30),
+        date(2026, 3, 31),
+    ]
     assert set(statuses(small)) <= {200, 204}
-    assert reached(output) == {"2026-03-31T00:00:00Z"}
+    assert bookmarks_after(output) == {"2026-03-31T00:00:00Z"}
 
 
 @pytest.mark.parametrize("rule", ["inclusive", "strict"])
@@ -52,7 +62,7 @@ def test_a_range_of_one_day(sandbox: Sandbox, rule: Literal["inclusive", "strict
     output = run_here(settings(sandbox, start_date="2026-03-30", end_date="2026-03-30"))
     placed = {row["order_date_time"][:10] for row in output.records(ORDERS)}
     assert "2026-03-30" in placed
-    assert reached(output) == {"2026-03-30T00:00:00Z"}
+    assert bookmarks_after(output) == {"2026-03-30T00:00:00Z"}
     assert set(statuses(sandbox)) <= {200, 204}
 
 
@@ -61,7 +71,7 @@ def test_windows_cover_every_day_once(small: Sandbox) -> None:
     first = date(2026, 3, 1)
     assert Counter(days(small))[first] == 1
     assert set(days(small)) == {first + timedelta(n) for n in range(31)}
-    assert len(asked(small)) == 4
+    assert len(requested_windows(small)) == 4
 
 
 def test_today_is_the_last_day_where_no_end_is_set() -> None:
@@ -69,38 +79,38 @@ def test_today_is_the_last_day_where_no_end_is_set() -> None:
     with Sandbox(seed=7, today=today) as sandbox:
         sandbox.ecdp.history_days = 20
         output = run_here(settings(sandbox, end_date=...))
-        assert complete(sandbox, output)
+        assert matches_truth(sandbox, output)
         assert max(days(sandbox)) == today
-        assert reached(output) == {f"{today}T00:00:00Z"}
+        assert bookmarks_after(output) == {f"{today}T00:00:00Z"}
 
 
 @pytest.mark.parametrize("end", ["2999-12-31", "2999-12-31T00:00:00Z"])
-def test_nothing_is_asked_for_later_than_today(end: str) -> None:
+def test_nothing_is_requested_later_than_today(end: str) -> None:
     today = datetime.now(UTC).date()
     with Sandbox(seed=7, today=today) as sandbox:
         output = run_here(settings(sandbox, start_date=str(today - timedelta(3)), end_date=end))
         assert max(days(sandbox)) == today
-        assert reached(output) == {f"{today}T00:00:00Z"}
+        assert bookmarks_after(output) == {f"{today}T00:00:00Z"}
 
 
 def test_a_start_in_the_future_is_no_request(small: Sandbox) -> None:
     output = run_here(settings(small, start_date="2999-01-01", end_date=...))
-    assert (output.code, output.records(ORDERS), asked(small)) == (0, [], [])
-    assert reached(output) == {None}
+    assert (output.code, output.records(ORDERS), requested_windows(small)) == (0, [], [])
+    assert bookmarks_after(output) == {None}
 
 
 def test_204_in_the_middle_is_an_empty_window_and_not_the_end(small: Sandbox) -> None:
     output = run_here(settings(small, window_days=1))
-    assert complete(small, output)
+    assert matches_truth(small, output)
     empty = [day for day in set(days(small)) if is_quiet(day)]
     assert empty
     assert max(empty) < small.clock.today
-    assert reached(output) == {"2026-03-31T00:00:00Z"}
+    assert bookmarks_after(output) == {"2026-03-31T00:00:00Z"}
 
 
 def test_two_empty_windows_are_not_the_end(small: Sandbox) -> None:
     config = settings(small, start_date="2025-12-01")
-    assert complete(small, run_here(config))
+    assert matches_truth(small, run_here(config))
     assert statuses(small)[204] >= 5
 
 
@@ -158,19 +168,19 @@ def test_each_filter_is_a_request_of_its_own(
 def test_a_wide_window_that_fails_is_halved_as_far_as_it_takes(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("status", status=500, times=None, match=longer_than(2)))
     output = run_here(settings(small, window_days=16))
-    assert complete(small, output)
+    assert matches_truth(small, output)
     assert output.code == 0
-    assert reached(output) == {"2026-03-31T00:00:00Z"}
-    widths = Counter((last - first).days + 1 for first, last in asked(small))
+    assert bookmarks_after(output) == {"2026-03-31T00:00:00Z"}
+    widths = Counter((last - first).days + 1 for first, last in requested_windows(small))
     assert widths[16] == 2, "a window that can be halved is not tried in vain"
     assert {16, 8, 4, 2} <= set(widths)
 
 
-def test_a_day_that_is_too_much_with_the_day_before_is_asked_for_alone(small: Sandbox) -> None:
+def test_a_day_that_is_too_much_with_the_day_before_is_requested_alone(small: Sandbox) -> None:
     small.ecdp.history_days = 10
     small.ecdp.faults.add(Fault("status", status=500, times=None, match=longer_than(1)))
     output = run_here(settings(small))
-    assert complete(small, output)
+    assert matches_truth(small, output)
     assert output.code == 0
 
 
@@ -178,13 +188,13 @@ def test_a_window_that_times_out_is_halved(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("slow", delay=2, times=None, match=longer_than(4)))
     output = run_here(settings(small, start_date="2026-03-24", window_days=8, request_timeout=0.3))
     assert output.code == 0
-    assert reached(output) == {"2026-03-31T00:00:00Z"}
-    assert (date(2026, 3, 24), date(2026, 3, 27)) in asked(small)
-    assert (date(2026, 3, 28), date(2026, 3, 31)) in asked(small)
+    assert bookmarks_after(output) == {"2026-03-31T00:00:00Z"}
+    assert (date(2026, 3, 24), date(2026, 3, 27)) in requested_windows(small)
+    assert (date(2026, 3, 28), date(2026, 3, 31)) in requested_windows(small)
 
 
 @pytest.mark.parametrize("rule", ["inclusive", "strict"])
-def test_a_day_that_always_fails_takes_no_other_day_with_it(
+def test_a_day_that_always_fails_does_not_affect_other_days(
     small: Sandbox, rule: Literal["inclusive", "strict"]
 ) -> None:
     small.ecdp.date_rule = rule
@@ -205,10 +215,10 @@ def test_a_day_that_always_fails_takes_no_other_day_with_it(
     }
     missing = days.keys() - output.rows(ORDERS).keys()
     assert {days[key] for key in missing} == {str(bad)}
-    assert reached(output) == {None}
+    assert bookmarks_after(output) == {None}
 
 
-def test_a_filter_that_fails_takes_no_other_with_it_and_is_named(small: Sandbox) -> None:
+def test_a_failed_filter_is_named_and_does_not_affect_the_others(small: Sandbox) -> None:
     fault = Fault("status", status=400, times=None, match="websiteId=22")
     small.ecdp.faults.add(fault)
     config = settings(small, start_date="2026-03-30", website_ids=[22, 35, 48])
@@ -218,7 +228,7 @@ def test_a_filter_that_fails_takes_no_other_with_it_and_is_named(small: Sandbox)
     newsletters, scenarios = output.stderr.splitlines()
     assert ", website 22, Newsletter: answered 400" in newsletters
     assert ", website 22, Scenario: answered 400" in scenarios
-    assert reached(output) == {None}
+    assert bookmarks_after(output) == {None}
 
 
 def test_one_request_in_flight_or_eight_give_the_same_bytes(sandbox: Sandbox) -> None:
@@ -229,4 +239,4 @@ def test_one_request_in_flight_or_eight_give_the_same_bytes(sandbox: Sandbox) ->
     eight = run_here(settings(sandbox, window_days=3, max_concurrent_requests=8))
     assert 1 < max(request.in_flight for request in sandbox.ecdp.requests) <= 8
     assert one.stdout == eight.stdout
-    assert complete(sandbox, eight)
+    assert matches_truth(sandbox, eight)

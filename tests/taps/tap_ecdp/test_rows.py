@@ -11,13 +11,13 @@ from attribution_elt.sandbox import Fault, Sandbox
 from tests.taps.tap_ecdp.helpers import (
     LINES,
     ORDERS,
+    bookmarks_after,
     catalog,
-    complete,
+    emitted_rows,
     expected_orders,
-    reached,
+    matches_truth,
     run_here,
     settings,
-    told,
 )
 
 DOCUMENTED = {"start_date": "2025-03-01", "end_date": "2025-03-31"}
@@ -33,7 +33,7 @@ def one_day(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
     return settings(sandbox, start_date="2026-03-30", end_date="2026-03-31", **more)
 
 
-def test_what_stands_beside_the_orders_is_told_once(
+def test_an_unknown_member_of_the_response_is_logged_once(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = json.dumps({"data": [], "currencies": ["EUR"]})
@@ -46,7 +46,7 @@ def test_what_stands_beside_the_orders_is_told_once(
 
 def test_both_streams_equal_the_vendor_s_truth(sandbox: Sandbox) -> None:
     output = run_here(settings(sandbox))
-    assert complete(sandbox, output)
+    assert matches_truth(sandbox, output)
     assert output.code == 0
     assert len(output.records(ORDERS)) > 500
     assert len(output.records(ORDERS)) == len(output.rows(ORDERS)), "no row twice"
@@ -184,7 +184,7 @@ def test_a_row_without_its_key_fails_its_window_and_no_other_row(small: Sandbox)
     assert [row["order_id"] for row in output.records(ORDERS)] == ["1"]
     assert output.code == 1
     assert "2 rows" in output.stderr
-    assert reached(output) == {None}
+    assert bookmarks_after(output) == {None}
 
 
 @pytest.mark.parametrize("entry", ["text", 7, None, ["list"]])
@@ -201,13 +201,15 @@ def test_an_entry_that_is_no_order_fails_its_window_and_no_other_row(
 @pytest.mark.parametrize(
     ("details", "extra"), [("text", {"value": "text"}), ({"sku": "a"}, {"sku": "a"}), ([], None)]
 )
-def test_details_that_are_no_list_are_one_line(sandbox: Sandbox, details: Any, extra: Any) -> None:
+def test_details_that_are_not_a_list_are_one_line(
+    sandbox: Sandbox, details: Any, extra: Any
+) -> None:
     answer(sandbox, {"websiteId": 1, "orderId": "1", "orderDetails": details})
     lines = run_here(one_day(sandbox)).records(LINES)
     assert [row["_extra"] for row in lines] == ([extra] if extra else [])
 
 
-def test_what_is_null_or_missing_does_no_harm(sandbox: Sandbox) -> None:
+def test_null_and_missing_properties_are_null(sandbox: Sandbox) -> None:
     keys = {"orderId": "1", "websiteId": 1}
     answer(
         sandbox,
@@ -222,7 +224,7 @@ def test_what_is_null_or_missing_does_no_harm(sandbox: Sandbox) -> None:
 def test_orders_alone_are_read_without_their_details(small: Sandbox) -> None:
     config = settings(small)
     output = run_here(config, catalog=catalog(config, ORDERS))
-    assert told(output.rows(ORDERS)) == expected_orders(small.ecdp.truth())
+    assert emitted_rows(output.rows(ORDERS)) == expected_orders(small.ecdp.truth())
     assert output.records(LINES) == []
     assert not any("includeDetails" in request.query for request in small.ecdp.requests)
 
@@ -246,7 +248,7 @@ def test_a_deselected_property_is_in_neither_schema_nor_records(small: Sandbox) 
     assert b"@example.com" not in output.stdout
 
 
-def test_every_request_says_who_asks(small: Sandbox) -> None:
+def test_every_request_has_the_user_agent(small: Sandbox) -> None:
     run_here(settings(small, user_agent="shop/1.0"))
     assert {request.headers["user-agent"] for request in small.ecdp.requests} == {"shop/1.0"}
 

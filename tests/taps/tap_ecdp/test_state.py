@@ -11,10 +11,10 @@ from tests.tap_process import Output, lists_in, merged
 from tests.taps.tap_ecdp.helpers import (
     KEYS,
     ORDERS,
-    asked,
     bookmarks,
-    complete,
-    reached,
+    bookmarks_after,
+    matches_truth,
+    requested_windows,
     run_here,
     settings,
 )
@@ -28,7 +28,7 @@ def at(value: str, *streams: str) -> dict[str, Any]:
 
 
 def days_read(sandbox: Sandbox) -> str:
-    return str(asked(sandbox)[0][0])
+    return str(requested_windows(sandbox)[0][0])
 
 
 def test_runs_over_weeks_keep_the_warehouse_equal_to_the_vendor(small: Sandbox) -> None:
@@ -38,8 +38,8 @@ def test_runs_over_weeks_keep_the_warehouse_equal_to_the_vendor(small: Sandbox) 
         small.advance(days)
         outputs.append(run_here(settings(small, lookback_days=30), state=state))
         state = merged(state, outputs[-1].states[-1])
-        assert complete(small, *outputs)
-        assert reached(outputs[-1]) == {f"{small.clock.today}T00:00:00Z"}
+        assert matches_truth(small, *outputs)
+        assert bookmarks_after(outputs[-1]) == {f"{small.clock.today}T00:00:00Z"}
 
 
 def test_the_look_back_is_read_again_and_nothing_older(small: Sandbox) -> None:
@@ -64,7 +64,7 @@ def test_nothing_before_the_start_date_is_read_again(small: Sandbox, lookback: i
 def test_bookmarks_in_any_spelling(small: Sandbox, spelling: str) -> None:
     output = run_here(settings(small, lookback_days=2), state=at(spelling))
     assert days_read(small) == "2026-03-08"
-    assert reached(output) == {"2026-03-31T00:00:00Z"}
+    assert bookmarks_after(output) == {"2026-03-31T00:00:00Z"}
 
 
 def test_a_stream_that_is_new_is_read_from_the_start(small: Sandbox) -> None:
@@ -72,7 +72,7 @@ def test_a_stream_that_is_new_is_read_from_the_start(small: Sandbox) -> None:
     assert days_read(small) == str(small.ecdp.first_day)
 
 
-def test_the_stream_that_is_behind_says_where_to_begin(small: Sandbox) -> None:
+def test_a_run_starts_at_the_earliest_bookmark_of_its_streams(small: Sandbox) -> None:
     state = merged(at(EARLIER), at("2026-03-20T00:00:00Z", ORDERS))
     run_here(settings(small, lookback_days=2), state=state)
     assert days_read(small) == "2026-03-08"
@@ -90,8 +90,8 @@ def test_a_bookmark_never_decreases(small: Sandbox) -> None:
 def test_an_end_before_the_look_back_is_no_request_and_no_change(small: Sandbox) -> None:
     config = settings(small, end_date="2026-03-01", lookback_days=3)
     output = run_here(config, state=at("2026-03-20T00:00:00Z"))
-    assert asked(small) == []
-    assert reached(output) == {"2026-03-20T00:00:00Z"}
+    assert requested_windows(small) == []
+    assert bookmarks_after(output) == {"2026-03-20T00:00:00Z"}
     assert output.code == 0
 
 
@@ -137,7 +137,7 @@ def failing_on(day: str) -> Fault:
     return Fault("status", status=500, times=None, match=holds)
 
 
-def test_a_window_that_fails_for_good_is_brought_by_the_next_run(small: Sandbox) -> None:
+def test_a_window_that_fails_permanently_is_read_by_the_next_run(small: Sandbox) -> None:
     config = settings(small, window_days=5, lookback_days=0, max_retries=2)
     small.ecdp.faults.add(failing_on("2026-03-10"))
     first = run_here(config)
@@ -146,15 +146,15 @@ def test_a_window_that_fails_for_good_is_brought_by_the_next_run(small: Sandbox)
     assert "2026-03-10" in first.stderr
     later = {row["order_date_time"][:10] for row in first.records(ORDERS)}
     assert max(later) > "2026-03-20", "the windows after it land"
-    (mark,) = reached(first)
+    (mark,) = bookmarks_after(first)
     assert mark is not None
     assert mark < "2026-03-10"
     small.ecdp.faults.clear()
     small.ecdp.requests.clear()
     second = run_here(config, state=first.states[-1])
     assert second.code == 0
-    assert reached(second) == {"2026-03-31T00:00:00Z"}
-    assert complete(small, first, second)
+    assert bookmarks_after(second) == {"2026-03-31T00:00:00Z"}
+    assert matches_truth(small, first, second)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -166,9 +166,9 @@ def test_interrupted_anywhere_nothing_is_lost(small: Sandbox, seed: int) -> None
     interrupted = Output(b"".join(lines[:cut]), "", 137)
     state = merged(*interrupted.states)
     rest = run_here(config, state=state)
-    assert complete(small, interrupted, rest)
+    assert matches_truth(small, interrupted, rest)
 
 
-def test_a_state_of_another_kind_of_tap_does_no_harm(small: Sandbox) -> None:
+def test_a_state_of_another_tap_is_accepted(small: Sandbox) -> None:
     output = run_here(settings(small), state={"bookmarks": {ORDERS: {}, "old": {}}})
-    assert complete(small, output)
+    assert matches_truth(small, output)

@@ -146,7 +146,9 @@ def sold(rows: Iterable[Row]) -> Counter[str]:
     return Counter(repr(sorted(row.items())) for row in rows)
 
 
-def holds(output: Output, site: Website, since: date, algorithms: Sequence[str] = ("md5",)) -> bool:
+def matches_truth(
+    output: Output, site: Website, since: date, algorithms: Sequence[str] = ("md5",)
+) -> bool:
     """Whether an output has all ten streams of a website, and nothing more of it."""
     for stream, rows in expected(site, since, algorithms).items():
         found = {key: row for key, row in output.rows(stream).items() if key[0] == site.name}
@@ -170,7 +172,7 @@ def requests(sandbox: Sandbox, path: str = "") -> list[Recorded]:
     ]
 
 
-def asked(sandbox: Sandbox, path: str = "") -> set[tuple[str, str | None]]:
+def requested_paths(sandbox: Sandbox, path: str = "") -> set[tuple[str, str | None]]:
     """Each path that was asked for, and the first day of its window."""
     return {
         (request.path.removeprefix("/api/"), *request.query.get("date", [None]))

@@ -17,8 +17,8 @@ from tests.taps.tap_ignite.helpers import (
     KEYS,
     days_ago,
     expected,
-    holds,
     marks,
+    matches_truth,
     only,
     requests,
     run,
@@ -64,7 +64,7 @@ def test_wrong_credentials_of_one_website_leave_the_others(today: Sandbox, tmp_p
     (error,) = output.errors
     assert all(word in error for word in ("Ignite", "website_2", "401", "websites"))
     first, second, third = today.ignite.websites
-    assert all(holds(output, site, days_ago(today, 30)) for site in (first, third))
+    assert all(matches_truth(output, site, days_ago(today, 30)) for site in (first, third))
     assert not any(key[0] == second.name for name in KEYS for key in output.rows(name))
     for name in KEYS:
         assert set(marks(output.states[-1], name)) == {first.name, third.name}
@@ -94,7 +94,7 @@ def test_wrong_credentials_everywhere_are_a_line_each(today: Sandbox, tmp_path: 
     ]
 
 
-def test_credentials_that_expire_in_the_middle_are_told_once(sandbox: Sandbox) -> None:
+def test_credentials_that_expire_in_the_middle_are_reported_once(sandbox: Sandbox) -> None:
     sandbox.ignite.sizes.audiences = 60
     break_path(sandbox, "audiences/20010", 401, website=1)
     config = settings(sandbox)
@@ -117,7 +117,7 @@ def test_a_failed_audience_is_requested_again_by_the_next_run(sandbox: Sandbox) 
     assert len(failures) == 2
     for id_, status, line in zip((first, second), ("500", "404"), failures, strict=True):
         assert all(word in line for word in ("Ignite", "website_2", f"audiences/{id_}", status))
-    assert holds(output, sandbox.ignite.websites[0], days_ago(sandbox, 30))
+    assert matches_truth(output, sandbox.ignite.websites[0], days_ago(sandbox, 30))
     assert all_but(output, sandbox, 1, MEMBERS, first, second)
     state = output.states[-1]
     assert marks(state, MEMBERS) == dict.fromkeys(
@@ -133,7 +133,7 @@ def test_a_failed_audience_is_requested_again_by_the_next_run(sandbox: Sandbox) 
     assert rows.items() <= again.rows(MEMBERS).items()
 
 
-def test_a_location_that_failed_is_asked_for_though_no_list_has_it(sandbox: Sandbox) -> None:
+def test_a_location_that_failed_is_requested_though_no_list_has_it(sandbox: Sandbox) -> None:
     site = sandbox.ignite.websites[1]
     shown = {row["id"] for row in site.locations(days_ago(sandbox, 1))}
     location = next(
@@ -198,7 +198,7 @@ def test_a_list_that_fails_keeps_its_websites_bookmark(sandbox: Sandbox, path: s
     for name in KEYS:
         rows = marks(output.states[-1], name)
         assert set(rows) == {"website_2"} | (set() if name in touched else {"website_1"}), name
-    assert holds(output, sandbox.ignite.websites[1], days_ago(sandbox, 30))
+    assert matches_truth(output, sandbox.ignite.websites[1], days_ago(sandbox, 30))
     sandbox.ignite.faults.clear()
     again = run_here(settings(sandbox), state=output.states[-1])
     rows = expected(sandbox.ignite.websites[0], days_ago(sandbox, 30))
@@ -223,7 +223,7 @@ def test_an_entry_without_an_id_does_not_hold_back_the_others(
     assert {key for key in wanted if key[1] in ids} == output.rows(MEMBERS).keys()
 
 
-def test_of_too_many_failed_locations_none_is_kept_and_the_bookmark_stays(
+def test_with_too_many_failed_locations_the_bookmark_stays(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FailedDetails, "MOST_FAILED", 3)
@@ -237,7 +237,7 @@ def test_of_too_many_failed_locations_none_is_kept_and_the_bookmark_stays(
     assert str(locations[0]["id"]) not in json.dumps(output.states[-1])
 
 
-def test_a_vendor_that_is_down_is_not_asked_for_each_of_its_units(sandbox: Sandbox) -> None:
+def test_a_vendor_that_is_down_is_not_requested_each_of_its_units(sandbox: Sandbox) -> None:
     sandbox.ignite.sizes.audiences = 100
     sandbox.ignite.faults.add(Fault("status", status=503, times=None, match="audiences/"))
     config = settings(sandbox, max_retries=1)
@@ -259,7 +259,7 @@ def test_a_vendor_that_is_down_is_not_asked_for_each_of_its_units(sandbox: Sandb
         ("sales", "sales"),
     ],
 )
-def test_an_answer_of_the_wrong_shape_is_asked_for_again(
+def test_an_answer_of_the_wrong_shape_is_requested_again(
     sandbox: Sandbox, stream: str, path: str, body: str
 ) -> None:
     config = settings(sandbox, websites=sandbox.ignite.websites[1:])
@@ -275,7 +275,7 @@ def test_an_answer_of_the_wrong_shape_is_asked_for_again(
 
 
 @pytest.mark.parametrize("kind", ["reset", "close", "truncate", "invalid_json"])
-def test_a_connection_that_breaks_off_leaves_no_trace(sandbox: Sandbox, kind: Any) -> None:
+def test_a_broken_connection_is_retried_without_repeating_rows(sandbox: Sandbox, kind: Any) -> None:
     clean = run_here(settings(sandbox))
     sandbox.ignite.chunked = True
     for match in ("/products?", "/audiences/20003?", "/sales?"):

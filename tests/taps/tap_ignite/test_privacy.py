@@ -81,7 +81,7 @@ def encodings(secret: str) -> set[str]:
     }
 
 
-def test_no_secret_and_nobody_in_logs(vendor: Sandbox, tmp_path: Path) -> None:
+def test_logs_have_neither_secrets_nor_personal_data(vendor: Sandbox, tmp_path: Path) -> None:
     """At debug level, with everything going wrong that can."""
     told = json.dumps({"message": f"{TOKEN} {SECRET}"})
     for fault in (
@@ -108,7 +108,7 @@ def test_no_secret_and_nobody_in_logs(vendor: Sandbox, tmp_path: Path) -> None:
     assert not any(text in output.stderr for text in hashed)
 
 
-def test_no_secret_in_what_is_said_of_settings(tmp_path: Path) -> None:
+def test_messages_about_settings_show_no_secret(tmp_path: Path) -> None:
     websites = [{"token": TOKEN, "secret": [SECRET]}, {"secret": SECRET, "tokens": TOKEN}, SECRET]
     output = run(tmp_path, config={"websites": websites}, level="DEBUG")
     assert output.code == 1

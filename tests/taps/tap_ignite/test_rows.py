@@ -15,7 +15,7 @@ from tests.taps.tap_ignite.helpers import (
     SALES,
     days_ago,
     expected,
-    holds,
+    matches_truth,
     only,
     requests,
     run_here,
@@ -41,7 +41,7 @@ def test_all_ten_streams_of_every_website_are_the_truth(sandbox: Sandbox, days: 
     since = days_ago(sandbox, days)
     output = run_here(settings(sandbox, start_date=str(since)))
     assert output.code == 0
-    assert all(holds(output, site, since) for site in sandbox.ignite.websites)
+    assert all(matches_truth(output, site, since) for site in sandbox.ignite.websites)
     assert {message["stream"] for message in output.of("SCHEMA")} == set(KEYS)
     assert all(
         message["key_properties"] == [*KEYS[message["stream"]]] for message in output.of("SCHEMA")
@@ -50,20 +50,22 @@ def test_all_ten_streams_of_every_website_are_the_truth(sandbox: Sandbox, days: 
 
 def test_the_first_run_looks_back_30_days(sandbox: Sandbox) -> None:
     output = run_here(settings(sandbox))
-    assert all(holds(output, site, days_ago(sandbox, 30)) for site in sandbox.ignite.websites)
+    assert all(
+        matches_truth(output, site, days_ago(sandbox, 30)) for site in sandbox.ignite.websites
+    )
 
 
-def test_each_hash_algorithm_is_asked_for_and_kept_apart(sandbox: Sandbox) -> None:
+def test_each_hash_algorithm_is_requested_and_kept_apart(sandbox: Sandbox) -> None:
     algorithms = ("md5", "sha1", "sha2")
     since = days_ago(sandbox, 30)
     output = run_here(settings(sandbox, hash_algorithms=list(algorithms)))
-    assert all(holds(output, site, since, algorithms) for site in sandbox.ignite.websites)
+    assert all(matches_truth(output, site, since, algorithms) for site in sandbox.ignite.websites)
     assert [len(hash_) for _, algorithm, hash_ in output.rows("visitors") if algorithm == "sha2"]
     asked = {request.query["algo"][0] for request in requests(sandbox, "audiences/")}
     assert asked == set(algorithms)
 
 
-def test_an_algorithm_that_is_named_twice_is_asked_for_once(sandbox: Sandbox) -> None:
+def test_an_algorithm_that_is_named_twice_is_requested_once(sandbox: Sandbox) -> None:
     config = settings(sandbox, hash_algorithms=["sha1", "sha1"])
     run_here(config, catalog=only(config, "visitors"))
     assert len(requests(sandbox)) == len(sandbox.ignite.websites)
@@ -195,7 +197,7 @@ def test_the_key_of_a_sale_does_not_depend_on_the_order(sandbox: Sandbox) -> Non
     assert ("website_1", "x") in keys[0]
 
 
-def test_a_sale_that_is_no_object_is_kept_too(sandbox: Sandbox) -> None:
+def test_a_sale_that_is_not_an_object_is_kept(sandbox: Sandbox) -> None:
     answer(sandbox, "sales", {"sales": ["abc", 7, None], "matched_sales": []})
     config = settings(sandbox, websites=sandbox.ignite.websites[:1])
     output = run_here(config, catalog=only(config, "sales"))
@@ -206,7 +208,7 @@ def test_a_sale_that_is_no_object_is_kept_too(sandbox: Sandbox) -> None:
     ]
 
 
-def test_what_stands_beside_the_sales_is_told(
+def test_an_unknown_member_beside_the_sales_is_logged(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer(sandbox, "sales", {"sales": [], "matched_sales": [], "totals": {"count": 0}})
@@ -216,7 +218,7 @@ def test_what_stands_beside_the_sales_is_told(
     ]
 
 
-def test_what_the_document_does_not_know_goes_into_extra(sandbox: Sandbox) -> None:
+def test_an_undocumented_property_goes_into_extra(sandbox: Sandbox) -> None:
     sandbox.ignite.extra = {"dealerCode": 2**63 + 5}
     output = run_here(settings(sandbox))
     for stream in ("products", "locations", "location_details", "audiences", "audience_groups"):
@@ -224,7 +226,7 @@ def test_what_the_document_does_not_know_goes_into_extra(sandbox: Sandbox) -> No
     assert {row["_extra"]["dealerCode"] for row in output.records("sales")} == {2**63 + 5}
 
 
-def test_misfits_are_kept_and_cost_nothing(sandbox: Sandbox) -> None:
+def test_a_value_that_does_not_fit_its_type_is_kept_in_extra(sandbox: Sandbox) -> None:
     item = {"url": "<https://x.example/1>", "created_at": "2021-11-31", "year": 2022, "vin": ""}
     answer(sandbox, "products", [item])
     output = run_here(settings(sandbox, websites=sandbox.ignite.websites[:1]))
@@ -251,7 +253,7 @@ def test_lists_without_their_details_cost_one_request_a_website(sandbox: Sandbox
     assert len(requests(sandbox)) == 3 * len(sandbox.ignite.websites)
 
 
-def test_a_website_without_anything_is_no_failure(sandbox: Sandbox) -> None:
+def test_a_website_without_data_is_not_a_failure(sandbox: Sandbox) -> None:
     sizes = sandbox.ignite.sizes
     sizes.visitors = sizes.products = sizes.locations = sizes.sales = 0
     sizes.audiences = sizes.audience_groups = 0
@@ -260,7 +262,7 @@ def test_a_website_without_anything_is_no_failure(sandbox: Sandbox) -> None:
     assert {message["stream"] for message in output.of("SCHEMA")} == set(KEYS)
 
 
-def test_ids_that_are_texts_are_asked_for_as_they_are(sandbox: Sandbox) -> None:
+def test_ids_that_are_texts_are_requested_as_they_are(sandbox: Sandbox) -> None:
     answer(sandbox, "audiences", [{"id": "7/a b"}, {"id": 2**70}, {"id": 2**70}])
     answer(sandbox, "audiences/7%2Fa%20b", ["x"])
     answer(sandbox, f"audiences/{2**70}", ["y"])

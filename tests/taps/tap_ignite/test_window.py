@@ -11,12 +11,12 @@ from attribution_elt.sandbox import Sandbox
 from tests.tap_process import Output, lists_in, merged
 from tests.taps.tap_ignite.helpers import (
     KEYS,
-    asked,
     days_ago,
     expected,
-    holds,
     marks,
+    matches_truth,
     only,
+    requested_paths,
     requests,
     run_here,
     settings,
@@ -33,7 +33,7 @@ def reached(sandbox: Sandbox, days: int, *streams: str) -> dict[str, Any]:
 
 def dates(sandbox: Sandbox) -> set[str | None]:
     """The first days of the requested windows, but for member lists."""
-    found = asked(sandbox)
+    found = requested_paths(sandbox)
     return {day for path, day in found if not path.startswith(MEMBER_LISTS)} - {None}
 
 
@@ -58,7 +58,7 @@ def test_the_start_date_is_never_over_59_days_back(
     since = days_ago(sandbox, window)
     output = run_here(settings(sandbox, start_date=str(days_ago(sandbox, days))))
     assert dates(sandbox) == {str(since)}
-    assert all(holds(output, site, since) for site in sandbox.ignite.websites)
+    assert all(matches_truth(output, site, since) for site in sandbox.ignite.websites)
     told = [text for text in caplog.messages if "no longer available" in text]
     if days > window:
         (warning,) = told
@@ -72,7 +72,7 @@ def test_a_start_date_in_the_future_is_today(sandbox: Sandbox) -> None:
     assert dates(sandbox) == {str(sandbox.clock.today)}
 
 
-def test_no_warning_where_no_window_is_asked_for(
+def test_no_warning_where_no_window_is_requested(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = settings(sandbox, start_date=str(days_ago(sandbox, 100)))
@@ -92,7 +92,7 @@ def test_the_look_back_is_a_day_by_default(sandbox: Sandbox) -> None:
     assert dates(sandbox) == {str(days_ago(sandbox, 4))}
 
 
-def test_an_old_bookmark_is_told_once_for_each_website(
+def test_an_old_bookmark_is_reported_once_for_each_website(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     output = run_here(settings(sandbox), state=reached(sandbox, 80))
@@ -102,7 +102,9 @@ def test_an_old_bookmark_is_told_once_for_each_website(
     for site, text in zip(sandbox.ignite.websites, told, strict=True):
         assert site.name in text
         assert f"{days_ago(sandbox, 81)}..{days_ago(sandbox, 60)}" in text
-    assert all(holds(output, site, days_ago(sandbox, 59)) for site in sandbox.ignite.websites)
+    assert all(
+        matches_truth(output, site, days_ago(sandbox, 59)) for site in sandbox.ignite.websites
+    )
 
 
 def test_the_bookmark_is_today_for_each_website_and_stream(sandbox: Sandbox) -> None:
@@ -138,7 +140,7 @@ def test_members_are_requested_for_the_same_number_of_days_in_every_run(
     config = settings(sandbox, snapshot_days=days, start_date=str(days_ago(sandbox, 5)))
     members = ("audience_members", "audience_group_members")
     output = run_here(config, state=state, catalog=only(config, *members))
-    found = {day for path, day in asked(sandbox) if path.startswith(MEMBER_LISTS)}
+    found = {day for path, day in requested_paths(sandbox) if path.startswith(MEMBER_LISTS)}
     assert found == {str(days_ago(sandbox, days))}
     for site in sandbox.ignite.websites:
         rows = expected(site, days_ago(sandbox, 5), snapshot=days_ago(sandbox, days))
@@ -151,7 +153,10 @@ def test_a_list_is_read_as_far_back_as_its_details_need(sandbox: Sandbox) -> Non
     state["bookmarks"]["location_details"] = {}
     config = settings(sandbox, lookback_days=0)
     output = run_here(config, state=state)
-    assert {day for _, day in asked(sandbox, "locations")} == {str(days_ago(sandbox, 30)), None}
+    assert {day for _, day in requested_paths(sandbox, "locations")} == {
+        str(days_ago(sandbox, 30)),
+        None,
+    }
     for site in sandbox.ignite.websites:
         rows = expected(site, days_ago(sandbox, 30))["location_details"]
         assert rows.items() <= output.rows("location_details").items()
@@ -168,7 +173,7 @@ def test_a_website_that_is_new_is_read_from_the_start(sandbox: Sandbox) -> None:
     sandbox.ignite.website_count = 3
     output = run_here(settings(sandbox), state=state)
     third = sandbox.ignite.websites[2]
-    assert holds(output, third, days_ago(sandbox, 30))
+    assert matches_truth(output, third, days_ago(sandbox, 30))
 
 
 def test_time_passes_and_the_warehouse_keeps_up(sandbox: Sandbox) -> None:
@@ -186,7 +191,7 @@ def test_time_passes_and_the_warehouse_keeps_up(sandbox: Sandbox) -> None:
         since = days_ago(sandbox, days + 1 if bookmark else 30)
         assert dates(sandbox) == {str(since)}
         for site in sandbox.ignite.websites:
-            assert holds(output, site, since)
+            assert matches_truth(output, site, since)
         for stream in KEYS:
             warehouse[stream] |= output.rows(stream)
         # what was seen in the last 30 days is there, whatever run has brought it

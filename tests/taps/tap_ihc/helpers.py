@@ -99,14 +99,14 @@ def utc(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def told(text: str) -> str:
+def as_emitted(text: str) -> str:
     """A timestamp as a record has it."""
     return f"{utc(text):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def converted(sessions: Sequence[Row]) -> str:
     """When a journey's conversion happened, as a record has it."""
-    return next(told(row["timestamp"]) for row in sessions if row["conversion"])
+    return next(as_emitted(row["timestamp"]) for row in sessions if row["conversion"])
 
 
 def expected(
@@ -125,14 +125,14 @@ def expected(
                 **credit,
                 "conv_type_id": of,
                 "conversion_timestamp": converted(sessions),
-                "timestamp": told(session["timestamp"]),
+                "timestamp": as_emitted(session["timestamp"]),
                 "channel_label": session["channel_label"],
                 "_extra": None,
             }
     return found
 
 
-def holds(rows: Rows, truth: Rows) -> bool:
+def matches_truth(rows: Rows, truth: Rows) -> bool:
     """Whether rows are the truth, digit by digit, but for when and how they were computed."""
     computed = ("computed_at", "parameters")
     found = {

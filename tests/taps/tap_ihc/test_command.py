@@ -46,7 +46,7 @@ def test_a_connection_test_costs_one_request_of_one_journey(vendor: Ihc, tmp_pat
         ({"conv_type_id": "unknown"}, ["IHC", "Unknown 'conv_type_id': unknown"]),
     ],
 )
-def test_a_connection_test_that_fails_is_one_request_and_says_why(
+def test_a_failed_connection_test_is_one_request_and_one_reason(
     vendor: Ihc, tmp_path: Path, more: dict[str, Any], words: list[str]
 ) -> None:
     config = settings(vendor, file_of(tmp_path / "j.jsonl", short(200)), **more)
@@ -168,7 +168,7 @@ def test_a_bad_redistribution_parameter_ends_the_run_before_any_request(
     assert "Traceback" not in output.stderr
 
 
-def test_labels_are_not_missed_where_there_are_no_journeys(
+def test_without_journeys_no_label_is_reported_missing(
     vendor: Ihc, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "j.jsonl").touch()

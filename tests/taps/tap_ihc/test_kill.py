@@ -19,7 +19,7 @@ from tests.taps.tap_ihc.helpers import (
     expected,
     file_of,
     forget,
-    holds,
+    matches_truth,
     progress,
     run_here,
     sent,
@@ -90,7 +90,7 @@ def test_killed_at_random_moments_no_journey_is_lost_and_none_computed_twice(
     held |= last.rows("attributions")
     failures |= last.rows("failures")
     good = [row for row in rows if row["conversion_id"] not in refused]
-    assert holds(held, expected(vendor, good))
+    assert matches_truth(held, expected(vendor, good))
     assert sums_to_one(held)
     assert {key[1] for key in failures} == refused
     assert vendor.split_journeys == set()
@@ -123,4 +123,4 @@ def test_nothing_is_sent_while_the_loader_has_not_taken_what_came_before(
     last = run_here(config, state=merged(*output.states))
     assert len(sent(vendor)) == 15 - seen + 1, "the one that was on its way, and what is left"
     held = output.rows("attributions") | last.rows("attributions")
-    assert holds(held, expected(vendor, rows))
+    assert matches_truth(held, expected(vendor, rows))

@@ -35,7 +35,7 @@ def test_huge_journeys_are_filled_up_with_short_ones() -> None:
     assert sorted(map(len, pack(sizes.items(), 100, 3000))) == [11] * 10
 
 
-def test_nothing_is_packed_into_nothing() -> None:
+def test_no_journeys_are_no_requests() -> None:
     assert pack([], 100, 3000) == []
 
 

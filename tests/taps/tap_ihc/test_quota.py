@@ -16,7 +16,7 @@ from tests.taps.tap_ihc.helpers import (
     expected,
     file_of,
     forget,
-    holds,
+    matches_truth,
     run_here,
     sent,
     sessions_sent,
@@ -42,7 +42,7 @@ def test_no_request_is_over_the_limits_and_no_journey_is_split(
     rows = some(250 if journeys > 1 else 20)
     limits = {"max_journeys_per_request": journeys, "max_sessions_per_request": sessions}
     output = compute(vendor, tmp_path, rows, **limits)
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
     assert max(map(len, sent(vendor))) <= journeys
     assert max(sessions_sent(vendor)) <= sessions
     assert vendor.split_journeys == set()
@@ -51,14 +51,14 @@ def test_no_request_is_over_the_limits_and_no_journey_is_split(
     assert len(sent(vendor)) <= fewest * 1.02 + 1
 
 
-def test_a_free_plan_is_met_by_halving_and_said_once(
+def test_a_free_plan_is_found_by_halving_and_logged_once(
     vendor: Ihc, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = short(700)
     vendor.max_sessions = FREE_PLAN
     output = compute(vendor, tmp_path, rows)
     assert output.code == 0
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(said) == 1
     assert "at most 200 from now on; set max_sessions_per_request" in said[0]
@@ -75,13 +75,15 @@ def test_any_plan_is_met_and_later_requests_fit(vendor: Ihc, tmp_path: Path, pla
     vendor.max_sessions = plan
     output = compute(vendor, tmp_path, rows)
     assert (output.code, output.records("failures")) == (0, [])
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
     statuses = [request.status for request in vendor.requests]
     assert 400 not in statuses[10:]
     assert set(vendor.journeys_computed.values()) == {1}
 
 
-def test_a_journey_that_no_request_of_the_plan_holds_is_told(vendor: Ihc, tmp_path: Path) -> None:
+def test_a_journey_that_no_request_of_the_plan_holds_is_reported(
+    vendor: Ihc, tmp_path: Path
+) -> None:
     """Between what was accepted and what was refused, a journey is tried by itself."""
     fits = some(1, 2, lengths={range(199, 200): 1})
     huge = some(1, 3, lengths={range(900, 901): 1})
@@ -93,7 +95,7 @@ def test_a_journey_that_no_request_of_the_plan_holds_is_told(vendor: Ihc, tmp_pa
     assert failure["conversion_id"] == huge[0]["conversion_id"]
     assert "900 sessions" in failure["reason"] or "900 > 200" in failure["reason"]
     good = [row for row in rows if row["conversion_id"] != huge[0]["conversion_id"]]
-    assert holds(output.rows("attributions"), expected(vendor, good))
+    assert matches_truth(output.rows("attributions"), expected(vendor, good))
 
 
 def test_a_spent_quota_ends_the_run_in_a_line_and_the_next_month_goes_on(
@@ -114,7 +116,7 @@ def test_a_spent_quota_ends_the_run_in_a_line_and_the_next_month_goes_on(
     third = compute(vendor, tmp_path, rows, state=second.states[-1])
     assert third.code == 0
     held = first.rows("attributions") | second.rows("attributions") | third.rows("attributions")
-    assert holds(held, expected(vendor, rows))
+    assert matches_truth(held, expected(vendor, rows))
     assert set(vendor.journeys_computed.values()) == {1}
 
 
@@ -124,7 +126,7 @@ def test_a_throttle_is_waited_for(vendor: Ihc, tmp_path: Path) -> None:
     vendor.faults.add(throttled)
     output = compute(vendor, tmp_path, rows, max_retries=3, max_requests_per_run=3)
     assert output.code == 0
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
     assert [request.status for request in vendor.requests] == [429, 429, 200, 200, 200]
 
 
@@ -142,18 +144,18 @@ def test_a_throttle_is_waited_for(vendor: Ihc, tmp_path: Path) -> None:
     ],
     ids=["null", "null in 200", "500 in 200", "503", "reset", "truncate", "html", "invalid_json"],
 )
-def test_an_answer_without_credits_is_asked_for_again(
+def test_an_answer_without_credits_is_requested_again(
     vendor: Ihc, tmp_path: Path, fault: Fault
 ) -> None:
     rows = short(5)
     vendor.faults.add(fault)
     output = compute(vendor, tmp_path, rows)
     assert output.code == 0
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
     assert len(sent(vendor)) == 2
 
 
-def test_a_request_that_fails_for_good_leaves_the_others_and_is_sent_again(
+def test_a_request_that_fails_permanently_leaves_the_others_and_is_sent_again(
     vendor: Ihc, tmp_path: Path
 ) -> None:
     rows = short(300)
@@ -167,7 +169,7 @@ def test_a_request_that_fails_for_good_leaves_the_others_and_is_sent_again(
     again = compute(vendor, tmp_path, rows, state=output.states[-1])
     assert (again.code, sent(vendor)) == (0, [failed])
     held = output.rows("attributions") | again.rows("attributions")
-    assert holds(held, expected(vendor, rows))
+    assert matches_truth(held, expected(vendor, rows))
 
 
 def test_max_requests_per_run_stops_and_the_next_runs_finish(
@@ -188,7 +190,7 @@ def test_max_requests_per_run_stops_and_the_next_runs_finish(
         held |= output.rows("attributions")
         state = output.states[-1]
         marks.append(bookmark(state))
-    assert holds(held, expected(vendor, rows))
+    assert matches_truth(held, expected(vendor, rows))
     assert marks == sorted(marks)
 
 
@@ -200,7 +202,7 @@ def test_tries_count_among_the_requests_of_a_run(vendor: Ihc, tmp_path: Path) ->
     assert "max_requests_per_run" in output.stderr
     vendor.faults.clear()
     again = compute(vendor, tmp_path, rows, state=output.states[-1])
-    assert holds(again.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(again.rows("attributions"), expected(vendor, rows))
 
 
 def test_one_request_is_sent_after_the_other(vendor: Ihc, tmp_path: Path) -> None:

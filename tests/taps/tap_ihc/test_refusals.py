@@ -22,7 +22,7 @@ from tests.taps.tap_ihc.helpers import (
     expected,
     file_of,
     forget,
-    holds,
+    matches_truth,
     run_here,
     sent,
     settings,
@@ -71,7 +71,7 @@ def test_every_kind_of_invalid_journey_is_known() -> None:
 
 
 @pytest.mark.parametrize("kind", INVALID)
-def test_a_journey_that_cannot_be_valid_is_told_and_not_sent(
+def test_a_journey_that_cannot_be_valid_is_reported_and_not_sent(
     vendor: Ihc, tmp_path: Path, kind: str
 ) -> None:
     rows, good = invalid_journeys(DAY)[kind], short(3)
@@ -83,10 +83,10 @@ def test_a_journey_that_cannot_be_valid_is_told_and_not_sent(
     assert failure["conversion_id"] == rows[-1].get("conversion_id", "")
     assert failure["session_id"] in {"", *(str(row.get("session_id")) for row in rows)}
     assert sent(vendor) == [set(by_conversion(good))]
-    assert holds(output.rows("attributions"), expected(vendor, good))
+    assert matches_truth(output.rows("attributions"), expected(vendor, good))
 
 
-def test_what_is_only_written_otherwise_is_mended_and_sent(vendor: Ihc, tmp_path: Path) -> None:
+def test_values_in_another_notation_are_converted_and_sent(vendor: Ihc, tmp_path: Path) -> None:
     made = invalid_journeys(DAY)
     output = compute(vendor, tmp_path, [row for kind in MENDED for row in made[kind]])
     assert (output.code, output.records("failures")) == (0, [])
@@ -108,7 +108,7 @@ def test_what_is_only_written_otherwise_is_mended_and_sent(vendor: Ihc, tmp_path
         "yesterday",
     ],
 )
-def test_a_timestamp_that_is_none_is_told(vendor: Ihc, tmp_path: Path, timestamp: str) -> None:
+def test_an_unreadable_timestamp_is_a_failure(vendor: Ihc, tmp_path: Path, timestamp: str) -> None:
     output = compute(vendor, tmp_path, [{**short(1)[0], "timestamp": timestamp}])
     (failure,) = output.records("failures")
     assert failure["reason"].startswith(f"timestamp {timestamp!r} is ")
@@ -156,7 +156,7 @@ def answer(vendor: Ihc, rows: list[Row], *errors: tuple[Row, str]) -> None:
     vendor.faults.add(Fault("status", status=200, body=body))
 
 
-def test_refused_journeys_are_told_and_not_sent_again(vendor: Ihc, tmp_path: Path) -> None:
+def test_refused_journeys_are_reported_and_not_sent_again(vendor: Ihc, tmp_path: Path) -> None:
     rows = short(20)
     vendor.refused_conversions = set(sorted(by_conversion(rows))[:3])
     output = compute(vendor, tmp_path, rows)
@@ -171,7 +171,7 @@ def test_refused_journeys_are_told_and_not_sent_again(vendor: Ihc, tmp_path: Pat
             by_conversion(rows)[failure["conversion_id"]]
         )
     good = [row for row in rows if row["conversion_id"] not in vendor.refused_conversions]
-    assert holds(output.rows("attributions"), expected(vendor, good))
+    assert matches_truth(output.rows("attributions"), expected(vendor, good))
     forget(vendor)
     compute(vendor, tmp_path, rows, state=output.states[-1])
     assert sent(vendor) == []
@@ -190,7 +190,7 @@ def test_a_partial_failure_may_name_the_conversion_the_session_or_both(
     )
     output = compute(vendor, tmp_path, rows)
     assert output.code == 0
-    assert holds(output.rows("attributions"), expected(vendor, good))
+    assert matches_truth(output.rows("attributions"), expected(vendor, good))
     with_session = "session_id" in names
     failures = [(row["session_id"], row["reason"]) for row in output.records("failures")]
     first, second, third = (row["session_id"] for row in bad)
@@ -221,7 +221,7 @@ def test_a_session_that_is_in_two_journeys_is_of_the_one_without_credits(
 @pytest.mark.parametrize(
     "trigger", [{}, None, "x", ["x"], {"conversion_id": "of nobody"}, {"session_id": "x"}]
 )
-def test_a_failure_of_nobody_is_told_and_leaves_its_sessions_unaccounted_for(
+def test_a_failure_without_a_known_journey_leaves_its_sessions_unaccounted_for(
     vendor: Ihc, tmp_path: Path, caplog: pytest.LogCaptureFixture, trigger: Any
 ) -> None:
     rows = short(3)
@@ -253,7 +253,7 @@ def test_missing_sessions_are_unaccounted_for_and_sent_again(vendor: Ihc, tmp_pa
     again = compute(vendor, tmp_path, rows, state=output.states[-1])
     assert (again.code, sent(vendor)) == (0, [{lost["conversion_id"]}])
     rows_held = output.rows("attributions") | again.rows("attributions")
-    assert holds(rows_held, expected(vendor, rows))
+    assert matches_truth(rows_held, expected(vendor, rows))
 
 
 @pytest.mark.parametrize("statuses", [{400}, set()], ids=["HTTP 400", "HTTP 200"])
@@ -270,7 +270,7 @@ def test_a_refused_request_is_halved_until_the_journey_at_fault_is_found(
     assert (failure["conversion_id"], failure["session_id"]) == (bad, "")
     assert (failure["reason"], failure["status_code"]) == ("Invalid input", 400)
     good = [row for row in rows if row["conversion_id"] != bad]
-    assert holds(output.rows("attributions"), expected(vendor, good))
+    assert matches_truth(output.rows("attributions"), expected(vendor, good))
     assert set(vendor.journeys_computed.values()) == {1}
     assert len(sent(vendor)) <= 1 + 2 * math.ceil(math.log2(100))
     forget(vendor)
@@ -287,12 +287,12 @@ def test_many_journeys_at_fault_are_all_found(vendor: Ihc, tmp_path: Path, count
     assert output.code == 0
     assert {key[1] for key in output.rows("failures")} == vendor.refused_conversions
     good = [row for row in rows if row["conversion_id"] not in vendor.refused_conversions]
-    assert holds(output.rows("attributions"), expected(vendor, good))
+    assert matches_truth(output.rows("attributions"), expected(vendor, good))
     assert set(vendor.journeys_computed.values()) == {1}
 
 
 @pytest.mark.parametrize("place", range(4))
-def test_what_was_refused_by_itself_is_not_asked_for_again_by_a_later_run(
+def test_a_journey_that_was_refused_alone_is_not_sent_by_a_later_run(
     vendor: Ihc, tmp_path: Path, place: int
 ) -> None:
     rows = short(4)
@@ -307,7 +307,7 @@ def test_what_was_refused_by_itself_is_not_asked_for_again_by_a_later_run(
     assert len(vendor.journeys_computed) == 3
 
 
-def test_a_lone_journey_that_is_refused_is_told_once(vendor: Ihc, tmp_path: Path) -> None:
+def test_a_lone_journey_that_is_refused_is_reported_once(vendor: Ihc, tmp_path: Path) -> None:
     vendor.partial_failures = False
     rows = short(1)
     vendor.refused_conversions = {rows[0]["conversion_id"]}
@@ -331,7 +331,7 @@ def test_settings_that_the_vendor_refuses_cost_few_requests_and_nothing_is_lost(
     vendor.models["not trained yet"] = (1, 1, 1)
     again = compute(vendor, tmp_path, rows, state=output.states[-1], **wrong)
     assert again.code == 0
-    assert holds(again.rows("attributions"), expected(vendor, rows, "not trained yet"))
+    assert matches_truth(again.rows("attributions"), expected(vendor, rows, "not trained yet"))
 
 
 def test_a_refused_request_is_not_halved_where_the_settings_say_so(
@@ -349,17 +349,17 @@ def test_a_refused_request_is_not_halved_where_the_settings_say_so(
     vendor.refused_conversions = set()
     healed = run_here(config, state=output.states[-1] if output.states else {})
     assert healed.code == 0
-    assert holds(healed.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(healed.rows("attributions"), expected(vendor, rows))
 
 
 @pytest.mark.parametrize("status", [[400], {"is": 200}, "200", None])
-def test_a_status_of_another_type_is_tried_again(vendor: Ihc, tmp_path: Path, status: Any) -> None:
+def test_a_status_of_another_type_is_retried(vendor: Ihc, tmp_path: Path, status: Any) -> None:
     rows = short(3)
     body = json.dumps({"value": [], "partialFailureErrors": [], "statusCode": status})
     vendor.faults.add(Fault("status", status=200, body=body))
     output = run_here(settings(vendor, file_of(tmp_path / "j.jsonl", rows)))
     assert output.code == 0
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
 
 
 @pytest.mark.parametrize(
@@ -376,4 +376,4 @@ def test_failures_of_another_shape_leave_their_journeys_for_the_next_run(
     assert (output.code, len(output.stderr.splitlines())) == (1, 1)
     assert "unaccounted for" in output.stderr
     again = run_here(config, state=output.states[-1] if output.states else {})
-    assert holds(again.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(again.rows("attributions"), expected(vendor, rows))

@@ -20,7 +20,7 @@ from tests.taps.tap_ihc.helpers import (
     CREDITS,
     expected,
     file_of,
-    holds,
+    matches_truth,
     run_here,
     sent,
     settings,
@@ -50,7 +50,7 @@ def credits_of(vendor: Ihc, tmp_path: Path, rows: list[Row], **more: Any) -> Out
 def test_credits_are_the_truth_and_sum_to_one(vendor: Ihc, tmp_path: Path) -> None:
     rows = some(150)
     output = credits_of(vendor, tmp_path, rows)
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
     assert sums_to_one(output.rows("attributions"))
     assert vendor.split_journeys == set()
     for schema in output.of("SCHEMA"):
@@ -64,7 +64,7 @@ def test_credits_follow_the_conversion_type_and_the_redistribution(
     more: Row = {"conv_type_id": "returning_customers", "redistribution_parameter": PARAMETER}
     output = credits_of(vendor, tmp_path, rows, **more)
     truth = expected(vendor, rows, "returning_customers", PARAMETER)
-    assert holds(output.rows("attributions"), truth)
+    assert matches_truth(output.rows("attributions"), truth)
     assert truth != expected(vendor, rows, "returning_customers")
     for request in vendor.requests:
         assert request.query == {"conv_type_id": ["returning_customers"]}
@@ -121,7 +121,7 @@ def test_sessions_of_conversions_may_be_interleaved_and_in_any_order(
     rows = some(60)
     random.Random(3).shuffle(rows)
     output = credits_of(vendor, tmp_path, rows)
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
     assert vendor.split_journeys == set()
 
 
@@ -133,14 +133,14 @@ def test_a_file_of_journeys(vendor: Ihc, tmp_path: Path, name: str) -> None:
     else:
         file_of(tmp_path / name, rows)
     output = run_here(settings(vendor, tmp_path / name))
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
 
 
 def test_a_query_of_journeys(vendor: Ihc, tmp_path: Path) -> None:
     rows = some(60)
     url = table_of(tmp_path / "shop.db", rows)
     output = run_here(settings(vendor, None, journeys_url=url, journeys_query=QUERY))
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
 
 
 # what databases and data frames make of the columns: instants, booleans, floats
@@ -192,7 +192,7 @@ def test_typed_columns_are_written_as_the_vendor_reads_them(vendor: Ihc, tmp_pat
     )
     for config in sources:
         output = run_here(config)
-        assert holds(output.rows("attributions"), expected(vendor, PLAIN))
+        assert matches_truth(output.rows("attributions"), expected(vendor, PLAIN))
     assert [request.json()["customer_journeys"] for request in vendor.requests] == [PLAIN, PLAIN]
 
 
@@ -204,10 +204,10 @@ def test_texts_of_a_csv_file_are_read_as_what_they_mean(vendor: Ihc, tmp_path: P
         "2,17,2026-3-2 12:00:01 +0200,Direct,x,FALSE,true, 1 ,\r\n"
     )
     output = run_here(settings(vendor, tmp_path / "j.csv"))
-    assert holds(output.rows("attributions"), expected(vendor, PLAIN))
+    assert matches_truth(output.rows("attributions"), expected(vendor, PLAIN))
 
 
-def test_texts_lose_what_no_warehouse_holds(vendor: Ihc, tmp_path: Path) -> None:
+def test_texts_lose_characters_that_no_warehouse_holds(vendor: Ihc, tmp_path: Path) -> None:
     rows = short(1)
     spoilt = [
         {**row, "channel_label": "a\x00b", "session_id": f"\x00{n}"} for n, row in enumerate(rows)
@@ -217,7 +217,7 @@ def test_texts_lose_what_no_warehouse_holds(vendor: Ihc, tmp_path: Path) -> None
     assert found == [("0", "ab"), ("1", "ab"), ("2", "ab")]
 
 
-def test_what_the_document_does_not_know_goes_into_extra(vendor: Ihc, tmp_path: Path) -> None:
+def test_an_undocumented_property_goes_into_extra(vendor: Ihc, tmp_path: Path) -> None:
     vendor.extra = {"confidenceLevel": 0.25}
     output = credits_of(vendor, tmp_path, short(2))
     assert {str(row["_extra"]) for row in output.records("attributions")} == {
@@ -247,7 +247,7 @@ def test_members_of_the_answer_may_come_in_any_order(vendor: Ihc, tmp_path: Path
 def test_the_settings_of_personal_data_are_accepted(vendor: Ihc, tmp_path: Path, pii: str) -> None:
     rows = short(2)
     output = credits_of(vendor, tmp_path, rows, pii=pii, pii_key="k")
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_the_settings_of_personal_data_are_accepted(vendor: Ihc, tmp_path: Path,
         ("j.parquet", "no parquet", "j.parquet: Parquet"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_before_any_request(
+def test_a_file_that_cannot_be_read_is_reported_before_any_request(
     vendor: Ihc, tmp_path: Path, name: str, content: str, words: str
 ) -> None:
     (tmp_path / name).write_text(content)
@@ -278,7 +278,7 @@ def test_a_file_that_cannot_be_read_is_told_before_any_request(
         ("oracel://u:s3cr3t@h/db", "SELECT 1", "oracel"),
     ],
 )
-def test_a_query_that_cannot_be_run_is_told_before_any_request(
+def test_a_query_that_cannot_be_run_is_reported_before_any_request(
     vendor: Ihc, tmp_path: Path, url: str, query: str, words: str
 ) -> None:
     url = url.format(tmp_path / "shop.db")

@@ -18,7 +18,7 @@ from tests.taps.tap_ihc.helpers import (
     expected,
     file_of,
     forget,
-    holds,
+    matches_truth,
     run_here,
     sent,
     settings,
@@ -88,4 +88,4 @@ def test_ten_thousand_journeys_take_no_request_too_many_and_no_more_memory(
     conversions = {row["conversion_id"] for row in touched}
     assert sent(vendor) == [conversions]
     changed = [row for row in rows if row["conversion_id"] in conversions]
-    assert holds(again.rows("attributions"), expected(vendor, changed))
+    assert matches_truth(again.rows("attributions"), expected(vendor, changed))

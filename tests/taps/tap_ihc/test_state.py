@@ -20,20 +20,20 @@ from tap_ihc.tap import TapIhc
 from attribution_elt.sandbox.ihc import Ihc, value_null
 from tests.tap_process import Output, Row, Rows, lists_in, merged, selected
 from tests.taps.tap_ihc.helpers import (
+    as_emitted,
     bookmark,
     by_conversion,
     converted,
     expected,
     file_of,
     forget,
-    holds,
+    matches_truth,
     progress,
     run_here,
     sent,
     settings,
     short,
     table_of,
-    told,
 )
 
 PARAMETER = {
@@ -68,7 +68,9 @@ def ordered(rows: list[Row]) -> list[str]:
 
 def plain(rows: list[Row]) -> list[Row]:
     """The same sessions with timestamps that a database compares as texts."""
-    return [{**row, "timestamp": told(row["timestamp"]).replace("T", " ")[:19]} for row in rows]
+    return [
+        {**row, "timestamp": as_emitted(row["timestamp"]).replace("T", " ")[:19]} for row in rows
+    ]
 
 
 def test_a_second_run_sends_nothing(vendor: Ihc, tmp_path: Path, rows: list[Row]) -> None:
@@ -87,7 +89,9 @@ def test_the_same_journeys_from_elsewhere_are_not_sent_again(
     forget(vendor)
     path = file_of(tmp_path / "j.csv", rows)
     other = run_here(settings(vendor, path), state=first.states[-1])
-    noted = [{**row, "note": "of no matter", "timestamp": told(row["timestamp"])} for row in rows]
+    noted = [
+        {**row, "note": "of no matter", "timestamp": as_emitted(row["timestamp"])} for row in rows
+    ]
     third = compute(vendor, tmp_path, noted, state=other.states[-1])
     assert (other.code, third.code, sent(vendor)) == (0, 0, [])
 
@@ -113,7 +117,7 @@ def test_a_journey_that_changed_is_sent_and_no_other(
     second = compute(vendor, tmp_path, rows, state=first.states[-1])
     assert sent(vendor) == [{changed["conversion_id"]}]
     truth = expected(vendor, by_conversion(rows)[changed["conversion_id"]])
-    assert holds(second.rows("attributions"), truth)
+    assert matches_truth(second.rows("attributions"), truth)
 
 
 def test_a_journey_that_changed_back_is_sent_again(
@@ -128,7 +132,7 @@ def test_a_journey_that_changed_back_is_sent_again(
         output = compute(vendor, tmp_path, rows, state=state)
         held |= output.rows("attributions")
         state = output.states[-1]
-        assert holds(held, expected(vendor, rows))
+        assert matches_truth(held, expected(vendor, rows))
     assert sent(vendor) == [{rows[31]["conversion_id"]}]
 
 
@@ -158,7 +162,7 @@ def test_other_parameters_compute_all_again_even_if_interrupted(
         held |= output.rows("attributions")
         assert bookmark(output.states[-1]) == bookmark(state), "never decreasing"
     given = (change.get("conv_type_id"), change.get("redistribution_parameter"))
-    assert holds(held, expected(vendor, rows, *given))
+    assert matches_truth(held, expected(vendor, rows, *given))
     assert set(vendor.journeys_computed.values()) == {1}
 
 
@@ -184,7 +188,7 @@ def test_since_is_bound_to_the_bookmark(vendor: Ihc, tmp_path: Path, rows: list[
     second = run_here(config, state=first.states[-1])
     assert second.records("failures") == [], "what is before the bookmark is not read"
     held = first.rows("attributions") | second.rows("attributions")
-    assert holds(held, expected(vendor, rows))
+    assert matches_truth(held, expected(vendor, rows))
 
     mark = {
         "replication_key": "conversion_timestamp",
@@ -231,7 +235,7 @@ def test_no_journey_is_behind_the_bookmark_before_it_is_computed(
     assert marks[-1] == converted(journeys[ordered(rows)[-1]])
 
 
-def test_what_failed_is_not_behind_the_bookmark(vendor: Ihc, tmp_path: Path) -> None:
+def test_a_failed_journey_is_after_the_bookmark(vendor: Ihc, tmp_path: Path) -> None:
     rows = plain(short(200))
     url = table_of(tmp_path / "shop.db", rows)
     config = settings(vendor, None, journeys_url=url, journeys_query=SINCE)
@@ -242,7 +246,7 @@ def test_what_failed_is_not_behind_the_bookmark(vendor: Ihc, tmp_path: Path) -> 
     assert second.code == 0
     assert len(sent(vendor)) == 2 + 1 + 1
     held = first.rows("attributions") | second.rows("attributions")
-    assert holds(held, expected(vendor, rows))
+    assert matches_truth(held, expected(vendor, rows))
     assert bookmark(second.states[-1]) == converted(rows[-3:])
 
 
@@ -295,7 +299,7 @@ def test_states_hold_no_lists_and_survive_being_merged(
     assert sent(vendor) == []
 
 
-def test_a_state_is_bounded_and_what_it_forgets_is_old(
+def test_a_state_is_limited_and_drops_the_oldest_days(
     vendor: Ihc, tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(computed, "MOST_KEPT", 50)
@@ -304,18 +308,18 @@ def test_a_state_is_bounded_and_what_it_forgets_is_old(
     days = [len(progress(state)["computed"]) for state in output.states if progress(state)]
     assert max(days) <= 50 / (200 / 60) + 40 / (200 / 60) + 2
     assert len(json.dumps(output.states[-1])) < 2000
-    assert holds(output.rows("attributions"), expected(vendor, rows))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
 
     forget(vendor)
     horizon = progress(output.states[-1])["horizon"]
     first, last = rows[0], rows[-1]
-    assert told(first["timestamp"]) < horizon < told(last["timestamp"])
+    assert as_emitted(first["timestamp"]) < horizon < as_emitted(last["timestamp"])
     first["channel_label"] = last["channel_label"] = "another"
     compute(vendor, tmp_path, rows, state=output.states[-1])
     assert sent(vendor) == [{last["conversion_id"]}]
 
 
-def test_what_has_not_been_computed_is_never_forgotten(
+def test_a_journey_that_was_not_computed_is_sent_by_a_later_run(
     vendor: Ihc, tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(computed, "MOST_KEPT", 50)
@@ -325,7 +329,7 @@ def test_what_has_not_been_computed_is_never_forgotten(
     assert first.code == 1
     second = compute(vendor, tmp_path, rows, state=first.states[-1])
     held = first.rows("attributions") | second.rows("attributions")
-    assert holds(held, expected(vendor, rows))
+    assert matches_truth(held, expected(vendor, rows))
     assert len(progress(second.states[-1])["computed"]) < 20
 
 
@@ -337,7 +341,7 @@ def test_credits_may_be_selected_without_failures(
     catalog = selected(TapIhc(config=config), ["attributions"])
     output = run_here(config, catalog=catalog)
     assert {message["stream"] for message in output.of("RECORD")} == {"attributions"}
-    assert holds(output.rows("attributions"), expected(vendor, rows[3:]))
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows[3:]))
     forget(vendor)
     run_here(config, state=output.states[-1])
     assert sent(vendor) == []
