@@ -1,0 +1,1 @@
+"""The SQL models of `transform/`: rendered, built in the warehouse and tested."""

@@ -1,0 +1,136 @@
+"""The files of `transform/`: models, seeds, macros, tests and their descriptions, as dbt lays them out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from attribution_elt.core.errors import OpsError
+
+
+@dataclass(frozen=True)
+class Model:
+    """A SELECT of the folder."""
+
+    name: str
+    path: Path
+    text: str = field(repr=False)
+
+    @property
+    def layer(self) -> str:
+        """The folder under `models/`: staging, intermediate or marts."""
+        return self.path.parts[self.path.parts.index("models") + 1]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a YAML file of the folder says about a model."""
+
+    columns: Mapping[str, str]
+    """Type of each column."""
+    tests: Sequence[tuple[str, Mapping[str, Any]]]
+    """Names of generic tests with their arguments."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A CSV file of the folder; empty values are None."""
+
+    name: str
+    columns: Mapping[str, str]
+    """Type of each column."""
+    rows: Sequence[Sequence[str | None]]
+
+
+class Folder:
+    """A dbt project, as far as `attribution-elt models` reads it.
+
+    Args:
+        path: the folder with `dbt_project.yml`.
+
+    Raises:
+        OpsError: there is no such file, or it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        file = path / "dbt_project.yml"
+        if not file.is_file():
+            raise OpsError(f"{path} has no dbt_project.yml: the models are in the folder transform/")
+        self._project: dict[str, Any] = _read_yaml(file)
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """The variables with their defaults."""
+        found: Mapping[str, Any] = self._project.get("vars") or {}
+        return found
+
+    @cached_property
+    def models(self) -> dict[str, Model]:
+        """The models by name."""
+        return {
+            path.stem: Model(path.stem, path, path.read_text(encoding="utf-8"))
+            for path in sorted((self.path / "models").rglob("*.sql"))
+        }
+
+    @cached_property
+    def tests(self) -> dict[str, str]:
+        """The texts of the tests that are a SELECT of their own, by name."""
+        files = sorted((self.path / "tests").glob("*.sql"))
+        return {path.stem: path.read_text(encoding="utf-8") for path in files}
+
+    @cached_property
+    def macros(self) -> str:
+        """The texts of all macros."""
+        files = sorted((self.path / "macros").glob("*.sql"))
+        return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+    @cached_property
+    def descriptions(self) -> dict[str, Description]:
+        """What YAML files say about the models, by their names."""
+        found = {}
+        for path in sorted((self.path / "models").rglob("*.yml")):
+            for each in _read_yaml(path).get("models") or ():
+                columns = {
+                    column["name"]: column["data_type"] for column in each.get("columns") or ()
+                }
+                tests = [next(iter(test.items())) for test in each.get("data_tests") or ()]
+                found[each["name"]] = Description(columns, tests)
+        return found
+
+    @cached_property
+    def seeds(self) -> dict[str, Seed]:
+        """The seeds by name."""
+        types = self._project["seeds"][self._project["name"]]
+        return {
+            path.stem: _seed(path, types[path.stem]["+column_types"])
+            for path in sorted((self.path / "seeds").glob("*.csv"))
+        }
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise OpsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    return found
+
+
+def _seed(path: Path, types: Mapping[str, str]) -> Seed:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if sorted(header) != sorted(types):
+            raise OpsError(f"{path}: the columns must be {', '.join(types)}")
+        rows = []
+        for row in reader:
+            if len(row) != len(header):
+                raise OpsError(f"{path}, line {reader.line_num}: {len(header)} values are needed")
+            rows.append([value or None for value in row])
+    return Seed(path.stem, {name: types[name] for name in header}, rows)

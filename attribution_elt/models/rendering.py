@@ -1,0 +1,167 @@
+"""Models as SQL: `ref`, `source`, `loaded`, `var` and `config` as dbt has them."""
+
+# ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+from target_warehouse.columns import ColumnType
+from target_warehouse.warehouses.base import literal
+
+from attribution_elt.core.errors import OpsError
+from attribution_elt.models.folder import Folder, Seed
+from attribution_elt.models.tables import Tables
+
+DIALECTS = {"postgresql": "postgres", "postgres": "postgres"}
+"""What dbt calls a database, by scheme of the URL, where it is another name."""
+
+
+@dataclass
+class Rendered:
+    """A model's or a test's SQL, and what rendering it has shown."""
+
+    sql: str = field(repr=False)
+    refs: list[str] = field(default_factory=list)
+    sources: list[tuple[str, str]] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def requires(self) -> list[str]:
+        """The models without which this one says nothing."""
+        return list(self.config.get("meta", {}).get("requires", ()))
+
+
+class Renderer:
+    """Renders the templates of a folder for one warehouse.
+
+    Args:
+        folder: the dbt project.
+        dialect: what dbt calls the database: duckdb, postgres, snowflake or sqlite.
+        types: the warehouse's type of each kind of column.
+        tables: what taps have loaded.
+        variables: values that replace the folder's defaults.
+
+    Raises:
+        OpsError: a variable is unknown, or a macro is not valid.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        dialect: str,
+        types: Mapping[ColumnType, str],
+        tables: Tables,
+        variables: Mapping[str, Any],
+    ) -> None:
+        unknown = variables.keys() - folder.variables.keys()
+        if unknown:
+            known = ", ".join(folder.variables)
+            raise OpsError(f"there is no variable {', '.join(sorted(unknown))}; there are {known}")
+        self._folder = folder
+        self._types = types
+        self._tables = tables
+        self._variables = {**folder.variables, **variables}
+        self._environment = Environment(  # noqa: S701 - it makes SQL, not HTML
+            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        self._environment.globals["target"] = SimpleNamespace(type=dialect)
+        self._environment.globals["var"] = self._variable
+        module = self._template("the macros", folder.macros).module
+        self._macros = {
+            name: macro for name, macro in vars(module).items() if not name.startswith("_")
+        }
+
+    def render(
+        self, name: str, text: str, ref: Callable[[str], str], **more: Any
+    ) -> Rendered:
+        """Return the SQL of a template.
+
+        Args:
+            name: of the model or test, for errors.
+            text: the template.
+            ref: gives the SQL, for a FROM, of a model or seed.
+            more: further names for the template.
+
+        Raises:
+            OpsError: the template is not valid.
+        """
+        rendered = Rendered("")
+
+        def ref_(model: str) -> str:
+            if model not in rendered.refs:
+                rendered.refs.append(model)
+            return ref(model)
+
+        def loaded(source: str, table: str) -> str:
+            if (source, table) not in rendered.sources:
+                rendered.sources.append((source, table))
+            return self._tables.select(source, table, self._types)
+
+        def config(**given: Any) -> str:
+            rendered.config.update(given)
+            return ""
+
+        names = {**self._macros, "ref": ref_, "loaded": loaded, "config": config, **more}
+        try:
+            rendered.sql = self._template(name, text).render(names).strip()
+        except TemplateError as error:
+            raise OpsError(f"{name} cannot be rendered: {error}") from None
+        return rendered
+
+    def macro(self, name: str) -> Callable[..., str]:
+        """Return a macro of the folder.
+
+        Raises:
+            OpsError: there is none of this name.
+        """
+        if name not in self._macros:
+            raise OpsError(f"there is no macro {name}")
+        found: Callable[..., str] = self._macros[name]
+        return found
+
+    def type_of(self, declared: str) -> str:
+        """Return the warehouse's type for one that a description names."""
+        return {"timestamp": self._types[ColumnType.TIMESTAMP]}.get(declared, declared)
+
+    def empty(self, model: str) -> str:
+        """Return the SQL, for a FROM, of a model that was left out: its columns without rows.
+
+        Raises:
+            OpsError: no YAML file describes the model.
+        """
+        described = self._folder.descriptions.get(model)
+        if described is None:
+            raise OpsError(f"no YAML file describes the columns of {model}")
+        parts = [
+            f"CAST(NULL AS {self.type_of(type_)}) AS {_quoted(name)}"
+            for name, type_ in described.columns.items()
+        ]
+        return f"(SELECT {', '.join(parts)} WHERE 1 = 0)"
+
+    def _template(self, name: str, text: str) -> Any:
+        try:
+            return self._environment.from_string(text)
+        except TemplateError as error:
+            raise OpsError(f"{name} cannot be read as a template: {error}") from None
+
+    def _variable(self, name: str, default: Any = None) -> Any:
+        if name not in self._variables and default is None:
+            raise OpsError(f"there is no variable {name}")
+        return self._variables.get(name, default)
+
+
+def values_of(seed: Seed, start: int = 0, end: int | None = None) -> str:
+    """Return rows of a seed as the list behind VALUES."""
+    return ", ".join(
+        f"({', '.join('NULL' if value is None else literal(value) for value in row)})"
+        for row in seed.rows[start:end]
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

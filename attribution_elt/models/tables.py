@@ -1,0 +1,158 @@
+"""The tables that taps have loaded, as models read them."""
+
+# ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from target_warehouse.columns import ColumnType, kind_of
+from target_warehouse.warehouses import Adapter, connect
+
+from attribution_elt.checks.warehouses import has_schema
+from attribution_elt.core.errors import OpsError
+from attribution_elt.meltano.project import Extractor, Loader
+
+DELETED_AT = "_sdc_deleted_at"
+VERSIONS = "__versions"
+"""What the name of a table's view of all versions ends with."""
+_VALIDITY = {"_sdc_valid_from": ColumnType.TIMESTAMP, "_sdc_valid_to": ColumnType.TIMESTAMP}
+_RUNS = {
+    "stream": ColumnType.TEXT,
+    "run_id": ColumnType.TEXT,
+    "finished_at": ColumnType.TIMESTAMP,
+    "complete": ColumnType.BOOLEAN,
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the warehouse."""
+
+    path: str
+    """Its quoted name, with its schema."""
+    columns: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the taps of a project have loaded, by source (`tap_ecdp`) and name of the table."""
+
+    found: Mapping[tuple[str, str], Table] = field(default_factory=dict)
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    """Schema of each source."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Further accounts of a vendor, with the one whose tables are read instead."""
+
+    def has(self, source: str, name: str) -> bool:
+        """Return whether a table exists."""
+        return (source, name) in self.found
+
+    def select(self, source: str, name: str, types: Mapping[ColumnType, str]) -> str:
+        """Return the SQL of a table for a FROM: live rows, with every column of its schema.
+
+        Args:
+            source: as models name it, such as `tap_ecdp`.
+            name: of the table.
+            types: the warehouse's type of each kind of column.
+        """
+        wanted = columns_of(source, name)
+        table = self.found.get((source, name))
+        held = table.columns if table else frozenset()
+        if table and held.issuperset(wanted) and DELETED_AT not in held:
+            return table.path
+        parts = [
+            f'"{column}"'
+            if column in held
+            else f'CAST(NULL AS {types[kind].format(scale=9)}) AS "{column}"'
+            for column, kind in wanted.items()
+        ]
+        if table is None:
+            return f"(SELECT {', '.join(parts)} WHERE 1 = 0)"
+        live = f" WHERE {DELETED_AT} IS NULL" if DELETED_AT in held else ""
+        return f"(SELECT {', '.join(parts)} FROM {table.path}{live})"
+
+
+def read_tables(loader: Loader, extractors: Iterable[Extractor]) -> Tables:
+    """Look up which tables the taps have loaded into a loader's warehouse.
+
+    A vendor's models read one account: the first whose tables exist.
+    """
+    found: dict[tuple[str, str], Table] = {}
+    schemas: dict[str, str] = {}
+    left_out = {}
+    accounts: dict[str, str] = {}
+    for extractor in extractors:
+        source = extractor.tap.name.replace("-", "_")
+        schema = loader.schema_of(extractor)
+        tables = _tables(loader.url, source, schema)
+        if source in accounts:
+            if tables:
+                left_out[extractor.name] = accounts[source]
+            continue
+        schemas.setdefault(source, schema or "")
+        if tables:
+            accounts[source] = extractor.name
+            schemas[source] = schema or ""
+            found |= {(source, name): table for name, table in tables.items()}
+    return Tables(found, schemas, left_out)
+
+
+def _tables(url: str, source: str, schema: str | None) -> dict[str, Table]:
+    """Return the tables of a source in a schema, which is not created if it does not exist."""
+    if schema:
+        with closing(connect(url, None)) as adapter:
+            if adapter.schema and not has_schema(adapter, schema):
+                return {}
+    with closing(connect(url, schema)) as adapter:
+        return dict(_described(adapter, source))
+
+
+def _described(adapter: Adapter, source: str) -> Iterable[tuple[str, Table]]:
+    streams = streams_of(source)
+    for name in (*streams, *(f"{stream}{VERSIONS}" for stream in streams), "_runs"):
+        columns = adapter.columns(name)
+        if columns:
+            yield name, Table(adapter.path(name), frozenset(column.lower() for column in columns))
+
+
+@cache
+def streams_of(source: str) -> tuple[str, ...]:
+    """Return the streams of a source, by its schema files.
+
+    Raises:
+        OpsError: no tap has this name.
+    """
+    folder = files("schemas") / source.removeprefix("tap_")
+    if not folder.is_dir():
+        raise OpsError(f"there is no source {source}")
+    names = (each.name for each in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
+
+
+@cache
+def _schema(source: str, stream: str) -> Mapping[str, Any]:
+    file = files("schemas") / source.removeprefix("tap_") / f"{stream}.json"
+    if not file.is_file():
+        raise OpsError(f"{source} has no stream {stream}")
+    found: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def columns_of(source: str, name: str) -> dict[str, ColumnType]:
+    """Return the columns of a table as its schema has them, nested values flattened.
+
+    Raises:
+        OpsError: the tap has no such stream.
+    """
+    if name == "_runs":
+        return dict(_RUNS)
+    properties = _schema(source, name.removesuffix(VERSIONS))["properties"]
+    columns = {column: kind_of(schema) for column, schema in properties.items()}
+    return columns | (_VALIDITY if name.endswith(VERSIONS) else {})

@@ -1,0 +1,14 @@
+{# Whether a rule's first condition (`prefix` is empty) or second one (`and_`) fits what a channel is
+   told by. A rule without a second condition fits by its first alone. #}
+{%- macro rule_fits(prefix) -%}
+{%- set value -%}
+CASE rule.{{ prefix }}field WHEN 'channel_raw' THEN lower(described.channel_raw) WHEN 'medium' THEN described.medium WHEN 'source' THEN described.traffic_source WHEN 'source_category' THEN described.source_category WHEN 'campaign' THEN described.campaign END
+{%- endset -%}
+CASE rule.{{ prefix }}operator
+            WHEN 'eq' THEN {{ value }} = rule.{{ prefix }}value
+            WHEN 'like' THEN {{ value }} LIKE rule.{{ prefix }}value
+            WHEN 'is_null' THEN {{ value }} = '(none)'
+            {% if prefix %}ELSE TRUE{% else %}ELSE FALSE{% endif %}
+
+        END
+{%- endmacro -%}

@@ -1,0 +1,50 @@
+{{ config(materialized='table') }}
+-- Credit by day, and what was spent that day. A day with spend and without credit has a row for every
+-- model too, so that sums over days are right.
+WITH credited AS (
+    SELECT
+        conversion.converted_on,
+        credit.channel,
+        credit.model,
+        credit.currency,
+        sum(credit.credit) AS conversions,
+        sum(credit.amount) AS amount
+    FROM {{ ref('fct_credits') }} AS credit
+    JOIN {{ ref('int_conversions__unioned') }} AS conversion ON conversion.conversion_key = credit.conversion_key
+    GROUP BY conversion.converted_on, credit.channel, credit.model, credit.currency
+),
+
+spent AS (
+    SELECT spent_on, channel, currency, sum(amount) AS spend
+    FROM {{ ref('spend') }} AS spend
+    GROUP BY spent_on, channel, currency
+),
+
+part AS (
+    SELECT converted_on, channel, model, currency, conversions, amount, CAST(NULL AS double precision) AS spend
+    FROM credited
+    UNION ALL
+    SELECT spent.spent_on, spent.channel, model.model, spent.currency, 0, 0, spent.spend
+    FROM spent
+    CROSS JOIN (SELECT DISTINCT model FROM credited) AS model
+),
+
+daily AS (
+    SELECT
+        converted_on, channel, model, currency,
+        sum(conversions) AS conversions, sum(amount) AS amount, sum(spend) AS spend
+    FROM part
+    GROUP BY converted_on, channel, model, currency
+)
+
+SELECT
+    converted_on,
+    channel,
+    model,
+    currency,
+    conversions,
+    amount,
+    spend,
+    amount / nullif(spend, 0) AS roas,
+    spend / nullif(conversions, 0) AS cpa
+FROM daily

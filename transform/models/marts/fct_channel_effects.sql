@@ -1,0 +1,102 @@
+{{ config(materialized='table', meta={'requires': ['int_touches__channelled']}) }}
+-- The removal effect of a channel in the first-order Markov chain: the share of the conversions that
+-- is lost when every transition into the channel leads to `null` instead. With N the expected visits
+-- of the chain and c the probability of a conversion, it is N(start, channel) / N(channel, channel)
+-- * c(channel) / c(start): what is lost are the paths that pass the channel and then convert.
+--
+-- N is the sum of all powers of the transitions between states that are not left for good. Each
+-- round doubles the number of powers, so {{ var('markov_rounds') }} rounds sum 2^{{ var('markov_rounds') }}
+-- steps. Steps from a channel to itself change no visit and are taken out first, which leaves less
+-- to sum. `residual` is the share of paths that have not ended by then.
+{% set rounds = var('markov_rounds') | int %}
+WITH counted AS (
+    SELECT from_state, to_state, CAST(transitions AS double precision) AS transitions
+    FROM {{ ref('int_transitions') }} AS transition
+    WHERE from_state <> to_state
+),
+
+left_from AS (
+    SELECT from_state, sum(transitions) AS transitions FROM counted GROUP BY from_state
+),
+
+probability AS (
+    SELECT counted.from_state, counted.to_state, counted.transitions / left_from.transitions AS p
+    FROM counted
+    JOIN left_from ON left_from.from_state = counted.from_state
+),
+
+power_0 AS (
+    SELECT from_state, to_state, p FROM probability WHERE to_state NOT IN ('conversion', 'null')
+),
+
+visits_0 AS (
+    SELECT from_state, from_state AS to_state, CAST(1 AS double precision) AS p FROM left_from
+),
+{% for round in range(1, rounds + 1) %}
+visits_{{ round }} AS (
+    SELECT from_state, to_state, sum(p) AS p
+    FROM (
+        SELECT from_state, to_state, p FROM visits_{{ round - 1 }}
+        UNION ALL
+        SELECT visits.from_state, power.to_state, visits.p * power.p
+        FROM visits_{{ round - 1 }} AS visits
+        JOIN power_{{ round - 1 }} AS power ON power.from_state = visits.to_state
+    ) AS term
+    GROUP BY from_state, to_state
+),
+
+power_{{ round }} AS (
+    SELECT one.from_state, other.to_state, sum(one.p * other.p) AS p
+    FROM power_{{ round - 1 }} AS one
+    JOIN power_{{ round - 1 }} AS other ON other.from_state = one.to_state
+    GROUP BY one.from_state, other.to_state
+),
+{% endfor %}
+ended AS (
+    -- from each state, the probability of each end
+    SELECT visits.from_state, probability.to_state, sum(visits.p * probability.p) AS p
+    FROM visits_{{ rounds }} AS visits
+    JOIN probability ON probability.from_state = visits.to_state
+    WHERE probability.to_state IN ('conversion', 'null')
+    GROUP BY visits.from_state, probability.to_state
+),
+
+effect AS (
+    SELECT
+        visited.to_state AS state,
+        CASE
+            WHEN started.p > 0 THEN visited.p / own.p * coalesce(converted.p, 0) / started.p
+            ELSE 0.0
+        END AS removal_effect
+    FROM visits_{{ rounds }} AS visited
+    JOIN visits_{{ rounds }} AS own ON own.from_state = visited.to_state AND own.to_state = visited.to_state
+    LEFT JOIN ended AS converted ON converted.from_state = visited.to_state AND converted.to_state = 'conversion'
+    LEFT JOIN ended AS started ON started.from_state = 'start' AND started.to_state = 'conversion'
+    WHERE visited.from_state = 'start' AND visited.to_state <> 'start'
+),
+
+passed AS (
+    SELECT
+        channel,
+        count(DISTINCT CASE WHEN converts = 1 THEN path_key END) AS converting_paths,
+        count(DISTINCT CASE WHEN converts = 0 THEN path_key END) AS null_paths
+    FROM (
+        SELECT 1 AS converts, conversion_key AS path_key, channel
+        FROM {{ ref('int_journeys') }} AS journey
+        WHERE in_lookback
+        UNION ALL
+        SELECT 0, path_key, channel FROM {{ ref('int_paths_without_conversion') }} AS path
+    ) AS visit
+    GROUP BY channel
+)
+
+SELECT
+    passed.channel,
+    effect.removal_effect,
+    effect.removal_effect / nullif(sum(effect.removal_effect) OVER (), 0) AS share,
+    passed.converting_paths,
+    passed.null_paths,
+    passed.converting_paths + passed.null_paths AS paths,
+    1 - (SELECT sum(p) FROM ended WHERE from_state = 'start') AS residual
+FROM passed
+JOIN effect ON effect.state = 'channel:' || passed.channel

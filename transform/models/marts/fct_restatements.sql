@@ -1,0 +1,90 @@
+{{ config(materialized='table') }}
+-- What vendors changed about days that were known before, from the history of their rows. A version
+-- adds its amount on the day it became valid and takes it away on the day it was replaced.
+WITH version AS (
+    SELECT
+        'ecdp' AS model,
+        {{ reporting_day('orders.order_date_time') }} AS converted_on,
+        channel.channel,
+        upper(coalesce(orders.reporting_currency, orders.original_currency)) AS currency,
+        CAST(CASE WHEN orders.reporting_currency IS NULL AND orders.original_currency IS NOT NULL
+            THEN orders.original_total_value ELSE orders.order_value_converted END AS double precision) AS amount,
+        orders._sdc_valid_from AS valid_from,
+        orders._sdc_valid_to AS valid_to
+    FROM {{ loaded('tap_ecdp', 'attributed_orders__versions') }} AS orders
+    LEFT JOIN {{ ref('int_channels__mapped') }} AS channel
+        ON channel.vendor = 'ecdp' AND channel.channel_raw = orders.channel
+    UNION ALL
+    SELECT
+        'attribution_io:' || coalesce(output.attribution_model_name, CAST(output.attribution_model_id AS varchar)),
+        {{ reporting_day('event.occurred_at') }},
+        channel.channel,
+        event.currency,
+        CAST(output.weight AS double precision) / 100 * event.amount,
+        output._sdc_valid_from,
+        output._sdc_valid_to
+    FROM {{ loaded('tap_attribution_io', 'event_attributions__versions') }} AS output
+    JOIN {{ ref('stg_attribution_io__events') }} AS event ON event.id = output.event_id AND event.is_conversion
+    LEFT JOIN {{ ref('int_channels__mapped') }} AS channel
+        ON channel.vendor = 'attribution_io'
+        AND channel.channel_raw = '(none)'
+        AND channel.medium = lower(coalesce(output.medium_name, '(none)'))
+        AND channel.traffic_source = lower(coalesce(output.source_name, '(none)'))
+        AND channel.campaign = lower(coalesce(output.campaign_name, '(none)'))
+    UNION ALL
+    SELECT
+        'ihc',
+        {{ reporting_day('session.conversion_timestamp') }},
+        session.channel_label,
+        conversion.currency,
+        CAST(session.ihc AS double precision) * conversion.amount,
+        session._sdc_valid_from,
+        session._sdc_valid_to
+    FROM {{ loaded('tap_ihc', 'attributions__versions') }} AS session
+    LEFT JOIN {{ ref('int_conversions__unioned') }} AS conversion
+        ON conversion.conversion_key = 'attribution_io:' || session.conversion_id
+),
+
+change AS (
+    SELECT {{ reporting_day('valid_from') }} AS as_of, converted_on, channel, model, currency, amount
+    FROM version
+    UNION ALL
+    SELECT {{ reporting_day('valid_to') }}, converted_on, channel, model, currency, -amount
+    FROM version
+    WHERE valid_to IS NOT NULL
+),
+
+daily AS (
+    SELECT as_of, converted_on, coalesce(channel, 'Unassigned') AS channel, model, currency, sum(amount) AS delta
+    FROM change
+    WHERE converted_on IS NOT NULL
+    GROUP BY as_of, converted_on, coalesce(channel, 'Unassigned'), model, currency
+),
+
+known AS (
+    -- the day on which a day's conversions came first is no restatement of it
+    SELECT converted_on, model, min(as_of) AS first_as_of FROM daily GROUP BY converted_on, model
+),
+
+running AS (
+    SELECT
+        daily.*,
+        sum(delta) OVER (
+            PARTITION BY converted_on, channel, model, currency ORDER BY as_of
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS total
+    FROM daily
+)
+
+SELECT
+    running.as_of,
+    running.converted_on,
+    running.channel,
+    running.model,
+    running.currency,
+    running.total - running.delta AS before,
+    running.total AS after,
+    running.delta
+FROM running
+JOIN known ON known.converted_on = running.converted_on AND known.model = running.model
+WHERE running.as_of > known.first_as_of AND abs(running.delta) >= 0.005

@@ -1,0 +1,77 @@
+{{ config(materialized='table') }}
+{% set channels = var('mmm_channels') %}
+-- A row a week, Monday first, from the first week with a conversion or spend to the last: what
+-- Meridian and Robyn read. Weeks without anything are there too, with zeros. Amounts are those of the
+-- variable `mmm_currency`, or of all conversions if it is not set and they share one currency.
+{% set currency = var('mmm_currency') %}
+WITH RECURSIVE credited AS (
+    SELECT {{ week_of('conversion.converted_on') }} AS week, credit.channel_group, sum(credit.credit) AS credit
+    FROM {{ ref('fct_credits') }} AS credit
+    JOIN {{ ref('int_conversions__unioned') }} AS conversion ON conversion.conversion_key = credit.conversion_key
+    WHERE credit.model = 'ihc' {% if currency %}AND credit.currency = '{{ currency }}'{% endif %}
+
+    GROUP BY {{ week_of('conversion.converted_on') }}, credit.channel_group
+),
+
+spent AS (
+    SELECT {{ week_of('spend.spent_on') }} AS week, coalesce(channel.channel_group, spend.channel) AS channel_group,
+        sum(spend.amount) AS spend, sum(spend.impressions) AS impressions
+    FROM {{ ref('spend') }} AS spend
+    LEFT JOIN {{ ref('dim_channels') }} AS channel ON channel.channel = spend.channel
+    {% if currency %}WHERE spend.currency = '{{ currency }}'{% endif %}
+
+    GROUP BY {{ week_of('spend.spent_on') }}, coalesce(channel.channel_group, spend.channel)
+),
+
+converted AS (
+    SELECT {{ week_of('converted_on') }} AS week, count(*) AS kpi, sum(amount) AS revenue
+    FROM {{ ref('int_conversions__unioned') }} AS conversion
+    {% if currency %}WHERE currency = '{{ currency }}'{% endif %}
+
+    GROUP BY {{ week_of('converted_on') }}
+),
+
+span AS (
+    SELECT min(week) AS first_week, max(week) AS last_week
+    FROM (SELECT week FROM converted UNION SELECT week FROM spent) AS any_week
+),
+
+calendar (week, last_week) AS (
+    SELECT first_week, last_week FROM span WHERE first_week IS NOT NULL
+    UNION ALL
+    SELECT {{ week_after('week') }}, last_week FROM calendar WHERE week < last_week
+),
+
+spend_of AS (
+    SELECT week
+        {% for channel in channels %}
+        , sum(CASE WHEN channel_group = '{{ channel }}' THEN spend ELSE 0 END) AS spend_{{ loop.index }}
+        , sum(CASE WHEN channel_group = '{{ channel }}' THEN impressions ELSE 0 END) AS impressions_{{ loop.index }}
+        {% endfor %}
+    FROM spent
+    GROUP BY week
+),
+
+credit_of AS (
+    SELECT week
+        {% for channel in channels %}
+        , sum(CASE WHEN channel_group = '{{ channel }}' THEN credit ELSE 0 END) AS credit_{{ loop.index }}
+        {% endfor %}
+    FROM credited
+    GROUP BY week
+)
+
+SELECT
+    calendar.week AS time,
+    coalesce(converted.kpi, 0) AS kpi,
+    converted.revenue / nullif(converted.kpi, 0) AS revenue_per_kpi
+    {% for channel in channels %}
+    {% set name = channel | lower | replace(' ', '_') | replace('-', '_') %}
+    , coalesce(spend_of.spend_{{ loop.index }}, 0) AS {{ name }}_spend
+    , coalesce(spend_of.impressions_{{ loop.index }}, 0) AS {{ name }}_impressions
+    , coalesce(credit_of.credit_{{ loop.index }}, 0) AS {{ name }}_credit_ihc
+    {% endfor %}
+FROM calendar
+LEFT JOIN converted ON converted.week = calendar.week
+LEFT JOIN spend_of ON spend_of.week = calendar.week
+LEFT JOIN credit_of ON credit_of.week = calendar.week

@@ -1,0 +1,27 @@
+{{ config(materialized='view') }}
+SELECT
+    product.channel_id,
+    product.program_id,
+    product.feed_id,
+    product.product_key,
+    product.feed_last_updated,
+    product.source_program_id,
+    product.sku,
+    product.ean,
+    product.product_name,
+    product.product_description,
+    product.product_category,
+    CAST(product.product_price AS double precision) AS product_price,
+    CAST(product.old_price AS double precision) AS old_price,
+    CAST(product.shipping AS double precision) AS shipping,
+    product.currency,
+    product.market,
+    product.in_stock,
+    product.manufacturer,
+    product.manufacturer_article_number,
+    product.product_url,
+    product.tracking_url,
+    product.image_url,
+    product.approval_status,
+    product.extra_info
+FROM {{ loaded('tap_adtraction', 'products') }} AS product

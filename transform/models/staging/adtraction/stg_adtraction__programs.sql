@@ -1,0 +1,26 @@
+{{ config(materialized='view') }}
+SELECT
+    program.market,
+    program.channel_id,
+    program.program_id,
+    program.program_name,
+    program.program_url,
+    program.status,
+    program.approval_status,
+    program.currency,
+    program.current_segment,
+    program.pending_active,
+    program.cookie_duration,
+    program.ad_id,
+    program.category_id,
+    program.category_name,
+    program.tracking_type,
+    CAST(program.epc AS double precision) AS epc,
+    program.ppc_marketing,
+    program.social_marketing,
+    program.email_marketing,
+    program.cashback_marketing,
+    program.coupon_marketing,
+    program.logo_url,
+    program.tracking_url
+FROM {{ loaded('tap_adtraction', 'programs') }} AS program

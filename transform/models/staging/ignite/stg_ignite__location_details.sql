@@ -1,0 +1,12 @@
+{{ config(materialized='view') }}
+SELECT
+    location.website,
+    location.id AS location_id,
+    location.city,
+    location.state,
+    location.zip,
+    location.hashed_emails,
+    location.summary,
+    location.pages,
+    location.window_start
+FROM {{ loaded('tap_ignite', 'location_details') }} AS location
