@@ -1,4 +1,4 @@
-"""The files of `transform/`: models, seeds, macros, tests and their descriptions, as dbt lays them out."""
+"""The files of `transform/`, as dbt lays them out: models, seeds, macros, tests, descriptions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ import yaml
 
 from attribution_elt.core.errors import OpsError
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The faster one, where PyYAML was built with it."""
+
 
 @dataclass(frozen=True)
 class Model:
     """A SELECT of the folder."""
 
     name: str
-    path: Path
+    folders: Sequence[str]
+    """The folders under `models/` that it is in, such as staging and ecdp."""
     text: str = field(repr=False)
-
-    @property
-    def layer(self) -> str:
-        """The folder under `models/`: staging, intermediate or marts."""
-        return self.path.parts[self.path.parts.index("models") + 1]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Seed:
     name: str
     columns: Mapping[str, str]
     """Type of each column."""
-    rows: Sequence[Sequence[str | None]]
+    rows: Sequence[tuple[str | None, ...]]
 
 
 class Folder:
@@ -62,7 +61,9 @@ class Folder:
         self.path = path
         file = path / "dbt_project.yml"
         if not file.is_file():
-            raise OpsError(f"{path} has no dbt_project.yml: the models are in the folder transform/")
+            raise OpsError(
+                f"{path} has no dbt_project.yml: the models are in the folder transform/"
+            )
         self._project: dict[str, Any] = _read_yaml(file)
 
     @property
@@ -74,9 +75,10 @@ class Folder:
     @cached_property
     def models(self) -> dict[str, Model]:
         """The models by name."""
+        root = self.path / "models"
         return {
-            path.stem: Model(path.stem, path, path.read_text(encoding="utf-8"))
-            for path in sorted((self.path / "models").rglob("*.sql"))
+            path.stem: Model(path.stem, path.relative_to(root).parts[:-1], path.read_text("utf-8"))
+            for path in sorted(root.rglob("*.sql"))
         }
 
     @cached_property
@@ -116,7 +118,7 @@ class Folder:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        found: dict[str, Any] = yaml.load(path.read_text("utf-8"), _Loader) or {}  # noqa: S506 - both are safe
     except yaml.YAMLError as error:
         raise OpsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     return found
@@ -132,5 +134,5 @@ def _seed(path: Path, types: Mapping[str, str]) -> Seed:
         for row in reader:
             if len(row) != len(header):
                 raise OpsError(f"{path}, line {reader.line_num}: {len(header)} values are needed")
-            rows.append([value or None for value in row])
+            rows.append(tuple(value or None for value in row))
     return Seed(path.stem, {name: types[name] for name in header}, rows)

@@ -1,7 +1,5 @@
 """Models as SQL: `ref`, `source`, `loaded`, `var` and `config` as dbt has them."""
 
-# ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -11,10 +9,10 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 from target_warehouse.columns import ColumnType
-from target_warehouse.warehouses.base import literal
+from target_warehouse.warehouses.base import quoted
 
 from attribution_elt.core.errors import OpsError
-from attribution_elt.models.folder import Folder, Seed
+from attribution_elt.models.folder import Folder
 from attribution_elt.models.tables import Tables
 
 DIALECTS = {"postgresql": "postgres", "postgres": "postgres"}
@@ -67,7 +65,10 @@ class Renderer:
         self._tables = tables
         self._variables = {**folder.variables, **variables}
         self._environment = Environment(  # noqa: S701 - it makes SQL, not HTML
-            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            extensions=["jinja2.ext.do"],
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         self._environment.globals["target"] = SimpleNamespace(type=dialect)
         self._environment.globals["var"] = self._variable
@@ -76,9 +77,7 @@ class Renderer:
             name: macro for name, macro in vars(module).items() if not name.startswith("_")
         }
 
-    def render(
-        self, name: str, text: str, ref: Callable[[str], str], **more: Any
-    ) -> Rendered:
+    def render(self, name: str, text: str, ref: Callable[[str], str], **more: Any) -> Rendered:
         """Return the SQL of a template.
 
         Args:
@@ -138,7 +137,7 @@ class Renderer:
         if described is None:
             raise OpsError(f"no YAML file describes the columns of {model}")
         parts = [
-            f"CAST(NULL AS {self.type_of(type_)}) AS {_quoted(name)}"
+            f"CAST(NULL AS {self.type_of(type_)}) AS {quoted(name)}"
             for name, type_ in described.columns.items()
         ]
         return f"(SELECT {', '.join(parts)} WHERE 1 = 0)"
@@ -153,15 +152,3 @@ class Renderer:
         if name not in self._variables and default is None:
             raise OpsError(f"there is no variable {name}")
         return self._variables.get(name, default)
-
-
-def values_of(seed: Seed, start: int = 0, end: int | None = None) -> str:
-    """Return rows of a seed as the list behind VALUES."""
-    return ", ".join(
-        f"({', '.join('NULL' if value is None else literal(value) for value in row)})"
-        for row in seed.rows[start:end]
-    )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

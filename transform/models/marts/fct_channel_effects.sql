@@ -5,59 +5,23 @@
 -- * c(channel) / c(start): what is lost are the paths that pass the channel and then convert.
 --
 -- N is the sum of all powers of the transitions between states that are not left for good. Each
--- round doubles the number of powers, so {{ var('markov_rounds') }} rounds sum 2^{{ var('markov_rounds') }}
--- steps. Steps from a channel to itself change no visit and are taken out first, which leaves less
--- to sum. `residual` is the share of paths that have not ended by then.
-{% set rounds = var('markov_rounds') | int %}
-WITH counted AS (
-    SELECT from_state, to_state, CAST(transitions AS double precision) AS transitions
-    FROM {{ ref('int_transitions') }} AS transition
-    WHERE from_state <> to_state
-),
-
-left_from AS (
-    SELECT from_state, sum(transitions) AS transitions FROM counted GROUP BY from_state
-),
-
-probability AS (
-    SELECT counted.from_state, counted.to_state, counted.transitions / left_from.transitions AS p
-    FROM counted
-    JOIN left_from ON left_from.from_state = counted.from_state
+-- round doubles the number of powers, so {{ var('markov_rounds') }} rounds sum 2^{{ var('markov_rounds') }} steps. `int_markov` has done the first
+-- half of them. `residual` is the share of paths that have not ended by then.
+{% set rounds = (var('markov_rounds') | int) - (var('markov_rounds') | int) // 2 %}
+WITH visits_0 AS (
+    SELECT from_state, to_state, p FROM {{ ref('int_markov') }} AS markov WHERE part = 'visits'
 ),
 
 power_0 AS (
-    SELECT from_state, to_state, p FROM probability WHERE to_state NOT IN ('conversion', 'null')
+    SELECT from_state, to_state, p FROM {{ ref('int_markov') }} AS markov WHERE part = 'power'
 ),
-
-visits_0 AS (
-    SELECT from_state, from_state AS to_state, CAST(1 AS double precision) AS p FROM left_from
-),
-{% for round in range(1, rounds + 1) %}
-visits_{{ round }} AS (
-    SELECT from_state, to_state, sum(p) AS p
-    FROM (
-        SELECT from_state, to_state, p FROM visits_{{ round - 1 }}
-        UNION ALL
-        SELECT visits.from_state, power.to_state, visits.p * power.p
-        FROM visits_{{ round - 1 }} AS visits
-        JOIN power_{{ round - 1 }} AS power ON power.from_state = visits.to_state
-    ) AS term
-    GROUP BY from_state, to_state
-),
-
-power_{{ round }} AS (
-    SELECT one.from_state, other.to_state, sum(one.p * other.p) AS p
-    FROM power_{{ round - 1 }} AS one
-    JOIN power_{{ round - 1 }} AS other ON other.from_state = one.to_state
-    GROUP BY one.from_state, other.to_state
-),
-{% endfor %}
+{{ doubled(rounds) }}
 ended AS (
     -- from each state, the probability of each end
     SELECT visits.from_state, probability.to_state, sum(visits.p * probability.p) AS p
     FROM visits_{{ rounds }} AS visits
-    JOIN probability ON probability.from_state = visits.to_state
-    WHERE probability.to_state IN ('conversion', 'null')
+    JOIN {{ ref('int_markov') }} AS probability
+        ON probability.from_state = visits.to_state AND probability.part = 'end'
     GROUP BY visits.from_state, probability.to_state
 ),
 

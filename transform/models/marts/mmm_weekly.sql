@@ -1,8 +1,8 @@
 {{ config(materialized='table') }}
 {% set channels = var('mmm_channels') %}
 -- A row a week, Monday first, from the first week with a conversion or spend to the last: what
--- Meridian and Robyn read. Weeks without anything are there too, with zeros. Amounts are those of the
--- variable `mmm_currency`, or of all conversions if it is not set and they share one currency.
+-- Meridian and Robyn read. Weeks without anything are there too, with zeros. Conversions are those in
+-- the variable `mmm_currency`; if it is not set, all, with revenue if they share one currency.
 {% set currency = var('mmm_currency') %}
 WITH RECURSIVE credited AS (
     SELECT {{ week_of('conversion.converted_on') }} AS week, credit.channel_group, sum(credit.credit) AS credit
@@ -24,11 +24,16 @@ spent AS (
 ),
 
 converted AS (
-    SELECT {{ week_of('converted_on') }} AS week, count(*) AS kpi, sum(amount) AS revenue
+    SELECT {{ week_of('converted_on') }} AS week, count(*) AS kpi, sum(amount) AS revenue,
+        min(coalesce(currency, '')) AS lowest_currency, max(coalesce(currency, '')) AS highest_currency
     FROM {{ ref('int_conversions__unioned') }} AS conversion
     {% if currency %}WHERE currency = '{{ currency }}'{% endif %}
 
     GROUP BY {{ week_of('converted_on') }}
+),
+
+currencies AS (
+    SELECT min(lowest_currency) AS lowest, max(highest_currency) AS highest FROM converted
 ),
 
 span AS (
@@ -64,7 +69,7 @@ credit_of AS (
 SELECT
     calendar.week AS time,
     coalesce(converted.kpi, 0) AS kpi,
-    converted.revenue / nullif(converted.kpi, 0) AS revenue_per_kpi
+    CASE WHEN currencies.lowest = currencies.highest THEN converted.revenue / nullif(converted.kpi, 0) END AS revenue_per_kpi
     {% for channel in channels %}
     {% set name = channel | lower | replace(' ', '_') | replace('-', '_') %}
     , coalesce(spend_of.spend_{{ loop.index }}, 0) AS {{ name }}_spend
@@ -72,6 +77,7 @@ SELECT
     , coalesce(credit_of.credit_{{ loop.index }}, 0) AS {{ name }}_credit_ihc
     {% endfor %}
 FROM calendar
+CROSS JOIN currencies
 LEFT JOIN converted ON converted.week = calendar.week
 LEFT JOIN spend_of ON spend_of.week = calendar.week
 LEFT JOIN credit_of ON credit_of.week = calendar.week

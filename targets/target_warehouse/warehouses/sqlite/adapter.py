@@ -16,6 +16,7 @@ from target_warehouse.arrow import conformed
 from target_warehouse.columns import Column
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
+from target_warehouse.warehouses.sqlite.functions import add_functions
 from target_warehouse.warehouses.sqlite.tables import CreateTable
 from target_warehouse.warehouses.sqlite.values import (
     TYPES,
@@ -82,6 +83,7 @@ class SQLiteAdapter(Adapter):
     def _prepare(self) -> None:
         self._connection.create_function("widened", 3, widened)
         self._connection.create_function("counted", 1, self._counted)
+        add_functions(self._connection)
         for pragma in _PRAGMAS:
             self.execute(f"PRAGMA {pragma}")
         try:

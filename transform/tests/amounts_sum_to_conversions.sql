@@ -1,0 +1,13 @@
+-- To the cent, a model credits the amounts of its conversions.
+WITH credited AS (
+    SELECT credit.model, credit.currency, credit.conversion_key, sum(credit.amount) AS amount, sum(credit.credit) AS credit
+    FROM {{ ref('fct_credits') }} AS credit
+    GROUP BY credit.model, credit.currency, credit.conversion_key
+)
+
+SELECT credited.model, credited.currency, sum(credited.amount) AS credited, sum(conversion.amount) AS converted
+FROM credited
+JOIN {{ ref('fct_conversions') }} AS conversion ON conversion.conversion_key = credited.conversion_key
+WHERE credited.credit >= 1 - 0.000000001
+GROUP BY credited.model, credited.currency
+HAVING abs(sum(credited.amount) - sum(conversion.amount)) >= 0.005
