@@ -25,7 +25,7 @@ from tap_ecdp.tap import TapEcdp
 from tap_ignite.tap import TapIgnite
 from tap_ihc.tap import TapIhc
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses import connect
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from target_warehouse.transaction import transact
-from target_warehouse.warehouses import connect
-from target_warehouse.warehouses.base import listed, literal
+from target_warehouse.warehouses.dialect import listed, literal
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.models.folder import Folder, Seed
@@ -227,8 +227,8 @@ class Models:
             path = self._path(name)[1:-1]
             sql = f"SELECT type FROM sqlite_master WHERE name = {literal(path)} COLLATE NOCASE"
         else:
-            table = self._adapter.identifier(name)[1:-1]
-            schema = self._adapter.identifier(self._adapter.schema)[1:-1]
+            table = self._adapter.dialect.identifier(name)[1:-1]
+            schema = self._adapter.dialect.identifier(self._adapter.schema)[1:-1]
             sql = (
                 "SELECT table_type FROM information_schema.tables "
                 f"WHERE table_schema = {literal(schema)} AND table_name = {literal(table)}"

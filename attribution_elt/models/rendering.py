@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 from target_warehouse.columns import ColumnType
-from target_warehouse.warehouses.base import quoted
+from target_warehouse.warehouses.dialect import quoted
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.models.folder import Folder

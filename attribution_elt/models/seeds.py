@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from target_warehouse.warehouses.base import literal, quoted
+from target_warehouse.warehouses.dialect import literal, quoted
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.models.folder import Seed

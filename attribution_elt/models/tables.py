@@ -13,7 +13,8 @@ from importlib.resources import files
 from typing import Any
 
 from target_warehouse.columns import ColumnType, kind_of
-from target_warehouse.warehouses import Adapter, connect
+from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.checks.warehouses import has_schema
 from attribution_elt.core.errors import OpsError

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from target_warehouse.warehouses import connect
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
 from attribution_elt.models.build import Built, Models, Tested
@@ -155,3 +155,12 @@ def order(
         "original_currency": "EUR",
         **more,
     }
+
+
+def copied(folder: Path) -> Path:
+    """Copy the models into a folder of the test's own, to change them there."""
+    for path in TRANSFORM.rglob("*.*"):
+        copy = folder / path.relative_to(TRANSFORM)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    return folder

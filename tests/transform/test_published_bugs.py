@@ -9,7 +9,7 @@ import pytest
 
 from attribution_elt.core.errors import OpsError
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
-from tests.transform.shop import TRANSFORM, Shop, order, output, purchase, touch
+from tests.transform.shop import Shop, copied, order, output, purchase, touch
 
 BASELINES = (
     "first",
@@ -135,23 +135,18 @@ def test_no_published_bug_is_here(shop: Shop) -> None:
 def test_an_amount_without_a_rate_is_null_and_fails_a_test(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "transform"
-    for path in TRANSFORM.rglob("*.*"):
-        copied = folder / path.relative_to(TRANSFORM)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        copied.write_bytes(path.read_bytes())
+    folder = copied(tmp_path / "transform")
     rates = "currency,to_currency,valid_from,rate\nSEK,EUR,2026-03-01,0.1\nSEK,EUR,2026-03-03,0.2\n"
     (folder / "seeds" / "fx_rates.csv").write_text(rates)
     shop = Shop(warehouse, folder)
-    money = {"reporting_currency": None, "customer_id": 1}
     shop.load(
         "tap_ecdp",
         "attributed_orders",
-        order("1", "2026-03-02T10:00:00Z", 100.0, original_currency="SEK", **money),
-        order("2", "2026-03-04T10:00:00Z", 100.0, original_currency="SEK", **money),
-        order("3", "2026-03-04T10:00:00Z", 7.0, original_currency="EUR", **money),
-        order("4", "2026-03-04T10:00:00Z", 100.0, original_currency="NOK", **money),
-        order("5", "2026-02-04T10:00:00Z", 100.0, original_currency="SEK", **money),
+        order("1", "2026-03-02T10:00:00Z", 100.0, original_currency="SEK", reporting_currency=None),
+        order("2", "2026-03-04T10:00:00Z", 100.0, original_currency="SEK", reporting_currency=None),
+        order("3", "2026-03-04T10:00:00Z", 7.0, original_currency="EUR", reporting_currency=None),
+        order("4", "2026-03-04T10:00:00Z", 100.0, original_currency="NOK", reporting_currency=None),
+        order("5", "2026-02-04T10:00:00Z", 100.0, original_currency="SEK", reporting_currency=None),
     )
     shop.build(reporting_currency="EUR")
     amounts = shop.rows("fct_conversions", ("conversion_key", "amount", "currency"))
@@ -166,11 +161,7 @@ def test_an_amount_without_a_rate_is_null_and_fails_a_test(
 
 
 def test_a_seed_that_is_not_valid_is_named(tmp_path: Path) -> None:
-    folder = tmp_path / "transform"
-    for path in TRANSFORM.rglob("*.*"):
-        copied = folder / path.relative_to(TRANSFORM)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        copied.write_bytes(path.read_bytes())
+    folder = copied(tmp_path / "transform")
     shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path), folder)
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 100.0))
     seed = folder / "seeds" / "fx_rates.csv"
