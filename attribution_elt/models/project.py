@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from attribution_elt.checks.warehouses import file_of, keep_secret
 from attribution_elt.core.errors import OneLineError, OpsError, in_a_line
 from attribution_elt.core.redaction import redactor
 from attribution_elt.meltano.project import SCHEMA, Loader, Project
+from attribution_elt.meltano.warehouse import file_of, keep_secret
 from attribution_elt.models.build import Models
 from attribution_elt.models.folder import Folder
 from attribution_elt.models.tables import Tables, read_tables

@@ -16,9 +16,9 @@ from target_warehouse.columns import ColumnType, kind_of
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect
 
-from attribution_elt.checks.warehouses import has_schema
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Extractor, Loader
+from attribution_elt.meltano.warehouse import has_schema
 
 DELETED_AT = "_sdc_deleted_at"
 VERSIONS = "__versions"
