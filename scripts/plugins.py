@@ -29,6 +29,8 @@ PROJECT = ROOT / "meltano.yml"
 DISTRIBUTION = "attribution-elt"
 PACKAGES = {"extractors": "taps", "loaders": "targets"}
 """Folder of the packages of each type of plugin."""
+PACKAGE = "${ATTRIBUTION_ELT_PACKAGE}"
+"""What other projects install: never a bare name, which anybody could register."""
 EXTRAS = {"target-warehouse": "[duckdb,postgres]"}
 KINDS = {
     "string": "string",
@@ -198,7 +200,7 @@ def definition(type_: str, plugin: Any, label: str) -> dict[str, Any]:
         "variant": DISTRIBUTION,
         "label": label,
         "description": about_of(plugin),
-        "pip_url": DISTRIBUTION + EXTRAS.get(plugin.name, ""),
+        "pip_url": PACKAGE + EXTRAS.get(plugin.name, ""),
         "executable": plugin.name,
         "capabilities": [each.value for each in plugin.capabilities],
         **({"settings_group_validation": [required]} if required else {}),

@@ -111,7 +111,7 @@ def test_a_definition_has_the_settings_and_capabilities_of_its_plugin(name: str)
         assert [option["value"] for option in each.get("options", [])] == said[key].get("enum", [])
         if key not in {"default_target_schema", "user_agent"}:
             assert each.get("value") == said[key].get("default")
-    assert declared["pip_url"].partition("[")[0] == "attribution-elt"
+    assert declared["pip_url"].partition("[")[0] == "${ATTRIBUTION_ELT_PACKAGE}"
 
 
 def test_dates_are_strings_to_meltano_which_would_misread_impossible_ones() -> None:

@@ -34,9 +34,13 @@ _EXIT_CODE = re.compile(r"# exit code (\d+)$", re.MULTILINE)
 
 
 def copy_project(folder: Path) -> None:
-    """Copy what git does not ignore."""
-    ignored = [line.rstrip("/") for line in (PROJECT / ".gitignore").read_text().split()]
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(".git", *ignored))
+    """Copy the files that git does not ignore."""
+    command = ("git", "ls-files", "--cached", "--others", "--exclude-standard")
+    listed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    for name in filter(lambda name: (PROJECT / name).is_file(), listed.splitlines()):
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, copy)
 
 
 class Reader:

@@ -47,7 +47,7 @@ def test_each_plugin_can_be_added_by_its_definition(definition: Path, another: P
 
 def test_what_was_added_runs(another: Path, wheel: Path, sandbox: Sandbox) -> None:
     ecdp = {"tap-ecdp": settings(sandbox)["tap-ecdp"]}
-    env = environment(ecdp, MELTANO_HUB_URL=NO_HUB, UV_FIND_LINKS=str(wheel.parent))
+    env = environment(ecdp, MELTANO_HUB_URL=NO_HUB, ATTRIBUTION_ELT_PACKAGE=str(wheel))
     for path in DEFINITIONS:
         name = path.stem.removesuffix(VARIANT)
         if name in {"tap-ecdp", "target-warehouse"}:
