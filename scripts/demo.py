@@ -1,25 +1,24 @@
-"""Two runs of the pipeline, days apart, from the sandbox's vendors into `warehouse.duckdb`."""
+"""Two runs of the pipeline, days apart, from the sandbox's vendors into `demo.duckdb`."""
 
 # ruff: noqa: S608 - nothing but this project's own names is put into SQL
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox, environment
 
 PROJECT = Path(__file__).parent.parent
-WAREHOUSE = PROJECT / "warehouse.duckdb"
+WAREHOUSE = PROJECT / "demo.duckdb"
 LOG = PROJECT / "output" / "demo.log"
 PAGE = PROJECT / "output" / "report.html"
 DAYS = 5
@@ -34,7 +33,7 @@ def main() -> None:
     LOG.write_text("")
     today = datetime.now(UTC).date()
     with Sandbox(today=today - timedelta(days=DAYS)) as sandbox:
-        settings = settings_of(sandbox, today)
+        settings = settings_of(sandbox)
         # the demo has schemas and states of its own; whatever else is in the warehouse stays
         for tap in (*TAPS, MODEL):
             query(f"DROP SCHEMA IF EXISTS {schema(tap)} CASCADE")
@@ -52,33 +51,12 @@ def main() -> None:
     report(before, orders())
 
 
-def settings_of(sandbox: Sandbox, today: date) -> dict[str, str]:
-    """Return the plugins' settings, as one would set them in the environment or in .env."""
-    websites = [
-        {"name": website.name, "token": website.token, "secret": website.secret}
-        for website in sandbox.ignite.websites
-    ]
+def settings_of(sandbox: Sandbox) -> dict[str, str]:
+    """Return the plugins' settings, as variables of the environment."""
     return {
+        **environment.variables(sandbox),
         **{f"{tap.upper().replace('-', '_')}__LOAD_SCHEMA": schema(tap) for tap in (*TAPS, MODEL)},
         "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE.name}",
-        "TAP_ECDP_API_URL": sandbox.ecdp.url,
-        "TAP_ECDP_API_KEY": sandbox.ecdp.api_key,
-        "TAP_ECDP_START_DATE": (today - timedelta(days=60)).isoformat(),
-        "TAP_ECDP_REPORTING_CURRENCY": "EUR",
-        "TAP_ADTRACTION_API_URL": sandbox.adtraction.url,
-        "TAP_ADTRACTION_PARTNER_TOKEN": sandbox.adtraction.partner_token,
-        "TAP_ADTRACTION_CLIENT_TOKEN": sandbox.adtraction.client_token,
-        "TAP_ADTRACTION_MARKETS": json.dumps(list(sandbox.adtraction.markets)),
-        "TAP_ADTRACTION_CHANNEL_IDS": json.dumps(list(sandbox.adtraction.channel_ids)),
-        "TAP_IGNITE_API_URL": sandbox.ignite.url,
-        "TAP_IGNITE_WEBSITES": json.dumps(websites),
-        "TAP_ATTRIBUTION_IO_API_URL": sandbox.attribution_io.url,
-        "TAP_ATTRIBUTION_IO_PUBLIC_KEY": sandbox.attribution_io.public_key,
-        "TAP_ATTRIBUTION_IO_SECRET": sandbox.attribution_io.secret,
-        "TAP_ATTRIBUTION_IO_CUSTOMER_IDS": json.dumps(sandbox.attribution_io.client_ids),
-        "TAP_IHC_API_URL": sandbox.ihc.url,
-        "TAP_IHC_API_KEY": sandbox.ihc.api_key,
-        "TAP_IHC_CONV_TYPE_ID": sandbox.ihc.conv_type_id,
         "TAP_IHC_JOURNEYS_URL": f"duckdb:///{WAREHOUSE.name}",
         "TAP_IHC_JOURNEYS_QUERY": f"SELECT * FROM {schema('tap-attribution-io')}.ihc_journeys",
     }
@@ -157,7 +135,7 @@ def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
                 ORDER BY ALL"""
         )
     ]
-    table("Rows in warehouse.duckdb", ("vendor", "stream", "rows"), counts)
+    table(f"Rows in {WAREHOUSE.name}", ("vendor", "stream", "rows"), counts)
     revenue = query(
         f"""SELECT channel, count(*), round(sum(order_value_converted), 2)
             FROM {schema("tap-ecdp")}.attributed_orders GROUP BY ALL ORDER BY 3 DESC"""
@@ -188,8 +166,9 @@ def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
         ("channel", "by IHC", "by the vendor's own attribution"),
         credits_,
     )
-    print(f"\nLook around: duckdb {WAREHOUSE.name}; the schemas are demo_ecdp, demo_ignite …")
-    print(f"The same and more as a page: {PAGE}")
+    query_ = "import duckdb; duckdb.connect('demo.duckdb').sql('SHOW ALL TABLES').show()"
+    print(f'\nList the tables: .venv/bin/python -c "{query_}"')
+    print(f"Open the report: {PAGE}")
 
 
 def count_changed(

@@ -1,20 +1,25 @@
-"""Serve the sandbox until it is interrupted: `python -m attribution_elt.sandbox`."""
+"""Serve the sandbox: `python -m attribution_elt.sandbox`, or `scripts/sandbox`."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
+import time
 from ast import literal_eval
 from datetime import date
+from pathlib import Path
 
-from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox import Sandbox, environment
 
 
 def main() -> None:
-    """Print each vendor's base URL and credentials, then serve."""
+    """Print each vendor's base URL and credentials, or write them to a file, then serve."""
     arguments = parse_arguments()
+    if arguments.env:
+        continue_in_background(arguments.env)
     sandbox = Sandbox(arguments.seed, arguments.today, arguments.port)
     sandbox.withdraw_daily(arguments.withdrawals)
     for setting in arguments.set:
@@ -22,10 +27,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with sandbox:
-            for vendor in sandbox.vendors.values():
-                credentials = [f"{name}={value}" for name, value in vendor.credentials.items()]
-                sys.stdout.write(" ".join((vendor.name, vendor.url, *credentials)) + "\n")
-            sys.stdout.flush()
+            if arguments.env:
+                environment.write(sandbox, arguments.env)
+                close_standard_streams()
+            else:
+                print_credentials(sandbox)
             threading.Event().wait()
     except KeyboardInterrupt:
         pass
@@ -33,10 +39,55 @@ def main() -> None:
         sys.exit(f"cannot serve on port {arguments.port}: {error.strerror}")
 
 
+def print_credentials(sandbox: Sandbox) -> None:
+    """Print a line for each vendor."""
+    for vendor in sandbox.vendors.values():
+        credentials = [f"{name}={value}" for name, value in vendor.credentials.items()]
+        sys.stdout.write(" ".join((vendor.name, vendor.url, *credentials)) + "\n")
+    sys.stdout.flush()
+
+
+def continue_in_background(path: Path) -> None:
+    """Return in a child process; in this one, wait until the child has written the file, and exit.
+
+    The child starts a session of its own, so that it outlives the terminal.
+    """
+    path.unlink(missing_ok=True)
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        return
+    while not path.exists():
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            sys.exit(os.waitstatus_to_exitcode(status))
+        time.sleep(0.05)
+    sys.stdout.write(
+        f"The sandbox is running (process {child}); {path} has settings for every tap:\n"
+        f"  set -a; source {path}; set +a\n"
+        f"  kill $SANDBOX_PID  # to stop it\n"
+    )
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def close_standard_streams() -> None:
+    """Let go of the terminal, or of the pipe that somebody reads."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nothing, number)
+
+
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         "python -m attribution_elt.sandbox", description="Serve the vendors on localhost."
+    )
+    parser.add_argument(
+        "--env",
+        type=Path,
+        metavar="FILE",
+        help="serve in the background, and write settings for every tap to this file",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the generated data")
     parser.add_argument(

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox import environment as sandbox_environment
 from attribution_elt.sandbox.ihc.journeys import invalid_journeys, journeys
 from tests import leaks
 
@@ -24,45 +25,10 @@ Settings = dict[str, dict[str, Any]]
 
 
 def settings(sandbox: Sandbox) -> Settings:
-    """Each tap's settings, which open the sandbox."""
-    ignite, adtraction, attribution = (
-        sandbox.ignite,
-        sandbox.adtraction,
-        sandbox.attribution_io,
-    )
-    return {
-        "tap-ecdp": {
-            "api_url": sandbox.ecdp.url,
-            "api_key": sandbox.ecdp.api_key,
-            "start_date": str(sandbox.ecdp.first_day),
-        },
-        "tap-adtraction": {
-            "api_url": adtraction.url,
-            "partner_token": adtraction.partner_token,
-            "client_token": adtraction.client_token,
-            "markets": list(adtraction.markets),
-            "channel_ids": list(adtraction.channel_ids),
-        },
-        "tap-ignite": {
-            "api_url": ignite.url,
-            "websites": [
-                {"name": site.name, "token": site.token, "secret": site.secret}
-                for site in ignite.websites
-            ],
-            "hash_algorithms": ["md5", "sha2"],
-        },
-        "tap-attribution-io": {
-            "api_url": attribution.url,
-            "public_key": attribution.public_key,
-            "secret": attribution.secret,
-            "customer_ids": attribution.client_ids,
-        },
-        "tap-ihc": {
-            "api_url": sandbox.ihc.url,
-            "api_key": sandbox.ihc.api_key,
-            "conv_type_id": sandbox.ihc.conv_type_id,
-        },
-    }
+    """Each tap's settings, which connect it with the sandbox."""
+    every = sandbox_environment.settings(sandbox)
+    every["tap-ignite"]["hash_algorithms"] = ["md5", "sha2"]
+    return every
 
 
 def with_journeys(sandbox: Sandbox, path: Path) -> Settings:
