@@ -1,11 +1,14 @@
-"""Writes the tables of README.md and docs/ from what they tell of; `--check` only compares."""
+"""Writes the tables of README.md and docs/ from the code; `--check` only compares.
+
+A table is between comments such as `<!-- tap-ecdp: settings -->` and `<!-- end -->`. The pages in
+docs/columns/ are generated completely.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +17,40 @@ from target_warehouse.columns import ColumnType
 from target_warehouse.warehouses.registry import own_adapters
 
 from attribution_elt.kit.settings import common
-from plugins import plugin_class
+from plugins import plugin_class, plugin_classes
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCS = ROOT / "docs"
+COLUMNS = DOCS / "columns"
 SECTION = re.compile(r"(<!-- (?P<plugin>[\w-]+): (?P<table>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COMMON = tuple(common("").wrapped)
 INHERITED = ("stream_map", "flattening_", "faker_config", "validate_records")
-"""Beginnings of the names of settings that come with the SDK, and are documented there."""
+"""Beginnings of the names of settings that the SDK adds and documents."""
+
+Rows = Iterator[Sequence[str]]
 
 
 def main() -> None:
-    """Rewrite the pages, or say which of them have fallen behind."""
-    behind = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        written = SECTION.sub(section, text)
-        if written != text:
-            behind.append(str(page.relative_to(ROOT)))
-            if "--check" not in sys.argv[1:]:
-                page.write_text(written, encoding="utf-8")
-    if behind and "--check" in sys.argv[1:]:
-        sys.exit(f"{', '.join(behind)}: fallen behind, run `python scripts/readme.py`")
+    """Write the pages, or fail if one is out of date."""
+    pages = [ROOT / "README.md", *(page for page in DOCS.rglob("*.md") if page.parent != COLUMNS)]
+    written = {page: SECTION.sub(section, page.read_text("utf-8")) for page in pages}
+    for tap in plugin_classes("extractors"):
+        written[COLUMNS / f"{vendor(tap)}.md"] = columns(tap)
+    outdated = [
+        page
+        for page, text in written.items()
+        if not page.exists() or page.read_text("utf-8") != text
+    ]
+    if outdated and "--check" in sys.argv[1:]:
+        names = ", ".join(str(page.relative_to(ROOT)) for page in outdated)
+        sys.exit(f"{names}: out of date, run `python scripts/readme.py`")
+    for page in outdated:
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(written[page], encoding="utf-8")
 
 
 def section(found: re.Match[str]) -> str:
-    """Return a marked section with its table as it should be."""
+    """Return a marked section with its current table."""
     tables = {
         "common": common_settings,
         "limits": limits,
@@ -49,11 +60,59 @@ def section(found: re.Match[str]) -> str:
         "taps": taps,
         "types": types,
     }
-    rows = tables[found["table"]](found["plugin"])
-    return found[1] + "".join(f"| {' | '.join(row)} |\n" for row in rows) + found[4]
+    return found[1] + table(tables[found["table"]](found["plugin"])) + found[4]
 
 
-def settings(name: str) -> Iterator[Sequence[str]]:
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows, the first of which is the header, as a Markdown table."""
+    header, *others = rows
+    lines = (header, ["---"] * len(header), *others)
+    return "".join(f"| {' | '.join(row)} |\n" for row in lines)
+
+
+def columns(tap: Any) -> str:
+    """Return the page with the columns of a tap's streams."""
+    name = vendor(tap)
+    schemas = f"schemas/{name.replace('-', '_')}/"
+    intro = (
+        f"# Columns of {title(name)}\n\n"
+        f"Generated from `{schemas}`. The tables have these columns and "
+        "[those that the loader adds](../loader.md#metadata-columns-and-tables). "
+        f"[About the tap](../{name}.md).\n"
+    )
+    parts = [intro]
+    for stream in tap.stream_types:
+        parts.append(f"\n## {stream.name}\n\n")
+        parts.append(table(column_rows(tap, stream)))
+    return "".join(parts)
+
+
+def column_rows(tap: Any, stream: Any) -> Rows:
+    """Yield a row for each column of a stream."""
+    yield "column", "type", "description"
+    for name, schema in tap.schemas.get_schema(stream.name)["properties"].items():
+        type_ = next(each for each in schema["type"] if each != "null")
+        marks = [schema.get("format", type_)]
+        if name in stream.primary_keys:
+            marks.append("key")
+        if schema.get("x-pii"):
+            marks.append("personal")
+        yield f"`{name}`", ", ".join(marks), schema.get("description", "").replace("|", "\\|")
+
+
+def vendor(tap: Any) -> str:
+    """Return the name of a tap's page."""
+    return str(tap.name.removeprefix("tap-"))
+
+
+def title(name: str) -> str:
+    """Return a vendor's name, as its page has it."""
+    page = DOCS / f"{name}.md"
+    heading = page.read_text("utf-8").partition("\n")[0] if page.exists() else ""
+    return heading.removeprefix("# ") or name
+
+
+def settings(name: str) -> Rows:
     """Yield the rows of the table of a plugin's own settings."""
     plugin = plugin_class(name)
     shared = [each for each in COMMON if each != "api_url"]
@@ -61,15 +120,14 @@ def settings(name: str) -> Iterator[Sequence[str]]:
     return rows_of(plugin, [each for each in names if not each.startswith(INHERITED)])
 
 
-def common_settings(name: str) -> Iterator[Sequence[str]]:
-    """Yield the rows of the table of settings that every tap has."""
+def common_settings(name: str) -> Rows:
+    """Yield the rows of the table of settings that all taps share."""
     return rows_of(plugin_class(name), [each for each in COMMON if each != "api_url"])
 
 
-def rows_of(plugin: Any, names: Sequence[str]) -> Iterator[Sequence[str]]:
+def rows_of(plugin: Any, names: Sequence[str]) -> Rows:
     """Yield a row for each setting."""
     yield "setting", "meaning", "default"
-    yield "---", "---", "---"
     schema = plugin.config_jsonschema
     for name in names:
         setting = schema["properties"][name]
@@ -82,17 +140,17 @@ def rows_of(plugin: Any, names: Sequence[str]) -> Iterator[Sequence[str]]:
             if holds
         ]
         default = setting.get("default")
+        text = str(default).lower() if isinstance(default, bool) else default
         yield (
             f"`{name}`" + (f" ({', '.join(marks)})" if marks else ""),
             setting.get("description", ""),
-            "" if default is None else f"`{str(default).lower() if default is True else default}`",
+            "" if default is None else f"`{text}`",
         )
 
 
-def streams(name: str) -> Iterator[Sequence[str]]:
+def streams(name: str) -> Rows:
     """Yield the rows of the table of streams."""
     yield "stream", "one row is", "primary key", "replication key"
-    yield "---", "---", "---", "---"
     for stream in plugin_class(name).stream_types:
         inherited = stream.replication_key is Stream.replication_key
         replication = "" if inherited else f"`{stream.replication_key}`"
@@ -101,10 +159,9 @@ def streams(name: str) -> Iterator[Sequence[str]]:
         yield f"`{stream.name}`", row, code(stream.primary_keys), replication
 
 
-def personal_data(name: str) -> Iterator[Sequence[str]]:
-    """Yield the rows of the table of what is marked as personal data."""
+def personal_data(name: str) -> Rows:
+    """Yield the rows of the table of columns with personal data."""
     yield "stream", "personal data"
-    yield "---", "---"
     tap = plugin_class(name)
     for stream in tap.stream_types:
         properties = tap.schemas.get_schema(stream.name)["properties"]
@@ -113,32 +170,27 @@ def personal_data(name: str) -> Iterator[Sequence[str]]:
             yield f"`{stream.name}`", code(marked)
 
 
-def taps(_project: str) -> Iterator[Sequence[str]]:
+def taps(_project: str) -> Rows:
     """Yield the rows of the table of taps."""
-    yield "tap", "what it brings", "streams"
-    yield "---", "---", "---"
-    scripts = entry_points(group="console_scripts")
-    for name in sorted(each for each in scripts.names if each.startswith("tap-")):
-        tap = plugin_class(name)
-        page = f"docs/{name.removeprefix('tap-')}.md"
+    yield "tap", "data", "streams"
+    for tap in plugin_classes("extractors"):
         about = " ".join(tap.__doc__.split()).rstrip(".")
-        yield f"[`{name}`]({page})", about, code(each.name for each in tap.stream_types)
+        names = code(each.name for each in tap.stream_types)
+        yield f"[`{tap.name}`](docs/{vendor(tap)}.md)", about, names
 
 
-def types(_target: str) -> Iterator[Sequence[str]]:
+def types(_target: str) -> Rows:
     """Yield the rows of the table of types, a column for each warehouse."""
     found = own_adapters()
     yield "kind", *found
-    yield tuple("---" for _ in range(len(found) + 1))
     for kind in ColumnType:
         types = (each.types[kind].format(scale="s") for each in found.values())
         yield kind.value, *(f"`{type_}`" for type_ in types)
 
 
-def limits(_target: str) -> Iterator[Sequence[str]]:
-    """Yield the rows of the table of what suits each warehouse."""
-    yield "warehouse", "bytes of a name, at most", "`batch_max_bytes`"
-    yield "---", "---", "---"
+def limits(_target: str) -> Rows:
+    """Yield the rows of the table of each warehouse's limits."""
+    yield "warehouse", "longest name in bytes", "default of `batch_max_bytes`"
     for name, adapter in own_adapters().items():
         yield name, str(adapter.dialect.name_limit), f"{adapter.batch_bytes >> 20} MiB"
 

@@ -120,5 +120,24 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_in_the_index() -> None:
     index = PROJECT / "docs" / "README.md"
-    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", index.read_text()))
-    assert linked == {page.name for page in PAGES if page.parent.name == "docs"} - {index.name}
+    linked = {index.parent / link for link in re.findall(r"\]\(([\w/-]+\.md)\)", index.read_text())}
+    assert linked == {page for page in PAGES if index.parent in page.parents} - {index}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text())
+    missing = [
+        f"{target}#{anchor}"
+        for target, anchor in links
+        if anchor not in anchors((page.parent / target) if target else page)
+    ]
+    assert missing == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings} | set(
+        re.findall(r'<a name="([^"]+)"', page.read_text())
+    )

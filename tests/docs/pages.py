@@ -38,7 +38,7 @@ class Block:
 
 
 def pages() -> list[Path]:
-    return [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+    return [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> Iterator[Block]:
