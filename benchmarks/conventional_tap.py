@@ -1,4 +1,4 @@
-"""The taps that one would write on the SDK's defaults, to compare with: attributes, no tuning.
+"""Taps for comparison, written with the SDK's defaults: attributes and no tuning.
 
 Run as `conventional_tap.py VENDOR --config …`, with the configuration of the project's own tap.
 """
@@ -27,7 +27,7 @@ def columns(**types: Any) -> dict[str, Any]:
 
 
 class ConventionalStream(RESTStream[Any]):
-    """A stream straight from `RESTStream`."""
+    """A stream based on `RESTStream`."""
 
     @property
     @override
@@ -74,7 +74,7 @@ class Programs(AdtractionStream):
 
 
 class Products(AdtractionStream):
-    """The products of a feed; there need not be a sku."""
+    """The products of a feed, some without a sku."""
 
     name = "products"
     path = "/partner/products/feed/"
@@ -112,7 +112,7 @@ class Products(AdtractionStream):
 
 
 class Weeks(BaseAPIPaginator[date]):
-    """First days of windows of a week, until today."""
+    """The first days of weekly windows until today."""
 
     @override
     def get_next(self, response: Response) -> date | None:
@@ -184,7 +184,7 @@ class IgniteStream(ConventionalStream):
 
 
 class Visitors(IgniteStream):
-    """Hashed addresses of those who were there."""
+    """Hashed addresses of visitors."""
 
     name = "visitors"
     path = "/visitors"
@@ -242,7 +242,7 @@ class AudienceMembers(Visitors):
 
 
 class Customers(ConventionalStream):
-    """Attribution.io's customers, with all there is of them."""
+    """Attribution.io's customers with their timelines."""
 
     name = "customers"
     path = "/{public_key}/customers/{path_id}"
@@ -282,7 +282,7 @@ STREAMS: dict[str, tuple[type[ConventionalStream], ...]] = {
 
 
 class ConventionalTap(Tap):
-    """A tap for the vendor that the command line names first."""
+    """A tap for the first vendor on the command line."""
 
     name = "conventional-tap"
     config_jsonschema = th.PropertiesList(

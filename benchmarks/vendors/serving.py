@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own."""
+"""The sandbox in a separate process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Served:
-    """A vendor of a sandbox that is being served.
+    """A vendor of a running sandbox.
 
     Attributes:
         credentials: what opens it, by name.
@@ -34,12 +34,12 @@ class Served:
 
     @cached_property
     def truth(self) -> Any:
-        """All that the vendor has."""
+        """All data of the vendor."""
         return self._ask(f"truth/{self.name}")
 
     @property
     def statuses(self) -> list[int | None]:
-        """What was answered to each request so far."""
+        """The requests so far, with the status of each answer."""
         return [each["status"] for each in self._ask("requests")[self.name]]
 
     def _ask(self, path: str) -> Any:
@@ -51,7 +51,7 @@ class Served:
 
 @contextmanager
 def serve(vendor: str, options: list[str]) -> Iterator[Served]:
-    """Serve a sandbox that was given some options; yield one of its vendors."""
+    """Serve a sandbox with some options; yield one of its vendors."""
     today = datetime.now(UTC).date()
     process = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-m", "attribution_elt.sandbox", f"--today={today}", *options],

@@ -287,6 +287,7 @@ def ihc(sandbox: Sandbox, folder: Path) -> Bench:
             )
         ],
         setting="api_key",
+        volatile=frozenset({"computed_at"}),
     )
 
 

@@ -34,7 +34,7 @@ from tests.taps.tap_ihc import helpers as ihc
 
 DAYS = 20
 """Days with data."""
-UNKNOWN_TO_VENDORS = {"reason", "window_start"}
+UNKNOWN_TO_VENDORS = {"reason", "window_start", "computed_at", "parameters"}
 """Columns that the tap adds and that the vendors' truth does not contain."""
 
 Key = tuple[Any, ...]
