@@ -63,7 +63,7 @@ def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:
     except TapError as error:
         yield Probe(Finding(extractor.name, problems=[str(error)]))
         return
-    clients = extractor.tap(config={**extractor.settings, **IMPATIENT}).clients
+    clients = extractor.tap(config={**extractor.settings, **IMPATIENT}).run.clients
     for account, client in clients.items():
         found = Finding(extractor.name, account if len(clients) > 1 else "")
         if account in reaches:

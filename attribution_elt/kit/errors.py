@@ -53,17 +53,3 @@ class OverloadedError(UnitError):
 
 class UnreachableError(UnitError):
     """No connection to the vendor came about: no other request can succeed either."""
-
-
-class RetryableError(Exception):
-    """One try of a request failed in a way that another try may mend.
-
-    `then` is what it comes to when the last try has failed too.
-    """
-
-    def __init__(
-        self, reason: str, *, status: int | None = None, then: type[UnitError] = UnitError
-    ) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.then = then

@@ -1,18 +1,25 @@
-"""Walks a vendor's units in order and feeds one or more streams from each answer."""
+"""Reads a vendor's units in order and feeds one or more streams from each answer."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import ClassVar, Generic, TypeVar
 
+from singer_sdk import Stream
+
+from attribution_elt.core.errors import in_a_line
+from attribution_elt.kit.claims import Claim
 from attribution_elt.kit.errors import CredentialsError, TapError, UnitError, UnreachableError
-from attribution_elt.kit.events import Progress
 from attribution_elt.kit.fanout import LOOKAHEAD, fan_out
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.progress import Progress
+from attribution_elt.kit.run import Run
+from attribution_elt.kit.stream import VendorStream
 
-if TYPE_CHECKING:
-    from attribution_elt.kit.tap import VendorStream, VendorTap
-
+Account = TypeVar("Account", bound=Client)
+"""The class of the clients."""
 Unit = TypeVar("Unit")
 Answer = TypeVar("Answer")
 
@@ -20,18 +27,21 @@ MOST_FAILURES = 20
 """Units that may fail one after another before the vendor counts as down."""
 
 
-class Reader(ABC, Generic[Unit, Answer]):
-    """One walk over units: what to ask for, what to emit of it, when it is complete.
+class Reader(ABC, Generic[Account, Unit, Answer]):
+    """Reads units: what to ask for, what to emit of an answer, what is complete afterwards.
 
     A unit is what is read again if a run is interrupted: a window, a website, a feed, a
-    customer. One that fails for good is told and tried again by the next run; the others go on.
+    customer. A unit that fails for good is reported, and the next run reads it again; the other
+    units go on.
 
     Args:
-        tap: the tap that this walk is for.
-        streams: its selected streams that this reader feeds, by name.
+        run: the run that this reader belongs to.
+        streams: its selected streams that this reader feeds.
 
     Attributes:
-        total: how many units there are, once `units` knows.
+        streams: the streams by name.
+        total: how many units there are, once `units` has found out.
+        has_failures: whether any unit has failed.
     """
 
     lookahead: ClassVar[int] = LOOKAHEAD
@@ -39,10 +49,12 @@ class Reader(ABC, Generic[Unit, Answer]):
     requests_each: int = 1
     """Requests that a unit takes, if all goes well."""
 
-    def __init__(self, tap: VendorTap, streams: Sequence[VendorStream]) -> None:
-        self.tap = tap
+    def __init__(self, run: Run[Account], streams: Sequence[VendorStream]) -> None:
+        self.run = run
         self.streams = {stream.name: stream for stream in streams}
         self.total: int | None = None
+        self.has_failures = False
+        self._in_a_row = 0
 
     @property
     def testing(self) -> bool:
@@ -51,12 +63,12 @@ class Reader(ABC, Generic[Unit, Answer]):
 
     @property
     def width(self) -> int:
-        """Requests in flight at once, at most."""
-        return int(self.tap.config["max_concurrent_requests"])
+        """The largest number of requests in flight at once."""
+        return int(self.run.config["max_concurrent_requests"])
 
     @property
     def test_satisfied(self) -> bool:
-        """Whether a connection test has seen enough."""
+        """Whether a connection test has a record of each stream."""
         return self.testing and not any(stream.wants_more for stream in self.streams.values())
 
     @abstractmethod
@@ -65,10 +77,10 @@ class Reader(ABC, Generic[Unit, Answer]):
 
     @abstractmethod
     def fetch(self, unit: Unit) -> Answer:
-        """Ask the vendor. Runs in a thread of its own: it reads nothing but its unit.
+        """Ask the vendor. Runs in a thread of its own, so it uses nothing but its unit.
 
         Raises:
-            UnitError: the vendor will not give it.
+            UnitError: the vendor does not answer with the unit.
         """
 
     @abstractmethod
@@ -83,44 +95,59 @@ class Reader(ABC, Generic[Unit, Answer]):
     def on_complete(self, unit: Unit) -> None:
         """Move bookmarks: every record of the unit, and of all before it, has been written."""
 
+    def claims(self, unit: Unit, answer: Answer) -> Iterable[Claim]:
+        """Return what the streams of this reader have been delivered completely with a unit.
+
+        Called after `on_complete`, only for a unit without any error; the answer may be closed.
+        """
+        del unit, answer
+        return ()
+
+    def closing_claims(self) -> Iterable[Claim]:
+        """Return what has been delivered completely with all units together.
+
+        Called after the last unit. Make no claim that a failed unit could belie:
+        `has_failures` tells whether any unit failed.
+        """
+        return ()
+
     def is_request(self, unit: Unit) -> bool:
         """Tell whether a unit is one of the `total`: one that the vendor is asked for."""
         del unit
         return True
 
     def on_failure(self, unit: Unit, error: UnitError) -> None:
-        """Take note that a unit failed for good."""
+        """Record that a unit failed for good."""
         del unit
+        self.has_failures = True
         error.streams = tuple(dict.fromkeys((*error.streams, *self.streams)))
-        if error not in self.tap.failures:
-            self.tap.failures.append(error)
-
-    def take_keyless_errors(self) -> Iterator[str]:
-        """Yield what is to be said of rows that could not be written, since this was asked last."""
-        for stream in self.streams.values():
-            if stream.keyless:
-                keys = ", ".join(stream.primary_keys)
-                yield f"{stream.name}: {stream.keyless} rows without a usable key ({keys})"
-                stream.keyless = 0
+        if error not in self.run.failures:
+            self.run.failures.append(error)
 
     def _emitted(self, unit: Unit, answer: Answer) -> list[UnitError]:
-        """Write the records of an answer; return what is to be said of those that could not be."""
-        errors, faults = list(self.missing_parts(answer)), []
+        """Write the records of an answer; return why parts of the unit could not be written."""
+        errors = list(self.missing_parts(answer))
         try:
             self.emit(unit, answer)
-        except RecursionError:  # it could be decoded, further from the limit than this is
-            faults.append(f"{', '.join(self.streams)}: a value is nested too deeply")
-        except (
-            UnitError
-        ) as error:  # of a later page, which is requested when the one before is read
+        except RecursionError:  # the parser goes deeper than the conversion of a record
+            errors.append(UnitError(f"{', '.join(self.streams)}: a value is nested too deeply"))
+        except ValueError as error:  # such as a number of more digits than Python reads
+            reason = f"{', '.join(self.streams)}: a value cannot be read: {in_a_line(error)}"
+            errors.append(UnitError(reason))
+        except UnitError as error:  # a later page is requested when those before it are read
             errors.append(error)
         for stream in self.streams.values():
             stream.count()
-        if faults := [*faults, *self.take_keyless_errors()]:
-            errors.append(UnitError("; ".join(faults)))
         return errors
 
-    def run(self) -> None:
+    def begin(self, leader: Stream | None) -> None:
+        """Write the SCHEMA messages of all streams but the leader, whose message is written."""
+        for stream in self.streams.values():
+            stream.remember_personal_data()
+            if stream is not leader:
+                stream.write_schema()
+
+    def read(self) -> None:
         """Read every unit.
 
         Raises:
@@ -128,32 +155,45 @@ class Reader(ABC, Generic[Unit, Answer]):
             UnreachableError: no connection to the vendor comes about.
             TapError: so many units failed in a row that the vendor counts as down.
         """
-        in_a_row = 0
-        progress = Progress(self.tap, list(self.streams.values()))
+        progress = Progress(self.run.logger, list(self.streams.values()))
         for unit, future in fan_out(self.units(), self.fetch, self.width, self.lookahead):
             if self.is_request(unit):
                 progress.step(self.total)
-            try:
-                answer = future.result()
-            except UnitError as error:
-                if isinstance(error, CredentialsError) and len(self.tap.clients) == 1:
-                    raise
-                if self.testing or isinstance(error, UnreachableError):
-                    raise
-                self.on_failure(unit, error)
-                in_a_row = in_a_row + error.parts if error.outage else 0
-                if in_a_row >= MOST_FAILURES:
-                    raise TapError(f"gave up after {in_a_row} failures in a row") from None
-                continue
-            in_a_row = 0
-            errors = self._emitted(unit, answer)
+            self._take(unit, future)
             if self.test_satisfied:
                 return
-            for each in errors:
-                self.on_failure(unit, each)
-            if errors:
-                continue
+        self._write_state(self.closing_claims())
+        progress.log(self.total)
+        self.run.writer.flush()
+
+    def _take(self, unit: Unit, future: Future[Answer]) -> None:
+        """Write what came of a unit, or record its failure."""
+        try:
+            answer = future.result()
+        except UnitError as error:
+            is_last = isinstance(error, CredentialsError) and len(self.run.clients) == 1
+            if is_last or self.testing or isinstance(error, UnreachableError):
+                raise
+            self.on_failure(unit, error)
+            self._in_a_row = self._in_a_row + error.parts if error.outage else 0
+            if self._in_a_row >= MOST_FAILURES:
+                raise TapError(f"gave up after {self._in_a_row} failures in a row") from None
+            return
+        self._in_a_row = 0
+        errors = self._emitted(unit, answer)
+        if self.test_satisfied:
+            return
+        for each in errors:
+            self.on_failure(unit, each)
+        if not errors:
             self.on_complete(unit)
-            self.tap.write_state()
-        progress.tell(self.total)
-        self.tap.writer.flush()
+            self._write_state(self.claims(unit, answer))
+
+    def _write_state(self, claims: Iterable[Claim]) -> None:
+        """Write the state with claims; claims of streams that are not selected are left out."""
+        made = [
+            self.streams[claim.stream].delivered(claim)
+            for claim in claims
+            if claim.stream in self.streams and not self.testing
+        ]
+        self.run.write_state([each for each in made if each is not None])

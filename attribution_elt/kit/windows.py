@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from attribution_elt.core.dates import day_of
-
-if TYPE_CHECKING:
-    from attribution_elt.kit.tap import VendorStream
+from attribution_elt.kit.stream import VendorStream
 
 
 @dataclass(frozen=True, slots=True)

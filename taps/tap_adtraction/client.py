@@ -8,8 +8,11 @@ from typing import Any
 
 from typing_extensions import override
 
-from attribution_elt.kit.errors import RetryableError, UnitError
-from attribution_elt.kit.http.client import Client, Request, quoted
+from attribution_elt.kit.errors import UnitError
+from attribution_elt.kit.http.auth import HeaderAuth, QueryAuth
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.judging import Verdict, quoted
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 
 PROGRAMS = "partner/programs/"
@@ -26,18 +29,11 @@ class AdtractionClient(Client):
 
     def __init__(self, config: Mapping[str, Any], credential: str) -> None:
         self.credential = credential
-        super().__init__(config)
-        self._token: str = config[credential]
-        self._in_query = config["auth_location"] == "query"
+        token: str = config[credential]
+        in_query = config["auth_location"] == "query"
+        auth = QueryAuth({"token": token}) if in_query else HeaderAuth({"X-Token": token})
+        super().__init__(config, auth=auth)
         self._markets: list[str] = config.get("markets") or []
-
-    @override
-    def auth_headers(self) -> dict[str, str]:
-        return {} if self._in_query else {"X-Token": self._token}
-
-    @override
-    def auth_params(self) -> dict[str, str]:
-        return {"token": self._token} if self._in_query else {}
 
     @override
     def credentials_request(self) -> Request:
@@ -49,28 +45,29 @@ class AdtractionClient(Client):
         return Request(PROGRAMS, "credentials", method="POST", body=body, quota="programs")
 
     @override
-    def validate(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
         """Accept a message object with status 200 as an empty list; raise other statuses."""
         answer = body.document if isinstance(body.document, dict) else {}
         message = quoted(str(answer.get("message", "")))
         status = _whole(answer.get("status", HTTPStatus.OK))
         if status is not None and status >= HTTPStatus.BAD_REQUEST:
-            raise self._error(request, status, message)
+            return self._verdict(request, status, message)
         if not body.is_array and (status is None or "message" not in answer):
-            raise RetryableError("the response is neither a list nor a message")
+            return Verdict("the response is neither a list nor a message")
         expected = _whole(body.headers.get("count"))
         paged = _whole(answer.get("pageSize"))
         if request.quota == "feed" and not paged and expected not in {None, body.count}:
             reason = f"{body.count} rows arrived, but the header `count` is {expected}"
-            raise UnitError(self.describe(request, reason))
+            return Verdict(reason, retry=False)
+        return None
 
-    def _error(self, request: Request, status: int, message: str) -> Exception:
+    def _verdict(self, request: Request, status: int, message: str) -> Verdict:
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return self.credentials_error(request, f"answered {status}", status=status)
+            raise self.credentials_error(request, f"answered {status}", status=status)
         reason = f"answered {status}: {message}"
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return RetryableError(reason, status=status)
-        return UnitError(self.describe(request, reason), status=status)
+            return Verdict(reason, status)
+        return Verdict(reason, status, retry=False)
 
 
 class Pages:

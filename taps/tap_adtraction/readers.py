@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
 
+from singer_sdk import Tap
+from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.core.dates import instant, now_text
 from attribution_elt.kit.errors import UnitError
-from attribution_elt.kit.http.client import Request
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.reader import Reader, Unit
 from attribution_elt.kit.records.keys import UniqueKeys, first_text, text_hash
 from attribution_elt.kit.records.shaper import integer, timestamp
-from attribution_elt.kit.tap import VendorStream, VendorTap
-from tap_adtraction.client import CHANNELS, PROGRAMS, Pages
+from attribution_elt.kit.run import Run
+from attribution_elt.kit.stream import VendorStream
+from tap_adtraction.client import CHANNELS, PROGRAMS, AdtractionClient, Pages
 
 DOCUMENTED = {"approvalStatus": (0, 1, 2), "status": (0, 3)}
 """Values that a request may filter by; programs can have others, such as 3, not applied."""
 
 
-class AdtractionReader(Reader[Unit, Pages]):
+class AdtractionReader(Reader[AdtractionClient, Unit, Pages]):
     """A reader of one of the account's two tokens.
 
     Attributes:
@@ -31,9 +34,9 @@ class AdtractionReader(Reader[Unit, Pages]):
 
     credential: ClassVar[str] = "partner_token"
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
-        self.client = tap.clients[self.credential]
+    def __init__(self, run: Run[AdtractionClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
+        self.client = run.clients[self.credential]
 
     def write(self, stream: str, row: Any, **context: Any) -> None:
         """Write a row, if its stream is selected and fed by this reader."""
@@ -73,14 +76,14 @@ class Programs(AdtractionReader[ProgramList]):
         incomplete: whether a list failed, or had a program or feed without a usable id.
     """
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
-        self._ids = set(tap.config.get("program_ids") or ())
+    def __init__(self, run: Run[AdtractionClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
+        self._ids = set(run.config.get("program_ids") or ())
         self._filters = {
-            "approvalStatus": tap.config.get("approval_status"),
-            "status": tap.config.get("program_status"),
+            "approvalStatus": run.config.get("approval_status"),
+            "status": run.config.get("program_status"),
         }
-        self._requests_feed_info = bool(tap.config["feed_info"])
+        self._requests_feed_info = bool(run.config["feed_info"])
         self.feeds: dict[str, ProductFeed] = {}
         self.programs: dict[int, dict[int, list[Any]]] = {}
         self.incomplete = False
@@ -88,13 +91,13 @@ class Programs(AdtractionReader[ProgramList]):
     @property
     @override
     def test_satisfied(self) -> bool:
-        wants_feeds = self.tap.streams["products"].selected and not self.feeds
+        wants_feeds = self.run.streams["products"].selected and not self.feeds
         return super().test_satisfied and not wants_feeds
 
     @override
     def units(self) -> Iterator[ProgramList]:
-        channel_ids = dict.fromkeys(self.tap.config.get("channel_ids") or [0])
-        markets = dict.fromkeys(self.tap.config["markets"])
+        channel_ids = dict.fromkeys(self.run.config.get("channel_ids") or [0])
+        markets = dict.fromkeys(self.run.config["markets"])
         self.total = len(markets) * len(channel_ids)
         for market, channel_id in product(markets, channel_ids):
             yield ProgramList(market, channel_id)
@@ -181,7 +184,7 @@ class Programs(AdtractionReader[ProgramList]):
 
     def _report_unusable(self) -> None:
         self.incomplete = True
-        self.tap.warn_once(
+        self.run.warn_once(
             "programs or feeds without a usable id: the products of such feeds cannot be read"
         )
 
@@ -191,11 +194,11 @@ class Programs(AdtractionReader[ProgramList]):
         self.incomplete = True
 
     @override
-    def run(self) -> None:
-        super().run()
-        details = ProgramDetails(self.tap, self)
+    def read(self) -> None:
+        super().read()
+        details = ProgramDetails(self.run, self)
         if not self.test_satisfied:
-            details.run()
+            details.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,17 +213,17 @@ class ProgramDetails(AdtractionReader[ProgramDetail]):
     """Requests what program lists do not include, where the settings ask for it.
 
     Args:
-        tap: the tap.
+        run: the run.
         listed: the reader of the program lists, when it has finished.
     """
 
-    def __init__(self, tap: VendorTap, listed: Programs) -> None:
-        super().__init__(tap, list(listed.streams.values()))
+    def __init__(self, run: Run[AdtractionClient], listed: Programs) -> None:
+        super().__init__(run, list(listed.streams.values()))
         self._listed = listed
 
     @override
     def units(self) -> Iterator[ProgramDetail]:
-        config, selected = self.tap.config, self.tap.streams
+        config, selected = self.run.config, self.run.streams
         programs, units = self._listed.programs, []
         if config["standard_commissions"] and "commissions" in self.streams:
             ids = dict.fromkeys(id_ for listed in programs.values() for id_ in listed)
@@ -263,16 +266,16 @@ class ProgramDetails(AdtractionReader[ProgramDetail]):
 class ProductFeeds(AdtractionReader[ProductFeed]):
     """Downloads the product feeds that are newer than their bookmarks."""
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
+    def __init__(self, run: Run[AdtractionClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
         self._options = {
-            "setEpi": tap.config.get("feed_set_epi"),
-            "gt": tap.config.get("feed_google_ads"),
+            "setEpi": run.config.get("feed_set_epi"),
+            "gt": run.config.get("feed_google_ads"),
         }
 
     @override
     def units(self) -> Iterator[ProductFeed]:
-        programs = self.tap.read(Programs)
+        programs = self.run.read(Programs)
         bookmarks = self.streams["products"].units
         if not programs.incomplete and not self.testing:
             for gone in bookmarks.keys() - programs.feeds.keys():
@@ -384,8 +387,8 @@ class ProductStream(VendorStream):
     replication_key = "feed_last_updated"
     reader = ProductFeeds
 
-    def __init__(self, tap: VendorTap) -> None:
-        super().__init__(tap)
+    def __init__(self, tap: Tap, run: Run[Any], schemas: SchemaDirectory) -> None:
+        super().__init__(tap, run, schemas)
         self.selected_by_default = bool(self.config.get("channel_ids"))
 
 

@@ -10,13 +10,13 @@ from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.kit import settings
-from attribution_elt.kit.http.client import Client
-from attribution_elt.kit.tap import VendorStream, VendorTap, declared_in
+from attribution_elt.kit.stream import VendorStream, declared_in
+from attribution_elt.kit.tap import VendorTap
 from tap_adtraction import readers
 from tap_adtraction.client import AdtractionClient
 
 
-class TapAdtraction(VendorTap):
+class TapAdtraction(VendorTap[AdtractionClient]):
     """Affiliate programs, commissions, product feeds and channels of Adtraction (API v3)."""
 
     name = "tap-adtraction"
@@ -111,7 +111,7 @@ class TapAdtraction(VendorTap):
     ).to_dict()
 
     @override
-    def make_clients(self) -> dict[str, Client]:
+    def make_clients(self) -> dict[str, AdtractionClient]:
         return {
             name: AdtractionClient(self.config, name)
             for name in self.credentials
@@ -120,12 +120,12 @@ class TapAdtraction(VendorTap):
 
     @override
     def discover_streams(self) -> Sequence[VendorStream]:
-        return [
-            stream_type(self)
+        return self.streams_of(
+            stream_type
             for stream_type in self.stream_types
             if issubclass(stream_type.reader, readers.AdtractionReader)
             and self.config.get(stream_type.reader.credential)
-        ]
+        )
 
     @override
     def setting_errors(self) -> Iterable[str]:

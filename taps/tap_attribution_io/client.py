@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from attribution_elt.kit.errors import RetryableError
-from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.auth import QueryAuth
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.judging import Verdict
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 
 ACCOUNT = "project"
@@ -28,13 +30,8 @@ class AttributionClient(Client):
     logs_vendor_errors = False  # its message may repeat the client id, which may be an address
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(config)
+        super().__init__(config, auth=QueryAuth({"secret": config["secret"]}))
         self._public_key = quote(config["public_key"], safe="")
-        self._secret: str = config["secret"]
-
-    @override
-    def auth_params(self) -> dict[str, str]:
-        return {"secret": self._secret}
 
     @override
     def credentials_request(self) -> Request:
@@ -46,8 +43,8 @@ class AttributionClient(Client):
         return f"{self._public_key}/customers/{quote(client_id, safe='')}"
 
     @override
-    def validate(self, body: JsonResponse, request: Request) -> None:
-        if not isinstance(body.document, dict) or not isinstance(
-            body.document.get("customer"), dict
-        ):
-            raise RetryableError("the response has no customer")
+    def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
+        document = body.document if isinstance(body.document, dict) else {}
+        if isinstance(document.get("customer"), dict):
+            return None
+        return Verdict("the response has no customer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain, islice
@@ -14,10 +14,11 @@ from typing_extensions import override
 
 from attribution_elt.core.dates import instant, now_text
 from attribution_elt.kit.errors import UnitError
-from attribution_elt.kit.http.client import Request
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.tap import VendorStream, VendorTap
+from attribution_elt.kit.run import Run
+from attribution_elt.kit.stream import VendorStream
 from tap_attribution_io.client import ACCOUNT, AttributionClient
 from tap_attribution_io.customer_ids import CustomerOrder, client_ids
 
@@ -52,7 +53,7 @@ class Customer:
     client_id: str = ""
 
 
-class Customers(Reader[Customer, JsonResponse | None]):
+class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
     """Requests each customer once, with only the flags that the selected streams need.
 
     The state of each stream has the progress of the run (`after`, `order`, `started`,
@@ -61,17 +62,15 @@ class Customers(Reader[Customer, JsonResponse | None]):
 
     lookahead = 1  # after an interruption only the customers in flight are requested again
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
-        client = tap.clients[ACCOUNT]
-        assert isinstance(client, AttributionClient)  # noqa: S101 - narrows the type
-        self._client = client
+    def __init__(self, run: Run[AttributionClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
+        self._client = run.clients[ACCOUNT]
         self._flags = {
             flag: "true" for flag, needed_by in FLAGS.items() if needed_by & self.streams.keys()
         }
         self._unknown: list[str] = []
         self._unknown_count = 0
-        self._order = CustomerOrder(tap.config["secret"])
+        self._order = CustomerOrder(run.config["secret"])
         states = [stream.stream_state for stream in streams]
         # with another key the places of the interrupted run mean nothing
         self._resumes = bool(states) and all(
@@ -87,10 +86,10 @@ class Customers(Reader[Customer, JsonResponse | None]):
     def units(self) -> Iterator[Customer]:
         completed = [each.stream_state.get("completed") for each in self.streams.values()]
         since = min(map(str, completed)) if all(completed) else "1970-01-01T00:00:00Z"
-        ids = self._order.sorted(client_ids(self.tap.config, instant(since)))
+        ids = self._order.sorted(client_ids(self.run.config, instant(since)))
         if ids.unusable:
-            self.tap.warn_once(f"customers that no URL can name, not requested: {ids.unusable}")
-        self.tap.logger.info(
+            self.run.warn_once(f"customers that no URL can name, not requested: {ids.unusable}")
+        self.run.logger.info(
             "%d customers%s", len(ids), ", resuming an interrupted run" if self._resumes else ""
         )
         self.total = ids.count_after(self._after)
@@ -148,7 +147,7 @@ class Customers(Reader[Customer, JsonResponse | None]):
 
     def _name(self, unit: Customer) -> str:
         """Return the customer's name in logs: a hash if it is an address or personal data."""
-        return self._order.public_name(unit.client_id, masked=self.tap.personal_data.active)
+        return self._order.public_name(unit.client_id, masked=self.run.personal_data.active)
 
     def _count_unknown(self, unit: Customer) -> None:
         if unit.client_id:
@@ -159,7 +158,7 @@ class Customers(Reader[Customer, JsonResponse | None]):
     def _report_unknown(self) -> None:
         if self._unknown:
             more = self._unknown_count - len(self._unknown)
-            self.tap.logger.warning(
+            self.run.logger.warning(
                 "%d customers are unknown to Attribution.io: %s%s",
                 self._unknown_count,
                 ", ".join(self._unknown),

@@ -11,16 +11,16 @@ from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.kit import settings
-from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.row_source import READERS
-from attribution_elt.kit.tap import VendorTap, declared_in
+from attribution_elt.kit.stream import declared_in
+from attribution_elt.kit.tap import VendorTap
 from tap_attribution_io import readers
 from tap_attribution_io.client import ACCOUNT, AttributionClient
 
 FILES = (".txt", *READERS)
 
 
-class TapAttributionIo(VendorTap):
+class TapAttributionIo(VendorTap[AttributionClient]):
     """Customers of Attribution.io with their events, touchpoints and attribution results."""
 
     name = "tap-attribution-io"
@@ -78,7 +78,7 @@ class TapAttributionIo(VendorTap):
     ).to_dict()
 
     @override
-    def make_clients(self) -> dict[str, Client]:
+    def make_clients(self) -> dict[str, AttributionClient]:
         return {ACCOUNT: AttributionClient(self.config)}
 
     @override

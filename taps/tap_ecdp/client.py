@@ -7,8 +7,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from attribution_elt.kit.errors import RetryableError
-from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.auth import HeaderAuth
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.judging import Verdict
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 
 ACCOUNT = "business unit"
@@ -24,12 +26,7 @@ class EcdpClient(Client):
     known_members = ()
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(config)
-        self._api_key: str = config["api_key"]
-
-    @override
-    def auth_headers(self) -> dict[str, str]:
-        return {"x-api-key": self._api_key}
+        super().__init__(config, auth=HeaderAuth({"x-api-key": config["api_key"]}))
 
     @override
     def credentials_request(self) -> Request:
@@ -37,6 +34,5 @@ class EcdpClient(Client):
         return Request(PATH, "credentials", params=days)
 
     @override
-    def validate(self, body: JsonResponse, request: Request) -> None:
-        if not body.is_array:
-            raise RetryableError("the response has no list of orders")
+    def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
+        return None if body.is_array else Verdict("the response has no list of orders")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from itertools import product
@@ -18,27 +18,28 @@ from attribution_elt.kit.errors import (
     UnitError,
     UnreachableError,
 )
-from attribution_elt.kit.http.client import Request
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.tap import VendorStream, VendorTap
+from attribution_elt.kit.run import Run
+from attribution_elt.kit.stream import VendorStream
 from attribution_elt.kit.windows import Window, bookmark_day, windows
-from tap_ecdp.client import ACCOUNT, PATH
+from tap_ecdp.client import ACCOUNT, PATH, EcdpClient
 
 Part: TypeAlias = JsonResponse | UnitError
 """Orders of some days of a window (with lines if selected), or the error of those days."""
 
 
-class OrderReport(Reader[Window, list[Part]]):
+class OrderReport(Reader[EcdpClient, Window, list[Part]]):
     """Reads the report in windows of days.
 
     If some days of a window fail, the orders of its other days are still written.
     """
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
-        config = tap.config
-        self._client = tap.clients[ACCOUNT]
+    def __init__(self, run: Run[EcdpClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
+        config = run.config
+        self._client = run.clients[ACCOUNT]
         self._incomplete = False
         self._context = {"reporting_currency": config.get("reporting_currency")}
         # without a filter there is one request: listing the known channels would miss new ones
@@ -52,7 +53,7 @@ class OrderReport(Reader[Window, list[Part]]):
 
     @override
     def units(self) -> Iterator[Window]:
-        config = self.tap.config
+        config = self.run.config
         today = datetime.now(UTC).date()
         last = min(day_of(config["end_date"]), today) if config.get("end_date") else today
         lookback = timedelta(days=config["lookback_days"])
@@ -93,7 +94,7 @@ class OrderReport(Reader[Window, list[Part]]):
             if window.days == 1 or not isinstance(error, OverloadedError):
                 yield error
                 return
-            self.tap.logger.warning("%s; requesting the two halves instead", error)
+            self.run.logger.warning("%s; requesting the two halves instead", error)
             for half in window.halves():
                 yield from self._fetch_window(half, filters)
 

@@ -11,14 +11,14 @@ from typing_extensions import override
 
 from attribution_elt.core.dates import day_of
 from attribution_elt.kit import settings
-from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.settings import MOST_DAYS
-from attribution_elt.kit.tap import VendorTap, declared_in
+from attribution_elt.kit.stream import declared_in
+from attribution_elt.kit.tap import VendorTap
 from tap_ecdp import readers
 from tap_ecdp.client import ACCOUNT, EcdpClient
 
 
-class TapEcdp(VendorTap):
+class TapEcdp(VendorTap[EcdpClient]):
     """Orders that ECDP (ExpertSender CDP) attributed to messages, and their product lines."""
 
     name = "tap-ecdp"
@@ -87,7 +87,7 @@ class TapEcdp(VendorTap):
     ).to_dict()
 
     @override
-    def make_clients(self) -> dict[str, Client]:
+    def make_clients(self) -> dict[str, EcdpClient]:
         return {ACCOUNT: EcdpClient(self.config)}
 
     @override

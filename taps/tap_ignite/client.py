@@ -7,8 +7,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from attribution_elt.kit.errors import RetryableError
-from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.auth import QueryAuth
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.judging import Verdict
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 
 
@@ -20,25 +22,21 @@ class IgniteClient(Client):
     large_lists = ("sales", "matched_sales")
 
     def __init__(self, config: Mapping[str, Any], name: str, token: str, secret: str) -> None:
-        super().__init__(config, account=name)
-        self._credentials = {"token": token, "secret": secret}
-
-    @override
-    def auth_params(self) -> dict[str, str]:
-        return self._credentials
+        super().__init__(config, auth=QueryAuth({"token": token, "secret": secret}), account=name)
 
     @override
     def credentials_request(self) -> Request:
         return Request("audience_groups", "credentials")  # a short list: groups are made by hand
 
     @override
-    def validate(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
         document = body.document if isinstance(body.document, dict) else {}
         if request.path == "sales":
             if not body.lists:
-                raise RetryableError("the response has no list of sales")
+                return Verdict("the response has no list of sales")
         elif request.path.startswith("locations/"):
             if document.get("id") is None:
-                raise RetryableError("the response has no location")
+                return Verdict("the response has no location")
         elif not body.is_array:
-            raise RetryableError("the response is not a list")
+            return Verdict("the response is not a list")
+        return None

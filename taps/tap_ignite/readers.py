@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.records.keys import UniqueKeys, first_text, row_hash
-from attribution_elt.kit.tap import VendorStream
+from attribution_elt.kit.stream import VendorStream
 from tap_ignite.snapshot import (
     FailedDetails,
     ListReader,
@@ -133,7 +133,7 @@ class SalesSummary(Snapshot):
     @override
     def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
         for name in body.document:
-            self.tap.warn_once(f"property {name!r} of the response of /sales is not in any stream")
+            self.run.warn_once(f"property {name!r} of the response of /sales is not in any stream")
         for name, stream in self.streams.items():
             seen: Counter[str] = Counter()
             for row in body.rows(name):

@@ -14,10 +14,12 @@ from typing_extensions import override
 
 from attribution_elt.core.dates import day_of
 from attribution_elt.kit.errors import CredentialsError, UnitError
-from attribution_elt.kit.http.client import Request
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.tap import VendorStream, VendorTap
+from attribution_elt.kit.run import Run
+from attribution_elt.kit.stream import VendorStream
+from tap_ignite.client import IgniteClient
 
 LONGEST_DAYS = 59
 """Days of the longest window: the vendor silently answers 30 days if the window is over 60 days.
@@ -45,7 +47,7 @@ class SnapshotRequest:
     id: str = ""
 
 
-class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
+class Snapshot(Reader[IgniteClient, SnapshotRequest, JsonResponse | None]):
     """Reads an endpoint of each website.
 
     Each stream has a bookmark for each website: the day of the last complete run.
@@ -61,8 +63,8 @@ class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
     dated: ClassVar[bool] = True
     hashed: ClassVar[bool] = False
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
+    def __init__(self, run: Run[IgniteClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
         self.today = datetime.now(UTC).date()
         self.incomplete: set[str] = set()
 
@@ -78,7 +80,7 @@ class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
 
     def wanted(self, website: str) -> date:
         """Return the first day that a website's bookmarks ask for, however long ago."""
-        config = self.tap.config
+        config = self.run.config
         start = config.get("start_date")
         first = day_of(start) if start else self.today - timedelta(days=FIRST_DAYS)
         lookback = timedelta(days=config["lookback_days"])
@@ -95,7 +97,7 @@ class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
     def reachable(self, since: date, account: str) -> date:
         """Return a day, limited to the longest window; warn of the days that are lost."""
         if self.dated and since < self.earliest:
-            self.tap.warn_once(
+            self.run.warn_once(
                 f"the days {since}..{self.earliest - timedelta(days=1)} of {account} are no longer "
                 f"available: the vendor looks back {LONGEST_DAYS} days",
                 kind="days_lost",
@@ -104,8 +106,8 @@ class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
 
     @override
     def units(self) -> Iterator[SnapshotRequest]:
-        self.total = len(self.tap.clients) * len(self.algorithms)
-        for website in self.tap.clients:
+        self.total = len(self.run.clients) * len(self.algorithms)
+        for website in self.run.clients:
             since = self.since(website)
             yield from self.requests(website, since)
             yield SnapshotRequest(website, since)
@@ -118,7 +120,7 @@ class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
     @property
     def algorithms(self) -> Sequence[str | None]:
         """The hash algorithms to request, each once; only None if the endpoint has none."""
-        return list(dict.fromkeys(self.tap.config["hash_algorithms"])) if self.hashed else (None,)
+        return list(dict.fromkeys(self.run.config["hash_algorithms"])) if self.hashed else (None,)
 
     @override
     def is_request(self, unit: SnapshotRequest) -> bool:
@@ -128,7 +130,7 @@ class Snapshot(Reader[SnapshotRequest, JsonResponse | None]):
     def fetch(self, unit: SnapshotRequest) -> JsonResponse | None:
         if not unit.path:
             return None
-        return self.tap.clients[unit.website].fetch(
+        return self.run.clients[unit.website].fetch(
             Request(
                 unit.path,
                 unit.path + (f" by {unit.algorithm}" if unit.algorithm else ""),
@@ -185,20 +187,20 @@ class ListReader(Snapshot):
 
     details: ClassVar[str]
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
+    def __init__(self, run: Run[IgniteClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
         self.ids: dict[str, list[str]] = {}
 
     @property
     @override
     def windowed(self) -> Sequence[VendorStream]:
-        streams = [*self.streams.values(), self.tap.streams[self.details]]
+        streams = [*self.streams.values(), self.run.streams[self.details]]
         return [each for each in streams if isinstance(each, VendorStream) and each.selected]
 
     @property
     @override
     def test_satisfied(self) -> bool:
-        return super().test_satisfied and not self.tap.streams[self.details].selected
+        return super().test_satisfied and not self.run.streams[self.details].selected
 
     @override
     def write(self, unit: SnapshotRequest, body: JsonResponse) -> None:
@@ -207,7 +209,7 @@ class ListReader(Snapshot):
         ids = [str(each) for each in found if isinstance(each, (int, str))]
         ids = [each for each in ids if each not in {"", ".", ".."}]  # dots would be another path
         if len(ids) < body.count:
-            self.tap.warn_once(
+            self.run.warn_once(
                 f"{self.path}: entries without a usable id: their details cannot be read"
             )
         self.ids[unit.website] = [quote(each, safe="") for each in ids]
@@ -224,8 +226,8 @@ class DetailReader(Snapshot):
     listing: ClassVar[type[ListReader]]
     id_property: ClassVar[str] = "id"
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
+    def __init__(self, run: Run[IgniteClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
         self.listed: dict[str, list[str]] = {}
 
     def ids(self, website: str) -> Sequence[str]:
@@ -234,7 +236,7 @@ class DetailReader(Snapshot):
 
     @override
     def units(self) -> Iterator[SnapshotRequest]:
-        listing = self.tap.read(self.listing)
+        listing = self.run.read(self.listing)
         self.listed = listing.ids
         self.incomplete |= listing.incomplete
         ids = {website: list(dict.fromkeys(self.ids(website))) for website in self.listed}
@@ -262,7 +264,7 @@ class MemberReader(DetailReader):
 
     @override
     def wanted(self, website: str) -> date:
-        return self.today - timedelta(days=self.tap.config["snapshot_days"])
+        return self.today - timedelta(days=self.run.config["snapshot_days"])
 
 
 class FailedDetails(DetailReader):
@@ -275,8 +277,8 @@ class FailedDetails(DetailReader):
     """Failed ids that are kept. If more fail, the website keeps its bookmark, so that the state
     stays small."""
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
+    def __init__(self, run: Run[IgniteClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
         self._failed: defaultdict[str, list[str]] = defaultdict(list)
 
     @property

@@ -11,16 +11,16 @@ from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.kit import settings
-from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.settings import MOST_DAYS
-from attribution_elt.kit.tap import VendorStream, VendorTap, declared_in
+from attribution_elt.kit.stream import VendorStream, declared_in
+from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.windows import HistoryNeed
 from tap_ignite import readers
 from tap_ignite.client import IgniteClient
 from tap_ignite.snapshot import LONGEST_DAYS, Snapshot
 
 
-class TapIgnite(VendorTap):
+class TapIgnite(VendorTap[IgniteClient]):
     """Visitors, locations, audiences, inventory and sales of websites on Ignite."""
 
     name = "tap-ignite"
@@ -81,8 +81,8 @@ class TapIgnite(VendorTap):
     ).to_dict()
 
     @override
-    def make_clients(self) -> dict[str, Client]:
-        clients: dict[str, Client] = {}
+    def make_clients(self) -> dict[str, IgniteClient]:
+        clients: dict[str, IgniteClient] = {}
         for number, website in enumerate(self.config["websites"], 1):
             name = website.get("name") or f"website_{number}"
             clients[name] = IgniteClient(self.config, name, website["token"], website["secret"])
@@ -95,8 +95,10 @@ class TapIgnite(VendorTap):
             for stream in self.streams.values()
             if isinstance(stream, VendorStream) and stream.selected
         }
-        dated = [self.reader(kind) for kind in kinds if issubclass(kind, Snapshot) and kind.dated]
-        for website in self.clients:
+        dated = [
+            self.run.reader(kind) for kind in kinds if issubclass(kind, Snapshot) and kind.dated
+        ]
+        for website in self.run.clients:
             if dated:
                 wanted = min(each.wanted(website) for each in dated)
                 yield HistoryNeed(website, wanted, dated[0].earliest)

@@ -10,7 +10,8 @@ from attribution_elt.core.dates import now_text
 from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.records.shaper import timestamp
-from attribution_elt.kit.tap import VendorStream, VendorTap
+from attribution_elt.kit.run import Run
+from attribution_elt.kit.stream import VendorStream
 from tap_ihc.journeys import Session, Summary, moment_of
 
 Key = tuple[str, str]
@@ -34,18 +35,16 @@ class Accounting:
     """Writes the records of responses and refusals.
 
     Args:
-        tap: the tap.
+        run: the run.
         streams: its selected streams, by name.
         parameters: hash of everything but the sessions that credits depend on.
     """
 
-    def __init__(
-        self, tap: VendorTap, streams: Mapping[str, VendorStream], parameters: str
-    ) -> None:
-        self._tap = tap
+    def __init__(self, run: Run[Any], streams: Mapping[str, VendorStream], parameters: str) -> None:
+        self._run = run
         self._streams = streams
         self._parameters = parameters
-        self._type: str = tap.config["conv_type_id"]
+        self._type: str = run.config["conv_type_id"]
 
     def account(
         self,
@@ -72,7 +71,7 @@ class Accounting:
             key = (str(credit.get("conversion_id")), str(credit.get("session_id")))
             session = missing.pop(key, None)
             if session is None:
-                self._tap.warn_once("IHC returned credits of sessions that were not sent")
+                self._run.warn_once("IHC returned credits of sessions that were not sent")
             else:
                 self._credit(journeys[key[0]], session, credit, computed_at)
         refused = self._write_refusals(body, missing, journeys)
@@ -82,7 +81,7 @@ class Accounting:
             self.fail(journeys[conversion], session_id, reason)
         if lost:
             reason = f"IHC, {about}: {len(lost)} sessions are unaccounted for"
-            self._tap.failures.append(UnitError(reason))
+            self._run.failures.append(UnitError(reason))
         return Account(sent.keys() - {conversion for conversion, _ in lost}, refused)
 
     def _credit(
@@ -116,7 +115,7 @@ class Accounting:
             conversion, session = (trigger.get(name) for name in ("conversion_id", "session_id"))
             found = _journeys_of(conversion, session, missing)
             if not found:
-                self._tap.warn_once("IHC reports failures without naming a journey that was sent")
+                self._run.warn_once("IHC reports failures without naming a journey that was sent")
             for each in found:
                 reason, status = str(error.get("reason")), error.get("statusCode")
                 self.fail(journeys[each], session or "", reason, status)

@@ -7,8 +7,12 @@ from typing import Any
 
 from typing_extensions import override
 
-from attribution_elt.kit.errors import RetryableError, TapError, UnitError
-from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.errors import TapError, UnitError
+from attribution_elt.kit.http.auth import HeaderAuth
+from attribution_elt.kit.http.budget import RequestBudget
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.judging import Verdict
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 
 ACCOUNT = "service"
@@ -31,36 +35,20 @@ class IhcClient(Client):
     known_members = ("statusCode", "partialFailureErrors", "message")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(config)
-        self._api_key: str = config["api_key"]
-        self.requests_left: float = config.get("max_requests_per_run", float("inf"))
+        budget = RequestBudget(config.get("max_requests_per_run"), setting="max_requests_per_run")
+        auth = HeaderAuth({"x-api-key": config["api_key"]})
+        super().__init__(config, auth=auth, budget=budget)
 
     @override
-    def auth_headers(self) -> dict[str, str]:
-        return {"x-api-key": self._api_key}
-
-    @override
-    def _try(self, request: Request) -> JsonResponse:
-        """Count the try: it costs quota, unless the gateway throttles it."""
-        if self.requests_left < 1:
-            raise UnitError(self.describe(request, "not retried: max_requests_per_run is reached"))
-        self.requests_left -= 1
-        try:
-            return super()._try(request)
-        except RetryableError as error:
-            if error.status == 429:
-                self.requests_left += 1
-            raise
-
-    @override
-    def validate(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
         """Check the status in the body, which may differ from the HTTP status."""
         answer = body.document if isinstance(body.document, dict) else {}
         status = answer.get("statusCode", 200)
         if status in INVALID_INPUT:
             raise RefusedError(self.error_text(answer), status=status)
         if status not in (200, 206) or "value" not in body.lists:
-            raise RetryableError(f"the response has no credits, status {status}")
+            return Verdict(f"the response has no credits, status {status}")
+        return None
 
     @override
     def on_error(self, status: int, message: str) -> None:

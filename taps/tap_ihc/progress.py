@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from attribution_elt.core.dates import instant, now_text, rfc3339
-from attribution_elt.kit.tap import VendorStream
+from attribution_elt.kit.stream import VendorStream
 from tap_ihc.computed import START, Computed
 from tap_ihc.journeys import Summary
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ import msgspec
 from typing_extensions import override
 
 from attribution_elt.kit.errors import TapError, UnitError
-from attribution_elt.kit.http.client import Request
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
-from attribution_elt.kit.tap import VendorStream, VendorTap
+from attribution_elt.kit.run import Run
+from attribution_elt.kit.stream import VendorStream
 from tap_ihc.accounting import Accounting
 from tap_ihc.client import ACCOUNT, IhcClient, RefusedError
 from tap_ihc.journeys import Journeys, Session, Summary, rows_of
@@ -40,7 +41,7 @@ class Batch:
         return f"{len(self.journeys)} journeys of {self.group.sessions} sessions"
 
 
-class Credits(Reader[Batch, JsonResponse | RefusedError]):
+class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
     """Sends the journeys that have not been computed yet.
 
     A request costs quota. So the next request is sent when the credits of the last one are written
@@ -54,12 +55,10 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
     width = 1
     lookahead = 1
 
-    def __init__(self, tap: VendorTap, streams: list[VendorStream]) -> None:
-        super().__init__(tap, streams)
-        config = tap.config
-        client = tap.clients[ACCOUNT]
-        assert isinstance(client, IhcClient)  # noqa: S101 - narrows what the tap has made
-        self._client = client
+    def __init__(self, run: Run[IhcClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
+        config = run.config
+        self._client = run.clients[ACCOUNT]
         self._type: str = config["conv_type_id"]
         self._redistribution = {
             phase: {**parameter, "receive_threshold": float(parameter["receive_threshold"])}
@@ -68,7 +67,7 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
         salt = msgspec.json.encode([self._type, self._redistribution], order="deterministic")
         parameters = hashlib.sha256(salt).hexdigest()[:12]
         self._progress = Progress(streams, parameters)
-        self._accounting = Accounting(tap, self.streams, parameters)
+        self._accounting = Accounting(run, self.streams, parameters)
         labels = {
             label
             for parameter in self._redistribution.values()
@@ -76,7 +75,7 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
         }
         self._journeys = Journeys(rows_of(config, self._progress.since), parameters, labels)
         if absent := self._journeys.absent:
-            tap.logger.warning(
+            run.logger.warning(
                 "redistribution_parameter: no session has the channel %s",
                 ", ".join(map(repr, sorted(absent))),
             )
@@ -128,8 +127,9 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
                 self._accounting.fail(self._progress.waiting.pop(conversion), "", reason)
             if not self._outbox:
                 return
-            if self._client.requests_left < 1:
-                self.tap.warn_once("max_requests_per_run is reached; the next run resumes")
+            if self._client.budget.is_spent:
+                self.run.warn_once("max_requests_per_run is reached; the next run resumes")
+                self.run.is_finished = False
                 return
             group = self._outbox.take()
             yield Batch(group, {name: self._journeys[name] for name in group.sizes})
@@ -164,7 +164,7 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
         self._accepted = True
         self._settle_refused()
         if self._outbox.accept(unit.group):
-            self.tap.logger.warning(
+            self.run.logger.warning(
                 "IHC refuses %d sessions in a request: sending at most %d from now on; "
                 "set max_sessions_per_request to what the plan allows",
                 self._outbox.too_many,
@@ -185,14 +185,14 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
             TapError: the vendor refuses every journey, so the settings are at fault.
         """
         waiting = self._progress.waiting
-        if len(unit.journeys) > 1 and not self.tap.config["bisect_refused_requests"]:
+        if len(unit.journeys) > 1 and not self.run.config["bisect_refused_requests"]:
             # the journey at fault is unknown, so the next run sends them all again
             for conversion in unit.journeys:
                 self._accounting.fail(waiting[conversion], "", str(error), error.status)
-            self.tap.failures.append(UnitError(f"IHC refuses {unit.about}: {error}"))
+            self.run.failures.append(UnitError(f"IHC refuses {unit.about}: {error}"))
             return
         if len(unit.journeys) > 1:
-            self.tap.logger.info("IHC refuses %s: requesting the two halves instead", unit.about)
+            self.run.logger.info("IHC refuses %s: requesting the two halves instead", unit.about)
             self._outbox.halve(unit.group)
             return
         (conversion,) = unit.journeys
@@ -222,9 +222,9 @@ class Credits(Reader[Batch, JsonResponse | RefusedError]):
             (self._refusals, "were refused by IHC"),
         ):
             if count:
-                self.tap.logger.warning("%d journeys %s: see the stream failures", count, what)
+                self.run.logger.warning("%d journeys %s: see the stream failures", count, what)
         if self._progress.horizon:
-            self.tap.logger.info("conversions before %s count as computed", self._progress.horizon)
+            self.run.logger.info("conversions before %s count as computed", self._progress.horizon)
 
 
 class Attributions(VendorStream):

@@ -11,9 +11,9 @@ from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.kit import settings
-from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.row_source import READERS
-from attribution_elt.kit.tap import VendorTap, declared_in
+from attribution_elt.kit.stream import declared_in
+from attribution_elt.kit.tap import VendorTap
 from tap_ihc import readers
 from tap_ihc.client import ACCOUNT, IhcClient
 from tap_ihc.journeys import MOST_SESSIONS
@@ -43,7 +43,7 @@ PHASE = th.ObjectType(
 )
 
 
-class TapIhc(VendorTap):
+class TapIhc(VendorTap[IhcClient]):
     """Sends customer journeys to the IHC model of Haensel AMS and brings the credits back."""
 
     name = "tap-ihc"
@@ -133,7 +133,7 @@ class TapIhc(VendorTap):
     ).to_dict()
 
     @override
-    def make_clients(self) -> dict[str, Client]:
+    def make_clients(self) -> dict[str, IhcClient]:
         return {ACCOUNT: IhcClient(self.config)}
 
     @override

@@ -12,7 +12,7 @@ from tap_ecdp.tap import TapEcdp
 from tap_ignite.tap import TapIgnite
 
 from attribution_elt.core import events
-from attribution_elt.kit import events as kit_events
+from attribution_elt.kit import progress
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.faults import Fault
 from tests.pipeline.meltano import settings
@@ -101,7 +101,7 @@ def test_on_the_way_it_is_told_now_and_then(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(kit_events, "PROGRESS_EVERY", 0)
+    monkeypatch.setattr(progress, "PROGRESS_EVERY", 0)
     tap = TapEcdp(config=settings(sandbox)["tap-ecdp"])
     tap.sync_all()
     (total,) = {each.units_total for each in caplog.records if hasattr(each, "units_total")}

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from attribution_elt.kit.fanout import fan_out
-from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.request import Request
 from tests.kit.quota import Clock, Vendor
 from tests.serving import serving
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from tap_ihc.client import IhcClient
 
 from attribution_elt.kit.errors import UnitError, UnreachableError
 from attribution_elt.kit.http import client as http
-from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.auth import HeaderAuth
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.request import Request
 
 CONFIG = {
     "api_url": "https://api.example.com/v1/",
@@ -34,8 +37,8 @@ class Shop(Client):
     vendor = "Shop"
     credential = "token"
 
-    def auth_headers(self) -> dict[str, str]:
-        return {"X-Token": "s3cr3t"}
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config, auth=HeaderAuth({"X-Token": "s3cr3t"}))
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +124,7 @@ def test_what_an_answer_has_beside_its_rows_is_told_once(
     requests_mock: Mocker,
     caplog: pytest.LogCaptureFixture,
     client: type[Client],
-    more: dict[str, str],
+    more: dict[str, Any],
     document: dict[str, Any],
 ) -> None:
     asking = client({**CONFIG, **SECRETS}, **more)

@@ -1,15 +1,30 @@
-"""An answer's body, read without holding it all in memory."""
+"""The body of a response, read without holding it all in memory."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
+
+import requests
 
 from attribution_elt.kit.json import array as json_array
 from attribution_elt.kit.json import document as json_text
 
 LARGE = 8 << 20
 """Bytes of a document from which on its lists are read entry by entry, slower but flat."""
+
+
+def spooled(response: requests.Response) -> IO[bytes]:
+    """Return a temporary file with the whole body; a large one goes to disk."""
+    file = tempfile.SpooledTemporaryFile(max_size=json_text.MEMORY)  # noqa: SIM115 - JsonResponse closes it
+    try:
+        for chunk in response.iter_content(1 << 16):
+            file.write(chunk)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 class JsonResponse:

@@ -1,11 +1,17 @@
-"""What becomes of personal data: kept, replaced by a keyed hash, or dropped."""
+"""Personal data: kept, replaced by a keyed hash, or dropped."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+from collections.abc import Callable, Container, Mapping
 from typing import Any
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+EXTRA = "_extra"
+"""The property that holds what a stream's schema does not name, and values of other types."""
 
 
 class PersonalData:
@@ -47,10 +53,18 @@ class PersonalData:
         """Return the mask of a property; one of the primary key is hashed even under `drop`."""
         return self.hashed if key or self._mode == "hash" else _dropped
 
+    def extra(self, value: dict[str, Any], harmless: Container[str]) -> dict[str, Any] | None:
+        """Return `_extra` with each of its members masked, but for those known to be harmless."""
+        mask = self.of(key=False)
+        masked = {n: each if n in harmless else mask(each) for n, each in value.items()}
+        return {name: each for name, each in masked.items() if each is not None} or None
+
     def hashed(self, value: Any) -> Any:
         """Return the value with each text and number in it replaced by its hash.
 
-        Case and surrounding blanks do not count: one address is one person.
+        Case, surrounding blanks and the form of composed characters do not count: one address is
+        one person. An e-mail address is hashed twice, first by SHA-256 without a key, so that it
+        equals the hash of a vendor that sends only SHA-256 hashes of addresses.
         """
         if isinstance(value, dict):
             return {name: self.hashed(inner) for name, inner in value.items()}
@@ -58,8 +72,36 @@ class PersonalData:
             return [self.hashed(inner) for inner in value]
         if value is None or isinstance(value, bool):
             return value
-        text = str(value).strip().casefold()
-        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+        text = unicodedata.normalize("NFC", str(value)).strip()
+        if _ADDRESS.fullmatch(text):
+            return self._hmac(hashlib.sha256(text.lower().encode()).hexdigest())
+        return self._hmac(unicodedata.normalize("NFC", text.casefold()))
+
+    def token(self, text: str) -> str:
+        """Return a keyed hash by which a log or a state may name a person: 64 hex digits.
+
+        The key is `pii_key`, else the credentials, so that nobody without them can try addresses.
+        """
+        return self._hmac(text)
+
+    def digest(self, text: bytes) -> str:
+        """Return a hash of a row that may hold personal data; keyed if such data is masked."""
+        if self.active:
+            return hmac.new(self._key, text, hashlib.sha256).hexdigest()
+        return hashlib.sha256(text).hexdigest()
+
+    def fingerprint(self, *, hashes_keys: bool) -> str:
+        """Return a text that changes if the same person would get another value.
+
+        Args:
+            hashes_keys: whether the primary key has personal data, which `drop` hashes too.
+        """
+        if self._mode == "hash" or (self._mode == "drop" and hashes_keys):
+            return f"{self._mode}:{self._hmac('fingerprint of pii_key')[:16]}"
+        return self._mode
+
+    def _hmac(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def _kept(schema: Mapping[str, Any]) -> dict[str, Any]:

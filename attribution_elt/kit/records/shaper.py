@@ -10,11 +10,10 @@ from functools import cache
 from typing import Any
 
 from attribution_elt.core.dates import instant
-from attribution_elt.kit.records.personal_data import PersonalData
+from attribution_elt.kit.records.personal_data import EXTRA, PersonalData
 
 Warn = Callable[[str], None]
 Convert = Callable[[Any], Any]
-EXTRA = "_extra"
 MOST_DIGITS = 1000
 """Of a whole number written with an exponent: more would be an attack, not an id."""
 
@@ -191,8 +190,10 @@ class RecordShaper:
         self._masks = {
             name: mask.of(key=name in keys)
             for name, each in properties.items()
-            if each.get("x-pii") and mask.active
+            if each.get("x-pii") and mask.active and name != EXTRA
         }
+        self._mask_extra = mask.extra if mask.active and EXTRA in properties else None
+        self._harmless = {name for name, each in properties.items() if not each.get("x-pii")}
         self._converts = {name: _convert(each) for name, each in properties.items()}
         # most of a context is the same for every row of a unit
         self._context: dict[str, tuple[Any, Any]] = {}
@@ -225,6 +226,8 @@ class RecordShaper:
             record[name] = known[1]
         if extra:
             record[EXTRA] = {**(record[EXTRA] or {}), **extra}
+        if self._mask_extra is not None and (given := record[EXTRA]):
+            record[EXTRA] = self._mask_extra(given, self._harmless)
         for name, mask in self._masks.items():
             if record[name] is not None:
                 record[name] = mask(record[name])
@@ -265,9 +268,17 @@ class RecordShaper:
             return None if value is None else self._converts[name](value)
         except (ValueError, OverflowError):
             self._tell(name, "has a value that does not fit its type; kept in _extra")
-            mask = self._masks.get(name)
-            extra[name] = mask(value) if mask else value
+            extra[name] = value
             return None
+
+    def value(self, name: str, value: Any) -> Any:
+        """Return a property's value as a record has it; None if it does not fit its type."""
+        try:
+            value = None if value is None else self._converts[name](value)
+        except (ValueError, OverflowError):
+            return None
+        mask = self._masks.get(name)
+        return mask(value) if mask and value is not None else value
 
     def _learn(self, name: str) -> tuple[str, Convert | None]:
         """Decide, at its first sight, what a vendor's name stands for.

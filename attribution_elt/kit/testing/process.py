@@ -144,7 +144,7 @@ def run_here(
         except TapError as error:
             failures.append(error)
         written = pipe.getvalue()
-    failures += tap.failures
+    failures += tap.run.failures
     stderr = "".join(f"{each}\n" for each in failures)
     return Output(written, stderr, 1 if failures else 0)
 

@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from attribution_elt.core.events import event
-
-if TYPE_CHECKING:
-    from attribution_elt.kit.tap import VendorStream, VendorTap
+from attribution_elt.kit.stream import VendorStream
 
 PROGRESS_EVERY = 5.0
-"""Seconds between two records of how far a walk has come, at least."""
+"""Seconds between two events, at least."""
 
 
 class Progress:
-    """Tells how far a walk over units has come: now and then, and at its end.
+    """Logs how many units of a reader are done: now and then, and at its end.
 
     Args:
-        tap: whose log it is told in.
-        streams: those that are fed.
+        logger: the log of the tap.
+        streams: the streams that the reader feeds.
     """
 
-    def __init__(self, tap: VendorTap, streams: Sequence[VendorStream]) -> None:
-        self._tap = tap
+    def __init__(self, logger: logging.Logger, streams: Sequence[VendorStream]) -> None:
+        self._logger = logger
         self._streams = streams
         self._done = 0
-        self._told_at = time.monotonic()
+        self._logged_at = time.monotonic()
 
     def step(self, total: int | None) -> None:
-        """Count a unit that is done, of all that there are if that is known."""
-        self._done += 1
-        if time.monotonic() - self._told_at >= PROGRESS_EVERY:
-            self.tell(total)
+        """Count a unit that is done.
 
-    def tell(self, total: int | None) -> None:
-        """Log how far it is."""
-        self._told_at = time.monotonic()
+        Args:
+            total: the number of all units, if it is known.
+        """
+        self._done += 1
+        if time.monotonic() - self._logged_at >= PROGRESS_EVERY:
+            self.log(total)
+
+    def log(self, total: int | None) -> None:
+        """Log the number of units and records so far."""
+        self._logged_at = time.monotonic()
         names = [stream.name for stream in self._streams]
         records = sum(stream.emitted for stream in self._streams)
         of = "" if total is None else f" of {total}"
-        self._tap.logger.info(
+        self._logger.info(
             "%s: %d%s units, %d records",
             ", ".join(names),
             self._done,

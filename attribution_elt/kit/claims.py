@@ -1,0 +1,122 @@
+"""Claims: what a run has delivered completely.
+
+A loader removes the rows inside a claim that were not delivered. A reader makes a claim only of
+what one or more answers hold completely; without a claim nothing is ever removed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeAlias
+
+from attribution_elt.core.dates import day_of
+
+MOST_PENDING = 10_000
+"""Combinations of values that are counted in memory before they go to disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The days from `first` up to, but without, `end`, of a date or date-time column."""
+
+    first: date
+    end: date
+
+
+Where: TypeAlias = Mapping[str, Any]
+"""Columns with a value or a `Range` each, in terms of records before masking. `{}`: all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Everything that the vendor has of a stream inside `where` has been delivered."""
+
+    stream: str
+    where: Where = field(default_factory=dict)
+
+
+class Written:
+    """Counts the records of one stream by the values of the columns that claims name.
+
+    Dates and instants count by their day. The counts lie in a temporary database: a run may have
+    millions of customers.
+
+    Args:
+        columns: the columns that claims may name.
+        days: those of them that hold dates or instants.
+    """
+
+    def __init__(self, columns: Sequence[str], days: Sequence[str]) -> None:
+        self._columns = columns
+        self._days = days
+        self._pending: Counter[tuple[Any, ...]] = Counter()
+        self._database = sqlite3.connect("", isolation_level=None)
+        names = [f"c{number}" for number in range(len(columns))]
+        self._names = dict(zip(columns, names, strict=True))
+        self._database.execute(
+            f"CREATE TABLE written ({', '.join([*names, 'count'])}, UNIQUE ({', '.join(names)}))"
+            if names
+            else "CREATE TABLE written (count)"
+        )
+        marks = ", ".join("?" * (len(names) + 1))
+        self._insert = f"INSERT INTO written VALUES ({marks})"  # noqa: S608 - names of our own
+        if names:
+            self._insert += " ON CONFLICT DO UPDATE SET count = count + excluded.count"
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a record."""
+        cell = tuple(self._cell(name, record[name]) for name in self._columns)
+        self._pending[cell] += 1
+        if len(self._pending) >= MOST_PENDING:
+            self._store()
+
+    def count(self, where: Where) -> int:
+        """Return how many of the records lie inside a claim, in terms of records as written."""
+        self._store()
+        tests, values = ["TRUE"], []
+        for name, value in where.items():
+            if isinstance(value, Range):
+                tests.append(f"{self._names[name]} >= ? AND {self._names[name]} < ?")
+                values += [value.first.isoformat(), value.end.isoformat()]
+            else:
+                tests.append(f"{self._names[name]} = ?")
+                values.append(self._cell(name, value))
+        query = f"SELECT coalesce(sum(count), 0) FROM written WHERE {' AND '.join(tests)}"  # noqa: S608 - names of our own
+        return int(self._database.execute(query, values).fetchone()[0])
+
+    def _cell(self, name: str, value: Any) -> str:
+        """Return a value as text; "" for null, which no claim holds."""
+        if value is None:
+            return ""
+        return day_of(value).isoformat() if name in self._days else f"={value}"
+
+    def _store(self) -> None:
+        self._database.execute("BEGIN")
+        self._database.executemany(
+            self._insert, ((*cell, count) for cell, count in self._pending.items())
+        )
+        self._database.execute("COMMIT")
+        self._pending.clear()
+
+
+def as_written(where: Where, days: Mapping[str, str]) -> dict[str, Any]:
+    """Return a claim's `where` as the STATE message has it.
+
+    Args:
+        where: in terms of records as written.
+        days: the formats (`date` or `date-time`) of the columns that hold dates or instants.
+    """
+    return {
+        name: {"from": _bound(value.first, days[name]), "to": _bound(value.end, days[name])}
+        if isinstance(value, Range)
+        else value
+        for name, value in where.items()
+    }
+
+
+def _bound(day: date, format_: str) -> str:
+    return f"{day}T00:00:00Z" if format_ == "date-time" else day.isoformat()

@@ -1,0 +1,128 @@
+"""Verdicts on tries of requests that did not give an answer that can be used."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import NewConnectionError, ProxyError
+
+from attribution_elt.core.redaction import redactor
+from attribution_elt.core.text import printable
+from attribution_elt.kit.errors import OverloadedError, UnitError, UnreachableError
+
+MESSAGE_LENGTH = 200
+"""Characters quoted at most from a vendor's own error message."""
+_BROKEN_TLS = (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError)
+"""Errors of a connection that broke off, rather than of a certificate or of the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a try failed, and what follows.
+
+    Attributes:
+        reason: in one line, without secrets.
+        status: HTTP status, if an answer came.
+        error: raised in the end: at once, or after the last try.
+        retry: whether another try can succeed.
+    """
+
+    reason: str
+    status: int | None = None
+    error: type[UnitError] = UnitError
+    retry: bool = True
+
+
+def of_status(status: int, message: str, location: str | None, *, first: bool) -> Verdict | None:
+    """Return the verdict on an HTTP status; None for one that promises an answer.
+
+    Args:
+        status: HTTP status, neither 401 nor 403.
+        message: the vendor's own words, quoted.
+        location: the header of a redirect.
+        first: whether the account has not answered a request so far. Then a redirect concerns
+            every request.
+    """
+    if status == 429 or status >= 500:
+        error = UnitError if status == 429 else OverloadedError
+        return Verdict(f"answered {status}", status, error)
+    if status < 300:
+        return None
+    reason = f"answered {status}" + (f": {message}" if message else "")
+    if 300 < status < 400 and location is not None:
+        host = urlsplit(location).netloc.rpartition("@")[2]
+        to = f" to {printable(host)}" if host else ""
+        reason = f"answered {status}, a redirect{to}: check the setting api_url"
+        if first:
+            return Verdict(reason, status, UnreachableError, retry=False)
+    return Verdict(reason, status, retry=False)
+
+
+def of_transport(  # noqa: PLR0911 - a kind of failure each
+    error: requests.RequestException, timeout: float
+) -> Verdict:
+    """Return the verdict on an error of the connection; libraries' texts hold whole URLs."""
+    causes = list(_causes(error))
+    tls = [each for each in causes if isinstance(each, ssl.SSLError)]
+    if tls and not any(isinstance(each, _BROKEN_TLS) for each in tls):
+        return Verdict(_tls_reason(tls), error=UnreachableError, retry=False)
+    if isinstance(error, requests.exceptions.ProxyError) or any(
+        isinstance(each, ProxyError) for each in causes
+    ):
+        reason = "the proxy refuses: check HTTPS_PROXY and NO_PROXY"
+        return Verdict(reason, error=UnreachableError, retry=_is_passing(causes))
+    if isinstance(error, requests.ConnectTimeout):
+        return Verdict("no connection within the time limit", error=UnreachableError)
+    if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
+        return Verdict(f"no byte for {timeout:g} s", error=OverloadedError)
+    new = next((each for each in causes if isinstance(each, NewConnectionError)), None)
+    if new is not None:
+        refused = "refused" in str(new).lower()
+        reason = "connection refused" if refused else "no connection: check the setting api_url"
+        return Verdict(reason, error=UnreachableError)
+    if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
+        return Verdict("the connection broke off")
+    return Verdict(f"the request failed ({type(error).__name__})")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors that an error wraps, in whichever way the libraries do so."""
+    seen: set[int] = set()
+    todo: list[object] = [error]
+    while todo:
+        each = todo.pop()
+        if not isinstance(each, BaseException) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        todo += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
+        todo.append(getattr(each, "original_error", None))
+
+
+def _tls_reason(errors: Sequence[ssl.SSLError]) -> str:
+    for each in errors:
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return (
+                f"TLS: the certificate is not valid here ({each.verify_message}): a company's own "
+                "authority has to be named by SSL_CERT_FILE or REQUESTS_CA_BUNDLE"
+            )
+    reason = next((each.reason for each in errors if each.reason), "handshake failed")
+    return f"TLS: no secure connection ({reason}): check the setting api_url"
+
+
+def _is_passing(causes: list[BaseException]) -> bool:
+    """Tell whether a proxy may be there in a moment: it answered nothing, or 5xx."""
+    texts = " ".join(str(each) for each in causes)
+    return not any(f"Tunnel connection failed: {code}" in texts for code in range(400, 500))
+
+
+def quoted(words: str) -> str:
+    """Return a vendor's own words in one short line that is safe on a terminal.
+
+    Secrets are redacted first: half of one would not be found.
+    """
+    return " ".join(printable(redactor(words)).split())[:MESSAGE_LENGTH]
