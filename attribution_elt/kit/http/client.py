@@ -178,8 +178,10 @@ class Client:
                 self.last_headers = Head(head, sent, time.time())
                 if status in {401, 403}:
                     error = self.credentials_error(request, f"answered {status}", status=status)
-                    raise self._refuse(error)
+                    self._refuse(error)  # before others, who wait for the quota, go on
                 quota.observe(sent, status, head)
+                if self._refused:
+                    raise self._refused
                 if status == 429:
                     self.budget.refund()  # a gateway refused it: the vendor did no work
                 file = spooled(response)
