@@ -55,12 +55,13 @@ def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:
         numbers.cast(pa.decimal128(digits, scale))
     except pa.ArrowInvalid:
         return False
-    # The cast wraps numbers of 39 digits and more around, so their text is measured.
+    # The cast wraps numbers of 39 digits and more, before the point or after it, so their text
+    # is measured.
     longest = pc.max(pc.binary_length(numbers)).as_py() or 0
     if longest <= digits and pc.all(_written_out(numbers), min_count=0).as_py():
         return True
-    whole, _ = decimal_size(numbers)
-    return whole + scale <= digits
+    whole, fraction = decimal_size(numbers)
+    return whole + scale <= digits and fraction <= scale
 
 
 def decimal_size(numbers: pa.ChunkedArray) -> tuple[int, int]:

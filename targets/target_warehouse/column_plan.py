@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 
 import pyarrow as pa
@@ -33,7 +34,7 @@ class ColumnPlan:
         """Make the table hold properties of these kinds, keyed by `keys`; the caller commits."""
         self.columns = self._adapter.columns(self.table)
         wanted = self._wanted(kinds)
-        self.keys = [self.identifiers[key] for key in keys]
+        self.keys = list(dict.fromkeys(self.identifiers[key] for key in keys))
         self._ensure(wanted)
 
     def fit(self, rows: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
@@ -44,8 +45,12 @@ class ColumnPlan:
         wanted = self._wanted(kinds)
         rows = conformed(rows, {name: column.kind for name, column in wanted.items()})
         wanted = self._sized(wanted, rows)
-        if any(self.columns.get(name) != column for name, column in wanted.items()):
-            transact(self._adapter, lambda: self._ensure(wanted))
+        while any(self.columns.get(name) != column for name, column in wanted.items()):
+            transact(self._adapter, functools.partial(self._ensure, wanted))
+            # Values that the column had already may have taken digits that these rows need.
+            held = {name: self.columns[name] for name in wanted}
+            rows = conformed(rows, {name: column.kind for name, column in held.items()})
+            wanted = self._sized(held, rows)
         return conformed(rows, {name: self.columns[name].kind for name in wanted})
 
     def rename(self, table: pa.Table, properties: Collection[str]) -> pa.Table:

@@ -35,12 +35,14 @@ class Rejects:
 
     def write(self, stream: str, batch: Batch, rejects: Sequence[Reject]) -> None:
         """Write the rejected records of a batch, as they were sent, and commit."""
-        limit = self._adapter.text_limit
-        records = [exact.raw_record(batch.line(reject.line))[:limit] for reject in rejects]
+        limit, storable = self._adapter.text_limit, self._adapter.storable
+        records = [
+            storable(exact.raw_record(batch.line(reject.line)))[:limit] for reject in rejects
+        ]
         rows = {
-            "stream": pa.repeat(stream, len(rejects)),
+            "stream": pa.repeat(storable(stream), len(rejects)),
             "record": pa.array(records, pa.string()),
-            "reason": pa.array([reject.reason for reject in rejects], pa.string()),
+            "reason": pa.array([storable(reject.reason) for reject in rejects], pa.string()),
             "rejected_at": pa.repeat(datetime.now(UTC), len(rejects)),
         }
 

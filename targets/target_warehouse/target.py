@@ -100,7 +100,9 @@ class TargetWarehouse(Target):
     @cached_property
     def loader(self) -> Loader:
         """The load of this run, on a connection of its own."""
-        adapter = connect(self.config["url"], self.config.get("default_target_schema"))
+        adapter = connect(
+            self.config["url"], self.config.get("default_target_schema"), is_patient=True
+        )
         # Drivers and Arrow take time to import, which nothing but a load needs.
         module = importlib.import_module("target_warehouse.loader")
         loader: Loader = module.Loader(

@@ -41,13 +41,18 @@ def transact(adapter: Adapter, work: Callable[[], _T], *, once: bool = False) ->
             result.append(work())
             marker = adapter.transaction_id() if once else None
             adapter.commit()
-        except adapter.errors:
+        except Exception:
             failed = True
             with contextlib.suppress(*adapter.errors):
                 adapter.rollback()
             raise
         return result[-1]
 
+    return retry(adapter, attempt)
+
+
+def retry(adapter: Adapter, work: Callable[[], _T]) -> _T:
+    """Do `work` until it succeeds, for a minute at most, while its errors are transient."""
     retried: Callable[[], _T] = backoff.on_exception(
         backoff.expo,
         adapter.errors,
@@ -59,5 +64,5 @@ def transact(adapter: Adapter, work: Callable[[], _T], *, once: bool = False) ->
             "%s; trying again", adapter.explain(details["exception"])
         ),
         logger=None,
-    )(attempt)
+    )(work)
     return retried()

@@ -92,6 +92,10 @@ class WarehouseError(Exception):
     """The warehouse cannot be used. The message is for the user."""
 
 
+class TableError(WarehouseError):
+    """A table cannot take the rows of its stream until a person changes one of the two."""
+
+
 class Adapter(abc.ABC):
     """A connection to a warehouse, in a transaction that `commit` ends.
 
@@ -118,9 +122,9 @@ class Adapter(abc.ABC):
     schema: str
 
     def __init__(self, url: str, schema: str | None) -> None:
+        """Make an adapter that `connect` connects."""
         self._url = url
         self._wanted_schema = schema
-        self.connect()
 
     @abc.abstractmethod
     def connect(self) -> None:
@@ -204,6 +208,10 @@ class Adapter(abc.ABC):
         """Return the driver's message in one line, without values of the row if possible."""
         return in_a_line(error)
 
+    def storable(self, text: str) -> str:
+        """Return JSON text with escapes for the characters that the database cannot store."""
+        return text
+
     def tables(self) -> list[str]:
         """Return the names of the schema's tables."""
         rows = self.execute(
@@ -220,6 +228,7 @@ class Adapter(abc.ABC):
         if not existing:
             self.create(table, columns, keys)
             return self.columns(table)
+        kept: dict[str, Column] = {}
         for name, column in columns.items():
             if name not in existing:
                 self.execute(
@@ -230,10 +239,21 @@ class Adapter(abc.ABC):
             held = existing[name]
             # Another load may have widened the column since this one read its type.
             wanted = held.widest(column)
-            if self.is_narrower(held, wanted):
-                self.alter(table, name, held, wanted)
+            if self.is_narrower(held, wanted) and not self._is_altered(table, name, held, wanted):
+                kept[name] = wanted
         self.key(table, keys)
-        return self.columns(table)
+        return self.columns(table) | kept
+
+    def _is_altered(self, table: str, name: str, held: Column, wanted: Column) -> bool:
+        try:
+            return self.alter(table, name, held, wanted)
+        except self.errors as error:
+            if self.is_transient(error):
+                raise
+            raise TableError(
+                f"the column {name!r} of the table {table!r} is {held.type or held.kind} and has "
+                f"to become {self.type_of(wanted)}: {self.explain(error)}"
+            ) from error
 
     def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
         """Create a table."""
@@ -245,12 +265,16 @@ class Adapter(abc.ABC):
             parts.append(f"PRIMARY KEY ({self.dialect.identifiers(keys)})")
         self.execute(f"CREATE TABLE {self.path(table)} ({', '.join(parts)})")
 
-    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
-        """Change the type of a column, now defined as `held`, and keep its values."""
+    def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
+        """Change the type of a column, now defined as `held`, and keep its values.
+
+        Return False if the column has to keep its type, but stores no value that it cannot hold.
+        """
         self.execute(
             f"ALTER TABLE {self.path(table)} ALTER COLUMN {self.dialect.identifier(name)} "
             f"TYPE {self.type_of(column)} USING {self.cast(name, held, column)}"
         )
+        return True
 
     def cast(self, name: str, held: Column, column: Column) -> str:  # noqa: ARG002 - for subclasses
         """Return the SQL that converts the values of a column to a wider type."""
@@ -314,7 +338,11 @@ class Adapter(abc.ABC):
 
     def path(self, table: str) -> str:
         """Return the quoted name of a table with its schema."""
-        return f"{self.dialect.identifier(self.schema)}.{self.dialect.identifier(table)}"
+        return f"{self.schema_path(self.schema)}.{self.dialect.identifier(table)}"
+
+    def schema_path(self, schema: str) -> str:
+        """Return the quoted name of a schema of the database."""
+        return self.dialect.identifier(schema)
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

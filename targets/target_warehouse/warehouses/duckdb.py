@@ -4,19 +4,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import duckdb
 import pyarrow as pa
 from typing_extensions import override
 
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses.base import Adapter, Merged
+from target_warehouse.warehouses.base import Adapter, Merged, TableError
+from target_warehouse.warehouses.create_table import CreateTable
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
+from target_warehouse.warehouses.file_url import file_of
 
-_STAGE = "staged_rows"
+_STAGE_VIEW = "staged_rows"
+_STAGE = f"temp.{_STAGE_VIEW}"  # with its catalog: a stream may have this name
+_SPARE = "rebuilt by target-warehouse"
+_ENUM = "ENUM("
 _DIGITS = 38
 _TYPES = {
     ColumnType.BOOLEAN: "BOOLEAN",
@@ -28,15 +33,26 @@ _TYPES = {
     ColumnType.TEXT: "VARCHAR",
     ColumnType.JSON: "JSON",
 }
-_KINDS = {type_: kind for kind, type_ in _TYPES.items()}
-_NARROW = {
-    "TINYINT": ColumnType.INTEGER,
-    "SMALLINT": ColumnType.INTEGER,
-    "INTEGER": ColumnType.INTEGER,
+_WHOLE = {type_: kind for kind, type_ in _TYPES.items()} | {
+    "HUGEINT": ColumnType.INTEGER,
+    "BIGNUM": ColumnType.INTEGER,
+    "TIME WITH TIME ZONE": ColumnType.TIME,
+    "UUID": ColumnType.TEXT,  # which refuses other texts
 }
-"""Types that hold less than the one we use for their kind, in tables that others made."""
-
-
+"""Types that hold every value of a kind. All others are narrow: their columns are widened."""
+_FLOATS = ("FLOAT", "DOUBLE")
+_NARROW = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER"), ColumnType.INTEGER),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"), ColumnType.INTEGER),
+    "UHUGEINT": ColumnType.INTEGER,
+    **dict.fromkeys(_FLOATS, ColumnType.NUMBER),
+    **dict.fromkeys(
+        ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), ColumnType.TIMESTAMP
+    ),
+    "VARIANT": ColumnType.JSON,
+}
+"""Kinds of narrow types that have no brackets; the others become text."""
+_NESTED = ("STRUCT(", "MAP(", "UNION(")
 _MEMORY = "384MB"
 """What DuckDB keeps of tables and spills; it would take most of the machine's as tables grow."""
 
@@ -53,11 +69,12 @@ class DuckDBAdapter(Adapter):
 
     @override
     def connect(self) -> None:
-        parts = urlsplit(self._url)
+        file, given = file_of(self._url, "duckdb")
         # By default there is a checkpoint after nearly every batch.
-        settings: dict[str, Any] = {"wal_autocheckpoint": "256MB", **dict(parse_qsl(parts.query))}
-        self._connection = duckdb.connect(unquote(parts.path)[1:], config=settings)
+        settings: dict[str, Any] = {"wal_autocheckpoint": "256MB", **given}
+        self._connection = duckdb.connect(file, config=settings)
         self.execute("SET TimeZone = 'UTC'")
+        ((self._catalog,),) = self.execute("SELECT current_database()")
         # not before: what a killed load has left is taken up as it is opened, and has to fit
         self._is_limited = "memory_limit" not in settings
         if self._is_limited:
@@ -77,7 +94,7 @@ class DuckDBAdapter(Adapter):
     @override
     def use_schema(self) -> None:
         if self._wanted_schema:
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._wanted_schema)}")
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema_path(self._wanted_schema)}")
             name = literal(self._wanted_schema)
         else:
             name = "current_schema()"
@@ -102,25 +119,97 @@ class DuckDBAdapter(Adapter):
         return {name: _column(type_, scale) for name, type_, scale in rows}
 
     @override
-    def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        short = existing.kind is ColumnType.NUMBER and not existing.type.startswith(
-            f"DECIMAL({_DIGITS},"
-        )
-        return existing.type in _NARROW or short or super().is_narrower(existing, wanted)
+    def schema_path(self, schema: str) -> str:
+        # With the catalog: a schema may have the same name as the file.
+        return f"{quoted(self._catalog)}.{quoted(schema)}"
 
     @override
-    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
+    def is_narrower(self, existing: Column, wanted: Column) -> bool:
+        is_whole = existing.type in _WHOLE or existing.type.startswith(
+            (f"DECIMAL({_DIGITS},", _ENUM)
+        )
+        return not is_whole or super().is_narrower(existing, wanted)
+
+    @override
+    def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         if column.kind is ColumnType.NUMBER:
-            # More digits after the point leave fewer before it.
-            whole = f"split_part(abs({quoted(name)})::VARCHAR, '.', 1)"
-            longest = f"SELECT max(length({whole})) FROM {self.path(table)}"
-            if (self.execute(longest)[0][0] or 0) + column.scale > _DIGITS:
-                column = Column(ColumnType.TEXT)
-        super().alter(table, name, held, column)
+            column = self._decimal(table, name, held, column)
+        if self._is_bound(table):
+            self._rebuild(table, name, held, column)
+            return True
+        return super().alter(table, name, held, column)
+
+    def _decimal(self, table: str, name: str, held: Column, column: Column) -> Column:
+        """Return the decimal that holds the values of a column too, or text."""
+        text = f"abs({quoted(name)})::VARCHAR"
+        whole, fraction = (f"max(length(split_part({text}, '.', {part})))" for part in (1, 2))
+        if held.type in _FLOATS:
+            fraction = f"max(length(rtrim(split_part({text}, '.', 2), '0')))"
+        ((longest, scale, is_odd),) = self.execute(
+            f"SELECT {whole}, {fraction}, bool_or(NOT regexp_full_match({text}, '[0-9.]+')) "
+            f"FROM {self.path(table)}"
+        )
+        if held.type in _FLOATS:
+            column = dataclasses.replace(column, scale=max(column.scale, scale or 0))
+        # More digits after the point leave fewer before it.
+        if is_odd or (longest or 0) + column.scale > _DIGITS:
+            return dataclasses.replace(column, kind=ColumnType.TEXT)
+        return column
+
+    def _is_bound(self, table: str) -> bool:
+        """Return whether a table has a key, an index or the like, for which DuckDB alters no type.
+
+        Views do not matter.
+        """
+        is_table = (
+            f"database_name = {literal(self._catalog)} AND schema_name = {literal(self.schema)} "
+            f"AND table_name = {literal(table)}"
+        )
+        return bool(
+            self.execute(
+                "SELECT 1 FROM duckdb_constraints() "
+                f"WHERE constraint_type <> 'NOT NULL' AND {is_table} "
+                f"UNION ALL SELECT 1 FROM duckdb_indexes() WHERE {is_table} "
+                f"UNION ALL SELECT 1 FROM duckdb_tables() WHERE {is_table} "
+                "AND contains(sql, ' GENERATED ALWAYS AS') LIMIT 1"
+            )
+        )
+
+    def _rebuild(self, table: str, name: str, held: Column, column: Column) -> None:
+        """Replace a table by one with another type of a column, and keep all else about it."""
+        where = f"schema_name = {literal(self.schema)} AND table_name = {literal(table)}"
+        here = f"database_name = {literal(self._catalog)}"
+        ((sql,),) = self.execute(f"SELECT sql FROM duckdb_tables() WHERE {where} AND {here}")
+        indexes = self.execute(f"SELECT sql FROM duckdb_indexes() WHERE {where} AND {here}")
+        names = list(self.columns(table))
+        try:
+            definition = CreateTable.parsed(sql.removesuffix(";"), names)
+        except ValueError as error:
+            raise TableError(
+                f"the table {table!r} has to be rebuilt, but its definition cannot be read: {error}"
+            ) from error
+        filled = [
+            each
+            for each, text in zip(names, definition.columns, strict=True)
+            if " GENERATED ALWAYS AS" not in text
+        ]
+        definition.retype(names.index(name), self.type_of(column))
+        values = ", ".join(
+            self.cast(name, held, column) if each == name else quoted(each) for each in filled
+        )
+        path, spare = self.path(table), self.path(_SPARE)
+        self.execute(definition.sql(spare))
+        self.execute(f"INSERT INTO {spare} ({listed(filled)}) SELECT {values} FROM {path}")
+        self.execute(f"DROP TABLE {path}")
+        self.execute(f"ALTER TABLE {spare} RENAME TO {quoted(table)}")
+        for (index,) in indexes:
+            self.execute(index)
 
     @override
     def cast(self, name: str, held: Column, column: Column) -> str:
         cast = super().cast(name, held, column)
+        if column.kind is ColumnType.TEXT and held.type in _FLOATS:
+            return f"regexp_replace({cast}, '\\.0$', '')"
         if column.kind is ColumnType.TEXT and held.kind is ColumnType.NUMBER and held.scale:
             # it has as many digits after the point as its column, more than were sent
             return f"rtrim(rtrim({cast}, '0'), '.')"
@@ -136,11 +225,15 @@ class DuckDBAdapter(Adapter):
             if column.kind is ColumnType.NUMBER:
                 decimals = rows[name].cast(pa.decimal128(_DIGITS, column.scale))
                 rows = rows.set_column(index, name, decimals)
-        self._connection.register(_STAGE, rows)
+        self._connection.register(_STAGE_VIEW, rows)
 
     @override
     def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
         names = list(map(quoted, columns))
+        update = ", ".join(
+            f"{name} = new.{name}"
+            for name in map(quoted, (each for each in columns if each not in keys))
+        )
         same = " AND ".join(f"old.{key} = new.{key}" for key in map(quoted, keys))
         matched = f"EXISTS (FROM {self.path(table)} AS old WHERE {same})"
         if not self.execute(f"SELECT 1 FROM {_STAGE} AS new WHERE {matched} LIMIT 1"):
@@ -152,9 +245,8 @@ class DuckDBAdapter(Adapter):
         before = self.count(table)
         ((changed,),) = self.execute(
             f"MERGE INTO {self.path(table)} AS old USING {_STAGE} AS new ON {same} "
-            f"WHEN MATCHED AND ({differs or False}) "
-            f"THEN UPDATE SET {', '.join(f'{name} = new.{name}' for name in names)} "
-            f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
+            + (f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {update} " if differs else "")
+            + f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
             f"VALUES ({', '.join(f'new.{name}' for name in names)})"
         )
         inserted = self.count(table) - before
@@ -168,13 +260,13 @@ class DuckDBAdapter(Adapter):
     @override
     def commit(self) -> None:
         self._connection.commit()
-        self._connection.unregister(_STAGE)
+        self._connection.unregister(_STAGE_VIEW)
         self._connection.begin()
 
     @override
     def rollback(self) -> None:
         self._connection.rollback()
-        self._connection.unregister(_STAGE)
+        self._connection.unregister(_STAGE_VIEW)
         self._connection.begin()
 
     @override
@@ -193,7 +285,9 @@ class DuckDBAdapter(Adapter):
 def _column(type_: str, scale: int | None) -> Column:
     if type_.startswith("DECIMAL"):
         return Column(ColumnType.NUMBER, scale or 0, type_)
-    return Column(_KINDS.get(type_) or _NARROW.get(type_, ColumnType.TEXT), type=type_)
+    if type_.endswith("]") or type_.startswith(_NESTED):
+        return Column(ColumnType.JSON, type=type_)
+    return Column(_WHOLE.get(type_) or _NARROW.get(type_, ColumnType.TEXT), type=type_)
 
 
 ADAPTER = DuckDBAdapter

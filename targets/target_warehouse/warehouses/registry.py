@@ -7,7 +7,7 @@ import importlib
 import logging
 import re
 
-from target_warehouse.transaction import transact
+from target_warehouse.transaction import retry, transact
 from target_warehouse.warehouses.base import Adapter, WarehouseError
 
 _OWN = {
@@ -62,30 +62,35 @@ def own_adapters() -> dict[str, type[Adapter]]:
     return {each.__name__.removesuffix("Adapter"): each for each in found}
 
 
-def connect(url: str, schema: str | None) -> Adapter:
+def connect(url: str, schema: str | None, *, is_patient: bool = False) -> Adapter:
     """Connect to the warehouse at `url`.
 
     Args:
         url: Where it is, as the setting `url` has it.
         schema: Schema of the tables, created if it is missing; None for the database's default.
+        is_patient: Whether to wait up to a minute for a server that is busy or not up yet.
 
     Raises:
         WarehouseError: The URL is not valid, or its driver is not installed.
     """
     location = _location(url)
     try:
-        connected = _adapter(location.module)(location.url, schema)
+        adapter = _adapter(location.module)(location.url, schema)
+        if is_patient:
+            retry(adapter, adapter.connect)
+        else:
+            adapter.connect()
     except ModuleNotFoundError as error:
         raise WarehouseError(
             f"a url that begins with {location.prefix} needs the Python module "
             f"{error.name}: pip install {location.requirements}"
         ) from error
     try:
-        transact(connected, connected.use_schema)
+        transact(adapter, adapter.use_schema)
     except Exception:
-        connected.close()
+        adapter.close()
         raise
-    return connected
+    return adapter
 
 
 def _adapter(module: str) -> type[Adapter]:

@@ -1,90 +1,58 @@
-"""PostgreSQL, and what speaks its protocol."""
+"""The adapter of PostgreSQL."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
 from __future__ import annotations
 
-import os
-import re
-import socket
+import dataclasses
+import json
+import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 import psycopg
 import pyarrow as pa
-import pyarrow.compute as pc
-from psycopg.conninfo import conninfo_to_dict
-from pyarrow import csv
 from typing_extensions import override
 
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
+from target_warehouse.warehouses.base import Adapter, Merged, TableError, WarehouseError
 from target_warehouse.warehouses.dialect import SqlDialect, listed, literal, quoted
+from target_warehouse.warehouses.postgresql import connection, copying, types
 
 _STAGE = "staged_rows"
-_TYPES = {
-    ColumnType.BOOLEAN: "boolean",
-    ColumnType.INTEGER: "bigint",
-    ColumnType.NUMBER: "numeric",
-    ColumnType.DATE: "date",
-    ColumnType.TIMESTAMP: "timestamp with time zone",
-    ColumnType.TIME: "time without time zone",
-    ColumnType.TEXT: "text",
-    # Not jsonb: that drops key order and repeated keys, and refuses \u0000 and the largest numbers.
-    ColumnType.JSON: "json",
-}
-_KINDS = {type_: kind for kind, type_ in _TYPES.items()} | {
-    "jsonb": ColumnType.JSON,
-    "character varying": ColumnType.TEXT,
-}
-_NARROW = {
-    "smallint": ColumnType.INTEGER,
-    "integer": ColumnType.INTEGER,
-    "real": ColumnType.NUMBER,
-    "double precision": ColumnType.NUMBER,
-    "timestamp without time zone": ColumnType.TIMESTAMP,
-}
-"""Types that hold less than the one we use for their kind, in tables that others made."""
-_CONNECTION = {
-    "application_name": "target-warehouse",
-    "client_encoding": "utf8",
-    "connect_timeout": "15",
-    # a server that is gone without a word is noticed within a minute
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-}
-"""What holds unless the URL says otherwise."""
-_TRANSIENT = {
-    psycopg.errors.SerializationFailure.sqlstate,
-    psycopg.errors.DeadlockDetected.sqlstate,
-    psycopg.errors.TooManyConnections.sqlstate,
-    psycopg.errors.AdminShutdown.sqlstate,
-    psycopg.errors.CrashShutdown.sqlstate,
-    psycopg.errors.CannotConnectNow.sqlstate,
-}
+_STAGE_BUFFERS = "32MB"  # a batch fits, which by default would be written to disk
 _MADE_BY_ANOTHER = (
     psycopg.errors.DuplicateSchema,
     psycopg.errors.DuplicateTable,
     psycopg.errors.DuplicateColumn,
     psycopg.errors.DuplicateObject,  # the type of a table's rows
-    psycopg.errors.InternalError_,  # "tuple concurrently updated", of the catalog
+    psycopg.errors.InternalError_,
 )
-_STAGE_BUFFERS = "32MB"  # a batch fits, which by default would be written to disk
-_ROWS_AT_ONCE = 5_000
-_BUFFER = 4 << 20  # bytes, or as many as the system allows
-_CSV_SINCE = 180_000
-"""Version of the server from which a CSV may have any text: before, `\\.` on a line ended it."""
-_CSV = csv.WriteOptions(include_header=False)
+_RETRIES = 4
+"""Times that an object made by another load may be in the way under the same name."""
+_SYNTAX, _UNSUPPORTED, _DEPENDENTS, _STATE = "42", "0A", "2B", "55"
+"""Classes of errors whose details name objects and never show values."""
+_KINDS_OF_RELATIONS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "S": "a sequence",
+    "i": "an index",
+    "c": "a type",
+    "t": "a TOAST table",
+    "I": "an index",
+}
+_PARTITIONED = "p"
+
+logger = logging.getLogger("target-warehouse")
 
 
 class PostgreSQLAdapter(Adapter):
     """Copies rows as CSV: into a temporary table to be merged, or straight into the table."""
 
-    types = _TYPES
+    types = types.TYPES
     dialect = SqlDialect(63, reserved_columns=("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
     batch_bytes = 24 << 20
     enforces_keys = True
@@ -93,18 +61,14 @@ class PostgreSQLAdapter(Adapter):
         psycopg.DataError,
         psycopg.IntegrityError,
         psycopg.errors.ProgramLimitExceeded,  # such as a key too long for an index
+        psycopg.errors.RaiseException,  # of a trigger
     )
 
     @override
     def connect(self) -> None:
-        given = conninfo_to_dict(self._url)
-        self._connection = psycopg.connect(self._url, **(_CONNECTION | given))  # type: ignore[arg-type] # all of libpq's
-        _enlarge_buffer(self._connection.fileno())
-        self._connection.autocommit = True  # what is set in a transaction may be undone with it
-        self.execute("SET TIME ZONE 'UTC'")
-        if self._is_postgresql:
-            self.execute(f"SET temp_buffers = {literal(_STAGE_BUFFERS)}")
-        self._connection.autocommit = False
+        self._connection = connection.opened(self._url)
+        self._duplicates: Counter[str] = Counter()
+        self._warned: set[str] = set()
 
     @override
     def use_schema(self) -> None:
@@ -119,15 +83,30 @@ class PostgreSQLAdapter(Adapter):
 
     @override
     def is_transient(self, error: Exception) -> bool:
-        state = getattr(error, "sqlstate", None)
-        if state is None:
-            return isinstance(error, psycopg.OperationalError)
-        return state.startswith("08") or state in _TRANSIENT or _is_made_by_another(error)
+        return connection.is_transient(error) or self._is_made_by_another(error)
+
+    def _is_made_by_another(self, error: Exception) -> bool:
+        """Return whether another load may have made the same schema, table or column just now.
+
+        Then a second look finds the object. If the same error comes again and again, the object
+        is of another sort, or the name is this load's own fault.
+        """
+        if isinstance(error, psycopg.errors.UniqueViolation):
+            return error.diag.schema_name == "pg_catalog"
+        if not isinstance(error, _MADE_BY_ANOTHER):
+            return False
+        if "concurrently" in str(error):  # "tuple concurrently updated", of the catalog
+            return True
+        self._duplicates[str(error)] += 1
+        return self._duplicates[str(error)] <= _RETRIES
 
     @override
     def reconnect(self) -> None:
-        if self._connection.closed:
-            self.connect()
+        if not self._connection.closed:
+            if self.execute("SHOW transaction_read_only") != [("on",)]:
+                return
+            self._connection.close()  # another server may be the primary now
+        self._connection = connection.opened(self._url)
 
     @override
     def transaction_id(self) -> str | None:
@@ -139,7 +118,7 @@ class PostgreSQLAdapter(Adapter):
         while True:
             status = self.execute(f"SELECT pg_xact_status({literal(marker)}::xid8)")[0][0]
             self.commit()
-            if status != "in progress":  # the server has not noticed yet that we were gone
+            if status != "in progress":  # the server has not noticed yet that the client is gone
                 return bool(status == "committed")
             time.sleep(0.1)
 
@@ -150,49 +129,140 @@ class PostgreSQLAdapter(Adapter):
 
     @override
     def explain(self, error: Exception) -> str:
-        primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-        return primary or super().explain(error)
+        if not isinstance(error, psycopg.Error) or not error.diag.message_primary:
+            return super().explain(error)
+        classes = (_SYNTAX, _UNSUPPORTED, _DEPENDENTS, _STATE)
+        details = error.diag.message_detail if str(error.sqlstate).startswith(classes) else None
+        return " ".join(f"{error.diag.message_primary} {details or ''}".split())
 
     @override
     def columns(self, table: str) -> dict[str, Column]:
+        # The base type of a domain is what limits its values.
         rows = self.execute(
-            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "SELECT attname, CASE COALESCE(base.typtype, own.typtype) WHEN 'e' "
+            f"THEN {literal(types.ENUM)} ELSE '' END || CASE WHEN base.oid IS NULL "
+            "THEN format_type(atttypid, atttypmod) "
+            "ELSE format_type(base.oid, own.typtypmod) END "
+            "FROM pg_attribute JOIN pg_type AS own ON own.oid = atttypid "
+            "LEFT JOIN pg_type AS base ON base.oid = own.typbasetype "
             f"WHERE attrelid = to_regclass({literal(self.path(table))}) "
             "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
         )
-        return {name: _column(type_) for name, type_ in rows}
+        return {name: types.column_of(type_) for name, type_ in rows}
 
     @override
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        bounded = existing.type.startswith(("numeric(", "character varying("))
-        return existing.type in _NARROW or bounded or super().is_narrower(existing, wanted)
+        return not types.holds_its_kind(existing) or super().is_narrower(existing, wanted)
+
+    @override
+    def ensure(
+        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
+    ) -> dict[str, Column]:
+        self._check(table, columns)
+        return super().ensure(table, columns, keys)
+
+    def _check(self, table: str, columns: Mapping[str, Column]) -> None:
+        """Refuse a table that cannot take rows of these columns."""
+        rows = self.execute(
+            "SELECT relkind, attname, attgenerated <> '' OR attidentity = 'a', "
+            "attnotnull AND NOT atthasdef AND attidentity = '' "
+            "FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid "
+            f"WHERE pg_class.oid = to_regclass({literal(self.path(table))}) "
+            "AND attnum > 0 AND NOT attisdropped"
+        )
+        for kind, name, is_generated, is_needed in rows:
+            if kind in _KINDS_OF_RELATIONS:
+                raise TableError(
+                    f"{table!r} is {_KINDS_OF_RELATIONS[kind]}, not a table: "
+                    "rename it, or load into another schema"
+                )
+            if is_generated and name in columns:
+                raise TableError(
+                    f"the column {name!r} of the table {table!r} is generated by the database: "
+                    "rename it, or load into another schema"
+                )
+            if is_needed and name not in columns:
+                raise TableError(
+                    f"the column {name!r} of the table {table!r} is NOT NULL without a default, "
+                    "and the stream does not have it: give it a default, drop NOT NULL, "
+                    "or load into another schema"
+                )
+
+    @override
+    def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
+        try:
+            with self._connection.transaction():  # a savepoint
+                return super().alter(table, name, held, column)
+        except psycopg.errors.FeatureNotSupported as error:
+            if not types.refuses_what_it_cannot_hold(held, column):
+                raise
+            self._warn(
+                f"the column {name!r} of the table {table!r} stays {held.type}, so records that "
+                f"do not fit are rejected: {self.explain(error)}"
+            )
+            return False
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            logger.warning(text)
+
+    @override
+    def cast(self, name: str, held: Column, column: Column) -> str:
+        return types.cast(quoted(name), held, column)
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
         path = self.path(table)
-        rows = self.execute(
-            "SELECT conname, attname FROM pg_constraint JOIN pg_attribute "
-            "ON attrelid = conrelid AND attnum = ANY (conkey) "
-            f"WHERE contype = 'p' AND conrelid = to_regclass({literal(path)})"
-        )
-        held = {name for _, name in rows}
-        if held == set(keys):
+        unique = self._unique(table)
+        primary = next((index for index in unique if index.is_primary), None)
+        if any(index.columns == set(keys) for index in unique) or (not keys and not primary):
             return
-        for constraint in {constraint for constraint, _ in rows}:
-            self.execute(f"ALTER TABLE {path} DROP CONSTRAINT {quoted(constraint)}")
-        for name in held:
-            self.execute(f"ALTER TABLE {path} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+        if primary and not primary.is_filled_by_database:
+            self.execute(f"ALTER TABLE {path} DROP CONSTRAINT {quoted(primary.name)}")
+            for name in primary.columns:
+                self.execute(f"ALTER TABLE {path} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+            primary = None
         if keys:
-            self.execute(f"ALTER TABLE {path} ADD PRIMARY KEY ({listed(keys)})")
+            # Rows of before a key had all its columns may have nulls in them.
+            nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in keys)
+            has_nulls = self.execute(f"SELECT 1 FROM {path} WHERE {nulls} LIMIT 1")
+            kind = "UNIQUE" if primary or has_nulls else "PRIMARY KEY"
+            self.execute(f"ALTER TABLE {path} ADD {kind} ({listed(keys)})")
+
+    def _unique(self, table: str) -> list[_Unique]:
+        """Return the indexes of a table that ON CONFLICT can use."""
+        rows = self.execute(
+            "SELECT name.relname, indisprimary, array_agg(attname::text), "
+            "bool_or(atthasdef OR attidentity <> '') "
+            "FROM pg_index JOIN pg_class AS name ON name.oid = indexrelid "
+            "JOIN LATERAL unnest(indkey[0:indnkeyatts - 1]) AS place ON true "
+            "LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = place AND attnum > 0 "
+            f"WHERE indrelid = to_regclass({literal(self.path(table))}) "
+            "AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL GROUP BY 1, 2"
+        )
+        return [
+            _Unique(name, primary, set(held), bool(fills)) for name, primary, held, fills in rows
+        ]
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        self.execute(f"CREATE TEMPORARY TABLE {_STAGE} (LIKE {self.path(table)}) ON COMMIT DROP")
-        self._copy(f"pg_temp.{_STAGE}", rows)
+        if self._is_postgresql:
+            # Possible before the session's first temporary table, and PgBouncer does not carry it.
+            self.execute(
+                f"SELECT set_config('temp_buffers', {literal(_STAGE_BUFFERS)}, true) "
+                "WHERE pg_my_temp_schema() = 0"
+            )
+        # Not LIKE the table: that copies NOT NULL of columns which the stream does not have.
+        self.execute(
+            f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS "
+            f"SELECT {listed(columns)} FROM {self.path(table)} WITH NO DATA"
+        )
+        self._copy(f"pg_temp.{_STAGE}", table, rows, columns)
 
     @override
     def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
-        names = listed(columns)
+        names, path = listed(columns), self.path(table)
         compared = [
             # json has no equality
             f"{quoted(name)}::text" if columns[name].kind is ColumnType.JSON else quoted(name)
@@ -200,9 +270,12 @@ class PostgreSQLAdapter(Adapter):
         ]
         old = ", ".join(f"old.{name}" for name in compared)
         new = ", ".join(f"excluded.{name}" for name in compared)
-        update = ", ".join(f"{name} = excluded.{name}" for name in map(quoted, columns))
+        update = ", ".join(
+            f"{name} = excluded.{name}"
+            for name in map(quoted, (name for name in columns if name not in keys))
+        )
         merge = (
-            f"INSERT INTO {self.path(table)} AS old ({names}) "
+            f"INSERT INTO {path} AS old ({names}) "
             f"SELECT {names} FROM pg_temp.{_STAGE} ON CONFLICT ({listed(keys)}) "
         ) + (
             f"DO UPDATE SET {update} WHERE ROW({old}) IS DISTINCT FROM ROW({new})"
@@ -212,16 +285,32 @@ class PostgreSQLAdapter(Adapter):
         if not self._is_postgresql:
             self.execute(merge)
             return Merged(None, None)
-        # A row that was only inserted has never been locked or deleted: its xmax is 0.
-        ((inserted, changed),) = self.execute(
-            f"WITH merged AS ({merge} RETURNING old.xmax = 0 AS is_new) "
-            "SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged"
-        )
+        if self._is_partitioned(table):  # where rows have no xmax
+            same = " AND ".join(f"old.{key} = new.{key}" for key in map(quoted, keys))
+            [(inserted,)] = self.execute(
+                f"SELECT count(*) FROM pg_temp.{_STAGE} AS new "
+                f"WHERE NOT EXISTS (SELECT 1 FROM {path} AS old WHERE {same})"
+            )
+            [(changed,)] = self.execute(
+                f"WITH merged AS ({merge} RETURNING 1) SELECT count(*) FROM merged"
+            )
+        else:
+            # A row that was only inserted has never been locked or deleted: its xmax is 0.
+            [(inserted, changed)] = self.execute(
+                f"WITH merged AS ({merge} RETURNING old.xmax = 0 AS is_new) "
+                "SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged"
+            )
         return Merged(inserted, changed - inserted)
 
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        self._copy(self.path(table), rows)
+        self._copy(self.path(table), table, rows, columns)
+
+    @override
+    def storable(self, text: str) -> str:
+        if self._connection.info.parameter_status("server_encoding") in ("UTF8", "SQL_ASCII"):
+            return text
+        return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in text)
 
     @override
     def commit(self) -> None:
@@ -243,60 +332,31 @@ class PostgreSQLAdapter(Adapter):
         rows = self.execute(f"SELECT DISTINCT proname FROM pg_proc WHERE proname IN ({names})")
         return len(rows) == len(functions)
 
-    def _copy(self, path: str, rows: pa.Table) -> None:
-        copy = f"COPY {path} ({listed(rows.column_names)}) FROM STDIN"
-        # The session is in UTC, and Arrow writes instants much faster without their zone.
-        naive = [
-            pa.field(field.name, pa.timestamp("us")) if pa.types.is_timestamp(field.type) else field
-            for field in rows.schema
-        ]
-        parts = rows.cast(pa.schema(naive)).to_batches(_ROWS_AT_ONCE)
-        with self._connection.cursor() as cursor:
-            if self._connection.info.server_version < _CSV_SINCE and _ends_copy(rows):
-                with cursor.copy(copy.encode()) as stream:
-                    for part in parts:
-                        columns = [column.cast(pa.string()).to_pylist() for column in part.columns]
-                        for row in zip(*columns, strict=True):
-                            stream.write_row(row)
-                return
-            with cursor.copy(f"{copy} (FORMAT csv)".encode()) as stream:
-                for part in parts:
-                    text = pa.BufferOutputStream()
-                    csv.write_csv(part, text, _CSV)
-                    stream.write(memoryview(text.getvalue()))
+    def _is_partitioned(self, table: str) -> bool:
+        path = literal(self.path(table))
+        kinds = self.execute(f"SELECT relkind FROM pg_class WHERE oid = to_regclass({path})")
+        return kinds == [(_PARTITIONED,)]
+
+    def _copy(self, path: str, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        binary = [name for name, column in columns.items() if column.type == "jsonb"]
+        rows, repaired = copying.for_jsonb(rows, binary)
+        for name in repaired:
+            self._warn(
+                f"the column {name!r} of the table {table!r} is jsonb, which cannot hold NUL and "
+                "lone surrogates: they were left out or replaced"
+            )
+        copying.copy(self._connection, path, rows)
 
 
-def _enlarge_buffer(descriptor: int) -> None:
-    """Have a local socket take as much at once as one to another machine does.
+@dataclasses.dataclass(frozen=True)
+class _Unique:
+    """A unique index."""
 
-    A server that has read it empty would wait until our thread has its turn again.
-    """
-    with socket.socket(fileno=os.dup(descriptor)) as connection:
-        if connection.family is not socket.AF_UNIX:
-            return
-        with suppress(OSError):  # some systems refuse what others cut down
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-
-
-def _is_made_by_another(error: Exception) -> bool:
-    """Tell whether another load has just made the same schema, table or column."""
-    if isinstance(error, psycopg.errors.UniqueViolation):
-        return error.diag.schema_name == "pg_catalog"
-    return isinstance(error, _MADE_BY_ANOTHER)
-
-
-def _column(type_: str) -> Column:
-    base = re.sub(r"\(.*?\)", "", type_)
-    return Column(_KINDS.get(base) or _NARROW.get(base, ColumnType.TEXT), type=type_)
-
-
-def _ends_copy(rows: pa.Table) -> bool:
-    """Tell whether a text has a line that old servers take for the end of a CSV."""
-    return any(
-        pc.any(pc.match_substring(column, "\n\\.")).as_py()
-        for column in rows.columns
-        if pa.types.is_string(column.type)
-    )
+    name: str
+    is_primary: bool
+    columns: set[str]
+    is_filled_by_database: bool
+    """Whether one of its columns has a default or is an identity."""
 
 
 ADAPTER = PostgreSQLAdapter

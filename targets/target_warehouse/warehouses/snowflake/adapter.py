@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import re
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
@@ -21,8 +20,8 @@ from typing_extensions import override
 
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
-from target_warehouse.warehouses.dialect import SqlDialect
 from target_warehouse.warehouses.snowflake.connection import opened
+from target_warehouse.warehouses.snowflake.dialect import SnowflakeDialect, swapped
 from target_warehouse.warehouses.snowflake.values import as_texts
 
 _DIGITS = 38
@@ -48,10 +47,17 @@ _KINDS = {
     "TIMESTAMP_NTZ": ColumnType.TIMESTAMP,
     "TIMESTAMP_TZ": ColumnType.TIMESTAMP,
     "TIME": ColumnType.TIME,
+    "VARCHAR": ColumnType.TEXT,
     "VARIANT": ColumnType.JSON,
+}
+"""Kinds of types that hold every value of theirs, if their size is large enough."""
+_NARROW = {
+    "FLOAT": ColumnType.NUMBER,
+    "DECFLOAT": ColumnType.NUMBER,
     "ARRAY": ColumnType.JSON,
     "OBJECT": ColumnType.JSON,
 }
+"""Kinds of types that round or reshape some values; all others become text."""
 _SHORT_TEXT, _LONG_TEXT = 2**24, 2**27
 """Characters of a VARCHAR of no given length, and of the longest; bytes of a text, at most."""
 _SIZES = {
@@ -73,22 +79,6 @@ class RowError(Exception):
     """A value of a row is at fault."""
 
 
-class _SnowflakeDialect(SqlDialect):
-    """Writes snake_case in capitals, as Snowflake does with names that are not quoted."""
-
-    @override
-    def identifier(self, name: str) -> str:
-        return super().identifier(_swapped(name))
-
-    @override
-    def literal(self, text: str) -> str:
-        return super().literal(text.replace("\\", r"\\"))
-
-    @override
-    def fold_case(self, name: str) -> str:
-        return _swapped(name) if name.isupper() else name
-
-
 class SnowflakeAdapter(Adapter):
     """Puts rows as a Parquet file into a stage of the session, and merges them from there.
 
@@ -97,7 +87,7 @@ class SnowflakeAdapter(Adapter):
     """
 
     types = _TYPES
-    dialect = _SnowflakeDialect(255 - len(_NEW))
+    dialect = SnowflakeDialect(255 - len(_NEW))
     batch_bytes = 64 << 20
     decimal_digits = _DIGITS
     text_limit = _LONG_TEXT // 4
@@ -121,10 +111,10 @@ class SnowflakeAdapter(Adapter):
             raise WarehouseError(
                 "the database that the setting url names is not there, or not for its role"
             )
-        schema = _swapped(self._wanted_schema or "")
+        schema = swapped(self._wanted_schema or "")
         if not schema and current is None:
             raise WarehouseError("the session has no schema: set default_target_schema")
-        self.schema = self._wanted_schema or _swapped(current)
+        self.schema = self._wanted_schema or swapped(current)
         if schema and not self.execute(
             "SELECT 1 FROM information_schema.schemata "
             f"WHERE schema_name = {self.dialect.literal(schema)}"
@@ -161,9 +151,9 @@ class SnowflakeAdapter(Adapter):
     def tables(self) -> list[str]:
         rows = self.execute(
             "SELECT table_name FROM information_schema.tables "
-            f"WHERE table_schema = {self.dialect.literal(_swapped(self.schema))}"
+            f"WHERE table_schema = {self.dialect.literal(swapped(self.schema))}"
         )
-        return [_swapped(name) for (name,) in rows]
+        return [swapped(name) for (name,) in rows]
 
     @override
     def columns(self, table: str) -> dict[str, Column]:
@@ -180,16 +170,17 @@ class SnowflakeAdapter(Adapter):
             if error.errno == _NO_SUCH_OBJECT:
                 return {}
             raise
-        return {_swapped(name): _column(type_) for name, type_, *_ in rows}
+        return {swapped(name): _column(type_) for name, type_, *_ in rows}
 
     @override
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
         base, size, _ = _parts(existing.type)
         needed = _INT64_DIGITS if existing.kind is ColumnType.INTEGER else _SIZES.get(base, 0)
-        return size < needed or super().is_narrower(existing, wanted)
+        is_short = base not in _KINDS or size < needed
+        return is_short or super().is_narrower(existing, wanted)
 
     @override
-    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
+    def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         path, plain = self.path(table), self.dialect.identifier(name)
         if column.kind is ColumnType.NUMBER:
             # More digits after the point leave fewer before it.
@@ -201,7 +192,7 @@ class SnowflakeAdapter(Adapter):
         base, _, scale = _parts(type_)
         if base in ("NUMBER", "VARCHAR") and (base, scale) == _parts(held.type)[::2]:
             self.execute(f"ALTER TABLE {path} ALTER COLUMN {plain} SET DATA TYPE {type_}")
-            return
+            return True
         # No other change of type is allowed. Whenever this is interrupted, even by another load
         # that takes it for interrupted, one column has all values: `columns` finds it.
         new = self.dialect.identifier(_NEW + name)
@@ -218,6 +209,7 @@ class SnowflakeAdapter(Adapter):
         self._rename(table, name, _OLD + name)
         self._rename(table, _NEW + name, name)
         self._remove(table, _OLD + name)
+        return True
 
     def _finish_altering(self, table: str, columns: Mapping[str, Column]) -> None:
         """Bring to an end what an interrupted `alter` has left."""
@@ -366,12 +358,6 @@ class SnowflakeAdapter(Adapter):
         self._connection.close()
 
 
-def _swapped(name: str) -> str:
-    """Map plain snake_case to the capitals that it has here, and back; others to themselves."""
-    plain = re.fullmatch(r"[a-z_][a-z0-9_$]*|[A-Z_][A-Z0-9_$]*", name)
-    return name.swapcase() if plain else name
-
-
 def _parts(type_: str) -> tuple[str, int, int]:
     """Part a type such as NUMBER(38,2): its name and the numbers in its brackets."""
     base, _, numbers = type_.rstrip(")").partition("(")
@@ -381,7 +367,7 @@ def _parts(type_: str) -> tuple[str, int, int]:
 
 def _column(type_: str) -> Column:
     base, size, scale = _parts(type_)
-    kind = _KINDS.get(base, ColumnType.TEXT)
+    kind = _KINDS.get(base) or _NARROW.get(base, ColumnType.TEXT)
     if kind is ColumnType.NUMBER and scale == 0 and size <= _INT64_DIGITS:
         kind = ColumnType.INTEGER
     return Column(kind, scale, type_)

@@ -7,17 +7,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
 from typing_extensions import override
 
 from target_warehouse.arrow import conformed
 from target_warehouse.columns import Column
-from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
+from target_warehouse.warehouses.base import Adapter, Merged, TableError, WarehouseError
+from target_warehouse.warehouses.create_table import CreateTable
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
+from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.sqlite.functions import add_functions
-from target_warehouse.warehouses.sqlite.tables import CreateTable
 from target_warehouse.warehouses.sqlite.values import (
     TYPES,
     affinity,
@@ -142,10 +142,10 @@ class SQLiteAdapter(Adapter):
         return super().ensure(table, columns, keys)
 
     @override
-    def alter(self, table: str, name: str, held: Column, column: Column) -> None:
+    def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         definition, names, _ = self._definition(table)
         if definition.is_strict:
-            raise WarehouseError(
+            raise TableError(
                 f"the column {name!r} of the table {table!r} is {held.type or 'of no type'} "
                 f"and has to become {self.type_of(column)}, which a STRICT table cannot have: "
                 "use a table without STRICT"
@@ -153,6 +153,7 @@ class SQLiteAdapter(Adapter):
         definition.retype(names.index(name), self.type_of(column))
         value = f"widened({quoted(name)}, {literal(held.kind)}, {literal(column.kind)})"
         self._rebuild(table, definition, {name: value})
+        return True
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
@@ -170,7 +171,7 @@ class SQLiteAdapter(Adapter):
         try:
             definition = CreateTable.parsed(sql, names)
         except ValueError as error:
-            raise WarehouseError(
+            raise TableError(
                 f"the table {table!r} has to be rebuilt, but its definition cannot be read: {error}"
             ) from error
         return definition, names, key
@@ -258,13 +259,7 @@ class SQLiteAdapter(Adapter):
 
 def _location(url: str) -> tuple[str, float]:
     """Return the file of a URL, and the seconds to wait for its lock."""
-    parts = urlsplit(url)
-    file = unquote(parts.path)[1:]
-    if parts.netloc or file in ("", ":memory:"):
-        raise WarehouseError(
-            "the setting url must name a file: sqlite:///file.db, or sqlite:////folder/file.db"
-        )
-    settings = dict(parse_qsl(parts.query))
+    file, settings = file_of(url, "sqlite")
     try:
         patience = float(settings.pop("timeout", _PATIENCE))
     except ValueError:

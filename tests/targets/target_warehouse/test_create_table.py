@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from target_warehouse.warehouses.sqlite.tables import CreateTable
+from target_warehouse.warehouses.create_table import CreateTable
 
 from tests.targets.target_warehouse.warehouses import SQLite, record, schema
 

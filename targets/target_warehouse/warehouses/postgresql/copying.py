@@ -1,0 +1,87 @@
+"""Copies Arrow tables into PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from target_warehouse.warehouses.dialect import listed
+
+_ROWS_AT_ONCE = 5_000
+_CSV_SINCE = 180_000
+"""Version of the server from which any text may be in a CSV: before, `\\.` on a line ended it."""
+_CSV = csv.WriteOptions(include_header=False)
+_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<nul>\\u0000)|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""Escapes in JSON: whole surrogate pairs, NUL, halves of pairs, and others."""
+
+
+def copy(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
+    """Copy rows into the columns of their names."""
+    statement = f"COPY {path} ({listed(rows.column_names)}) FROM STDIN"
+    # The session is in UTC, and Arrow writes instants much faster without their zone.
+    naive = [
+        pa.field(field.name, pa.timestamp("us")) if pa.types.is_timestamp(field.type) else field
+        for field in rows.schema
+    ]
+    parts = rows.cast(pa.schema(naive)).to_batches(_ROWS_AT_ONCE)
+    with connection.cursor() as cursor:
+        if connection.info.server_version < _CSV_SINCE and _ends_copy(rows):
+            with cursor.copy(statement.encode()) as stream:
+                for row in _rows(parts):
+                    stream.write_row(row)
+            return
+        with cursor.copy(f"{statement} (FORMAT csv)".encode()) as stream:
+            for part in parts:
+                text = pa.BufferOutputStream()
+                csv.write_csv(part, text, _CSV)
+                stream.write(memoryview(text.getvalue()))
+
+
+def for_jsonb(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Table, list[str]]:
+    """Return rows without NUL and half surrogate pairs in these columns, and those that had some.
+
+    Unlike json, jsonb refuses both.
+    """
+    repaired = []
+    for name in names:
+        values = rows[name]
+        found = pc.match_substring_regex(values, r"\\u(0000|[dD][89a-fA-F])")
+        if not pc.any(found).as_py():
+            continue
+        texts = [None if text is None else _storable(text) for text in values.to_pylist()]
+        clean = pa.chunked_array([pa.array(texts, pa.string())])
+        if not clean.equals(values):
+            repaired.append(name)
+            rows = rows.set_column(rows.column_names.index(name), name, clean)
+    return rows, repaired
+
+
+def _storable(text: str) -> str:
+    def replaced(found: re.Match[str]) -> str:
+        return "" if found["nul"] else "\\ufffd" if found["half"] else found[0]
+
+    return _ESCAPES.sub(replaced, text)
+
+
+def _rows(parts: Sequence[pa.RecordBatch]) -> Iterator[tuple[str | None, ...]]:
+    for part in parts:
+        columns = [column.cast(pa.string()).to_pylist() for column in part.columns]
+        yield from zip(*columns, strict=True)
+
+
+def _ends_copy(rows: pa.Table) -> bool:
+    """Return whether a text has a line that old servers take for the end of a CSV."""
+    return any(
+        pc.any(pc.match_substring(column, "\n\\.")).as_py()
+        for column in rows.columns
+        if pa.types.is_string(column.type)
+    )

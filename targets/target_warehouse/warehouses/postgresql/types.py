@@ -1,0 +1,77 @@
+"""Types of PostgreSQL, and which of them hold every value of a kind."""
+
+from __future__ import annotations
+
+import re
+
+from target_warehouse.columns import Column, ColumnType
+
+TYPES = {
+    ColumnType.BOOLEAN: "boolean",
+    ColumnType.INTEGER: "bigint",
+    ColumnType.NUMBER: "numeric",
+    ColumnType.DATE: "date",
+    ColumnType.TIMESTAMP: "timestamp with time zone",
+    ColumnType.TIME: "time without time zone",
+    ColumnType.TEXT: "text",
+    # jsonb loses the order of keys and repeated keys, and refuses NUL and very large numbers.
+    ColumnType.JSON: "json",
+}
+_WHOLE = {type_: kind for kind, type_ in TYPES.items()} | {
+    "timestamp(6) with time zone": ColumnType.TIMESTAMP,
+    "time(6) without time zone": ColumnType.TIME,
+    "time with time zone": ColumnType.TIME,
+    "time(6) with time zone": ColumnType.TIME,
+    "jsonb": ColumnType.JSON,
+    "character varying": ColumnType.TEXT,
+    # These refuse texts that are not of their form, and keep the meaning of the others.
+    **dict.fromkeys(("uuid", "inet", "cidr", "macaddr", "macaddr8"), ColumnType.TEXT),
+    **dict.fromkeys(("interval", "xml", "citext"), ColumnType.TEXT),
+}
+"""Types that hold every value of a kind. All others are narrow: their columns are widened."""
+_NARROW = {
+    **dict.fromkeys(("smallint", "integer", "oid"), ColumnType.INTEGER),
+    **dict.fromkeys(("real", "double precision", "numeric", "money"), ColumnType.NUMBER),
+    "timestamp without time zone": ColumnType.TIMESTAMP,
+    "timestamp with time zone": ColumnType.TIMESTAMP,
+    "time without time zone": ColumnType.TIME,
+    "time with time zone": ColumnType.TIME,
+}
+"""Kinds of narrow types, by their names without lengths; the others become text."""
+_FLOATS = ("real", "double precision")
+ENUM = "enum "
+"""Begins the name of an enumerated type, which refuses texts that it does not have."""
+
+
+def column_of(type_: str) -> Column:
+    """Return the column that has this type, as `format_type` writes it."""
+    if type_.startswith(ENUM):
+        return Column(ColumnType.TEXT, type=type_)
+    if type_.endswith("[]"):
+        return Column(ColumnType.JSON, type=type_)
+    base = re.sub(r"\(.*?\)", "", type_)
+    return Column(_WHOLE.get(type_) or _NARROW.get(base, ColumnType.TEXT), type=type_)
+
+
+def holds_its_kind(column: Column) -> bool:
+    """Return whether a column's type holds every value of its kind."""
+    return column.type.startswith(ENUM) or _WHOLE.get(column.type) is column.kind
+
+
+def refuses_what_it_cannot_hold(held: Column, wanted: Column) -> bool:
+    """Return whether a narrow column stores values of a wider kind as they are or not at all.
+
+    The other narrow types round, cut or shift some of them.
+    """
+    if held.type in ("smallint", "integer", "bigint"):
+        return wanted.kind in (ColumnType.INTEGER, ColumnType.NUMBER)
+    return held.type == "timestamp without time zone" and wanted.kind is ColumnType.TIMESTAMP
+
+
+def cast(name: str, held: Column, column: Column) -> str:
+    """Return the SQL that converts the values of a column with this quoted name."""
+    if column.kind is ColumnType.JSON:
+        return f"to_json({name})"
+    if held.type in _FLOATS:  # a cast would round them to 15 digits
+        name = f"{name}::text"
+    return f"{name}::{TYPES[column.kind]}"

@@ -1,0 +1,31 @@
+"""Names and texts in the SQL of Snowflake."""
+
+from __future__ import annotations
+
+import re
+
+from typing_extensions import override
+
+from target_warehouse.warehouses.dialect import SqlDialect
+
+
+class SnowflakeDialect(SqlDialect):
+    """Writes snake_case in capitals, as Snowflake does with names that are not quoted."""
+
+    @override
+    def identifier(self, name: str) -> str:
+        return super().identifier(swapped(name))
+
+    @override
+    def literal(self, text: str) -> str:
+        return super().literal(text.replace("\\", r"\\"))
+
+    @override
+    def fold_case(self, name: str) -> str:
+        return swapped(name) if name.isupper() else name
+
+
+def swapped(name: str) -> str:
+    """Map plain snake_case to the capitals that it has here, and back; others to themselves."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_$]*|[A-Z_][A-Z0-9_$]*", name)
+    return name.swapcase() if plain else name
