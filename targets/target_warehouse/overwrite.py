@@ -15,7 +15,7 @@ def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
     """Make an empty table to load into, with the columns of the table to be replaced."""
     aside = names.aside(stream)
     adapter.drop(aside)
-    columns = adapter.columns(names.of_stream(stream))
+    columns = adapter.loaded_columns(names.of_stream(stream))
     if columns:
         adapter.create(aside, columns, ())
     return aside

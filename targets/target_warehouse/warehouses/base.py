@@ -142,6 +142,13 @@ class Adapter(abc.ABC):
     def columns(self, table: str) -> dict[str, Column]:
         """Return the columns of a table in order; an empty dictionary if it does not exist."""
 
+    def loaded_columns(self, table: str) -> dict[str, Column]:
+        """Return the columns of a table without those that the database fills if a load does not.
+
+        Such columns have a default, or are generated.
+        """
+        return self.columns(table)
+
     @abc.abstractmethod
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
         """Copy rows to where `merge` reads them. `columns` are those of `table` that they fill."""

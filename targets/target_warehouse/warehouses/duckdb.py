@@ -41,10 +41,11 @@ _WHOLE = {type_: kind for kind, type_ in _TYPES.items()} | {
 }
 """Types that hold every value of a kind. All others are narrow: their columns are widened."""
 _FLOATS = ("FLOAT", "DOUBLE")
+_LONG_UNSIGNED = ("UBIGINT", "UHUGEINT")
 _NARROW = {
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER"), ColumnType.INTEGER),
-    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"), ColumnType.INTEGER),
-    "UHUGEINT": ColumnType.INTEGER,
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), ColumnType.INTEGER),
+    **dict.fromkeys(_LONG_UNSIGNED, ColumnType.INTEGER),
     **dict.fromkeys(_FLOATS, ColumnType.NUMBER),
     **dict.fromkeys(
         ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), ColumnType.TIMESTAMP
@@ -110,13 +111,21 @@ class DuckDBAdapter(Adapter):
 
     @override
     def columns(self, table: str) -> dict[str, Column]:
+        return {name: column for name, column, _ in self._described(table)}
+
+    @override
+    def loaded_columns(self, table: str) -> dict[str, Column]:
+        return {name: column for name, column, default in self._described(table) if default is None}
+
+    def _described(self, table: str) -> list[tuple[str, Column, str | None]]:
+        """Return the columns of a table, with the expressions that fill them by default."""
         rows = self.execute(
-            "SELECT column_name, data_type, numeric_scale FROM duckdb_columns() "
+            "SELECT column_name, data_type, numeric_scale, column_default FROM duckdb_columns() "
             "WHERE database_name = current_database() "
             f"AND schema_name = {literal(self.schema)} AND table_name = {literal(table)} "
             "ORDER BY column_index"
         )
-        return {name: _column(type_, scale) for name, type_, scale in rows}
+        return [(name, _column(type_, scale), default) for name, type_, scale, default in rows]
 
     @override
     def schema_path(self, schema: str) -> str:
@@ -132,6 +141,8 @@ class DuckDBAdapter(Adapter):
 
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
+        if column.kind is ColumnType.INTEGER and held.type in _LONG_UNSIGNED:
+            column = dataclasses.replace(column, kind=ColumnType.NUMBER)
         if column.kind is ColumnType.NUMBER:
             column = self._decimal(table, name, held, column)
         if self._is_bound(table):

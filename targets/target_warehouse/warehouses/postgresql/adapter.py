@@ -151,6 +151,18 @@ class PostgreSQLAdapter(Adapter):
         return {name: types.column_of(type_) for name, type_ in rows}
 
     @override
+    def loaded_columns(self, table: str) -> dict[str, Column]:
+        filled = self.execute(
+            "SELECT attname FROM pg_attribute "
+            f"WHERE attrelid = to_regclass({literal(self.path(table))}) "
+            "AND (atthasdef OR attidentity <> '') AND NOT attisdropped"
+        )
+        columns = self.columns(table)
+        for (name,) in filled:
+            del columns[name]
+        return columns
+
+    @override
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
         return not types.holds_its_kind(existing) or super().is_narrower(existing, wanted)
 

@@ -126,6 +126,13 @@ class SQLiteAdapter(Adapter):
         return {name: column_of(type_) for _, name, type_, *_ in rows}
 
     @override
+    def loaded_columns(self, table: str) -> dict[str, Column]:
+        rows = self.execute(f"PRAGMA table_info({self.path(table)})")
+        return {
+            name: column_of(type_) for _, name, type_, _, default, *_ in rows if default is None
+        }
+
+    @override
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
         changes_values = affinity(existing.type) != affinity(self.types[existing.kind])
         return changes_values or super().is_narrower(existing, wanted)

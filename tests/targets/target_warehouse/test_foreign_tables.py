@@ -1,0 +1,423 @@
+"""Tables that others made: their columns hold every value afterwards, or the run ends at once.
+
+A type that is not known to hold a kind whole is widened. Columns, keys and views that the loader
+does not know stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.targets.target_warehouse.warehouses import (
+    DuckDB,
+    PostgreSQL,
+    Warehouse,
+    raw_record,
+    record,
+    schema,
+    state,
+    warnings_in,
+)
+
+INSTANT = {"type": ["string", "null"], "format": "date-time"}
+TIME = {"type": ["string", "null"], "format": "time"}
+DECIMAL = {"type": ["string", "null"], "format": "singer.decimal"}
+ANY = {"type": ["array", "object", "null"]}
+MOMENT = "2024-02-29 12:00:00.654321+00"
+ORDERS = schema("orders", id="integer", note="string")
+
+
+@pytest.fixture
+def postgresql(postgres_url: str, tmp_path: Path) -> PostgreSQL:
+    return PostgreSQL(postgres_url, tmp_path)
+
+
+@pytest.fixture
+def duckdb(tmp_path: Path) -> DuckDB:
+    return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+
+
+def run_sql(warehouse: Warehouse, *statements: str) -> None:
+    with warehouse.connected() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def load_one(warehouse: Warehouse, type_: str, property_: Any, text: str, old: str) -> Any:
+    """Load a value, as JSON text, into a column that has a value; return both as text."""
+    run_sql(
+        warehouse,
+        f"CREATE TABLE t (id bigint, v {type_})",
+        f"INSERT INTO t VALUES (0, {old})",
+    )
+    run = warehouse.load(
+        schema("t", v=property_, id="integer"), raw_record("t", f'{{"id": 1, "v": {text}}}')
+    )
+    assert run.states == []
+    return [value for (value,) in warehouse.rows("SELECT v::text FROM t ORDER BY id")]
+
+
+@pytest.mark.parametrize(
+    ("type_", "property_", "text", "old", "found"),
+    [
+        (
+            "timestamp(0) with time zone",
+            INSTANT,
+            '"2024-02-29T12:00:00.654321Z"',
+            "NULL",
+            [None, MOMENT],
+        ),
+        (
+            "timestamp(3)",
+            INSTANT,
+            '"2024-02-29T12:00:00.654321Z"',
+            "'2024-01-01 01:00'",
+            ["2024-01-01 01:00:00+00", MOMENT],
+        ),
+        ("time(0)", TIME, '"12:00:00.654321"', "'01:00'", ["01:00:00", "12:00:00.654321"]),
+        (
+            "time(2) with time zone",
+            TIME,
+            '"12:00:00.654321"',
+            "'01:00+02'",
+            ["01:00:00", "12:00:00.654321"],
+        ),
+        ("money", DECIMAL, '"1234.5678"', "1.5", ["1.50", "1234.5678"]),
+        ("numeric(6,2)", DECIMAL, '"1234567.5678"', "1.5", ["1.50", "1234567.5678"]),
+        ("real", DECIMAL, '"16777217.25"', "0.1", ["0.1", "16777217.25"]),
+        (
+            "double precision",
+            DECIMAL,
+            '"12345678901234567.89"',
+            "1234567890123456768",
+            ["1234567890123456800", "12345678901234567.89"],
+        ),
+        ("oid", "integer", "-1", "7", ["7", "-1"]),
+        ("smallint", "integer", "9000000000", "7", ["7", "9000000000"]),
+        ("character(5)", "string", '"long text "', "'ab'", ["ab", "long text "]),
+        ("varchar(3)", "string", '"abc   "', "'ab'", ["ab", "abc   "]),
+        ('"char"', "string", '"abc"', "'a'", ["a", "abc"]),
+        ("name", "string", json.dumps("x" * 80), "'a'", ["a", "x" * 80]),
+        ("bit(3)", "string", '"1011"', "'101'", ["101", "1011"]),
+        ("bytea", "string", r'"a\\101"', "'abc'", [r"\x616263", r"a\101"]),
+        ("xid", "integer", "-5", "'7'", ["7", "-5"]),
+        ("point", "string", '"(1,2) "', "'(1,2)'", ["(1,2)", "(1,2) "]),
+        ("int4range", "string", '"[1,3]"', "'[1,3]'", ["[1,4)", "[1,3]"]),
+        ("interval second(0)", "string", '"1.5 s"', "'1 s'", ["00:00:01", "1.5 s"]),
+        ("text[]", ANY, '["a,b",null]', "array['a']", ['["a"]', '["a,b",null]']),
+        ("bigint[]", ANY, "[[1], [2]]", "array[1]", ["[1]", "[[1], [2]]"]),
+    ],
+)
+def test_narrow_types_of_postgresql_are_widened(
+    postgresql: PostgreSQL, *, type_: str, property_: Any, text: str, old: str, found: Sequence[Any]
+) -> None:
+    assert load_one(postgresql, type_, property_, text, old) == found
+
+
+@pytest.mark.parametrize(
+    ("type_", "property_", "text", "old", "found"),
+    [
+        ("FLOAT", DECIMAL, '"16777217.25"', "0.1::FLOAT", ["0.10", "16777217.25"]),
+        ("DOUBLE", DECIMAL, '"12345678901234567.89"', "0.125", ["0.125", "12345678901234567.890"]),
+        ("DOUBLE", DECIMAL, '"1.5"', "1e300", ["1e+300", "1.5"]),
+        ("DOUBLE", DECIMAL, '"1.5"', "'nan'", ["nan", "1.5"]),
+        ("DOUBLE", "string", '"x"', "5", ["5", "x"]),
+        ("DECIMAL(4,2)", DECIMAL, '"123456.5"', "1.25", ["1.25", "123456.50"]),
+        (
+            "TIMESTAMP",
+            INSTANT,
+            '"2024-02-29T12:00:00.654321Z"',
+            "'2024-01-01 01:00'",
+            ["2024-01-01 01:00:00+00", MOMENT],
+        ),
+        ("TIMESTAMP_S", INSTANT, '"2024-02-29T12:00:00.654321Z"', "NULL", [None, MOMENT]),
+        ("TIMESTAMP_MS", INSTANT, '"2024-02-29T12:00:00.654321Z"', "NULL", [None, MOMENT]),
+        (
+            "TIMESTAMP_NS",
+            INSTANT,
+            '"9999-02-28T12:00:00Z"',
+            "NULL",
+            [None, "9999-02-28 12:00:00+00"],
+        ),
+        ("UBIGINT", "integer", "-1", "18446744073709551615", ["18446744073709551615", "-1"]),
+        ("TINYINT", "integer", "300", "1", ["1", "300"]),
+        ("BLOB", "string", r'"a\\x41"', "'abc'", ["abc", r"a\x41"]),
+        ("BIT", "string", '"0101 "', "'0101'", ["0101", "0101 "]),
+        ("INTERVAL", "string", '"1 day "', "INTERVAL 1 DAY", ["1 day", "1 day "]),
+        ("VARCHAR[]", ANY, '["a,b"]', "['a']", ['["a"]', '["a,b"]']),
+        ("STRUCT(a INTEGER)", ANY, '{"b":1}', "{'a': 1}", ['{"a":1}', '{"b":1}']),
+        ("MAP(VARCHAR, INTEGER)", ANY, '{"b":"x"}', "map{'a': 1}", ['{"a":1}', '{"b":"x"}']),
+    ],
+)
+def test_narrow_types_of_duckdb_are_widened(
+    duckdb: DuckDB, *, type_: str, property_: Any, text: str, old: str, found: Sequence[Any]
+) -> None:
+    assert load_one(duckdb, type_, property_, text, old) == found
+
+
+@pytest.mark.parametrize("type_", ["uuid", "inet", "citext_like", "mood", "interval"])
+def test_types_that_refuse_other_texts_stay(postgresql: PostgreSQL, type_: str) -> None:
+    text = {"uuid": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "inet": "10.0.0.0/24", "mood": "sad"}
+    run_sql(
+        postgresql,
+        "CREATE TYPE mood AS ENUM ('sad', 'glad')",
+        "CREATE DOMAIN citext_like AS text CHECK (value <> '')",
+        f"CREATE TABLE t (id bigint PRIMARY KEY, v {type_})",
+    )
+    value = text.get(type_, "1 day")
+
+    run = postgresql.load(
+        schema("t", id="integer", v="string"),
+        record("t", id=1, v=value),
+        record("t", id=2, v="" if type_ == "citext_like" else "something else"),
+        fails=True,
+    )
+
+    assert "1 record was rejected" in str(run.error)
+    assert postgresql.rows("SELECT id, v::text FROM t") == [(1, value)]
+    assert postgresql.rows(
+        f"SELECT '{type_}' = format_type(atttypid, -1) FROM pg_attribute "
+        "WHERE attrelid = 't'::regclass AND attname = 'v'"
+    ) == [(True,)]
+
+
+def test_a_domain_over_a_narrow_type_is_widened(postgresql: PostgreSQL) -> None:
+    run_sql(
+        postgresql, "CREATE DOMAIN cents AS numeric(6,2)", "CREATE TABLE t (id bigint, v cents)"
+    )
+
+    postgresql.load(schema("t", id="integer", v=DECIMAL), record("t", id=1, v="1.2345"))
+
+    assert postgresql.rows("SELECT v::text FROM t") == [("1.2345",)]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "loaded_at timestamptz NOT NULL DEFAULT now()",
+        "sk bigserial",
+        "sk bigint GENERATED ALWAYS AS IDENTITY",
+        "sk bigint GENERATED BY DEFAULT AS IDENTITY UNIQUE",
+        "len int NOT NULL GENERATED ALWAYS AS (coalesce(length(note), 0)) STORED",
+        "len int CHECK (len > 0) DEFAULT 1",
+    ],
+)
+@pytest.mark.parametrize("method", ["upsert", "append-only", "overwrite"])
+def test_columns_that_the_database_fills(postgresql: PostgreSQL, column: str, method: str) -> None:
+    postgresql.load(ORDERS, record("orders", id=1, note="a"))
+    run_sql(postgresql, f"ALTER TABLE orders ADD COLUMN {column}")
+
+    for note in "bc":
+        postgresql.load(
+            ORDERS,
+            record("orders", id=1, note=note),
+            record("orders", id=2, note=note),
+            state(note),
+            load_method=method,
+        )
+
+    rows = postgresql.rows("SELECT id, note FROM orders ORDER BY id, note")
+    if method == "append-only":
+        assert len(rows) == 5
+    else:
+        assert rows == [(1, "c"), (2, "c")]
+
+
+def test_an_identity_stays_the_primary_key(postgresql: PostgreSQL) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE orders "
+        "(sk bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint, note text)",
+    )
+
+    for note in "ab":
+        postgresql.load(
+            ORDERS, record("orders", id=1, note=note), record("orders", id=2, note=note)
+        )
+
+    assert postgresql.rows("SELECT id, note FROM orders ORDER BY id") == [(1, "b"), (2, "b")]
+    [(primary,)] = postgresql.rows(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' "
+        "AND conrelid = 'orders'::regclass"
+    )
+    assert primary == "PRIMARY KEY (sk)"
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        (
+            "CREATE TABLE orders (id bigint, _dlt_load_id text NOT NULL)",
+            ["_dlt_load_id", "orders", "NOT NULL"],
+        ),
+        (
+            "CREATE TABLE orders (id bigint, note text GENERATED ALWAYS AS ('x') STORED)",
+            ["note", "generated"],
+        ),
+        ("CREATE VIEW orders AS SELECT 1::bigint AS id", ["orders", "a view"]),
+        (
+            "CREATE MATERIALIZED VIEW orders AS SELECT 1::bigint AS id",
+            ["orders", "materialized view"],
+        ),
+        ("CREATE SEQUENCE orders", ["orders", "sequence"]),
+        ("CREATE TYPE orders AS ENUM ('a')", ["orders"]),
+    ],
+)
+def test_tables_that_cannot_take_the_rows_are_refused_at_once(
+    postgresql: PostgreSQL, sql: str, words: Sequence[str]
+) -> None:
+    run_sql(postgresql, sql)
+
+    run = postgresql.load(ORDERS, record("orders", id=1, note="a"), state(1), fails=True)
+
+    assert run.states == []
+    assert all(word in str(run.error) for word in words), run.error
+
+
+def test_rows_of_a_partitioned_table(postgresql: PostgreSQL) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE orders (id bigint, day date, note text, PRIMARY KEY (id, day)) "
+        "PARTITION BY RANGE (day)",
+        "CREATE TABLE orders_1 PARTITION OF orders "
+        "FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
+    )
+    days = schema(
+        "orders",
+        ["id", "day"],
+        id="integer",
+        note="string",
+        day={"type": "string", "format": "date"},
+    )
+    for notes in ("aa", "ab", "abc"):
+        postgresql.load(
+            days,
+            *[
+                record("orders", id=id_, day="2024-05-05", note=note)
+                for id_, note in enumerate(notes)
+            ],
+            add_record_metadata=True,
+        )
+
+    assert postgresql.rows("SELECT id, note FROM orders ORDER BY 1") == [
+        (0, "a"),
+        (1, "b"),
+        (2, "c"),
+    ]
+    counts = "SELECT inserted, updated, unchanged FROM _runs ORDER BY finished_at"
+    assert postgresql.rows(counts) == [(2, 0, 0), (0, 1, 1), (1, 0, 2)]
+
+
+VIEW = "CREATE VIEW report AS SELECT id, v FROM t"
+
+
+def test_a_view_keeps_an_integer_column_and_rows_that_fit_load(
+    postgresql: PostgreSQL, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_sql(postgresql, "CREATE TABLE t (id bigint PRIMARY KEY, v integer)", VIEW)
+
+    run = postgresql.load(
+        schema("t", id="integer", v="number"),
+        *[record("t", id=id_, v=v) for id_, v in enumerate([1, 1.5, 3_000_000_000, None])],
+        state(1),
+        fails=True,
+    )
+
+    assert postgresql.rows("SELECT id, v FROM t ORDER BY id") == [(0, 1), (3, None)]
+    assert len(postgresql.rows("SELECT reason FROM _rejected")) == 2
+    assert run.states == [1]
+    [warning] = [each for each in warnings_in(caplog) if "stays" in each]
+    assert "'v'" in warning
+    assert "report" in warning
+
+
+def test_a_view_keeps_a_timestamp_without_time_zone(postgresql: PostgreSQL) -> None:
+    run_sql(postgresql, "CREATE TABLE t (id bigint PRIMARY KEY, v timestamp)", VIEW)
+
+    for second in "12":
+        postgresql.load(
+            schema("t", id="integer", v=INSTANT),
+            record("t", id=1, v=f"2024-02-29T12:00:0{second}.65+02:00"),
+        )
+
+    assert postgresql.rows("SELECT v::text FROM t") == [("2024-02-29 10:00:02.65",)]
+
+
+@pytest.mark.parametrize(
+    ("type_", "property_", "value"),
+    [
+        ("real", "number", 1.5),
+        ("timestamp(0)", INSTANT, "2024-02-29T12:00:00.65Z"),
+        ("numeric(5,2)", "number", 1.234),
+        ("integer", "string", "x"),
+        ("date", INSTANT, "2024-02-29T12:00:00Z"),
+    ],
+)
+def test_a_view_on_a_column_that_would_round_ends_the_stream(
+    postgresql: PostgreSQL, type_: str, property_: Any, value: Any
+) -> None:
+    run_sql(postgresql, f"CREATE TABLE t (id bigint PRIMARY KEY, v {type_})", VIEW)
+
+    run = postgresql.load(
+        schema("t", id="integer", v=property_), record("t", id=1, v=value), state(1), fails=True
+    )
+
+    assert run.states == []
+    for word in ("'v'", "'t'", type_.partition("(")[0], "report"):
+        assert word in str(run.error)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        ["CREATE TABLE orders (id INTEGER PRIMARY KEY, note VARCHAR, n TINYINT)"],
+        ["CREATE TABLE orders (id INTEGER UNIQUE, note VARCHAR NOT NULL DEFAULT 'x', n DOUBLE)"],
+        ["CREATE TABLE orders (id INTEGER, note VARCHAR, n INTEGER CHECK (n <> 7))"],
+        [
+            "CREATE TABLE orders (id INTEGER, note VARCHAR, n INTEGER)",
+            "CREATE INDEX i ON orders (note)",
+        ],
+        [
+            (
+                "CREATE TABLE orders "
+                "(id INTEGER, n FLOAT, g INTEGER GENERATED ALWAYS AS (1), note VARCHAR)"
+            )
+        ],
+    ],
+)
+def test_keys_and_indexes_of_the_user_in_duckdb(duckdb: DuckDB, table: Sequence[str]) -> None:
+    run_sql(
+        duckdb,
+        *table,
+        "INSERT INTO orders (id, note, n) VALUES (1, 'old', 1)",
+        "CREATE VIEW v AS SELECT id FROM orders",
+    )
+    orders = schema("orders", id="integer", note="string", n="number")
+
+    for note in "ab":
+        duckdb.load(
+            orders,
+            record("orders", id=2, note=note, n=5_000_000_000),
+            record("orders", id=9_000_000_000, note=note, n=0.5),
+        )
+
+    assert duckdb.rows("SELECT id, note, n::DOUBLE FROM orders ORDER BY id") == [
+        (1, "old", 1.0),
+        (2, "b", 5e9),
+        (9_000_000_000, "b", 0.5),
+    ]
+    assert duckdb.rows("SELECT count(*) FROM v") == [(3,)]
+    held = (
+        "SELECT sql FROM duckdb_tables() WHERE table_name = 'orders' "
+        "UNION ALL SELECT sql FROM duckdb_indexes()"
+    )
+    sql = " ".join(text for (text,) in duckdb.rows(held))
+    words = ("PRIMARY KEY", "UNIQUE", "CHECK", "CREATE INDEX", "GENERATED", "DEFAULT")
+    assert [word for word in words if word in sql] == [
+        word for word in words if word in " ".join(table)
+    ]
