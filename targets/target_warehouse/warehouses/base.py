@@ -7,16 +7,36 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attribution_elt.core.errors import in_a_line
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.dialect import SqlDialect
+from target_warehouse.warehouses.sweeping import (
+    DELETED_AT,
+    REPLACED_BECAUSE,
+    VANISHED,
+    Claimed,
+    ClaimGroup,
+    Sweep,
+    Sweeper,
+)
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pyarrow as pa
+
+__all__ = [
+    "LOAD_METADATA",
+    "Adapter",
+    "ClaimGroup",
+    "Claimed",
+    "Merged",
+    "Sweep",
+    "TableError",
+    "WarehouseError",
+]
 
 LOAD_METADATA = (
     "_sdc_extracted_at",
@@ -40,52 +60,6 @@ class Merged:
             _sum(self.inserted, other.inserted),
             _sum(self.updated, other.updated),
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class ClaimGroup:
-    """Parts of a table that the tap has delivered completely.
-
-    A row is inside if it equals one row of `equal` in all of that table's columns and lies in
-    every range. Nulls are never inside.
-    """
-
-    equal: pa.Table
-    """Values by column, of the Arrow types that `stage` takes. No columns: it matches any row."""
-    ranges: Mapping[str, tuple[Any, Any]]
-    """Bounds by column, `from` <= value < `to`: `int`, `Decimal`, `str`, `bool`, `date`, `time` or
-    `datetime` in UTC; None where a bound is missing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sweep:
-    """Removal of the rows inside claims that a run has not delivered."""
-
-    table: str
-    keys: Sequence[str]
-    columns: Mapping[str, Column]
-    """All columns of the table, `_sdc_batched_at` and `_sdc_deleted_at` among them."""
-    claims: Sequence[ClaimGroup]
-    delivered: Iterable[pa.Table]
-    """Delivered keys in chunks, with the columns `keys`; keys may repeat. Iterable repeatedly."""
-    started_at: datetime
-    """Start of the run: rows with a later `_sdc_batched_at` belong to other runs and stay."""
-    swept_at: datetime
-    history: str | None
-    """Table that takes the removed rows; it has the columns of `table`, `_sdc_valid_from`,
-    `_sdc_valid_to` and `_sdc_replaced_because`. None: rows stay and get `_sdc_deleted_at`."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Claimed:
-    """Numbers of live rows inside the claims of a sweep, before it."""
-
-    live: int
-    """Rows whose `_sdc_deleted_at` is null."""
-    written: int
-    """Those of them whose `_sdc_batched_at` is not before the start of the run."""
-    vanished: int
-    """Those of them that are older and were not delivered: the sweep would remove these."""
 
 
 class WarehouseError(Exception):
@@ -114,6 +88,7 @@ class Adapter(abc.ABC):
     """Digits by which a `scale` grows: more than one where types are hard to change."""
     enforces_keys: ClassVar[bool] = False
     """Whether an append fails if the table already has the key."""
+    has_temporary_tables: ClassVar[bool] = True
     errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
@@ -168,7 +143,7 @@ class Adapter(abc.ABC):
         `_sdc_batched_at`. The caller calls `sweep` after `merge`, in the same transaction, and
         commits. One statement covers all `equal` rows of a group.
         """
-        raise NotImplementedError
+        return Sweeper(self, sweep).run(permit)
 
     def revived(self, table: str, history: str | None, keys: Sequence[str]) -> int | None:
         """Count the staged rows that bring a vanished row back; called between stage and merge.
@@ -177,8 +152,82 @@ class Adapter(abc.ABC):
         Without: staged rows without `_sdc_deleted_at` whose row in `table` has one. None where the
         warehouse does not report it.
         """
-        del table, history, keys
+        source = self.staged()
+        if source is None:
+            return None
+        quoted = self.dialect.identifier
+        same = " AND ".join(f"old.{quoted(key)} = new.{quoted(key)}" for key in keys)
+        found = "EXISTS (SELECT 1 FROM {} AS old WHERE {})"
+        if history:
+            because = f"{quoted(REPLACED_BECAUSE)} = {self.dialect.literal(VANISHED)}"
+            vanished = found.format(self.path(history), f"{same} AND {because}")
+            condition = f"{vanished} AND NOT {found.format(self.path(table), same)}"
+        else:
+            marked = f"{same} AND old.{quoted(DELETED_AT)} IS NOT NULL"
+            marked = found.format(self.path(table), marked)
+            condition = f"new.{quoted(DELETED_AT)} IS NULL AND {marked}"
+        [(count,)] = self.execute(f"SELECT COUNT(*) FROM {source} AS new WHERE {condition}")
+        return int(count)
+
+    def staged(self) -> str | None:
+        """Return the staged rows as SQL, with the names of the table's columns, if it is known."""
         return None
+
+    def temporary(self, name: str) -> str:
+        """Return the quoted name of a temporary table."""
+        return f"temp.{self.dialect.identifier(name)}"
+
+    def stage_aside(
+        self,
+        name: str,
+        table: str,
+        columns: Mapping[str, tuple[str, Column]],
+        chunks: Iterable[pa.Table],
+    ) -> str:
+        """Create a temporary table for rows, and return its quoted name.
+
+        `columns` has the names and definitions of columns of `table` by their names here.
+        """
+        quoted, path = self.dialect.identifier, self.temporary(name)
+        selected = ", ".join(f"{quoted(of)} AS {quoted(own)}" for own, (of, _) in columns.items())
+        self.discard(path)
+        self.execute(
+            f"CREATE TEMPORARY TABLE {path} AS "
+            f"SELECT {selected} FROM {self.path(table)} WHERE 1 = 0"
+        )
+        for chunk in chunks:
+            self.insert(path, chunk, {own: column for own, (_, column) in columns.items()})
+        return path
+
+    def discard(self, path: str) -> None:
+        """Drop a table that `stage_aside` created."""
+        self.execute(f"DROP TABLE IF EXISTS {path}")
+
+    @abc.abstractmethod
+    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        """Insert rows into the table with this quoted name."""
+
+    def value(self, value: object) -> str:
+        """Return a bound of a claim, or a moment, as SQL."""
+        match value:
+            case bool():
+                return str(value).upper()
+            case int() | Decimal():
+                return format(value, "f")
+            case datetime():
+                text = value.astimezone(UTC).isoformat(" ")
+                return f"CAST({self.dialect.literal(text)} AS {self.types[ColumnType.TIMESTAMP]})"
+            case date():
+                return f"CAST({self.dialect.literal(str(value))} AS {self.types[ColumnType.DATE]})"
+            case time():
+                return f"CAST({self.dialect.literal(str(value))} AS {self.types[ColumnType.TIME]})"
+            case _:
+                return self.dialect.literal(str(value))
+
+    def atomically(self, statements: Sequence[str]) -> None:
+        """Run statements in one transaction."""
+        for statement in statements:
+            self.execute(statement)
 
     @abc.abstractmethod
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:

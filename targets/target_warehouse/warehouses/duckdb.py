@@ -20,6 +20,7 @@ from target_warehouse.warehouses.file_url import file_of
 
 _STAGE_VIEW = "staged_rows"
 _STAGE = f"temp.{_STAGE_VIEW}"  # with its catalog: a stream may have this name
+_INSERTED_VIEW = "inserted_rows"
 _SPARE = "rebuilt by target-warehouse"
 _ENUM = "ENUM("
 _DIGITS = 38
@@ -232,11 +233,18 @@ class DuckDBAdapter(Adapter):
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        for index, (name, column) in enumerate(columns.items()):
-            if column.kind is ColumnType.NUMBER:
-                decimals = rows[name].cast(pa.decimal128(_DIGITS, column.scale))
-                rows = rows.set_column(index, name, decimals)
-        self._connection.register(_STAGE_VIEW, rows)
+        self._connection.register(_STAGE_VIEW, _typed(rows, columns))
+
+    @override
+    def staged(self) -> str:
+        return _STAGE
+
+    @override
+    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        names = listed(columns)
+        self._connection.register(_INSERTED_VIEW, _typed(rows, columns))
+        self.execute(f"INSERT INTO {path} ({names}) SELECT {names} FROM temp.{_INSERTED_VIEW}")
+        self._connection.unregister(_INSERTED_VIEW)
 
     @override
     def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
@@ -291,6 +299,15 @@ class DuckDBAdapter(Adapter):
             f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}"
         )
         return Merged(count, 0)
+
+
+def _typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
+    """Return rows with decimals for numbers, which are texts."""
+    for index, (name, column) in enumerate(columns.items()):
+        if column.kind is ColumnType.NUMBER:
+            decimals = rows[name].cast(pa.decimal128(_DIGITS, column.scale))
+            rows = rows.set_column(index, name, decimals)
+    return rows
 
 
 def _column(type_: str, scale: int | None) -> Column:

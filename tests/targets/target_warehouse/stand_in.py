@@ -17,7 +17,14 @@ from typing_extensions import override
 
 from tests.targets.target_warehouse.warehouses import Warehouse
 
-_MODULES = ("test_load", "test_metadata", "test_names", "test_standard", "test_types")
+_MODULES = (
+    "test_load",
+    "test_metadata",
+    "test_names",
+    "test_standard",
+    "test_sweep",
+    "test_types",
+)
 """With tests of what a warehouse holds; those of the loader's own need not run on one more."""
 _SAME_AGAIN = "others say the same of this warehouse, and a statement of the stand-in's takes 20 ms"
 _JSON = "a VARIANT keeps no spaces, and not every number as it is: see test_snowflake.py"

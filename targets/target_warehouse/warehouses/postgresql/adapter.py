@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -313,6 +313,35 @@ class PostgreSQLAdapter(Adapter):
                 "SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged"
             )
         return Merged(inserted, changed - inserted)
+
+    @override
+    def staged(self) -> str:
+        return f"pg_temp.{_STAGE}"
+
+    @override
+    def temporary(self, name: str) -> str:
+        return f"pg_temp.{quoted(name)}"
+
+    @override
+    def stage_aside(
+        self,
+        name: str,
+        table: str,
+        columns: Mapping[str, tuple[str, Column]],
+        chunks: Iterable[pa.Table],
+    ) -> str:
+        path = super().stage_aside(name, table, columns, chunks)
+        self.execute(f"ANALYZE {path}")  # nothing else counts the rows of a temporary table
+        return path
+
+    @override
+    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        copying.copy(self._connection, path, rows)
+
+    @override
+    def value(self, value: object) -> str:
+        sql = super().value(value)
+        return f'{sql} COLLATE "C"' if isinstance(value, str) else sql
 
     @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import sys
 import uuid
@@ -14,7 +13,6 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import parquet
 from snowflake.connector.errors import Error, ProgrammingError
 from typing_extensions import override
 
@@ -22,7 +20,7 @@ from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.snowflake.connection import opened
 from target_warehouse.warehouses.snowflake.dialect import SnowflakeDialect, swapped
-from target_warehouse.warehouses.snowflake.values import as_texts
+from target_warehouse.warehouses.snowflake.upload import own_texts, upload
 
 _DIGITS = 38
 _INT64_DIGITS = 19
@@ -103,6 +101,7 @@ class SnowflakeAdapter(Adapter):
         self._numbers = itertools.count(1)
         self._replacing: dict[str, str] = {}
         """Tables to be replaced, and those that have the rows."""
+        self._staged_columns: Mapping[str, Column] = {}
 
     @override
     def use_schema(self) -> None:
@@ -246,32 +245,39 @@ class SnowflakeAdapter(Adapter):
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        texts = pa.table(
-            {
-                f"C{index}": as_texts(rows[name], column.kind)
-                for index, (name, column) in enumerate(columns.items())
-            }
-        )
-        staged = ", ".join(
-            f"{own} {self._room(table, name, column, texts[own])}"
+        texts = own_texts(rows, columns)
+        types = {
+            own: self._room(table, name, column, texts[own])
             for own, (name, column) in zip(texts.column_names, columns.items(), strict=True)
-        )
-        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {self._staged} ({staged})")
-        name = f"{next(self._numbers)}.parquet"
-        with io.BytesIO() as file:
-            parquet.write_table(texts, file, compression="zstd")
-            file.seek(0)
-            options = "AUTO_COMPRESS = FALSE OVERWRITE = TRUE"  # there is nothing to look for first
-            self.execute(f"PUT 'file://{name}' @{self._staged} {options}", file)
-        values = ", ".join(f"$1:{own}::VARCHAR" for own in texts.column_names)
-        copied = self.execute(
-            f"COPY INTO {self._staged} ({', '.join(texts.column_names)}) "
-            f"FROM (SELECT {values} FROM @{self._staged}/{name}) "
-            "FILE_FORMAT = (TYPE = PARQUET NULL_IF = ()) ON_ERROR = ABORT_STATEMENT PURGE = TRUE"
-        )
-        arrived = sum(int(row[3]) for row in copied if row[1:])  # a sole column has a message
-        if arrived != len(rows):
-            raise WarehouseError(f"of {len(rows)} rows only {arrived} came from the stage")
+        }
+        self._staged_columns = columns
+        upload(self.execute, self._staged, next(self._numbers), texts, types)
+
+    @override
+    def staged(self) -> str:
+        return f"({self._selected(self._staged_columns)})"
+
+    @override
+    def temporary(self, name: str) -> str:
+        return self.dialect.identifier(f"{self._staged}_{name}")
+
+    @override
+    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        texts = own_texts(rows, columns)
+        types = dict.fromkeys(texts.column_names, "VARCHAR")
+        upload(self.execute, self._staged, next(self._numbers), texts, types)
+        names = self.dialect.identifiers(columns)
+        self.execute(f"INSERT INTO {path} ({names}) {self._selected(columns)}")
+
+    @override
+    def atomically(self, statements: Sequence[str]) -> None:
+        self.execute("BEGIN")
+        try:
+            super().atomically(statements)
+        except Error:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
 
     def _room(self, table: str, name: str, column: Column, texts: pa.ChunkedArray) -> str:
         """Return a type that holds these texts, and see to it that the column does."""

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time
 from typing import Any
 
 import pyarrow as pa
 from typing_extensions import override
 
-from target_warehouse.arrow import conformed
-from target_warehouse.columns import Column
+from target_warehouse.arrow import ARROW_TYPES, conformed
+from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, TableError, WarehouseError
 from target_warehouse.warehouses.create_table import CreateTable
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
@@ -26,6 +27,7 @@ from target_warehouse.warehouses.sqlite.values import (
     converted,
     widened,
 )
+from target_warehouse.warehouses.sweeping import DELETED_AT
 
 _PRAGMAS = (
     "synchronous = FULL",  # one sync a batch is cheap, and a state must not outlive its rows
@@ -34,6 +36,7 @@ _PRAGMAS = (
 )
 _PATIENCE = 60.0  # seconds that a lock of another process is waited for
 _ROWS_AT_ONCE = 5_000
+_KEYS = "staged keys"
 
 
 class SQLiteAdapter(Adapter):
@@ -237,17 +240,60 @@ class SQLiteAdapter(Adapter):
         """Insert rows, and return how many were written."""
         self._begin()
         held = {**columns, **self.columns(table)}  # which another load may have widened
-        kinds = {name: held[name].kind for name in rows.column_names}
+        return self._written(self.path(table), rows, held, on_conflict)
+
+    def _written(
+        self, path: str, rows: pa.Table, columns: Mapping[str, Column], on_conflict: str
+    ) -> int:
+        kinds = {name: columns[name].kind for name in rows.column_names}
         places = ", ".join("?" * len(kinds))
-        sql = (
-            f"INSERT INTO {self.path(table)} AS old ({listed(kinds)}) "
-            f"VALUES ({places}) {on_conflict}"
-        )
+        sql = f"INSERT INTO {path} AS old ({listed(kinds)}) VALUES ({places}) {on_conflict}"
         written = 0
         for part in conformed(rows, kinds).to_batches(_ROWS_AT_ONCE):
             values = map(converted, part.columns, kinds.values())
             written += self._connection.executemany(sql, zip(*values, strict=True)).rowcount
         return written
+
+    @override
+    def staged(self) -> str:
+        return f"temp.{quoted(_KEYS)}"
+
+    @override
+    def revived(self, table: str, history: str | None, keys: Sequence[str]) -> int | None:
+        held = self.columns(table)
+        names = [*keys, *({DELETED_AT} & set(self._staged.column_names))]
+        columns = {name: (name, held[name]) for name in names}
+        path = self.stage_aside(_KEYS, table, columns, [self._staged.select(names)])
+        count = super().revived(table, history, keys)
+        self.execute(f"DROP TABLE {path}")
+        return count
+
+    @override
+    def stage_aside(
+        self,
+        name: str,
+        table: str,
+        columns: Mapping[str, tuple[str, Column]],
+        chunks: Iterable[pa.Table],
+    ) -> str:
+        path = super().stage_aside(name, table, columns, chunks)
+        if columns:
+            index = quoted(f"{name} index")
+            self.execute(f"CREATE INDEX temp.{index} ON {quoted(name)} ({listed(columns)})")
+        return path
+
+    @override
+    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self._written(path, rows, columns, "")
+
+    @override
+    def value(self, value: object) -> str:
+        kinds = {datetime: ColumnType.TIMESTAMP, date: ColumnType.DATE, time: ColumnType.TIME}
+        kind = kinds.get(type(value))
+        if kind is None:
+            return super().value(value)
+        [text] = converted(pa.array([value], ARROW_TYPES[kind]), kind)
+        return literal(text)
 
     @override
     def commit(self) -> None:

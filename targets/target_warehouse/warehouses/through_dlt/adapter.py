@@ -13,7 +13,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dlt
@@ -26,11 +26,12 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from typing_extensions import override
 
 from target_warehouse.columns import Column
-from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
+from target_warehouse.warehouses.base import Adapter, Claimed, Merged, Sweep, WarehouseError
 from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt import sql as dlt_sql
 from target_warehouse.warehouses.through_dlt.destinations import destination
-from target_warehouse.warehouses.through_dlt.dialect import DltDialect, dialect_of
+from target_warehouse.warehouses.through_dlt.dialect import DltDialect
+from target_warehouse.warehouses.through_dlt.errors import cause_of, is_of_data
 
 _SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -40,6 +41,9 @@ _SETTINGS = {
     "LOAD__RAISE_ON_FAILED_JOBS": "true",
     "LOAD__TRUNCATE_STAGING_DATASET": "true",
 }
+
+
+_VALUES = "sweep_values"
 
 
 class RefusedError(Exception):
@@ -57,6 +61,7 @@ class DltAdapter(Adapter):
     batch_bytes = 64 << 20
     decimal_digits = dlt_columns.DIGITS
     decimal_step = 9
+    has_temporary_tables = False
     errors = (DltException, RefusedError)
     data_errors = (RefusedError,)
 
@@ -65,6 +70,8 @@ class DltAdapter(Adapter):
         self.schema = self._wanted_schema or ""
         self._staged = pa.table({})
         self._described: dict[str, dlt.Schema] = {}
+        self._aside: dict[str, str] = {}
+        self._values: dict[tuple[type, object], str] = {}
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="target-warehouse-")
@@ -113,7 +120,7 @@ class DltAdapter(Adapter):
 
     @override
     def explain(self, error: Exception) -> str:
-        lines = str(_cause(error)).strip().splitlines() or [type(error).__name__]
+        lines = str(cause_of(error)).strip().splitlines() or [type(error).__name__]
         if isinstance(error, ConfigFieldMissingException):
             return "the setting url is not complete: " + " ".join(lines[:2])
         return lines[0]  # further ones may show the row
@@ -211,19 +218,82 @@ class DltAdapter(Adapter):
         return Merged(None, None)
 
     @override
+    def sweep(self, sweep: Sweep, permit: Callable[[Claimed], bool]) -> int:
+        # Types of moments differ, so they are staged like rows.
+        bounds = [each for claim in sweep.claims for pair in claim.ranges.values() for each in pair]
+        values = {
+            (type(each), each): f"v{index}"
+            for index, each in enumerate([sweep.started_at, sweep.swept_at, *bounds])
+            if each is not None
+        }
+        columns = {name: dlt_columns.of_value(each) for (_, each), name in values.items()}
+        row = {name: dlt_columns.arrow_value(each) for (_, each), name in values.items()}
+        path = self._put_aside(_VALUES, columns, [pa.table(row)])
+        quoted = self.dialect.identifier
+        self._values = {key: f"(SELECT {quoted(name)} FROM {path})" for key, name in values.items()}
+        count = super().sweep(sweep, permit)
+        self.discard(path)
+        return count
+
+    @override
+    def value(self, value: object) -> str:
+        return self._values[type(value), value]
+
+    @override
+    def stage_aside(
+        self,
+        name: str,
+        table: str,
+        columns: Mapping[str, tuple[str, Column]],
+        chunks: Iterable[pa.Table],
+    ) -> str:
+        return self._put_aside(name, {own: column for own, (_, column) in columns.items()}, chunks)
+
+    def _put_aside(
+        self, name: str, columns: Mapping[str, Column], chunks: Iterable[pa.Table]
+    ) -> str:
+        table = f"target_warehouse_{name}"
+        path = self.path(table)
+        self._aside[path] = table
+        self.discard(path)  # if a killed run has left it
+        self._describe(table, columns, ())
+        for chunk in chunks:
+            self._load(table, dlt_columns.typed(chunk, columns), "append")
+        return path
+
+    @override
+    def discard(self, path: str) -> None:
+        self.drop(self._aside[path])
+
+    @override
+    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        self.append(self._aside[path], rows, columns)
+
+    @override
+    def atomically(self, statements: Sequence[str]) -> None:
+        with self._client() as client:
+            sql = client.sql_client
+            with sql.begin_transaction() if self._is_atomic else contextlib.nullcontext():
+                for statement in statements:
+                    sql.execute_sql(statement)
+
+    @property
+    def _is_atomic(self) -> bool:
+        limits = self._capabilities
+        return bool(limits.supports_ddl_transactions or limits.supports_transactions)
+
+    @override
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
         self._load(table, dlt_columns.typed(rows, columns), "append")
 
     @override
     def replace(self, table: str, source: str) -> None:
         names = self.columns(source)
-        limits = self._capabilities
         with self._client() as client:
             sql = client.sql_client
             path, aside = map(sql.make_qualified_table_name, (table, source))
             listed = ", ".join(map(sql.escape_column_name, names))
-            atomic = limits.supports_ddl_transactions or limits.supports_transactions
-            with sql.begin_transaction() if atomic else contextlib.nullcontext():
+            with sql.begin_transaction() if self._is_atomic else contextlib.nullcontext():
                 sql.execute_sql(f"DELETE FROM {path} WHERE 1 = 1")
                 sql.execute_sql(f"INSERT INTO {path} ({listed}) SELECT {listed} FROM {aside}")
         self.drop(source)
@@ -303,7 +373,7 @@ class DltAdapter(Adapter):
                     client.initialize_storage()
                     client.drop_tables(table, delete_schema=False)
                     client.update_stored_schema(force=True)
-                    _index(client, table, [described[key] for key in keys])
+                    dlt_sql.index(client, table, [described[key] for key in keys])
 
     def _alter(self, table: str, name: str, held: Column, wanted: Column, *, empty: bool) -> Column:
         """Give a column another type and return it; text, where that is all that is sure."""
@@ -312,9 +382,11 @@ class DltAdapter(Adapter):
             *others, last = dlt_columns.wider(held, wanted, empty=empty)
             for column in others:
                 with contextlib.suppress(DltException):
-                    _alter(client, table, stored[name], dlt_columns.description(name, column))
+                    dlt_sql.alter(
+                        client, table, stored[name], dlt_columns.description(name, column)
+                    )
                     return column
-            _alter(client, table, stored[name], dlt_columns.description(name, last))
+            dlt_sql.alter(client, table, stored[name], dlt_columns.description(name, last))
             return last
 
     def _load(self, table: str, rows: pa.Table, disposition: Any) -> None:
@@ -333,7 +405,7 @@ class DltAdapter(Adapter):
             self._pipeline.load(workers=1)
         except PipelineStepFailed as error:
             self._begin()  # what this load has left is not to be taken up by the next
-            if _is_of_data(_cause(error)):
+            if is_of_data(cause_of(error)):
                 raise RefusedError(self.explain(error)) from error
             raise
 
@@ -349,42 +421,6 @@ class DltAdapter(Adapter):
                 preferred, supported, table_schema={}
             )
         return "parquet" if "parquet" in supported else preferred
-
-
-def _alter(
-    client: Any, table: str, stored: Mapping[str, Any], described: Mapping[str, Any]
-) -> None:
-    if all(stored.get(name) == described.get(name) for name in ("data_type", "scale")):
-        return  # by hand, perhaps
-    sql = client.sql_client
-    type_ = client.type_mapper.to_destination_type(described, {"name": table})
-    if not isinstance(type_, str):
-        type_ = type_.compile(dialect=sql.dialect)  # one of SQLAlchemy's
-    path, column = sql.make_qualified_table_name(table), sql.escape_column_name(described["name"])
-    sql.execute_sql(dlt_sql.altered(dialect_of(client), path, column, type_))
-
-
-def _index(client: Any, table: str, keys: Sequence[Mapping[str, Any]]) -> None:
-    sql = client.sql_client
-    types = {sql.escape_column_name(key["name"]): key["data_type"] for key in keys}
-    path = sql.make_qualified_table_name(table)
-    statement = dlt_sql.indexed(dialect_of(client), path, types)
-    if statement:
-        sql.execute_sql(statement)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return what a driver raised, out of what dlt has wrapped around it."""
-    for name in ("exception", "client_exception", "dbapi_exception", "inner_exc", "orig"):
-        inner = getattr(error, name, None)
-        if isinstance(inner, BaseException):
-            return _cause(inner)
-    return error
-
-
-def _is_of_data(error: BaseException) -> bool:
-    """Tell whether a driver finds a value at fault, by the names that PEP 249 gives to errors."""
-    return any(cls.__name__ in {"DataError", "IntegrityError"} for cls in type(error).__mro__)
 
 
 ADAPTER = DltAdapter

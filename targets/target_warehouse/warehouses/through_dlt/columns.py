@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
+from target_warehouse.arrow import ARROW_TYPES
 from target_warehouse.columns import Column, ColumnType
 
 DIGITS = 38
@@ -47,6 +50,29 @@ def description(name: str, column: Column) -> dict[str, Any]:
     )
     type_ = TYPES[column.kind]
     return {"name": name, "data_type": type_, "nullable": True, _KIND: str(column.kind), **digits}
+
+
+_KINDS_OF_VALUES = {
+    bool: ColumnType.BOOLEAN,
+    int: ColumnType.INTEGER,
+    Decimal: ColumnType.NUMBER,
+    datetime: ColumnType.TIMESTAMP,
+    date: ColumnType.DATE,
+    time: ColumnType.TIME,
+    str: ColumnType.TEXT,
+}
+
+
+def of_value(value: object) -> Column:
+    """Return the column that holds a value of Python's."""
+    scale = -int(value.as_tuple().exponent) if isinstance(value, Decimal) else 0
+    return Column(_KINDS_OF_VALUES[type(value)], max(scale, 0))
+
+
+def arrow_value(value: object) -> pa.Array:
+    """Return a value of Python's as the loader has it."""
+    kind = _KINDS_OF_VALUES[type(value)]
+    return pa.array([str(value) if kind is ColumnType.NUMBER else value], ARROW_TYPES[kind])
 
 
 def typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from target_warehouse.warehouses.through_dlt.dialect import dialect_of
 
 _ALTER = {
     "databricks": "ALTER COLUMN {column} TYPE {type}",
@@ -31,3 +34,25 @@ def indexed(dialect: str, table: str, types: Mapping[str, str]) -> str | None:
         column + (f"({_INDEXED})" if type_ == "text" else "") for column, type_ in types.items()
     ]
     return f"CREATE INDEX staged_keys ON {table} ({', '.join(parts)})"
+
+
+def alter(client: Any, table: str, stored: Mapping[str, Any], described: Mapping[str, Any]) -> None:
+    """Change the type of a stored column to the described one."""
+    if all(stored.get(name) == described.get(name) for name in ("data_type", "scale")):
+        return  # by hand, perhaps
+    sql = client.sql_client
+    type_ = client.type_mapper.to_destination_type(described, {"name": table})
+    if not isinstance(type_, str):
+        type_ = type_.compile(dialect=sql.dialect)  # one of SQLAlchemy's
+    path, column = sql.make_qualified_table_name(table), sql.escape_column_name(described["name"])
+    sql.execute_sql(altered(dialect_of(client), path, column, type_))
+
+
+def index(client: Any, table: str, keys: Sequence[Mapping[str, Any]]) -> None:
+    """Create the index that a merge needs, if it needs one."""
+    sql = client.sql_client
+    types = {sql.escape_column_name(key["name"]): key["data_type"] for key in keys}
+    path = sql.make_qualified_table_name(table)
+    statement = indexed(dialect_of(client), path, types)
+    if statement:
+        sql.execute_sql(statement)
