@@ -22,7 +22,8 @@ from attribution_elt.core.dates import instant
 from attribution_elt.core.redaction import redactor
 from attribution_elt.core.text import printable
 from attribution_elt.meltano.display import Display
-from attribution_elt.meltano.execution import Outcome, pipelines
+from attribution_elt.meltano.execution import pipelines
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.run_log import COUNTS, Event, Pipeline
 
 

@@ -11,8 +11,9 @@ from attribution_elt.cli.display import display, exit_code_of
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import views
 from attribution_elt.meltano.display import Display
-from attribution_elt.meltano.execution import Outcome, execute
+from attribution_elt.meltano.execution import execute
 from attribution_elt.meltano.failures import record_failures
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Project
 from attribution_elt.meltano.schedules import Blocks, Chain, chain_of
 from attribution_elt.meltano.webhook import alert

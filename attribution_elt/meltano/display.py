@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.run_log import Event
-
-if TYPE_CHECKING:
-    from attribution_elt.meltano.execution import Outcome
 
 
 class Display(Protocol):

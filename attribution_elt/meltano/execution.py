@@ -9,50 +9,14 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 
 from attribution_elt.core.events import RUN_ID
 from attribution_elt.core.runtime import exit_code
 from attribution_elt.meltano.display import Display
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.process import PRIVATE, Meltano
 from attribution_elt.meltano.run_log import Pipeline, RunLog
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        run_id: Meltano's and the loader's id of the run.
-        task: its blocks, such as `tap-ecdp target-warehouse`.
-        exit_code: Meltano's; 128 and the number of a signal that ended it.
-        log: what its log reported.
-        seconds: how long it took.
-        interrupted: whether a signal ended it.
-    """
-
-    run_id: str
-    task: str
-    exit_code: int
-    log: RunLog
-    seconds: float = 0
-    interrupted: bool = False
-
-    @property
-    def complaints(self) -> list[str]:
-        """Every failure in a line; none of a run that succeeded."""
-        if not self.exit_code:
-            return []
-        if self.interrupted:
-            committed = f"{self.committed:,} records are committed"
-            return [f"{self.task}: interrupted; {committed}; run it again to resume"]
-        return self.log.complaints or [f"{self.task}: exit code {self.exit_code}"]
-
-    @property
-    def committed(self) -> int:
-        """Number of records that are in the warehouse."""
-        return sum(each.committed for each in self.log.pipelines.values())
 
 
 def pipelines(outcomes: Iterable[Outcome]) -> Iterator[Pipeline]:

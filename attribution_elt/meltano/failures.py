@@ -15,7 +15,7 @@ from target_warehouse.warehouses.registry import connect
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.events import RUNS
 from attribution_elt.meltano.display import Display
-from attribution_elt.meltano.execution import Outcome
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Project
 from attribution_elt.meltano.run_log import Pipeline
 

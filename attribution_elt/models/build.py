@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.dialect import listed, literal
 from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.transaction import transact
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.models.folder import Folder, Seed

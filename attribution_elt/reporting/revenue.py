@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.transaction import transact
 
 from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.events import REVENUE_HISTORY, RUNS
 from attribution_elt.meltano.display import Display
-from attribution_elt.meltano.execution import Outcome
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.run_log import Pipeline
 

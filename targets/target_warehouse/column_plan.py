@@ -10,8 +10,8 @@ import pyarrow as pa
 from target_warehouse import names
 from target_warehouse.arrow import are_held, conformed, decimal_size
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.transaction import transact
 
 _MONEY_SCALE = 2  # of a decimal column that has no values yet
 

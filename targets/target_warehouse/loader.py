@@ -25,9 +25,9 @@ from target_warehouse.runs import Run, write_run
 from target_warehouse.state import Checkpoints
 from target_warehouse.table_loader import Options, TableLoader
 from target_warehouse.table_names import TableNames
-from target_warehouse.transaction import transact
 from target_warehouse.versions import Version
 from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.transaction import transact
 from target_warehouse.worker import Worker
 
 logger = logging.getLogger("target-warehouse")

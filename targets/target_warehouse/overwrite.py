@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from target_warehouse.errors import LoadError
 from target_warehouse.table_loader import TableLoader
 from target_warehouse.table_names import TableNames
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.transaction import transact
 
 
 def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:

@@ -14,8 +14,8 @@ from target_warehouse.batch import Batch
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.decode import Reject
 from target_warehouse.errors import KeysMissingError, RecordsRejectedError
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.transaction import transact
 
 _COLUMNS = {
     "stream": Column(ColumnType.TEXT),

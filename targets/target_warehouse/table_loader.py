@@ -18,8 +18,8 @@ from target_warehouse.decode import EXTRACTED, LINE, VERSION, Decoder, Reject
 from target_warehouse.rejects import Rejects
 from target_warehouse.runs import Tally
 from target_warehouse.table_writer import TableWriter
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.transaction import transact
 
 _VERSION = "_sdc_table_version"
 _METADATA = {

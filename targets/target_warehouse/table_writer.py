@@ -12,8 +12,8 @@ from target_warehouse.column_plan import ColumnPlan
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.decode import LINE, Reject
 from target_warehouse.runs import Tally
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter, Merged
+from target_warehouse.warehouses.transaction import transact
 
 
 class TableWriter:

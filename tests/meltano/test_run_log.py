@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from attribution_elt.cli.display import Lines, Terminal, table
-from attribution_elt.meltano.execution import Outcome
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.run_log import Event, RunLog
 
 JOB = "dev:tap-ecdp-to-target-warehouse"

@@ -10,7 +10,7 @@ from attribution_elt.cli.display import Lines
 from attribution_elt.cli.freshness import check
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import webhook
-from attribution_elt.meltano.execution import Outcome
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.run_log import RunLog
 from attribution_elt.sandbox import Sandbox

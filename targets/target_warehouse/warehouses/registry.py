@@ -7,8 +7,8 @@ import importlib
 import logging
 import re
 
-from target_warehouse.transaction import retry, transact
 from target_warehouse.warehouses.base import Adapter, WarehouseError
+from target_warehouse.warehouses.transaction import retry, transact
 
 _OWN = {
     # scheme: module of the adapter, extra of the distribution that installs its driver

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from snowflake.connector.errors import ProgrammingError
 from target_warehouse.errors import LoadError
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter
+from target_warehouse.warehouses.transaction import transact
 
 from tests.targets.target_warehouse.stand_in import Snowflake, watch
 from tests.targets.target_warehouse.warehouses import record, schema, state

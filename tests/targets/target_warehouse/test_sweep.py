@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter, Claimed, ClaimGroup, Sweep
 from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.transaction import transact
 
 from tests.targets.target_warehouse.through_dlt import SCHEMA, ThroughDlt
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import backoff
 
-if TYPE_CHECKING:
-    from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.base import Adapter
 
 _PATIENCE = 60  # seconds for which a warehouse may be away: a restart or a failover
 _LONGEST_WAIT = 5
