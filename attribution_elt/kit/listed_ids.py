@@ -1,14 +1,15 @@
-"""Ids that a vendor listed in the last complete run, so that a tap detects which are gone."""
+"""Ids that a vendor listed in the last complete run, so that a tap detects which are withdrawn."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 MOST_LISTED = 5_000
-"""Ids kept for each scope, so that the state stays small; of longer lists none is kept."""
+"""Most ids that are kept of a scope, to keep the state small; of longer lists none is kept."""
 
 
 class ListedIds:
@@ -19,29 +20,29 @@ class ListedIds:
 
     Args:
         state: the stream's state.
-        filters: the settings that decide what is listed. If they differ from those of the last
-            run, an id that is no longer listed may have been deselected instead of withdrawn.
+        filters: the settings that decide what is listed.
+
+    Attributes:
+        unchanged: whether the last complete run had the same filters. If not, an id that is listed
+            no more may have been deselected by a setting, not withdrawn by the vendor.
     """
 
     def __init__(self, state: dict[str, Any], filters: Mapping[str, Any] | None = None) -> None:
-        encoded = json.dumps(filters or {}, sort_keys=True, default=str)
-        self._filters = hashlib.sha256(encoded.encode()).hexdigest()[:12]
+        text = msgspec.json.encode(dict(filters or {}), order="deterministic")
+        self._filters = hashlib.sha256(text).hexdigest()[:12]
         self._state = state
+        self.unchanged = state.get("filters") == self._filters
 
-    def gone(self, scope: str, listed: Collection[str]) -> Iterator[str]:
-        """Yield the ids of the last complete run that a complete list has no longer."""
-        if self._state.get("filters") == self._filters:
-            known = self._state.get("listed", {}).get(scope, "").split()
-            yield from (each for each in known if each not in listed)
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Yield scope and id of each entry of the last complete run."""
+        texts: dict[str, str] = self._state.get("listed", {})
+        for scope, text in texts.items():
+            yield from ((scope, id_) for id_ in text.split())
 
     def save(self, listed: Mapping[str, Collection[str]]) -> None:
-        """Replace the ids of all scopes by those of a complete run.
-
-        Ids must not contain blanks.
-        """
+        """Replace the ids of all scopes by those of complete lists; ids must not have blanks."""
         texts: dict[str, str] = self._state.setdefault("listed", {})
-        if self._state.get("filters") != self._filters:
-            texts.update(dict.fromkeys(texts, ""))
+        texts.update(dict.fromkeys(texts, ""))
         for scope, ids in listed.items():
             texts[scope] = " ".join(ids) if len(ids) <= MOST_LISTED else ""
         self._state["filters"] = self._filters

@@ -12,8 +12,10 @@ from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.core.dates import instant, now_text
+from attribution_elt.kit.claims import Claim
 from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.request import Request
+from attribution_elt.kit.listed_ids import ListedIds
 from attribution_elt.kit.reader import Reader, Unit
 from attribution_elt.kit.records.keys import UniqueKeys, first_text, text_hash
 from attribution_elt.kit.records.shaper import integer, timestamp
@@ -23,6 +25,11 @@ from tap_adtraction.client import CHANNELS, PROGRAMS, AdtractionClient, Pages
 
 DOCUMENTED = {"approvalStatus": (0, 1, 2), "status": (0, 3)}
 """Values that a request may filter by; programs can have others, such as 3, not applied."""
+FILTERS = (
+    *("markets", "channel_ids", "program_ids", "approval_status", "program_status"),
+    "feed_info",
+)
+"""Settings that decide which programs and feeds are listed."""
 
 
 class AdtractionReader(Reader[AdtractionClient, Unit, Pages]):
@@ -37,6 +44,11 @@ class AdtractionReader(Reader[AdtractionClient, Unit, Pages]):
     def __init__(self, run: Run[AdtractionClient], streams: Sequence[VendorStream]) -> None:
         super().__init__(run, streams)
         self.client = run.clients[self.credential]
+
+    def listed_ids(self, stream: str) -> ListedIds:
+        """Return what the last complete run of a stream listed."""
+        filters = {name: self.run.config.get(name) for name in FILTERS}
+        return ListedIds(self.streams[stream].stream_state, filters)
 
     def write(self, stream: str, row: Any, **context: Any) -> None:
         """Write a row, if its stream is selected and fed by this reader."""
@@ -84,9 +96,11 @@ class Programs(AdtractionReader[ProgramList]):
             "status": run.config.get("program_status"),
         }
         self._requests_feed_info = bool(run.config["feed_info"])
+        self._requests_standard = bool(run.config["standard_commissions"])
         self.feeds: dict[str, ProductFeed] = {}
         self.programs: dict[int, dict[int, list[Any]]] = {}
         self.incomplete = False
+        self._claims: list[Claim] = []
 
     @property
     @override
@@ -122,6 +136,7 @@ class Programs(AdtractionReader[ProgramList]):
 
     @override
     def emit(self, unit: ProgramList, answer: Pages) -> None:
+        self._claims = list(self._claims_of_programs(unit))
         for program in answer:
             if not isinstance(program, dict):
                 self.write("programs", program, market=unit.market, channel_id=unit.channel_id)
@@ -159,6 +174,44 @@ class Programs(AdtractionReader[ProgramList]):
             self._report_unusable()
             return
         self.programs.setdefault(unit.channel_id, {})[program_id] = feeds
+        where = {"channel_id": unit.channel_id, "program_id": program_id}
+        if "commissions" in lists and not (self._requests_standard and not unit.channel_id):
+            self._claims.append(Claim("commissions", where))
+        if "feeds" in lists and not self._requests_feed_info:
+            self._claims.append(Claim("feeds", where))
+
+    def _claims_of_programs(self, unit: ProgramList) -> Iterator[Claim]:
+        where: dict[str, Any] = {"market": unit.market, "channel_id": unit.channel_id}
+        for column, value in zip(
+            ("approval_status", "status"), self._filters.values(), strict=True
+        ):
+            where |= {} if value is None else {column: value}
+        for program_id in sorted(self._ids):
+            yield Claim("programs", {**where, "program_id": program_id})
+        if not self._ids:
+            yield Claim("programs", where)
+
+    @override
+    def claims(self, unit: ProgramList, answer: Pages) -> Iterator[Claim]:
+        yield from self._claims
+
+    @override
+    def closing_claims(self) -> Iterator[Claim]:
+        """Yield an empty claim for the commissions and feeds of programs that are listed no more.
+
+        If a setting deselected the programs, the vendor has not withdrawn them: no claim.
+        """
+        if self.incomplete:
+            return
+        listed = {str(channel): list(map(str, ids)) for channel, ids in self.programs.items()}
+        if self._requests_standard:
+            listed["0"] = list(dict.fromkeys(id_ for ids in listed.values() for id_ in ids))
+        for name in sorted({"commissions", "feeds"} & self.streams.keys()):
+            known = self.listed_ids(name)
+            for channel, id_ in known if known.unchanged else ():
+                if id_ not in listed.get(channel, ()):
+                    yield Claim(name, {"channel_id": int(channel), "program_id": int(id_)})
+            known.save(listed)
 
     def write_feeds(self, rows: list[Any], *, channel_id: int, program_id: Any) -> None:
         """Write the rows of a program's feeds, and add the feeds to those that can be read."""
@@ -258,6 +311,12 @@ class ProgramDetails(AdtractionReader[ProgramDetail]):
         self._listed.write_feeds(rows, channel_id=unit.channel_id, program_id=unit.program_id)
 
     @override
+    def claims(self, unit: ProgramDetail, answer: Pages) -> Iterator[Claim]:
+        stream = "commissions" if unit.channel_id is None else "feeds"
+        where = {"channel_id": unit.channel_id or 0, "program_id": unit.program_id}
+        yield Claim(stream, where)
+
+    @override
     def on_failure(self, unit: ProgramDetail, error: UnitError) -> None:
         super().on_failure(unit, error)
         self._listed.incomplete = True
@@ -272,14 +331,14 @@ class ProductFeeds(AdtractionReader[ProductFeed]):
             "setEpi": run.config.get("feed_set_epi"),
             "gt": run.config.get("feed_google_ads"),
         }
+        self._withdrawn: list[str] | None = None
 
     @override
     def units(self) -> Iterator[ProductFeed]:
         programs = self.run.read(Programs)
         bookmarks = self.streams["products"].units
-        if not programs.incomplete and not self.testing:
-            for gone in bookmarks.keys() - programs.feeds.keys():
-                del bookmarks[gone]
+        if not programs.incomplete:
+            self._withdrawn = [name for name in bookmarks if name not in programs.feeds]
         feeds = [
             feed
             for feed in programs.feeds.values()
@@ -327,6 +386,28 @@ class ProductFeeds(AdtractionReader[ProductFeed]):
             bookmark = min(unit.last_updated, now, key=instant)
             self.streams["products"].units[unit.name] = bookmark
 
+    @override
+    def claims(self, unit: ProductFeed, answer: Pages) -> Iterator[Claim]:
+        yield Claim("products", _ids_of(unit.name))
+
+    @override
+    def closing_claims(self) -> Iterator[Claim]:
+        """Yield an empty claim for each feed that is listed no more, and remove its bookmark."""
+        if self._withdrawn is None or self.testing:
+            return
+        known = self.listed_ids("products")
+        for name in self._withdrawn:
+            if known.unchanged:
+                yield Claim("products", _ids_of(name))
+            del self.streams["products"].units[name]
+        known.save({})  # the bookmarks list the feeds
+
+
+def _ids_of(feed: str) -> dict[str, Any]:
+    """Return the ids of a feed, given the name of its bookmark."""
+    names = ("channel_id", "program_id", "feed_id")
+    return dict(zip(names, map(int, feed.split(":")), strict=True))
+
 
 def product_key(row: Any) -> str:
     """Return a product's sku, or the hash of its URL where the sku is blank."""
@@ -353,6 +434,10 @@ class Channels(AdtractionReader[None]):
     def emit(self, unit: None, answer: Pages) -> None:
         for channel in answer:
             self.write("channels", channel)
+
+    @override
+    def claims(self, unit: None, answer: Pages) -> Iterator[Claim]:
+        yield Claim("channels")
 
 
 class ProgramStream(VendorStream):

@@ -13,6 +13,7 @@ from typing import Any
 from typing_extensions import override
 
 from attribution_elt.core.dates import instant, now_text
+from attribution_elt.kit.claims import Claim
 from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
@@ -33,6 +34,8 @@ FIXED_COUNTS = {"events_count", "pageviews_count", "touchpoints_count"}
 """Counts of the summary that do not belong to an event type."""
 MOST_NAMED = 20
 """Most unknown customers that the warning names."""
+MOST_PENDING = 10_000
+"""Most unknown customers that wait for a known one before their rows are claimed."""
 MOST_TESTED = 20
 """Most customers that a connection test requests: a stream may have no row in any of them."""
 
@@ -70,6 +73,9 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
         }
         self._unknown: list[str] = []
         self._unknown_count = 0
+        self._is_known = False  # whether the vendor knows any customer of this run
+        self._pending: list[str] = []
+        self._delivered: list[Claim] = []
         self._order = CustomerOrder(run.config["secret"])
         states = [stream.stream_state for stream in streams]
         # with another key the places of the interrupted run mean nothing
@@ -121,10 +127,33 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
             return
         customer = answer.document["customer"]
         client_id = customer.get("client_id") or unit.client_id
-        for name, row in chain(_activities(answer), _results(customer)):
+        complete = _complete_streams(answer)
+        for name, row in chain(_activities(answer, complete), _results(customer)):
             if name in self.streams:
                 self.streams[name].emit(row, client_id=client_id)
+        self._delivered = [Claim(name, {"client_id": client_id}) for name in sorted(complete)]
+        if str(client_id) != unit.client_id:  # the customer was merged into another one
+            self._delivered += self._nothing_of(unit.client_id)
         answer.close()
+
+    @override
+    def claims(self, unit: Customer, answer: JsonResponse | None) -> Iterator[Claim]:
+        """Yield what is complete of a customer; nothing is left of an unknown customer.
+
+        If every customer of the run is unknown, the account is at fault rather than the customers.
+        """
+        if answer is not None:
+            self._is_known = True
+            yield from self._delivered
+        elif unit.client_id and len(self._pending) < MOST_PENDING:
+            self._pending.append(unit.client_id)
+        if self._is_known:
+            for client_id in self._pending:
+                yield from self._nothing_of(client_id)
+            self._pending.clear()
+
+    def _nothing_of(self, client_id: str) -> list[Claim]:
+        return [Claim(name, {"client_id": client_id}) for name in self.streams]
 
     @override
     def on_failure(self, unit: Customer, error: UnitError) -> None:
@@ -166,9 +195,29 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
             )
 
 
-def _activities(answer: JsonResponse) -> Iterator[tuple[str, Any]]:
-    """Yield stream and row for each entry of a customer's lists."""
+def _complete_streams(answer: JsonResponse) -> set[str]:
+    """Return the streams of which a response has everything: a list may be absent."""
+    complete = {path.removeprefix("customer.") for path in answer.lists}
+    if "events" in complete:
+        complete.add("event_attributions")
+    summary = answer.document["customer"].get("summary")
+    if isinstance(summary, dict):
+        complete.add("customer_event_counts")
+        lists = [value for name, value in summary.items() if _ATTRIB.fullmatch(name)]
+        if all(isinstance(each, list) for each in lists):
+            complete.add("customer_attributions")
+    return {*complete, "customers"}
+
+
+def _activities(answer: JsonResponse, complete: set[str]) -> Iterator[tuple[str, Any]]:
+    """Yield stream and row for each entry of a customer's lists.
+
+    `complete` loses the stream `event_attributions` if an event came without its attribution.
+    """
     for event in answer.rows("customer.events"):
+        whole = isinstance(event, dict) and isinstance(event.get("attribution_model_outputs"), list)
+        if not whole:
+            complete.discard("event_attributions")
         outputs = _list(event, "attribution_model_outputs") if isinstance(event, dict) else ()
         yield "events", event
         yield from (("event_attributions", output) for output in outputs)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from typing_extensions import override
 
 from attribution_elt.core.dates import day_of
+from attribution_elt.kit.claims import Claim, Range
 from attribution_elt.kit.errors import (
     CredentialsError,
     OverloadedError,
@@ -41,6 +42,8 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
         config = run.config
         self._client = run.clients[ACCOUNT]
         self._incomplete = False
+        self._lines_missing = False
+        self._days = Range(date.max, date.min)
         self._context = {"reporting_currency": config.get("reporting_currency")}
         # without a filter there is one request: listing the known channels would miss new ones
         self._filters = [
@@ -62,6 +65,10 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
             # a clock that was wrong may have set a bookmark in the future: read from today then
             bookmark = min(today, *(bookmark_day(stream) for stream in self.streams.values()))
             first = max(first, bookmark - min(lookback, bookmark - date.min))
+        # the document leaves open whether the first day is read as a whole, and with an end_date
+        # the last one; today has to be, for there is no later window that has its orders
+        end = last if config.get("end_date") else last + timedelta(days=1)
+        self._days = Range(min(first, last) + timedelta(days=1), end)
         days = config["window_days"]
         self.total = ceil(max((last - first).days + 1, 0) / days)
         return windows(first, last, days)
@@ -156,6 +163,8 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
         details = order.pop("orderDetails", None)
         if "attributed_orders" in self.streams:
             self.streams["attributed_orders"].emit(order, **self._context)
+        if details is None and order.get("productsCount") != 0:
+            self._lines_missing = True
         if "attributed_order_lines" in self.streams and details is not None:
             key = {
                 "website_id": order.get("websiteId"),
@@ -176,6 +185,26 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
         if not self._incomplete:  # windows after a failed one are written, but not bookmarked
             for stream in self.streams.values():
                 stream.advance(f"{unit.last}T00:00:00Z")
+
+    @override
+    def closing_claims(self) -> Iterator[Claim]:
+        """Yield one range over all days of the run.
+
+        An order may have moved from one window to another, so there is no claim of a window, and
+        none at all if a window failed.
+        """
+        if self._incomplete or self._days.first >= self._days.end:
+            return
+        for filters in self._filters:
+            where: dict[str, Any] = {"order_date_time": self._days}
+            if filters["websiteId"] is not None:
+                where["website_id"] = filters["websiteId"]
+            if filters["messageType"] is None:
+                if not self._lines_missing:
+                    yield Claim("attributed_order_lines", where)
+                yield Claim("attributed_orders", where)
+            else:  # lines have no message type
+                yield Claim("attributed_orders", {**where, "message_type": filters["messageType"]})
 
 
 def _filter_names(filters: dict[str, Any]) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from typing_extensions import override
 
+from attribution_elt.kit.claims import Claim
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.records.keys import UniqueKeys, first_text, row_hash
 from attribution_elt.kit.stream import VendorStream
@@ -140,6 +141,11 @@ class SalesSummary(Snapshot):
                 content = row if isinstance(row, dict) else {"value": row}
                 key = sale_key(content, seen)
                 stream.emit({}, sale_key=key, _extra=content, **self.context(unit))
+
+    @override
+    def claims(self, unit: SnapshotRequest, answer: JsonResponse | None) -> Iterator[Claim]:
+        for stream in sorted(answer.lists & self.streams.keys()) if answer else ():
+            yield Claim(stream, {"website": unit.website})
 
 
 def sale_key(row: dict[str, Any], seen: Counter[str]) -> str:

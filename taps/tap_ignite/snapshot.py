@@ -13,9 +13,11 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from attribution_elt.core.dates import day_of
+from attribution_elt.kit.claims import Claim
 from attribution_elt.kit.errors import CredentialsError, UnitError
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
+from attribution_elt.kit.listed_ids import ListedIds
 from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.run import Run
 from attribution_elt.kit.stream import VendorStream
@@ -182,6 +184,7 @@ class ListReader(Snapshot):
 
     Attributes:
         ids: percent-encoded ids by website; a website is missing if its list failed.
+        unusable: websites whose list has entries without a usable id.
         details: name of the stream of the details.
     """
 
@@ -190,6 +193,7 @@ class ListReader(Snapshot):
     def __init__(self, run: Run[IgniteClient], streams: Sequence[VendorStream]) -> None:
         super().__init__(run, streams)
         self.ids: dict[str, list[str]] = {}
+        self.unusable: set[str] = set()
 
     @property
     @override
@@ -209,10 +213,17 @@ class ListReader(Snapshot):
         ids = [str(each) for each in found if isinstance(each, (int, str))]
         ids = [each for each in ids if each not in {"", ".", ".."}]  # dots would be another path
         if len(ids) < body.count:
+            self.unusable.add(unit.website)
             self.run.warn_once(
                 f"{self.path}: entries without a usable id: their details cannot be read"
             )
         self.ids[unit.website] = [quote(each, safe="") for each in ids]
+
+    @override
+    def claims(self, unit: SnapshotRequest, answer: JsonResponse | None) -> Iterator[Claim]:
+        """Yield the list of a website, unless it is limited to a window."""
+        if unit.path and not self.dated:
+            yield from (Claim(stream, {"website": unit.website}) for stream in self.streams)
 
 
 class DetailReader(Snapshot):
@@ -265,6 +276,28 @@ class MemberReader(DetailReader):
     @override
     def wanted(self, website: str) -> date:
         return self.today - timedelta(days=self.run.config["snapshot_days"])
+
+    @override
+    def claims(self, unit: SnapshotRequest, answer: JsonResponse | None) -> Iterator[Claim]:
+        if unit.path:
+            where = {"website": unit.website, self.id_property: unit.id}
+            for stream in self.streams:
+                yield Claim(stream, {**where, "algorithm": unit.algorithm})
+
+    @override
+    def closing_claims(self) -> Iterator[Claim]:
+        """Yield an empty claim for each id that a website's list has no more."""
+        unusable = self.run.read(self.listing).unusable
+        complete = {name: ids for name, ids in self.listed.items() if name not in unusable}
+        for stream in self.streams.values():
+            known = ListedIds(stream.stream_state)
+            kept: dict[str, list[str]] = {}
+            for website, id_ in known:
+                if website not in complete:
+                    kept.setdefault(website, []).append(id_)
+                elif id_ not in complete[website]:
+                    yield Claim(stream.name, {"website": website, self.id_property: id_})
+            known.save({**kept, **complete})
 
 
 class FailedDetails(DetailReader):

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
+from attribution_elt.kit.claims import Claim
 from attribution_elt.kit.errors import TapError, UnitError
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
@@ -83,6 +84,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
             config["max_journeys_per_request"], config["max_sessions_per_request"]
         )
         self._refused: list[tuple[str, str]] = []
+        self._claimable: list[str] = []  # conversions that are settled or refused
         self._accepted = False
         self._unsent = 0
         self._refusals = 0
@@ -115,6 +117,8 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
         if journey.fault:
             self._unsent += 1
             self._accounting.fail(journey, journey.session_id, journey.fault)
+            if journey.conversion_id:
+                self._claimable.append(journey.conversion_id)
         elif self._progress.read(journey):
             self._outbox.add(journey.conversion_id, journey.size)
 
@@ -125,6 +129,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
                 most = self._outbox.too_many - 1
                 reason = f"{size} sessions, of which one request holds {most} at most"
                 self._accounting.fail(self._progress.waiting.pop(conversion), "", reason)
+                self._claimable.append(conversion)
             if not self._outbox:
                 return
             if self._client.budget.is_spent:
@@ -174,8 +179,8 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
             unit.about, unit.journeys, self._progress.waiting, answer
         )
         self._refusals += len(account.refused)
-        for conversion in account.settled:
-            self._progress.settle(conversion)
+        for conversion in sorted(account.settled):
+            self._settle(conversion)
         answer.close()
 
     def _refuse(self, unit: Batch, error: RefusedError) -> None:
@@ -209,8 +214,25 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
 
     def _settle_refused(self) -> None:
         for conversion, _ in self._refused:
-            self._progress.settle(conversion)
+            self._settle(conversion)
         self._refused.clear()
+
+    def _settle(self, conversion: str) -> None:
+        self._progress.settle(conversion)
+        self._claimable.append(conversion)
+
+    @override
+    def claims(self, unit: Batch, answer: JsonResponse | RefusedError) -> Iterator[Claim]:
+        """Yield both streams of each journey that was settled or refused since the last call."""
+        return self.closing_claims()
+
+    @override
+    def closing_claims(self) -> Iterator[Claim]:
+        for conversion in self._claimable:
+            where = {"conv_type_id": self._type, "conversion_id": conversion}
+            for stream in self.streams:
+                yield Claim(stream, where)
+        self._claimable.clear()
 
     @override
     def on_complete(self, unit: Batch) -> None:

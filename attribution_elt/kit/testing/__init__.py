@@ -9,5 +9,20 @@ pytest.register_assert_rewrite("attribution_elt.kit.testing.suite")
 
 from attribution_elt.kit.testing.process import Output, Row, Rows  # noqa: E402 - after the line above
 from attribution_elt.kit.testing.suite import Bench, Expectations, conformance  # noqa: E402 - as well
+from attribution_elt.kit.testing.warehouse import (  # noqa: E402 - as well
+    ClaimError,
+    Warehouse,
+    claims_of,
+)
 
-__all__ = ["Bench", "Expectations", "Output", "Row", "Rows", "conformance"]
+__all__ = [
+    "Bench",
+    "ClaimError",
+    "Expectations",
+    "Output",
+    "Row",
+    "Rows",
+    "Warehouse",
+    "claims_of",
+    "conformance",
+]

@@ -9,8 +9,8 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.testing import process
 from attribution_elt.kit.testing.process import Output, Row, lists_in, merged
 from attribution_elt.kit.testing.spellings import spellings
+from attribution_elt.kit.testing.warehouse import Warehouse, claims_of
 from attribution_elt.sandbox import Fault, Sandbox
 from attribution_elt.sandbox.vendor import Vendor
 
@@ -56,7 +57,9 @@ class Expectations(Generic[VendorT]):
         personal: returns personal data that no output may show if `pii` is `hash` or `drop`, and
             that no log may ever show.
         volatile: columns that differ from run to run, or that `rows` cannot know.
+        reread: settings with which a later run reads everything again.
         today: day of the sandbox; None: the day of the test.
+        tolerated: texts of warnings that a clean run may log.
     """
 
     tap: type[VendorTap]
@@ -66,9 +69,9 @@ class Expectations(Generic[VendorT]):
     set_secrets: Callable[[VendorT, str], None]
     personal: Callable[[VendorT], Iterable[str]] = lambda _vendor: ()
     volatile: Collection[str] = ()
+    reread: Callable[[VendorT], dict[str, Any]] = lambda _vendor: {}
     today: date | None = date(2026, 3, 31)
-    tolerated: Collection[str] = field(default=())
-    """Texts of warnings that a clean run may log."""
+    tolerated: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -242,6 +245,52 @@ class Conformance:
         state = merged(*cut.states)
         assert not lists_in(state)
         bench.assert_matches_truth(cut, bench.run_here(state=state))
+
+    # withdrawn rows
+
+    @pytest.mark.parametrize("pii", ["keep", "hash"])
+    def test_rows_that_the_vendor_withdraws_leave_the_warehouse(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pii: str
+    ) -> None:
+        monkeypatch.setattr(client, "FIRST_WAIT", 0.0)
+        first_day = (self.expectations.today or datetime.now(UTC).date()) - timedelta(days=3)
+        warehouse = Warehouse()
+        state: dict[str, Any] = {}
+        with Sandbox(seed=7, today=first_day) as sandbox:
+            vendor = self.expectations.vendor(sandbox)
+            vendor.withdrawals.share = 0.1
+            bench = Bench(self.expectations, vendor, tmp_path)
+            for days in (0, 1, 2):
+                sandbox.advance(days)
+                masking = {"pii": pii, "pii_key": HASH_KEY}
+                config = {**bench.config, **self.expectations.reread(vendor), **masking}
+                output = bench.run_here(config=config, state=state)
+                warehouse.load(output)
+                state = merged(state, output.states[-1])
+            tap = self.expectations.tap(config=config)
+            claimed = {name for name, each in tap.streams.items() if "x-claims" in each.schema}
+            assert any(warehouse.removed[name] for name in claimed)
+            if pii == "hash":
+                fresh = bench.run_here(config=config)
+                rows: Mapping[str, Iterable[Row]] = {
+                    name: fresh.rows(name).values() for name in claimed
+                }
+            else:
+                rows = self.expectations.rows(vendor)
+            for name in claimed:
+                found = bench.comparable(warehouse.rows[name].values())
+                assert found == bench.comparable(rows[name]), name
+
+    def test_a_connection_test_and_a_failed_run_claim_nothing(self, bench: Bench[Any]) -> None:
+        catalog = self.expectations.tap(config=bench.config).catalog_dict
+        streams = [each["tap_stream_id"] for each in catalog["streams"]]
+        bench.vendor.faults.add(Fault("status", status=500, times=None))
+        failed = bench.run_here(config={**bench.config, "max_retries": 1})
+        assert failed.code == 1
+        assert [each for name in streams for each in claims_of(failed, name) if each] == []
+        bench.vendor.faults.clear()
+        tested = bench.run("--test")
+        assert [each for name in streams for each in claims_of(tested, name)] == []
 
     # refusals
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from tap_ecdp.tap import TapEcdp
@@ -42,6 +43,11 @@ def set_secrets(vendor: Ecdp, text: str) -> None:
     vendor.api_key = text
 
 
+def reread(vendor: Ecdp) -> dict[str, Any]:
+    """Settings that read every day again; the first day is not claimed, so it has no orders."""
+    return {"start_date": str(vendor.first_day - timedelta(1)), "lookback_days": 1000}
+
+
 TestTapEcdp = conformance(
     Expectations(
         TapEcdp,
@@ -50,5 +56,6 @@ TestTapEcdp = conformance(
         rows,
         set_secrets,
         personal=people,
+        reread=reread,
     )
 )

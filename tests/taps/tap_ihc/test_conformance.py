@@ -8,14 +8,20 @@ from typing import Any
 from tap_ihc.tap import TapIhc
 
 from attribution_elt.kit.testing import Expectations, conformance
+from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.ihc import Ihc
 from tests.taps.tap_ihc.helpers import expected, file_of, settings, short
 
-BAD, GOOD = short(1), short(20, seed=2)
+BAD = short(1)
+
+
+def small(sandbox: Sandbox) -> Ihc:
+    sandbox.ihc.journey_count = 20
+    return sandbox.ihc
 
 
 def settings_of(vendor: Ihc, folder: Path) -> dict[str, Any]:
-    rows = [{**BAD[0], "holder_engagement": 2}, *BAD[1:], *GOOD]
+    rows = [{**BAD[0], "holder_engagement": 2}, *BAD[1:], *vendor.sessions()]
     path = file_of(folder / "journeys.jsonl", rows)
     return settings(vendor, path, max_journeys_per_request=2)
 
@@ -25,9 +31,10 @@ def rows(vendor: Ihc) -> dict[str, Any]:
         "conv_type_id": vendor.conv_type_id,
         "conversion_id": BAD[0]["conversion_id"],
         "session_id": BAD[0]["session_id"],
+        "conversion_timestamp": None,
         "reason": "holder_engagement is 2, not 0 or 1",
     }
-    return {"attributions": expected(vendor, GOOD).values(), "failures": [failure]}
+    return {"attributions": expected(vendor, vendor.sessions()).values(), "failures": [failure]}
 
 
 def set_secrets(vendor: Ihc, text: str) -> None:
@@ -37,7 +44,7 @@ def set_secrets(vendor: Ihc, text: str) -> None:
 TestTapIhc = conformance(
     Expectations(
         TapIhc,
-        lambda sandbox: sandbox.ihc,
+        small,
         settings_of,
         rows,
         set_secrets,
