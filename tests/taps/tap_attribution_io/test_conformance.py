@@ -8,8 +8,14 @@ from typing import Any
 from tap_attribution_io.tap import TapAttributionIo
 
 from attribution_elt.kit.testing import Expectations, conformance
+from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.attribution_io import AttributionIo
 from tests.taps.tap_attribution_io.helpers import expected, settings
+
+
+def small(sandbox: Sandbox) -> AttributionIo:
+    sandbox.attribution_io.customer_count = 26
+    return sandbox.attribution_io
 
 
 def rows(vendor: AttributionIo) -> dict[str, Any]:
@@ -30,7 +36,7 @@ def set_secrets(vendor: AttributionIo, text: str) -> None:
 TestTapAttributionIo = conformance(
     Expectations(
         TapAttributionIo,
-        lambda sandbox: sandbox.attribution_io,
+        small,
         lambda vendor, _: settings(vendor),
         rows,
         set_secrets,
