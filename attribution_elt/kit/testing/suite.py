@@ -288,16 +288,23 @@ class Conformance:
                 found = bench.comparable(warehouse.rows[name].values())
                 assert found == bench.comparable(rows[name]), name
 
-    def test_a_connection_test_and_a_failed_run_claim_nothing(self, bench: Bench[Any]) -> None:
-        catalog = self.expectations.tap(config=bench.config).catalog_dict
-        streams = [each["tap_stream_id"] for each in catalog["streams"]]
-        bench.vendor.faults.add(Fault("status", status=500, times=None))
-        failed = bench.run_here(config={**bench.config, "max_retries": 1})
-        assert failed.code == 1
-        assert [each for name in streams for each in claims_of(failed, name) if each] == []
+    @pytest.mark.parametrize("status", [404, 500])
+    def test_a_failed_run_and_a_connection_test_remove_nothing(
+        self, bench: Bench[Any], status: int
+    ) -> None:
+        config = {**bench.config, **self.expectations.reread(bench.vendor), "max_retries": 1}
+        whole = bench.run_here(config=config)
+        warehouse = Warehouse()
+        warehouse.load(whole)
+        assert not any(warehouse.removed.values())
+        rows = {name: dict(found) for name, found in warehouse.rows.items()}
+        bench.vendor.faults.add(Fault("status", status=status, times=None))
+        warehouse.load(bench.run_here(config=config, state=whole.states[-1]))
         bench.vendor.faults.clear()
         tested = bench.run("--test")
-        assert [each for name in streams for each in claims_of(tested, name)] == []
+        warehouse.load(tested)
+        assert not [name for name in rows for _ in claims_of(tested, name)]
+        assert warehouse.rows == rows
 
     # refusals
 
