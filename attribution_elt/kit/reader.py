@@ -87,6 +87,11 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
     def emit(self, unit: Unit, answer: Answer) -> None:
         """Write the records of an answer."""
 
+    def account_of(self, unit: Unit) -> str:
+        """Return the name of the client that a unit is requested with; by default the only one."""
+        del unit
+        return next(iter(self.run.clients))
+
     def missing_parts(self, answer: Answer) -> Sequence[UnitError]:
         """Return why parts of a unit are not in its answer, if it has parts; the others are."""
         del answer
@@ -180,7 +185,12 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
                 raise TapError(f"gave up after {self._in_a_row} failures in a row") from None
             return
         self._in_a_row = 0
+        before = self._written
         errors = self._emitted(unit, answer)
+        if self.is_request(unit):
+            self.run.accounts.count(
+                self.account_of(unit), self.streams.values(), self._written - before
+            )
         if self.test_satisfied:
             return
         for each in errors:
@@ -188,6 +198,11 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
         if not errors:
             self.on_complete(unit)
             self._write_state(self.claims(unit, answer))
+
+    @property
+    def _written(self) -> int:
+        """Number of records of all streams."""
+        return sum(stream.emitted for stream in self.streams.values())
 
     def _write_state(self, claims: Iterable[Claim]) -> None:
         """Write the state with claims; claims of streams that are not selected are left out."""

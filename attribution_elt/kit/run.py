@@ -13,6 +13,7 @@ from singer_sdk.singerlib import Message, StateMessage
 from typing_extensions import TypeVar, override
 
 from attribution_elt.core.events import event
+from attribution_elt.kit.accounts import Accounts
 from attribution_elt.kit.errors import InvalidSettingsError, UnitError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.records.personal_data import PersonalData
@@ -75,6 +76,7 @@ class Run(Generic[ClientT]):
 
     Attributes:
         failures: units that failed for good.
+        accounts: counts of rows by account.
         is_finished: whether everything was read; a reader that stops early, such as at a budget,
             sets it to false.
     """
@@ -94,6 +96,7 @@ class Run(Generic[ClientT]):
         self.logger = tap.logger
         self.failures: list[UnitError] = []
         self.is_finished = True
+        self.accounts = Accounts()
         self._warned: set[str] = set()
         self._readers: dict[type[AnyReader], AnyReader] = {}
         self._read: set[type[AnyReader]] = set()
@@ -156,6 +159,12 @@ class Run(Generic[ClientT]):
         if self._is_complete:
             return
         self._is_complete = True
+        for account in self.accounts.silent():
+            vendor = self.clients[account].vendor
+            self.warn_once(
+                f"{vendor}, {account}: no rows at all, although earlier runs had rows: check the "
+                "account's access and the filters of the settings"
+            )
         if not self._readers:
             self.logger.warning("no stream is selected: nothing was read", extra=event("warning"))
         elif not self.failures and self.is_finished:

@@ -78,11 +78,14 @@ class VendorTap(Tap, Generic[ClientT]):
         return Run(
             self,
             self.make_clients,
-            hash_key=lambda: "".join(
-                redaction.secrets_of(self.config_jsonschema, dict(self.config))
-            ),
+            hash_key=self._credentials_text,
             selection_errors=lambda: [*self.selection_errors(), *self._personal_data_errors()],
         )
+
+    def _credentials_text(self) -> str:
+        """Return the vendor's credentials, without passwords of the user's own databases."""
+        given = {name: value for name, value in self.config.items() if name in self.credentials}
+        return "".join(redaction.secrets_of(self.config_jsonschema, given))
 
     @classmethod
     @override

@@ -45,6 +45,10 @@ class AdtractionReader(Reader[AdtractionClient, Unit, Pages]):
         super().__init__(run, streams)
         self.client = run.clients[self.credential]
 
+    @override
+    def account_of(self, unit: Unit) -> str:
+        return self.credential
+
     def listed_ids(self, stream: str) -> ListedIds:
         """Return what the last complete run of a stream listed."""
         filters = {name: self.run.config.get(name) for name in FILTERS}

@@ -125,6 +125,10 @@ class Snapshot(Reader[IgniteClient, SnapshotRequest, JsonResponse | None]):
         return list(dict.fromkeys(self.run.config["hash_algorithms"])) if self.hashed else (None,)
 
     @override
+    def account_of(self, unit: SnapshotRequest) -> str:
+        return unit.website
+
+    @override
     def is_request(self, unit: SnapshotRequest) -> bool:
         return bool(unit.path)
 

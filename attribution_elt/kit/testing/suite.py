@@ -59,6 +59,7 @@ class Expectations(Generic[VendorT]):
             that no log may ever show.
         volatile: columns that differ from run to run, or that `rows` cannot know.
         reread: settings with which a later run reads everything again.
+        has_rereads: whether a later run without changes requests anything at all.
         today: day of the sandbox; None: the day of the test.
         tolerated: texts of warnings that a clean run may log.
     """
@@ -71,6 +72,7 @@ class Expectations(Generic[VendorT]):
     personal: Callable[[VendorT], Iterable[str]] = lambda _vendor: ()
     volatile: Collection[str] = ()
     reread: Callable[[VendorT], dict[str, Any]] = lambda _vendor: {}
+    has_rereads: bool = True
     today: date | None = date(2026, 3, 31)
     tolerated: Collection[str] = ()
 
@@ -305,6 +307,25 @@ class Conformance:
         warehouse.load(tested)
         assert not [name for name in rows for _ in claims_of(tested, name)]
         assert warehouse.rows == rows
+
+    def test_an_account_that_had_rows_and_has_none_is_a_warning(
+        self, bench: Bench[Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        text = "no rows at all, although earlier runs had rows"
+        config = {**bench.config, **self.expectations.reread(bench.vendor)}
+        state = bench.run_here(config=config).states[-1]
+        bench.vendor.requests.clear()
+        bench.vendor.emptied = True
+        bench.run_here(config=config)
+        assert text not in caplog.text
+        again = bench.run_here(config=config, state=state)
+        warned = [each for each in caplog.messages if text in each]
+        accounts = self.expectations.tap(config=config).make_clients()
+        if again.of("RECORD") or not self.expectations.has_rereads:
+            assert warned == []
+        else:
+            assert len(warned) == len(accounts)
+            assert all(any(name in each for each in warned) for name in accounts)
 
     # refusals
 

@@ -267,3 +267,16 @@ def test_a_password_in_a_url_is_in_no_output(
     assert "Traceback" not in output.stderr
     for spelling in ("pa%2Fss-w0rd", "pa/ss-w0rd", "ss-w0rd"):
         assert spelling not in output.stderr + output.stdout.decode()
+
+
+def test_a_new_password_of_the_database_changes_no_hash(
+    vendor: AttributionIo, database: Path
+) -> None:
+    execute(database, "INSERT INTO customer VALUES ('MrSmith', NULL)")
+    hashes = set()
+    for password in ("first", "second"):
+        url = f"sqlite:///{database}?password={password}"
+        query = "SELECT id FROM customer"
+        config = settings(vendor, customer_ids_url=url, customer_ids_query=query, pii="drop")
+        hashes.add(run_here(config).records("customers")[0]["client_id"])
+    assert len(hashes) == 1

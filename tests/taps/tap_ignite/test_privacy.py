@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +70,25 @@ def test_the_same_person_has_the_same_hash_in_list_and_details(sandbox: Sandbox)
     other = run_here(settings(sandbox, pii="hash", pii_key="another")).rows("locations")
     snow = "website_1", 59378
     assert lists[snow]["resident"] != other[snow]["resident"]
+
+
+def test_a_sha2_hash_of_an_address_gives_the_hash_of_the_address(sandbox: Sandbox) -> None:
+    config = settings(sandbox, hash_algorithms=["sha2"], pii="hash", pii_key=KEY)
+    address = "visitor.4@example.com"  # of a person that every website knows
+    sha2 = hashlib.sha256(address.encode()).hexdigest()
+    expected = hmac.new(KEY.encode(), sha2.encode(), "sha256").hexdigest()
+    output = run_here(config)
+    assert expected in {row["hashed_email"] for row in output.records("visitors")}
+    kept = run_here(settings(sandbox, hash_algorithms=["sha2"]))
+    assert sha2 in {row["hashed_email"] for row in kept.records("visitors")}
+
+
+@pytest.mark.parametrize("pii", ["hash", "drop"])
+def test_no_vendor_s_hash_of_an_address_leaves_masked(sandbox: Sandbox, pii: str) -> None:
+    kept = run_here(settings(sandbox))
+    masked = run_here(settings(sandbox, pii=pii, pii_key=KEY)).stdout.decode()
+    for stream in ("visitors", "audience_members", "audience_group_members"):
+        assert not [row for row in kept.records(stream) if row["hashed_email"] in masked]
 
 
 def encodings(secret: str) -> set[str]:

@@ -48,6 +48,7 @@ TestTapIhc = conformance(
         settings_of,
         rows,
         set_secrets,
+        has_rereads=False,
         volatile=("computed_at", "parameters"),
         tolerated=("1 journeys cannot be valid",),
     )
