@@ -91,7 +91,7 @@ def test_an_extractor_runs_the_console_script_of_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("script", ["models", "plugins", "readme"])
-def test_what_is_written_from_the_plugins_has_not_fallen_behind_them(script: str) -> None:
+def test_generated_files_are_up_to_date(script: str) -> None:
     command = [sys.executable, str(ROOT / "scripts" / f"{script}.py"), "--check"]
     assert subprocess.run(command, check=False).returncode == 0
 

@@ -1,8 +1,7 @@
 """The five vendors as local HTTP servers, for demos, tests and users' CI.
 
-To add a vendor, write a subclass of `attribution_elt.sandbox.vendor.Vendor` in a new module and
-add one line to `Sandbox.__init__`. The base class provides the server, faults, recorded requests,
-withdrawals and the clock.
+To simulate another vendor, write a subclass of `attribution_elt.sandbox.vendor.Vendor` and pass it
+to `Sandbox.add`. The base class provides faults, recorded requests, withdrawals and the clock.
 """
 
 from attribution_elt.sandbox.faults import Fault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from attribution_elt.sandbox import Sandbox, environment
+from attribution_elt.sandbox.vendor import Vendor
 
 
 def main() -> None:
@@ -21,6 +23,8 @@ def main() -> None:
     if arguments.env:
         continue_in_background(arguments.env)
     sandbox = Sandbox(arguments.seed, arguments.today, arguments.port)
+    for path in arguments.vendor:
+        sandbox.add(vendor_class(path))
     sandbox.withdraw_daily(arguments.withdrawals)
     for setting in arguments.set:
         apply_setting(sandbox, setting)
@@ -102,6 +106,13 @@ def parse_arguments() -> argparse.Namespace:
         help="share of the records that every vendor withdraws each day (default: 0)",
     )
     parser.add_argument(
+        "--vendor",
+        action="append",
+        default=[],
+        metavar="MODULE:CLASS",
+        help="serve another vendor as well, e.g. tests.taps.test_tap_acme:Acme",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -109,6 +120,18 @@ def parse_arguments() -> argparse.Namespace:
         help="set an attribute of a vendor, e.g. ecdp.orders_per_day=100 or ecdp.latency=0.05",
     )
     return parser.parse_args()
+
+
+def vendor_class(path: str) -> type[Vendor]:
+    """Import a class of a simulated vendor; exit with a message if it does not exist."""
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        sys.exit(f"--vendor {path}: {error}")
+    if not (isinstance(found, type) and issubclass(found, Vendor)):
+        sys.exit(f"--vendor {path}: expected MODULE:CLASS with a subclass of Vendor")
+    return found
 
 
 def apply_setting(sandbox: Sandbox, setting: str) -> None:

@@ -29,16 +29,21 @@ class Sandbox:
         self.seed = seed
         self.clock = Clock(today or datetime.now(UTC).date())
         self.port = port
+        self.url = ""
         self.vendors: dict[str, Vendor] = {}
-        self.ecdp = self._add(Ecdp)
-        self.adtraction = self._add(Adtraction)
-        self.ignite = self._add(Ignite)
-        self.attribution_io = self._add(AttributionIo)
-        self.ihc = self._add(Ihc)
+        self.ecdp = self.add(Ecdp)
+        self.adtraction = self.add(Adtraction)
+        self.ignite = self.add(Ignite)
+        self.attribution_io = self.add(AttributionIo)
+        self.ihc = self.add(Ihc)
 
-    def _add(self, vendor: type[V]) -> V:
-        added = vendor(self.seed, self.clock)
+    def add(self, kind: type[V]) -> V:
+        """Add a vendor, also while the sandbox runs, and return it."""
+        added = kind(self.seed, self.clock)
         self.vendors[added.name] = added
+        if self.url:
+            added.origin = self.url
+            self._server.add(added)
         return added
 
     def advance(self, days: int = 1) -> None:

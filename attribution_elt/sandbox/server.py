@@ -31,7 +31,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, vendors: Mapping[str, Vendor], port: int) -> None:
         super().__init__(("127.0.0.1", port), Connection)
-        self.vendors = vendors
+        self.vendors = dict(vendors)
         self.stopping = threading.Event()
         self.in_flight = dict.fromkeys(vendors, 0)
         self.lock = threading.Lock()
@@ -42,6 +42,11 @@ class Server(ThreadingHTTPServer):
     def origin(self) -> str:
         """The server's URL, without a vendor's prefix."""
         return f"http://127.0.0.1:{self.server_port}"
+
+    def add(self, vendor: Vendor) -> None:
+        """Serve another vendor."""
+        self.in_flight[vendor.name] = 0
+        self.vendors[vendor.name] = vendor
 
     def start(self) -> None:
         """Serve in a separate thread."""
