@@ -31,7 +31,7 @@ def over_tcp(server: PostgresServer) -> Iterator[int]:
     folder = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
     options = f"-h 127.0.0.1 -p {port} -k {folder}"
     control = [server.bin_path / "pg_ctl", "restart", "-w", "-m", "fast", "-D", server.pgdata]
-    command = [*control, "-l", server.log, "-o", options]
+    command = [*map(str, control), "-l", str(server.log), "-o", options]
     subprocess.run(command, user=server.system_user, check=True, stdout=subprocess.DEVNULL)
     yield port
 

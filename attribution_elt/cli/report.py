@@ -10,7 +10,7 @@ import click
 from attribution_elt.core.errors import OpsError
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Project
-from attribution_elt.reporting.reading import read
+from attribution_elt.reporting.reading import failed_attempts, read
 
 
 @click.command()
@@ -24,9 +24,9 @@ from attribution_elt.reporting.reading import read
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
-    default=90,
+    default=28,
     show_default=True,
-    help="Number of days to look back.",
+    help="Number of days to show.",
 )
 @click.pass_obj
 def report(project: Project, *, output: Path, days: int) -> None:
@@ -42,9 +42,10 @@ def report(project: Project, *, output: Path, days: int) -> None:
             f"a report needs the Python module {error.name}: pip install '{DISTRIBUTION}[report]'"
         ) from None
     now = datetime.now(UTC)
+    first = (now - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     extractors = list(project.extractors.values())
-    since = now - timedelta(days=days)
-    warehouses = [read(loader, extractors, since) for loader in project.loaders.values()]
+    attempts = failed_attempts(project, first)
+    warehouses = [read(each, extractors, first, attempts) for each in project.loaders.values()]
     if all(each.problem for each in warehouses):
         raise OpsError("; ".join(f"{each.loader}: {each.problem}" for each in warehouses))
     text = page(warehouses, project.environment, now, days)

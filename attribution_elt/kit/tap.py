@@ -20,6 +20,7 @@ from attribution_elt.kit import settings
 from attribution_elt.kit.command import TapCommand
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.kit.reader import Reader
+from attribution_elt.kit.revenue import RevenueSource
 from attribution_elt.kit.run import ClientT, Run
 from attribution_elt.kit.stream import VendorStream
 from attribution_elt.kit.windows import HistoryNeed
@@ -47,6 +48,8 @@ class VendorTap(Tap, Generic[ClientT]):
     """Why `backfill` cannot load past days; "" if the tap has `start_date` and `end_date`."""
     has_retention: ClassVar[bool] = False
     """Whether the vendor forgets: `history_needed` returns how far back a run has to reach."""
+    revenue: ClassVar[RevenueSource | None] = None
+    """Credits in the tap's tables, for the report."""
     stream_types: ClassVar[Sequence[type[VendorStream]]]
     schemas: ClassVar[SchemaDirectory]
 

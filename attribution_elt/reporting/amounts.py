@@ -1,183 +1,251 @@
-"""Sections on money: revenue by channel, what was restated of it, and the model's credits."""
+"""Sections on money: revenue by channel, restatements, and credits by model."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-
-from markupsafe import Markup
 
 from attribution_elt.reporting import plots
 from attribution_elt.reporting.cards import (
+    CHANNELS,
     NO_CHANNEL,
+    OTHER,
     OTHERS,
     Card,
+    Column,
+    Kind,
     Section,
     Table,
     counted,
-    minute,
     money,
 )
 from attribution_elt.reporting.credit import Comparison
 from attribution_elt.reporting.movements import Movement, Restated, restated
-from attribution_elt.reporting.plots import CHANNELS, OTHER, Bar
 from attribution_elt.reporting.reading import Revenue, Warehouse
 from attribution_elt.reporting.revenue import Figure, Key
 
-_LONG = 120
-"""Days of a plot from which on weeks are shown."""
-_LATER = (
-    # how long after the day, in days at most; in words; colour
-    (1, "found the next day", "var(--c1)"),
-    (7, "within 7 days", "var(--c2)"),
-    (30, "within 30 days", "var(--c3)"),
-    (10**6, "later", "var(--c4)"),
+AGES = (
+    (1, "seen the next day", "var(--s1)"),
+    (7, "within 7 days", "var(--s2)"),
+    (30, "within 30 days", "var(--s3)"),
+    (10**6, "later", "var(--s4)"),
 )
-_LATEST = 20
-"""Times at which something was found to have moved that are listed."""
+"""Ages of a restatement: most days after the day, in words, and their colours."""
+LATEST = 8
+"""Number of times of restatements that are listed."""
 
-Amounts = dict[tuple[date, str], Decimal]
+
+@dataclass(frozen=True)
+class Window:
+    """The days of the page."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def ending(cls, last: date, days: int) -> Window:
+        """Return the window of this many days that ends at a day."""
+        return cls(last - timedelta(days=days - 1), last)
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.last - self.first).days + 1
+
+    @property
+    def before(self) -> Window:
+        """The window of the same length before this one."""
+        return Window.ending(self.first - timedelta(days=1), self.days)
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
 
 
-def revenue(warehouse: Warehouse, since: date) -> Section:
-    """Show what each vendor credits its channels with."""
+def revenue(warehouse: Warehouse, window: Window) -> Section:
+    """Show the revenue of each vendor by channel."""
     section = Section(
         "revenue",
         "Revenue by channel",
-        "As each vendor credits it now, by the day of the order in UTC. Vendors and currencies "
-        "are not added up.",
+        "The current credits of each vendor, by the UTC day of the conversion. Vendors and "
+        f"currencies are not added up. Change is against {window.before}. Restated is the part "
+        "that changed after its day was first complete.",
     )
     for found in warehouse.revenues:
+        recent = {key: figure for key, figure in found.figures.items() if key.day in window}
         if found.missing:
-            lines = [f"Nothing to show: {found.missing}."]
-            section.cards.append(Card(_title(found), lines))
-            continue
-        recent = {key: figure for key, figure in found.figures.items() if key.day >= since}
-        if not recent:
-            section.cards.append(Card(_title(found), [f"No order since {since}."]))
+            section.cards.append(Card(_title(found), [f"Nothing to show: {found.missing}."]))
+        elif not recent:
+            nothing = f"No {found.source.noun} from {window}."
+            section.cards.append(Card(_title(found), [nothing]))
         for currency in _currencies(recent):
-            of_it = {key: each for key, each in recent.items() if key.currency == currency}
-            section.cards.append(_revenue(_title(found, currency), currency, of_it))
+            section.cards.append(_revenue(found, currency, window))
     return section
 
 
 def _title(found: Revenue | Comparison, currency: str | None = None) -> str:
-    return ", ".join(filter(None, (found.vendor, found.tap, currency)))
+    return ", ".join(filter(None, (found.source.vendor, found.tap, currency)))
 
 
 def _currencies(keys: Iterable[Key]) -> list[str | None]:
     return sorted({key.currency for key in keys}, key=str)
 
 
-def _revenue(title: str, currency: str | None, figures: Mapping[Key, Figure]) -> Card:
-    orders: defaultdict[str, Decimal] = defaultdict(Decimal)
+def _by_channel(figures: Mapping[Key, Figure], window: Window) -> dict[str, Figure]:
+    """Return the sums of a window by channel, the greatest revenue first."""
+    conversions: defaultdict[str, Decimal] = defaultdict(Decimal)
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for key, figure in figures.items():
-        name = key.channel or NO_CHANNEL
-        orders[name] += figure.conversions
-        amounts[name] += figure.revenue
+        if key.day in window:
+            conversions[key.channel or NO_CHANNEL] += figure.conversions
+            amounts[key.channel or NO_CHANNEL] += figure.revenue
     ranked = sorted(amounts, key=lambda name: amounts[name], reverse=True)
-    colours = dict(zip(ranked, CHANNELS, strict=False))
-    if len(ranked) > len(CHANNELS):
-        colours = {name: colours[name] for name in ranked[: len(CHANNELS) - 1]} | {OTHERS: OTHER}
-    daily: defaultdict[tuple[date, str], Decimal] = defaultdict(Decimal)
-    for key, figure in figures.items():
-        name = key.channel or NO_CHANNEL
-        daily[key.day, name if name in colours else OTHERS] += figure.revenue
-    total = sum(amounts.values(), Decimal())
+    return {name: Figure(conversions[name], amounts[name]) for name in ranked}
+
+
+def _revenue(found: Revenue, currency: str | None, window: Window) -> Card:
+    figures = {key: each for key, each in found.figures.items() if key.currency == currency}
+    now = _by_channel(figures, window)
+    first = min(key.day for key in figures)
+    comparable = first <= window.before.first
+    before = _by_channel(figures, window.before) if comparable else {}
+    moved: defaultdict[str, Decimal] = defaultdict(Decimal)
+    recorded = _restated_days(found, currency, window)
+    for movement in _movements(recorded):
+        for channel, amount in movement.channels.items():
+            moved[channel or NO_CHANNEL] += amount
+    total = Figure(
+        sum((each.conversions for each in now.values()), Decimal()),
+        sum((each.revenue for each in now.values()), Decimal()),
+    )
+    base = sum((each.revenue for each in before.values()), Decimal())
+    colours = _colours(list(now))
     rows = [
         (
             name,
-            f"{orders[name]:,.0f}",
-            money(amounts[name]),
-            f"{100 * amounts[name] / total:.0f} %" if total else "",
+            each.conversions,
+            each.revenue,
+            each.revenue / total.revenue if total.revenue else None,
+            _change(each.revenue, before.get(name)),
+            moved[name] if recorded else None,
         )
-        for name in ranked
+        for name, each in now.items()
     ]
-    days = min(key.day for key in figures), max(key.day for key in figures)
-    count = counted(round(sum(orders.values())), "order")
-    return Card(
-        title,
-        [f"{count} worth {money(total, currency)} from {days[0]} to {days[1]}."],
-        _plot(daily, colours, currency, days),
-        [(colour, name) for name, colour in colours.items()],
-        [Table("Channels", ("channel", "orders", currency or "revenue", "share"), rows)],
+    sums = ("total", total.conversions, total.revenue, None, _change(total.revenue, base))
+    noun = found.source.noun
+    columns = (
+        Column("channel"),
+        Column(f"{noun}s", Kind.COUNT),
+        Column(_in("revenue", currency), Kind.MONEY),
+        Column("share", Kind.SHARE, "var(--c1)"),
+        Column("change", Kind.CHANGE),
+        Column(_in("restated", currency), Kind.SIGNED),
     )
+    daily: defaultdict[tuple[date, str], Decimal] = defaultdict(Decimal)
+    for key, figure in figures.items():
+        if key.day in window:
+            name = key.channel or NO_CHANNEL
+            daily[key.day, name if name in colours else OTHERS] += figure.revenue
+    card = Card(
+        _title(found, currency),
+        [f"{counted(round(total.conversions), noun)} worth {money(total.revenue, currency)}."],
+        plot=plots.stacks(daily, colours, currency, window.first, window.last),
+        tables=[
+            Table(
+                f"Revenue by channel, {_title(found, currency)}",
+                columns,
+                rows,
+                (*sums, sum(moved.values(), Decimal()) if recorded else None),
+                [colours.get(name, OTHER) for name in now],
+            ).without_empty_columns()
+        ],
+    )
+    if len(now) > len(colours):
+        card.legend = [(OTHER, OTHERS)]
+    if not comparable:
+        card.lines.append(f"No change is shown, because the data begins on {first}.")
+    if currency is None:
+        card.hints.append(f"{found.source.currency_hint}.")
+    return card
 
 
-def _plot(
-    amounts: Mapping[tuple[date, str], Decimal],
-    colours: Mapping[str, str],
-    currency: str | None,
-    days: tuple[date, date],
-) -> Markup:
-    """Draw amounts by day and name, or by week where there are many days."""
-    weekly = (days[1] - days[0]).days > _LONG
-    sums: defaultdict[date, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for (day, name), amount in amounts.items():
-        sums[day - timedelta(days=day.weekday()) if weekly else day][name] += amount
-    width = timedelta(days=7 if weekly else 1)
-    bars = []
-    for slot in sorted(sums):
-        up = down = Decimal()
-        start = datetime.combine(slot, time(), UTC)
-        for name, colour in colours.items():
-            amount = sums[slot][name]
-            base = up if amount > 0 else down
-            what = f"{'week of ' if weekly else ''}{slot}, {name}: {money(amount, currency)}"
-            bars.append(Bar(start, start + width, float(base), float(base + amount), colour, what))
-            up, down = up + max(amount, Decimal()), down + min(amount, Decimal())
-    first, last = (datetime.combine(day, time(), UTC) for day in days)
-    start = min([first, *(bar.start for bar in bars)])
-    drawn = [bar for bar in bars if bar.low != bar.high]
-    return plots.stacks(drawn, start, last + timedelta(days=1))
+def _in(name: str, currency: str | None) -> str:
+    """Return the name of a column with the unit of its amounts."""
+    return f"{name} ({currency})" if currency else name
 
 
-def restatements(warehouse: Warehouse, since: date) -> Section:
-    """Show how far days have moved since they were first seen, and when."""
+def _change(now: Decimal, before: Figure | Decimal | None) -> Decimal | None:
+    base = before.revenue if isinstance(before, Figure) else before
+    return now / base - 1 if base else None
+
+
+def _colours(ranked: Sequence[str]) -> dict[str, str]:
+    if len(ranked) <= len(CHANNELS):
+        return dict(zip(ranked, CHANNELS, strict=False))
+    return dict(zip(ranked[: len(CHANNELS) - 1], CHANNELS, strict=False)) | {OTHERS: OTHER}
+
+
+def _restated_days(found: Revenue, currency: str | None, window: Window) -> list[Restated]:
+    notes = (each for each in found.notes if each.key.day in window)
+    return list(restated(each for each in notes if each.key.currency == currency))
+
+
+def _movements(days: Iterable[Restated]) -> Iterator[Movement]:
+    for day in days:
+        yield from day.movements
+
+
+def restatements(warehouse: Warehouse, window: Window) -> Section:
+    """Show how the revenue of days changed after they were first complete."""
     section = Section(
         "restated",
         "Restatements",
-        "How far a day's revenue has moved since it was first seen as a whole: orders are "
-        "returned, cancelled, credited late or to another channel. A colour for how long after the "
-        "day that was found.",
+        "Changes of a day's revenue after the day was first complete: orders are returned, "
+        "cancelled, credited late or moved to another channel. The darker the colour, the later "
+        "the change.",
     )
     for found in warehouse.revenues:
-        notes = [each for each in found.notes if each.key.day >= since]
-        remark = []
-        if found.remark:
-            remark = [f"What has changed since then could not be noted: {found.remark}."]
-        if not notes:
-            section.cards.append(Card(_title(found), ["Nothing has been noted yet.", *remark]))
-        for currency in _currencies(each.key for each in notes):
-            days = list(restated(each for each in notes if each.key.currency == currency))
-            card = _restated(_title(found, currency), currency, days)
+        remark = [f"Changes could not be recorded: {found.remark}."] if found.remark else []
+        currencies = _currencies(each.key for each in found.notes if each.key.day in window)
+        if not currencies:
+            section.cards.append(Card(_title(found), ["Nothing has been recorded yet.", *remark]))
+        for currency in currencies:
+            days = _restated_days(found, currency, window)
+            card = _restated(_title(found, currency), currency, days, window)
             card.lines += remark
             section.cards.append(card)
     return section
 
 
-def _restated(title: str, currency: str | None, days: Sequence[Restated]) -> Card:
-    movements = [movement for day in days for movement in day.movements]
+def _restated(title: str, currency: str | None, days: Sequence[Restated], window: Window) -> Card:
+    movements = list(_movements(days))
     if not movements:
-        seen = f"None of {counted(len(days), 'day')} has moved since it was first seen."
-        return Card(title, [seen if days else "No day has been seen as a whole yet."])
+        none = f"None of {counted(len(days), 'day')} has changed since it was first complete."
+        return Card(title, [none if days else "No day is complete yet."])
     changed = [day for day in days if day.movements]
     has = "has" if len(days) == 1 else "have"
-    found = f"{len(changed)} of {counted(len(days), 'day')} {has} moved: "
-    card = Card(title, [found + _sums(movements, currency)])
+    head = f"{len(changed)} of {counted(len(days), 'day')} {has} changed: "
     amounts: defaultdict[tuple[date, str], Decimal] = defaultdict(Decimal)
     for each in movements:
-        amounts[each.day, _later(each)] += each.moved
+        amounts[each.day, _age(each)] += each.moved
     names = {name for (_, name), amount in amounts.items() if amount}
-    colours = {name: colour for _, name, colour in _LATER if name in names}
-    if colours:
-        card.plot = _plot(amounts, colours, currency, (days[0].day, days[-1].day))
-        card.legend = [(colour, name) for name, colour in colours.items()]
-    card.tables = [_by_moment(movements), _by_day(changed)]
-    return card
+    colours = {name: colour for _, name, colour in AGES if name in names}
+    plot = plots.stacks(amounts, colours, currency, window.first, window.last) if colours else None
+    return Card(
+        title,
+        [head + _sums(movements, currency)],
+        plot=plot,
+        legend=[(colour, name) for name, colour in colours.items()],
+        tables=[
+            _by_moment(f"Restatements by time, {title}", movements, currency),
+            _by_day(f"Restatements by day, {title}", changed, currency),
+        ],
+    )
 
 
 def _sums(movements: Sequence[Movement], currency: str | None) -> str:
@@ -190,47 +258,58 @@ def _sums(movements: Sequence[Movement], currency: str | None) -> str:
     )
 
 
-def _later(movement: Movement) -> str:
-    return next(name for most, name, _ in _LATER if movement.days_later <= most)
+def _age(movement: Movement) -> str:
+    return next(name for most, name, _ in AGES if movement.days_later <= most)
 
 
-def _by_moment(movements: Iterable[Movement]) -> Table:
-    """Tell when something was found to have moved, the latest first."""
+def _by_moment(title: str, movements: Iterable[Movement], currency: str | None) -> Table:
     found: defaultdict[datetime, list[Movement]] = defaultdict(list)
     for each in movements:
         found[each.noted_at].append(each)
     rows = [
         (
-            minute(noted_at),
-            f"{len(moved):,}",
-            money(sum((each.moved for each in moved), Decimal()), signed=True),
-            money(sum((each.shifted for each in moved), Decimal())),
+            noted_at,
+            len(moved),
+            sum((each.moved for each in moved), Decimal()),
+            sum((each.shifted for each in moved), Decimal()),
         )
-        for noted_at, moved in sorted(found.items(), reverse=True)[:_LATEST]
+        for noted_at, moved in sorted(found.items(), reverse=True)[:LATEST]
     ]
-    return Table("When", ("found (UTC)", "days", "moved", "between channels"), rows)
+    columns = (
+        Column("seen (UTC)", Kind.INSTANT),
+        Column("days", Kind.COUNT),
+        Column(_in("change", currency), Kind.SIGNED),
+        Column(_in("between channels", currency), Kind.MONEY),
+    )
+    return Table(title, columns, rows)
 
 
-def _by_day(days: Iterable[Restated]) -> Table:
+def _by_day(title: str, days: Sequence[Restated], currency: str | None) -> Table:
     rows = []
-    for day in reversed(list(days)):
+    for day in reversed(days):
         moved = sum((each.moved for each in day.movements), Decimal())
-        share = f"{100 * moved / day.first:+.1f} %" if day.first else ""
-        rows.append((f"{day.day}", money(day.first), money(day.first + moved), share))
-    return Table("Days", ("day", "first seen", "now", "moved"), rows)
+        change = moved / day.first if day.first else None
+        rows.append((day.day, day.first, day.first + moved, change))
+    columns = (
+        Column("day"),
+        Column(_in("first complete", currency), Kind.MONEY),
+        Column(_in("now", currency), Kind.MONEY),
+        Column("change", Kind.CHANGE),
+    )
+    return Table(title, columns, rows, folded=True)
 
 
 def credits_of(warehouse: Warehouse) -> Section:
-    """Show what IHC credits channels with, beside what a vendor does."""
+    """Show the credits of the same conversions by several models."""
     section = Section(
         "credits",
-        "Credits by channel",
-        "The same conversions, credited by IHC's model and by the vendor itself.",
+        "Credits by model",
+        "The same conversions, credited by IHC and by the models of the vendor.",
     )
     section.cards = [_compared(each) for each in warehouse.comparisons]
     if not section.cards:
         why = (
-            "None of the conversions that IHC has credited is an order or an event here."
+            "IHC has credited none of the conversions of these days."
             if warehouse.is_compared
             else "IHC has credited nothing yet."
         )
@@ -239,27 +318,24 @@ def credits_of(warehouse: Warehouse) -> Section:
 
 
 def _compared(comparison: Comparison) -> Card:
-    series = ("IHC", comparison.vendor)
-    of_all = f"{comparison.shared:,} of the {counted(comparison.credited, 'conversion')}"
-    ranked = sorted(comparison.channels.items(), key=lambda each: max(each[1]), reverse=True)
-    values = [
-        {
-            "channel": channel or NO_CHANNEL,
-            "series": name,
-            "amount": float(amount),
-            "label": f"{channel or NO_CHANNEL}, {name}: {money(amount, comparison.currency)}",
-        }
-        for channel, amounts in ranked
-        for name, amount in zip(series, amounts, strict=True)
-    ]
+    models = list(comparison.amounts)
+    channels = dict.fromkeys(name for each in comparison.amounts.values() for name in each)
     rows = [
-        (channel or NO_CHANNEL, money(ours), money(theirs), money(ours - theirs, signed=True))
-        for channel, (ours, theirs) in ranked
+        (channel or NO_CHANNEL, *(comparison.amounts[model].get(channel) for model in models))
+        for channel in channels
     ]
-    return Card(
-        _title(comparison, comparison.currency),
-        [f"{of_all} that IHC has credited, by the type {comparison.conv_type}."],
-        plots.pairs(values, series, comparison.currency or "revenue"),
-        list(zip(CHANNELS, series, strict=False)),
-        [Table("Channels", ("channel", *series, "difference"), rows)],
-    )
+    rows.sort(key=lambda row: max(amount or 0 for amount in row[1:]), reverse=True)
+    colours = dict(zip(models, CHANNELS, strict=False))
+    columns = [Column("channel")] + [
+        Column(_in(model, comparison.currency), Kind.MONEY, colours.get(model, OTHER))
+        for model in models
+    ]
+    totals = [sum(comparison.amounts[model].values(), Decimal()) for model in models]
+    title = _title(comparison, comparison.currency)
+    what = counted(comparison.conversions, comparison.source.noun)
+    by_ihc = f", credited by IHC as {comparison.conv_type} too" if comparison.conv_type else ""
+    table = Table(f"Credits by model, {title}", columns, rows, ("total", *totals))
+    card = Card(title, [f"{what}{by_ihc}."], tables=[table])
+    if comparison.currency is None:
+        card.hints.append(f"{comparison.source.currency_hint}.")
+    return card

@@ -1,53 +1,146 @@
-"""What the page is made of, in words and numbers as they are shown."""
+"""The parts of the page: sections, cards, tables and plots, with values as they are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
-
-from markupsafe import Markup
+from enum import Enum
+from typing import Any
+from urllib.parse import quote
 
 NO_CHANNEL, OTHERS = "no channel", "all others"
-_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+CHANNELS = tuple(f"var(--c{number})" for number in range(1, 9))
+OTHER = "var(--other)"
+_FORMULA = ("=", "+", "-", "@", "\t")
+_MINUS = "\N{MINUS SIGN}"
+
+
+class Kind(Enum):
+    """Kinds of columns: how their values are shown."""
+
+    TEXT = "text"
+    COUNT = "count"
+    MONEY = "money"
+    SIGNED = "signed"
+    SHARE = "share"
+    CHANGE = "change"
+    INSTANT = "instant"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table; with a colour, each number has a bar of that colour."""
+
+    name: str
+    kind: Kind = Kind.TEXT
+    colour: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle of a plot, in parts of its width and height from the lower left corner."""
+
+    left: float
+    width: float
+    bottom: float
+    height: float
+    colour: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Bars, with the labels of the axes and their places, in parts of the width and height."""
+
+    bars: Sequence[Bar]
+    x_ticks: Sequence[tuple[float, str]] = ()
+    y_ticks: Sequence[tuple[float, str]] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts beneath a title; all but the first `left` columns are to the right."""
+    """Rows of values beneath a title, shown by the kinds of their columns.
+
+    Attributes:
+        title: title, and name of the CSV file.
+        columns: the columns.
+        rows: the values.
+        total: the last row, in bold.
+        swatches: a colour before each row's first value.
+        plots: a plot at the end of each row.
+        folded: whether the reader has to open it.
+    """
 
     title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    left: int = 1
-    folded: bool = True
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    total: Sequence[Any] = ()
+    swatches: Sequence[str] = ()
+    plots: Sequence[Plot] = ()
+    folded: bool = False
+
+    def bar(self, column: Column, value: Decimal) -> float:
+        """Return the width of a value's bar, in percent of the widest in columns of its kind."""
+        alike = [
+            place
+            for place, each in enumerate(self.columns)
+            if each.colour and each.kind is column.kind
+        ]
+        most = max(abs(row[place] or 0) for row in self.rows for place in alike)
+        return float(100 * abs(value) / most)
+
+    def without_empty_columns(self) -> Table:
+        """Return the table without columns that have no value."""
+        kept = [
+            place
+            for place in range(len(self.columns))
+            if any(row[place] is not None for row in self.rows)
+        ]
+
+        def chosen(values: Sequence[Any]) -> list[Any]:
+            return [values[place] for place in kept] if values else []
+
+        rows = [chosen(row) for row in self.rows]
+        return replace(self, columns=chosen(self.columns), rows=rows, total=chosen(self.total))
+
+    @property
+    def csv(self) -> str:
+        """The values as a data URI of a CSV file."""
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerow([column.name for column in self.columns])
+        writer.writerows([[_raw(value) for value in row] for row in self.rows])
+        return "data:text/csv;charset=utf-8," + quote(file.getvalue())
 
 
 @dataclass
 class Card:
-    """One plot, and what there is to say of it.
+    """One subject: sentences, a plot, and tables.
 
     Attributes:
-        title: of what it is.
+        title: the subject.
         lines: sentences.
-        plot: None where there is nothing to be drawn.
-        legend: colours and what they are of.
-        tables: the same in numbers.
-        wide: whether it is as wide as the page.
+        hints: what the reader can do.
+        plot: the plot.
+        legend: colours and their meaning.
+        tables: tables.
     """
 
     title: str
     lines: list[str] = field(default_factory=list)
-    plot: Markup | None = None
+    hints: list[str] = field(default_factory=list)
+    plot: Plot | None = None
     legend: Sequence[tuple[str, str]] = ()
     tables: Sequence[Table] = ()
-    wide: bool = False
 
 
 @dataclass
 class Section:
-    """Some cards on one question; the legend is that of all their plots."""
+    """Cards on one question."""
 
     anchor: str
     title: str
@@ -58,35 +151,39 @@ class Section:
 
 @dataclass(frozen=True)
 class Tile:
-    """A number at the page's head; `bad` if somebody should look."""
+    """A number of the header; `bad` if somebody should look at the section `anchor`."""
 
     name: str
     value: str
     remark: str
+    anchor: str
     bad: bool = False
-    anchor: str = ""
+
+
+def shown(value: Any, kind: Kind) -> str:
+    """Return a value as the page shows it; an empty text for None."""
+    return "" if value is None else _FORMATS[kind](value)
+
+
+def _raw(value: Any) -> str:
+    """Return a value for a CSV file; a spreadsheet does not take a text for a formula."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else str(value)
 
 
 def money(amount: Decimal, currency: str | None = None, *, signed: bool = False) -> str:
-    """Write an amount, rounded to a whole unit."""
+    """Write an amount, rounded to a unit, with its currency."""
     number = f"{amount:+,.0f}" if signed else f"{amount:,.0f}"
-    number = "0" if number in {"-0", "+0"} else number.replace("-", "\N{MINUS SIGN}")
+    number = "0" if number in {"-0", "+0"} else number.replace("-", _MINUS)
     return f"{number} {currency}" if currency else number
 
 
 def counted(number: int, what: str) -> str:
     """Write a number of things."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """Write how long ago something was."""
-    age = max(now - moment, timedelta())
-    if age >= 2 * _DAY:
-        return f"{age // _DAY} days ago"
-    if age >= 2 * _HOUR:
-        return f"{age // _HOUR} h ago"
-    return f"{age // _MINUTE} min ago" if age >= _MINUTE else "just now"
 
 
 def minute(moment: datetime | None) -> str:
@@ -100,3 +197,14 @@ def listed(texts: Iterable[str], most: int = 5) -> Iterator[str]:
     yield from every[:most]
     if len(every) > most:
         yield f"and {len(every) - most:,} more"
+
+
+_FORMATS: Mapping[Kind, Callable[[Any], str]] = {
+    Kind.TEXT: str,
+    Kind.COUNT: lambda value: f"{value:,.0f}",
+    Kind.MONEY: money,
+    Kind.SIGNED: lambda value: money(value, signed=True),
+    Kind.SHARE: lambda value: f"{100 * value:.0f} %",
+    Kind.CHANGE: lambda value: f"{100 * value:+.1f} %".replace("-", _MINUS),
+    Kind.INSTANT: minute,
+}

@@ -1,107 +1,114 @@
-"""What IHC credits channels with, beside what the vendors credit them with themselves."""
+"""Credits of the same conversions by several models: IHC's, and those of the vendors."""
 
-# ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from target_warehouse.warehouses.base import Adapter
 
-from attribution_elt.reporting.revenue import Source
+from attribution_elt.kit.revenue import RevenueSource
+from attribution_elt.reporting.revenue import credits_of
 
 STREAM, REFUSED = "attributions", "failures"
+IHC = "IHC"
 _COLUMNS = {"conv_type_id", "conversion_id", "channel_label", "ihc"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Comparison:
-    """The same conversions, credited by the model and by a vendor.
+    """Amounts by model and channel of the same conversions.
 
     Attributes:
-        conv_type: of the model.
-        vendor: whose conversions they are.
-        tap: which of its accounts.
-        currency: of the amounts; None if it is not told.
-        shared: how many conversions that is.
-        credited: how many the model has credited, the vendor's or not.
-        channels: what the model, and then the vendor, credits each with.
+        source: the vendor of the conversions.
+        tap: the account.
+        currency: currency of the amounts, None if the vendor does not send it.
+        conv_type: IHC's conversion type; None if IHC has not credited these conversions.
+        conversions: number of conversions.
+        amounts: amounts by channel, by model.
     """
 
-    conv_type: str
-    vendor: str
+    source: RevenueSource
     tap: str
     currency: str | None
-    shared: int
-    credited: int
-    channels: dict[str | None, tuple[Decimal, Decimal]]
+    conv_type: str | None
+    conversions: int = 0
+    amounts: dict[str, dict[str | None, Decimal]] = field(default_factory=dict)
 
 
 def is_there(adapter: Adapter) -> bool:
-    """Tell whether the model has credited anything."""
+    """Return whether IHC has credited anything."""
     return adapter.columns(STREAM).keys() >= _COLUMNS and not adapter.is_empty(STREAM)
 
 
-def comparisons(
-    adapter: Adapter, credited: Iterable[tuple[Source, str, Adapter]]
+def own_models(
+    adapter: Adapter, source: RevenueSource, tap: str, since: date
 ) -> Iterator[Comparison]:
-    """Yield, for each vendor whose conversions the model knows by their ids, what both say."""
-    known = "SELECT conv_type_id, COUNT(DISTINCT conversion_id) FROM "
-    totals = dict(adapter.execute(f"{known}{adapter.path(STREAM)} GROUP BY conv_type_id"))
-    for source, tap, own in credited:
-        credits_ = source.select(own)
-        shared = {
-            (conv_type, currency): int(count)
-            for conv_type, currency, count in adapter.execute(_shared(adapter, credits_))
-        }
-        model = _by_channel(adapter, _model(adapter, credits_))
-        vendor = _by_channel(adapter, _vendor(adapter, credits_))
-        for conv_type, currency in sorted(model, key=str):
-            ours, theirs = model[conv_type, currency], vendor.get((conv_type, currency), {})
-            channels = {
-                name: (ours.get(name, Decimal()), theirs.get(name, Decimal()))
-                for name in {**ours, **theirs}
-            }
-            counts = shared[conv_type, currency], int(totals[conv_type])
-            yield Comparison(conv_type, source.vendor, tap, currency, *counts, channels)
-
-
-def _by_channel(
-    adapter: Adapter, sql: str
-) -> dict[tuple[str, str | None], dict[str | None, Decimal]]:
-    found: dict[tuple[Any, Any], dict[str | None, Decimal]] = {}
-    for conv_type, currency, channel, amount in adapter.execute(sql):
-        found.setdefault((conv_type, currency), {})[channel] = Decimal(str(amount or 0))
-    return found
-
-
-def _shared(adapter: Adapter, credits_: str) -> str:
-    """Return the SELECT of how many conversions the model and the vendor both know."""
-    return (
-        "SELECT conv_type_id, currency, COUNT(DISTINCT conversion_id) "
-        f"FROM {adapter.path(STREAM)} AS model JOIN ({credits_}) AS credit "
-        "ON conversion = conversion_id GROUP BY conv_type_id, currency"
+    """Yield, for each currency, the amounts by a vendor's own models, if it has several."""
+    credit = _since(adapter, source, since)
+    counts = adapter.execute(
+        f"SELECT NULL, currency, COUNT(DISTINCT conversion) FROM {credit} GROUP BY currency"
     )
+    amounts = adapter.execute(
+        f"SELECT NULL, currency, model, channel, SUM(model_amount) FROM {credit} "
+        "GROUP BY currency, model, channel"
+    )
+    found = _compared(source, tap, counts, amounts)
+    yield from (each for each in found if len(each.amounts) > 1)
 
 
-def _model(adapter: Adapter, credits_: str) -> str:
-    """Return the SELECT of what the model says, of each conversion's whole amount."""
-    return (
-        "SELECT conv_type_id, currency, channel_label, SUM(ihc * amount) "
-        f"FROM {adapter.path(STREAM)} AS model JOIN ("
-        f"SELECT conversion, currency, SUM(amount) AS amount FROM ({credits_}) AS credit "
-        "GROUP BY conversion, currency) AS counted ON conversion = conversion_id "
+def with_ihc(
+    adapter: Adapter, own: Adapter, source: RevenueSource, tap: str, since: date
+) -> Iterator[Comparison]:
+    """Yield, for each conversion type and currency, the amounts by IHC and by the vendor.
+
+    Both are of the conversions that the warehouse has from both.
+    """
+    ihc, credit = adapter.path(STREAM), _since(own, source, since)
+    counts = adapter.execute(
+        "SELECT conv_type_id, currency, COUNT(DISTINCT conversion_id) "
+        f"FROM {ihc} AS ihc JOIN {credit} ON conversion = conversion_id "
+        "GROUP BY conv_type_id, currency"
+    )
+    by_ihc = adapter.execute(
+        f"SELECT conv_type_id, currency, '{IHC}', channel_label, SUM(ihc * amount) "
+        f"FROM {ihc} AS ihc JOIN (SELECT conversion, currency, SUM(amount) AS amount "
+        f"FROM {credit} GROUP BY conversion, currency) AS counted ON conversion = conversion_id "
         "GROUP BY conv_type_id, currency, channel_label"
     )
-
-
-def _vendor(adapter: Adapter, credits_: str) -> str:
-    """Return the SELECT of what the vendor says, of the conversions that the model has credited."""
-    return (
-        f"SELECT conv_type_id, currency, channel, SUM(amount) FROM ({credits_}) AS credit "
-        f"JOIN (SELECT DISTINCT conv_type_id, conversion_id FROM {adapter.path(STREAM)}) AS model "
-        "ON conversion = conversion_id GROUP BY conv_type_id, currency, channel"
+    by_vendor = adapter.execute(
+        f"SELECT conv_type_id, currency, model, channel, SUM(model_amount) FROM {credit} "
+        f"JOIN (SELECT DISTINCT conv_type_id, conversion_id FROM {ihc}) AS ihc "
+        "ON conversion = conversion_id GROUP BY conv_type_id, currency, model, channel"
     )
+    yield from _compared(source, tap, counts, [*by_ihc, *by_vendor])
+
+
+def _since(adapter: Adapter, source: RevenueSource, since: date) -> str:
+    """Return the credits since a day, as a table of a FROM clause."""
+    return (
+        f"(SELECT * FROM ({credits_of(source, adapter)}) AS every "
+        f"WHERE moment >= {adapter.dialect.literal(str(since))}) AS credit"
+    )
+
+
+def _compared(
+    source: RevenueSource,
+    tap: str,
+    counts: list[tuple[Any, ...]],
+    amounts: list[tuple[Any, ...]],
+) -> list[Comparison]:
+    found = {
+        (conv_type, currency): Comparison(source, tap, currency, conv_type, int(count))
+        for conv_type, currency, count in counts
+    }
+    in_order = sorted(amounts, key=lambda row: (row[2] != IHC, str(row[2])))
+    for conv_type, currency, model, channel, amount in in_order:
+        by_channel = found[conv_type, currency].amounts.setdefault(model, {})
+        by_channel[channel] = Decimal(str(amount or 0))
+    return [found[key] for key in sorted(found, key=str)]

@@ -1,9 +1,9 @@
-"""How far a day's revenue has moved after the day, and when."""
+"""Restatements: changes of a day's revenue after the day was first complete."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -13,29 +13,31 @@ from attribution_elt.reporting.revenue import Note
 
 @dataclass(frozen=True)
 class Movement:
-    """What was found to have changed of one day, at one time.
+    """A change of one day's revenue, seen at one time.
 
     Attributes:
-        day: whose revenue it is.
-        noted_at: when it was found.
-        moved: by how much its revenue has grown, or shrunk.
-        shifted: what one channel has lost to another, besides.
+        day: the day of the conversions.
+        noted_at: when the change was seen.
+        moved: the change of the day's revenue.
+        shifted: the revenue that went from one channel to another.
+        channels: the change of each channel's revenue.
     """
 
     day: date
     noted_at: datetime
     moved: Decimal
     shifted: Decimal
+    channels: dict[str | None, Decimal] = field(default_factory=dict)
 
     @property
     def days_later(self) -> int:
-        """How long after the day, in days."""
+        """Days between the day and the change."""
         return (self.noted_at.date() - self.day).days
 
 
 @dataclass(frozen=True)
 class Restated:
-    """What a day was worth when it was first seen as a whole, and what has become of it."""
+    """The revenue of a day when it was first complete, and its changes since."""
 
     day: date
     first: Decimal
@@ -43,10 +45,9 @@ class Restated:
 
 
 def restated(notes: Iterable[Note]) -> Iterator[Restated]:
-    """Yield each day that is over, of notes in one currency and in the order of time.
+    """Yield each day that is over, from notes in one currency and in the order of time.
 
-    What is noted while a day goes on is not restated: it is first seen as a whole by the first
-    notes, of whichever days, that were taken after it. Nor is a day that is loaded late.
+    A day is first complete in the first notes, of any day, after its end or its first load.
     """
     ordered = list(notes)
     moments = sorted({each.noted_at for each in ordered})
@@ -65,16 +66,16 @@ def _restated(day: date, first_seen: datetime, notes: Iterable[Note]) -> Restate
     first = Decimal()
     movements = []
     for noted_at, group in groupby(notes, key=lambda each: each.noted_at):
-        changes = []
+        changes: dict[str | None, Decimal] = {}
         for each in group:
             before = channels.get(each.key.channel, Decimal())
-            changes.append(each.figure.revenue - before)
+            changes[each.key.channel] = each.figure.revenue - before
             channels[each.key.channel] = each.figure.revenue
         if noted_at <= first_seen:
             first = sum(channels.values(), Decimal())
             continue
-        moved = sum(changes, Decimal())
-        shifted = (sum(map(abs, changes), Decimal()) - abs(moved)) / 2
+        moved = sum(changes.values(), Decimal())
+        shifted = (sum(map(abs, changes.values()), Decimal()) - abs(moved)) / 2
         if moved or shifted:
-            movements.append(Movement(day, noted_at, moved, shifted))
+            movements.append(Movement(day, noted_at, moved, shifted, changes))
     return Restated(day, first, movements)

@@ -1,41 +1,46 @@
-"""The page: one HTML file that asks for nothing else."""
+"""The page: one HTML file without scripts that loads nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
 from attribution_elt.reporting import amounts, loads
+from attribution_elt.reporting.amounts import Window
+from attribution_elt.reporting.cards import Section, shown
 from attribution_elt.reporting.reading import Warehouse
 
 
 def page(warehouses: Sequence[Warehouse], environment: str, now: datetime, days: int) -> str:
-    """Return the page on these warehouses, with what is of the last so many days."""
-    since = (now - timedelta(days=days)).date()
-    template = Environment(
+    """Return the page of these warehouses, for the last days up to now."""
+    window = Window.ending(now.date(), days)
+    jinja = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string((files("attribution_elt.reporting") / "page.html").read_text(encoding="utf-8"))
-    return template.render(
-        made=f"{now:%Y-%m-%d %H:%M} UTC",
+    )
+    jinja.filters["shown"] = shown
+    text = (files("attribution_elt.reporting") / "page.html").read_text(encoding="utf-8")
+    return jinja.from_string(text).render(
+        now=f"{now:%Y-%m-%d %H:%M} UTC",
+        window=window,
         environment=environment,
-        tiles=loads.tiles(warehouses, now, days),
+        tiles=loads.tiles(warehouses, window),
         parts=[
-            (
-                each,
-                f"{number}-" if number else "",
-                []
-                if each.problem
-                else [
-                    loads.freshness(each, now),
-                    amounts.revenue(each, since),
-                    amounts.restatements(each, since),
-                    amounts.credits_of(each),
-                    loads.failures(each, days),
-                ],
-            )
+            (each, f"{number}-" if number else "", _sections(each, window))
             for number, each in enumerate(warehouses)
         ],
     )
+
+
+def _sections(warehouse: Warehouse, window: Window) -> list[Section]:
+    if warehouse.problem:
+        return []
+    return [
+        amounts.revenue(warehouse, window),
+        amounts.restatements(warehouse, window),
+        amounts.credits_of(warehouse),
+        loads.freshness(warehouse, window),
+        loads.failures(warehouse, window),
+    ]

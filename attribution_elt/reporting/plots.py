@@ -1,222 +1,95 @@
-"""The plots: Vega-Lite specifications, drawn as SVG when the page is made.
-
-Colours are the page's CSS variables, so that a plot is light or dark as the page is.
-"""
+"""Plots of amounts and of runs over time."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
-import vl_convert
-from markupsafe import Markup
+from attribution_elt.reporting.cards import Bar, Plot, money
 
-WIDTH = 400
-"""Units across a plot: it is drawn to the width that the page gives it, text included."""
-CHANNELS = tuple(f"var(--c{number})" for number in range(1, 9))
-OTHER = "var(--other)"
-_LANE, _BARS = 40, 0.5
-"""Height of a stream's lane, and the part of it that bars may fill."""
-_TICK = 0.05
-"""Of a lane's height, for a run that brought nothing."""
-_MARK = re.compile(
-    r'<path aria-label="(?P<label>[^"]*)"[^>]* d="(?P<outline>[^"]*)" fill="(?P<fill>[^"]*)"/>'
-)
-_MUTED, _TEXT, _LINE = "var(--muted)", "var(--text)", "var(--line)"
-_AMOUNT = {
-    "format": "~s",
-    "labelExpr": "datum.value ? datum.label : '0'",  # and not 0k
-    "domain": False,
-    "ticks": False,
-}
-_CONFIG = {
-    "background": None,
-    "font": "system-ui, sans-serif",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": _MUTED,
-        "titleColor": _MUTED,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "gridColor": _LINE,
-        "domainColor": _LINE,
-        "tickColor": _LINE,
-        "labelLimit": 150,
-    },
-    "text": {"fontSize": 12},
-}
+MOST_DAYS = 120
+"""Days up to which each has a bar; beyond, each week has one."""
+_TICKS = 4
+"""Most intervals between the labels of an axis."""
+_GAP = 0.15
+"""Part of a slot's width that stays free."""
+
+Amounts = Mapping[tuple[date, str], Decimal]
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A rectangle, in the plot's own units, with what it says when it is pointed at."""
-
-    start: datetime
-    end: datetime
-    low: float
-    high: float
-    colour: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A stream's runs, side by side: heights are from 0 to 1."""
-
-    name: str
-    remark: str
-    bars: Sequence[Bar]
-
-
-def lanes(streams: Sequence[Lane], start: datetime, end: datetime) -> Markup:
-    """Draw a lane for each stream, one below the other."""
-    count = len(streams)
-    rows = []
-    for place, lane in enumerate(streams):
-        floor = count - place - 1
-        for bar in lane.bars:
-            high = floor + max(_BARS * bar.high, _TICK)
-            rows.append({**_row(bar), "low": floor, "high": high})
-    names = [
-        {"name": lane.name, "remark": lane.remark, "floor": count - place - 1, "top": count - place}
-        for place, lane in enumerate(streams)
+def stacks(
+    amounts: Amounts, colours: Mapping[str, str], currency: str | None, first: date, last: date
+) -> Plot:
+    """Stack the amounts of each day, or week, by name; negative amounts go below zero."""
+    weekly = (last - first).days > MOST_DAYS
+    start = first - timedelta(days=first.weekday()) if weekly else first
+    width = 7 if weekly else 1
+    slots = (last - start).days // width + 1
+    sums: dict[int, dict[str, Decimal]] = {}
+    for (day, name), amount in amounts.items():
+        of_slot = sums.setdefault((day - start).days // width, {})
+        of_slot[name] = of_slot.get(name, Decimal()) + amount
+    pieces = []
+    for slot, of_slot in sorted(sums.items()):
+        up = down = Decimal()
+        day = start + timedelta(days=slot * width)
+        for name in colours:
+            amount = of_slot.get(name, Decimal())
+            low = up if amount > 0 else down + amount
+            label = f"{'week of ' if weekly else ''}{day}, {name}: {money(amount, currency)}"
+            if amount:
+                pieces.append((slot, low, abs(amount), colours[name], label))
+            up, down = up + max(amount, Decimal()), down + min(amount, Decimal())
+    bottom = float(min((low for _, low, _, _, _ in pieces), default=0))
+    top = float(max((low + height for _, low, height, _, _ in pieces), default=0))
+    ticks = _ticks(min(bottom, 0), max(top, 0))
+    bottom, top = min(bottom, ticks[0]), max(top, ticks[-1])
+    span = top - bottom
+    bars = [
+        Bar(
+            (slot + _GAP / 2) / slots,
+            (1 - _GAP) / slots,
+            (float(low) - bottom) / span,
+            float(height) / span,
+            colour,
+            label,
+        )
+        for slot, low, height, colour, label in pieces
     ]
-    y = {"type": "quantitative", "axis": None, "scale": {"domain": [0, count], "nice": False}}
-    text = {"y": {"field": "top", **y}}
-    left = {"type": "text", "align": "left", "baseline": "top", "dy": 5, "aria": False}
-    spec = {
-        "height": _LANE * count,
-        "layer": [
-            {
-                "data": {"values": names},
-                "mark": {"type": "rule", "color": _LINE, "aria": False},
-                "encoding": {"y": {"field": "floor", **y}},
-            },
-            {
-                "data": {"values": names},
-                "mark": {**left, "color": _TEXT},
-                "encoding": {**text, "x": {"value": 0}, "text": {"field": "name"}},
-            },
-            {
-                "data": {"values": names},
-                "mark": {**left, "align": "right", "color": _MUTED},
-                "encoding": {**text, "x": {"value": "width"}, "text": {"field": "remark"}},
-            },
-            _bars(rows, _time(start, end), {"field": "low", **y}),
-        ],
-    }
-    return _drawn(spec)
+    y_ticks = [((each - bottom) / span, money(Decimal(each), currency)) for each in ticks]
+    return Plot(bars, _days(start, slots * width), y_ticks)
 
 
-def stacks(bars: Sequence[Bar], start: datetime, end: datetime) -> Markup:
-    """Draw amounts over time, one upon the other; what is less than nothing, below."""
-    y = {
-        "field": "low",
-        "type": "quantitative",
-        "axis": {**_AMOUNT, "title": None, "tickCount": 5},
-    }
-    zero = {
-        "data": {"values": [{"zero": 0}]},
-        "mark": {"type": "rule", "color": _MUTED, "aria": False},
-        "encoding": {"y": {"field": "zero", "type": "quantitative"}},
-    }
-    rows = [_row(bar) for bar in bars]
-    return _drawn({"height": 170, "layer": [_bars(rows, _time(start, end), y), zero]})
+def _ticks(bottom: float, top: float) -> list[float]:
+    """Return round numbers from at most the bottom to at least the top."""
+    rough = max((top - bottom) / _TICKS, 1)
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(power * each for each in (1, 2, 5, 10) if power * each >= rough)
+    return [number * step for number in range(math.floor(bottom / step), math.ceil(top / step) + 1)]
 
 
-def pairs(rows: Iterable[Mapping[str, Any]], names: Sequence[str], unit: str) -> Markup:
-    """Draw, for each `channel`, the `amount` of both `series`, of which each row has one."""
-    values = list(rows)
-    channels = list(dict.fromkeys(row["channel"] for row in values))
-    y = {
-        "y": {
-            "field": "channel",
-            "type": "nominal",
-            "sort": None,
-            "axis": {"title": None, "ticks": False, "domain": False, "labelColor": _TEXT},
-        },
-        "yOffset": {"field": "series", "sort": list(names)},
-    }
-    x = {
-        "field": "amount",
-        "type": "quantitative",
-        "axis": {**_AMOUNT, "title": unit, "tickCount": 4},
-    }
-    colour = {
-        "field": "series",
-        "scale": {"domain": list(names), "range": [CHANNELS[0], CHANNELS[1]]},
-        "legend": None,
-    }
-    spec = {
-        "data": {"values": values},
-        "height": 36 * len(channels),
-        "mark": {"type": "bar"},
-        "encoding": {**y, "x": x, "color": colour, "description": {"field": "label"}},
-    }
-    return _drawn(spec)
+def _days(start: date, count: int) -> list[tuple[float, str]]:
+    """Return the first day of every interval with its place."""
+    step = max(math.ceil(count / (_TICKS + 1)), 1)
+    return [
+        (number / count, f"{start + timedelta(days=number):%-d %b}")
+        for number in range(0, count, step)
+    ]
 
 
-def _row(bar: Bar) -> dict[str, Any]:
-    instants = {"start": _instant(bar.start), "end": _instant(bar.end)}
-    return {**asdict(bar), **instants}
+def lane(bars: Sequence[tuple[date, float, str, str]], first: date, last: date) -> Plot:
+    """Draw a bar for each day: its height from 0 to 1, its colour and its label."""
+    count = (last - first).days + 1
+    return Plot(
+        [
+            Bar((day - first).days / count, (1 - _GAP) / count, 0, max(height, 0.08), colour, label)
+            for day, height, colour, label in bars
+        ]
+    )
 
 
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
-
-
-def _time(start: datetime, end: datetime) -> dict[str, Any]:
-    days = (end - start).total_seconds() / 86400
-    return {
-        "field": "start",
-        "type": "temporal",
-        "scale": {"type": "utc", "domain": [_instant(start), _instant(end)], "nice": False},
-        "axis": {
-            "title": None,
-            "grid": False,
-            "tickCount": 5,
-            "format": "%-d %b" if days > 3 else "%H:%M",
-            "labelOverlap": True,
-            "labelSeparation": 10,
-            "labelFlush": True,
-        },
-    }
-
-
-def _bars(rows: Sequence[Mapping[str, Any]], x: Mapping[str, Any], y: Any) -> dict[str, Any]:
-    return {
-        "data": {"values": rows},
-        "mark": {"type": "rect"},
-        "encoding": {
-            "x": x,
-            "x2": {"field": "end"},
-            "y": y,
-            "y2": {"field": "high"},
-            "color": {"field": "colour", "type": "nominal", "scale": None},
-            "description": {"field": "label"},
-        },
-    }
-
-
-def _drawn(spec: Mapping[str, Any]) -> Markup:
-    whole = {
-        "width": WIDTH,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "padding": 4,
-        "config": _CONFIG,
-        **spec,
-    }
-    svg = vl_convert.vegalite_to_svg(whole)
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)  # within a page they are known
-    svg = _MARK.sub(_with_title, svg)
-    return Markup(svg)  # noqa: S704 - texts in it have been escaped where it was drawn
-
-
-def _with_title(mark: re.Match[str]) -> str:
-    """Show what a mark says when it is pointed at, and leave out of it what nobody sees."""
-    outline = re.sub(r"(\.\d\d)\d+", r"\1", mark["outline"])
-    return f'<path d="{outline}" fill="{mark["fill"]}"><title>{mark["label"]}</title></path>'
+def midnight(day: date) -> datetime:
+    """Return the beginning of a day in UTC."""
+    return datetime.combine(day, time(), UTC)

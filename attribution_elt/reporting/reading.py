@@ -1,4 +1,4 @@
-"""What the page tells of a warehouse, as it is found there."""
+"""Reads the data of the report from a warehouse."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from target_warehouse.warehouses.base import Adapter
@@ -17,41 +17,74 @@ from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.events import REJECTED, RUNS
 from attribution_elt.core.redaction import redactor
-from attribution_elt.meltano.project import Extractor, Loader
+from attribution_elt.kit.revenue import RevenueSource
+from attribution_elt.meltano.project import Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
 from attribution_elt.reporting import credit, revenue
 from attribution_elt.reporting.credit import Comparison
-from attribution_elt.reporting.revenue import SOURCES, Figure, Key, Note, Source
+from attribution_elt.reporting.revenue import Figure, Key, Note
+
+CLOCKS = timedelta(minutes=1)
+"""Most time between Meltano's start of a run and the loader's, before and after."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run brought to a stream."""
+    """A run of a stream.
+
+    Attributes:
+        stream: name of the stream.
+        run_id: id of the run.
+        started_at: start of the load.
+        written: rows inserted or updated; records if the warehouse does not count them.
+        rejected: records that the warehouse could not hold.
+        complete: whether everything was loaded; None if the tap does not report that.
+        message: why the run failed.
+    """
 
     stream: str
     run_id: str
     started_at: datetime
     written: int
-    """Rows inserted or updated; records, where the warehouse does not tell."""
     rejected: int
-    complete: bool
+    complete: bool | None
     message: str
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """A failed run in Meltano's history.
+
+    Attributes:
+        tap: the extractor.
+        loader: the loader.
+        started_at: its start.
+        ended_at: its end; None if it was killed.
+        log_id: the id of its log.
+    """
+
+    tap: str
+    loader: str
+    started_at: datetime
+    ended_at: datetime | None
+    log_id: str
+
+
+@dataclass(frozen=True)
 class Stream:
-    """A stream, as it is now: what is not known is None."""
+    """The state of a stream; None is unknown."""
 
     name: str
     rows: int | None
     loaded_at: datetime | None
-    """When a run last brought all of it."""
+    """When the last complete run finished."""
     newest: datetime | None
+    """The greatest replication key."""
 
 
 @dataclass(frozen=True)
 class Rejects:
-    """The records of a stream that the warehouse could not hold."""
+    """Rejected records of a stream."""
 
     stream: str
     records: int
@@ -60,35 +93,32 @@ class Rejects:
 
 @dataclass
 class Revenue:
-    """What a vendor credits its channels with, and what it did before."""
+    """A vendor's revenue by day and channel, now and before."""
 
-    source: Source
+    source: RevenueSource
     tap: str
     figures: dict[Key, Figure] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     missing: str | None = None
     remark: str | None = None
-    """Why what has changed could not be noted."""
-
-    @property
-    def vendor(self) -> str:
-        """Whose figures they are."""
-        return self.source.vendor
+    """Why changes could not be recorded."""
 
 
 @dataclass
 class Place:
-    """A schema of the warehouse, and what some taps have loaded into it."""
+    """A schema of the warehouse and the data that some taps have loaded into it."""
 
     taps: Sequence[Extractor]
     schema: str | None
     adapter: Adapter | None = None
     missing: list[str] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    """Failed runs that are not in `runs`."""
     streams: list[Stream] = field(default_factory=list)
     rejects: list[Rejects] = field(default_factory=list)
     refused: int = 0
-    """Journeys that the IHC model has not computed."""
+    """Journeys that the IHC model did not compute."""
 
     @property
     def name(self) -> str:
@@ -101,13 +131,13 @@ class Place:
         return any(tap.configured for tap in self.taps)
 
     def tap_of(self, stream: str) -> Extractor | None:
-        """Return the tap that this stream comes from."""
+        """Return the tap of a stream."""
         return next((tap for tap in self.taps if stream in _streams(tap)), None)
 
 
 @dataclass
 class Warehouse:
-    """A loader's warehouse, and what is in it; if it cannot be read, the reason why."""
+    """A loader's warehouse and its data, or the reason why it cannot be read."""
 
     loader: str
     title: str
@@ -119,16 +149,39 @@ class Warehouse:
     """Whether IHC has credits."""
 
 
-def read(loader: Loader, extractors: Sequence[Extractor], since: datetime) -> Warehouse:
-    """Read what a loader's warehouse has of these extractors' data, with runs since then.
+def failed_attempts(project: Project, since: datetime) -> list[Attempt]:
+    """Return the runs in Meltano's history that failed since then."""
+    found = []
+    for run in project.runs():
+        environment, job, *_ = f"{run['job_name']}:".split(":")
+        tap, _, loader = job.rpartition("-to-")
+        started_at = instant(run["started_at"])
+        failed = run["state"] not in {"SUCCESS", "RUNNING", "IDLE"}
+        if failed and environment == project.environment and started_at >= since:
+            ended_at = instant(run["ended_at"]) if run["ended_at"] else None
+            found.append(Attempt(tap, loader, started_at, ended_at, run["log_id"]))
+    return found
 
-    Revenue that has changed is noted first.
+
+def read(
+    loader: Loader,
+    extractors: Sequence[Extractor],
+    since: datetime,
+    attempts: Sequence[Attempt] = (),
+) -> Warehouse:
+    """Read the data of these extractors in a loader's warehouse, and record changed revenue.
+
+    Args:
+        loader: the loader.
+        extractors: the extractors whose tables are read.
+        since: the earliest run that is read.
+        attempts: failed runs in Meltano's history.
     """
     keep_secret(loader.url)
     warehouse = Warehouse(loader.name, title_of(loader.url))
     file = file_of(loader.url)
     if file is not None and not file.exists():
-        warehouse.problem = f"{file} is not there: nothing has been loaded yet"
+        warehouse.problem = f"{file} does not exist: nothing has been loaded yet"
         return warehouse
     try:
         with ExitStack() as opened:
@@ -136,40 +189,54 @@ def read(loader: Loader, extractors: Sequence[Extractor], since: datetime) -> Wa
                 _open(loader, place, opened)
                 if place.adapter:
                     _look(place, place.adapter, since)
-                if place.streams or place.is_configured:
+                place.attempts = list(_unrecorded(place, loader, attempts))
+                if place.streams or place.attempts or place.is_configured:
                     warehouse.places.append(place)
-            _fill(warehouse, loader)
+            _fill(warehouse, loader, since.date())
     except Exception as error:  # noqa: BLE001 - each driver has its own
-        warehouse.problem = f"it cannot be read: {redactor(in_a_line(error))}"
+        warehouse.problem = f"{warehouse.title} cannot be read: {redactor(in_a_line(error))}"
     return warehouse
 
 
 def _places(loader: Loader, extractors: Sequence[Extractor]) -> Iterator[Place]:
-    """Yield each schema with the taps that load into it: those with credentials, if any has."""
+    """Yield each schema with its taps: those with credentials, if any has."""
     for schema in dict.fromkeys(loader.schema_of(each) for each in extractors):
         taps = [each for each in extractors if loader.schema_of(each) == schema]
         yield Place([each for each in taps if each.configured] or taps, schema)
 
 
 def _open(loader: Loader, place: Place, opened: ExitStack) -> None:
-    """Connect to a schema if it is there: connecting to one that is not would make it."""
+    """Connect to a schema if it exists; a connection to another would create it."""
     if not is_through_dlt(loader.url) and place.schema:
         with closing(connect(loader.url, None)) as adapter:
             if adapter.schema and not has_schema(adapter, place.schema):
-                place.missing.append(f"no schema {place.schema}: nothing has been loaded yet")
+                place.missing.append(f"The schema {place.schema} does not exist yet.")
                 return
     elif not place.is_configured:
         return
     place.adapter = opened.enter_context(closing(connect(loader.url, place.schema)))
 
 
-def _fill(warehouse: Warehouse, loader: Loader) -> None:
-    """Read what vendors, and the model, credit channels with."""
-    credited = []
+def _unrecorded(place: Place, loader: Loader, attempts: Sequence[Attempt]) -> Iterator[Attempt]:
+    """Yield the attempts of a place of which `_runs` has no row."""
+    taps = {tap.name for tap in place.taps}
+    for each in attempts:
+        end = (each.ended_at or each.started_at) + CLOCKS
+        if (
+            each.tap in taps
+            and each.loader == loader.name
+            and not any(each.started_at - CLOCKS <= run.started_at <= end for run in place.runs)
+        ):
+            yield each
+
+
+def _fill(warehouse: Warehouse, loader: Loader, since: date) -> None:
+    """Read revenue by channel, and the credits by model."""
+    credited: list[tuple[RevenueSource, str, Adapter]] = []
     for place in warehouse.places:
-        for source in SOURCES:
-            tap = place.tap_of(source.stream)
-            if place.adapter and tap:
+        for tap in place.taps:
+            source = tap.tap.revenue
+            if place.adapter and source and place.tap_of(source.stream) is tap:
                 found = _revenue(place.adapter, loader, source, tap.name)
                 warehouse.revenues.append(found)
                 if not found.missing:
@@ -177,11 +244,16 @@ def _fill(warehouse: Warehouse, loader: Loader) -> None:
     for place in warehouse.places:
         if place.adapter and place.tap_of(credit.STREAM) and credit.is_there(place.adapter):
             warehouse.is_compared = True
-            warehouse.comparisons += credit.comparisons(place.adapter, credited)
+            for source, name, own in credited:
+                warehouse.comparisons += credit.with_ihc(place.adapter, own, source, name, since)
+    compared = {each.tap for each in warehouse.comparisons}
+    for source, name, own in credited:
+        if name not in compared:
+            warehouse.comparisons += credit.own_models(own, source, name, since)
 
 
 def _look(place: Place, adapter: Adapter, since: datetime) -> None:
-    """Read what there is in a schema; what cannot be read is missing."""
+    """Read the streams and runs of a schema; errors are added to `missing`."""
     try:
         _count(place, adapter, since)
     except adapter.errors as error:
@@ -198,12 +270,12 @@ def _count(place: Place, adapter: Adapter, since: datetime) -> None:
             stream: (instant(at), newest and instant(newest))
             for stream, at, newest in adapter.execute(
                 f"SELECT stream, MAX(finished_at), MAX(newest) FROM {adapter.path(RUNS)} "
-                "WHERE complete GROUP BY stream"
+                "WHERE complete OR complete IS NULL GROUP BY stream"
             )
         }
     else:
         place.missing.append(
-            f"no table {RUNS}: when what was loaded is not known (add_record_metadata keeps it)"
+            f"Load times are unknown: without add_record_metadata the table {RUNS} does not exist."
         )
     for name in sorted(names | loaded.keys() | {run.stream for run in place.runs}):
         rows = adapter.count(name) if adapter.columns(name) else None
@@ -214,6 +286,7 @@ def _count(place: Place, adapter: Adapter, since: datetime) -> None:
             Rejects(stream, int(records), instant(last))
             for stream, records, last in adapter.execute(
                 f"SELECT stream, COUNT(*), MAX(rejected_at) FROM {adapter.path(REJECTED)} "
+                f"WHERE rejected_at >= {adapter.dialect.literal(f'{since:%Y-%m-%d}')} "
                 "GROUP BY stream ORDER BY stream"
             )
         ]
@@ -232,16 +305,20 @@ def _runs(adapter: Adapter, since: datetime) -> Iterator[Run]:
         written = records if inserted is None or updated is None else inserted + updated
         counts = int(written or 0), int(rejected or 0)
         text = redactor(why or "")
-        yield Run(stream, run_id, instant(started_at), *counts, bool(complete), text)
+        yield Run(stream, run_id, instant(started_at), *counts, _flag(complete), text)
 
 
-def _revenue(adapter: Adapter, loader: Loader, source: Source, tap: str) -> Revenue:
+def _flag(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _revenue(adapter: Adapter, loader: Loader, source: RevenueSource, tap: str) -> Revenue:
     found = Revenue(source, tap)
     try:
-        found.missing = source.missing(adapter)
+        found.missing = revenue.missing(source, adapter)
         if not found.missing:
             found.figures = revenue.figures(adapter, loader, source)
-            found.remark = _note(adapter, loader, found)
+            found.remark = _record(adapter, loader, found)
             found.notes = revenue.history(adapter, source)
     except adapter.errors as error:
         found.missing = redactor(adapter.explain(error))
@@ -249,10 +326,10 @@ def _revenue(adapter: Adapter, loader: Loader, source: Source, tap: str) -> Reve
     return found
 
 
-def _note(adapter: Adapter, loader: Loader, found: Revenue) -> str | None:
-    """Note what has changed; return why not, as where there is only the right to read."""
+def _record(adapter: Adapter, loader: Loader, found: Revenue) -> str | None:
+    """Record changes; return why that is not possible, as with read-only access."""
     try:
-        revenue.note(adapter, loader, found.source, found.figures)
+        revenue.record(adapter, loader, found.source, found.figures)
     except adapter.errors as error:
         adapter.rollback()
         return redactor(adapter.explain(error))

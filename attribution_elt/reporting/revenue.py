@@ -1,7 +1,6 @@
-"""The table `_revenue_history`: what each day's revenue has been, and since when.
+"""The table `_revenue_history`: revenue by day and channel, with a row for each change.
 
-Rows are upserted, so what a day was worth before its orders were restated is nowhere else. Only
-figures that have changed are added to it.
+Loads update rows, so no other table has the revenue of a day before its orders were restated.
 """
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -24,6 +22,7 @@ from target_warehouse.warehouses.transaction import transact
 from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.events import REVENUE_HISTORY, RUNS
+from attribution_elt.kit.revenue import RevenueSource
 from attribution_elt.meltano.display import Display
 from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Loader, Project
@@ -46,90 +45,25 @@ _TYPES = {
 _CENT = Decimal("0.01")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A vendor's own credits, and where they are.
-
-    Attributes:
-        vendor: its name.
-        stream: whose runs bring them.
-        columns: those that are read, by table.
-        credits: SELECT of a row for each share of a conversion: `conversion` (its id, a text),
-            `moment`, `channel`, `currency`, `share` and `amount`; tables stand in braces.
-    """
-
-    vendor: str
-    stream: str
-    columns: Mapping[str, Sequence[str]]
-    credits: str
-
-    def missing(self, adapter: Adapter) -> str | None:
-        """Say which table or column there is not."""
-        for table, names in self.columns.items():
-            held = adapter.columns(table)
-            if not held:
-                return f"there is no table {table}"
-            for name in names:
-                if name not in held:
-                    return f"{table} has no column {name}"
-        return None
-
-    def select(self, adapter: Adapter) -> str:
-        """Return `credits` with its tables."""
-        return self.credits.format_map({table: adapter.path(table) for table in self.columns})
+def missing(source: RevenueSource, adapter: Adapter) -> str | None:
+    """Return which table or column of a source does not exist; None if all do."""
+    for table, names in source.columns.items():
+        held = adapter.columns(table)
+        if not held:
+            return f"the table {table} does not exist"
+        for name in names:
+            if name not in held:
+                return f"{table} has no column {name}"
+    return None
 
 
-SOURCES = (
-    Source(
-        vendor="ECDP",
-        stream="attributed_orders",
-        columns={
-            "attributed_orders": (
-                "order_id",
-                "order_date_time",
-                "channel",
-                "reporting_currency",
-                "order_value_converted",
-            )
-        },
-        credits="""
-            SELECT order_id AS conversion, order_date_time AS moment, channel,
-                reporting_currency AS currency, 1 AS share, order_value_converted AS amount
-            FROM {attributed_orders}""",
-    ),
-    Source(
-        vendor="Attribution.io",
-        stream="event_attributions",
-        columns={
-            "event_attributions": (
-                "event_id",
-                "attribution_model_name",
-                "medium_name",
-                "weight",
-                "event_weighted_amount",
-            ),
-            "events": ("id", "created_at"),
-        },
-        # an event that several models share out counts once: each model for its part
-        credits="""
-            SELECT CAST(credit.event_id AS varchar) AS conversion, event.created_at AS moment,
-                credit.medium_name AS channel, CAST(NULL AS varchar) AS currency,
-                credit.weight / 100.0 / counted.models AS share,
-                credit.event_weighted_amount / counted.models AS amount
-            FROM {event_attributions} AS credit
-            JOIN {events} AS event ON event.id = credit.event_id
-            JOIN (
-                SELECT event_id, COUNT(DISTINCT COALESCE(attribution_model_name, '')) AS models
-                FROM {event_attributions}
-                GROUP BY event_id
-            ) AS counted ON counted.event_id = credit.event_id
-            WHERE credit.event_weighted_amount IS NOT NULL""",
-    ),
-)
+def credits_of(source: RevenueSource, adapter: Adapter) -> str:
+    """Return the SELECT of a source with its tables."""
+    return source.credits.format_map({table: adapter.path(table) for table in source.columns})
 
 
 class Key(NamedTuple):
-    """What a figure is of; a channel or a currency that is not told is None."""
+    """Day, channel and currency of a figure; None if the vendor does not send them."""
 
     day: date
     channel: str | None
@@ -137,7 +71,7 @@ class Key(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """What a channel is credited with on a day (UTC)."""
+    """Conversions and revenue of a channel on a day (UTC)."""
 
     conversions: Decimal
     revenue: Decimal
@@ -147,7 +81,7 @@ NOTHING = Figure(Decimal("0.00"), Decimal("0.00"))
 
 
 class Note(NamedTuple):
-    """A figure, and when it was first found to be so."""
+    """A figure, and when it was first seen."""
 
     noted_at: datetime
     key: Key
@@ -157,15 +91,14 @@ class Note(NamedTuple):
 def record_changes(project: Project, outcome: Outcome, display: Display) -> None:
     """Record the revenue that a run changed; the display shows why that is not possible."""
     for pipeline in outcome.log.pipelines.values():
-        sources = [each for each in SOURCES if _has_changed(pipeline, each.stream)]
-        loader = project.loaders.get(pipeline.loader) if sources else None
-        if loader is None:
+        extractor = project.extractors.get(pipeline.tap)
+        loader = project.loaders.get(pipeline.loader)
+        source = extractor.tap.revenue if extractor else None
+        if not (extractor and loader and source and _has_changed(pipeline, source.stream)):
             continue
         try:
-            schema = loader.schema_of(project.extractor(pipeline.tap))
-            with closing(connect(loader.url, schema)) as adapter:
-                for source in sources:
-                    note(adapter, loader, source)
+            with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
+                record(adapter, loader, source)
         except Exception as error:  # noqa: BLE001 - each driver has its own
             display.note(f"{REVENUE_HISTORY} could not be written: {in_a_line(error)}")
 
@@ -175,25 +108,28 @@ def _has_changed(pipeline: Pipeline, stream: str) -> bool:
     return counts is not None and counts.get("unchanged") != counts.get("records")
 
 
-def note(
-    adapter: Adapter, loader: Loader, source: Source, known: Mapping[Key, Figure] | None = None
+def record(
+    adapter: Adapter,
+    loader: Loader,
+    source: RevenueSource,
+    known: Mapping[Key, Figure] | None = None,
 ) -> int:
-    """Add the figures that are not as they were noted last; return how many.
+    """Add the figures that have changed since they were recorded; return their number.
 
-    `known` are the figures of now, where they have been read already: that takes a whole table.
-    Nothing is noted after a run that did not bring all: what is still to come is no restatement.
+    `known` are the current figures, if they were read before. After an incomplete run nothing is
+    recorded: rows that are still to come are not restatements.
     """
-    if source.missing(adapter) or not _is_whole(adapter, source):
+    if missing(source, adapter) or not _is_complete(adapter, source):
         return 0
     now = datetime.now(UTC)
 
     def work() -> int:
-        noted = {each.key: each.figure for each in history(adapter, source)}
+        recorded = {each.key: each.figure for each in history(adapter, source)}
         found = figures(adapter, loader, source) if known is None else known
         changed = [
             (key, found.get(key, NOTHING))
-            for key in (*found, *(noted.keys() - found.keys()))
-            if found.get(key, NOTHING) != noted.get(key)
+            for key in (*found, *(recorded.keys() - found.keys()))
+            if found.get(key, NOTHING) != recorded.get(key)
         ]
         if changed:
             _append(adapter, [Note(now, *each) for each in changed], source)
@@ -202,8 +138,8 @@ def note(
     return transact(adapter, work, once=True)
 
 
-def _is_whole(adapter: Adapter, source: Source) -> bool:
-    """Tell whether the last run that loaded this stream came to its end, as far as is known."""
+def _is_complete(adapter: Adapter, source: RevenueSource) -> bool:
+    """Return whether the last load of the stream is not known to be incomplete."""
     if not adapter.columns(RUNS):
         return True
     rows = adapter.execute(
@@ -211,16 +147,16 @@ def _is_whole(adapter: Adapter, source: Source) -> bool:
         f"WHERE stream = {adapter.dialect.literal(source.stream)} "
         "ORDER BY started_at DESC LIMIT 1"
     )
-    return not rows or bool(rows[0][0])
+    return not rows or rows[0][0] is None or bool(rows[0][0])
 
 
-def _append(adapter: Adapter, notes: Sequence[Note], source: Source) -> None:
+def _append(adapter: Adapter, notes: Sequence[Note], source: RevenueSource) -> None:
     rows = [
         {
             "noted_at": each.noted_at,
             "stream": source.stream,
             **each.key._asdict(),
-            "conversions": str(each.figure.conversions),  # as a loader's numbers: texts
+            "conversions": str(each.figure.conversions),  # numbers are texts, as in a load
             "revenue": str(each.figure.revenue),
         }
         for each in notes
@@ -230,13 +166,13 @@ def _append(adapter: Adapter, notes: Sequence[Note], source: Source) -> None:
     adapter.append(REVENUE_HISTORY, table, {name: columns[name] for name in _COLUMNS})
 
 
-def figures(adapter: Adapter, loader: Loader, source: Source) -> dict[Key, Figure]:
-    """Return what the warehouse says now."""
-    # SQLite has no dates, and would take the year
+def figures(adapter: Adapter, loader: Loader, source: RevenueSource) -> dict[Key, Figure]:
+    """Return the current figures."""
+    # SQLite has no dates: a cast returns the year
     day = "substr(moment, 1, 10)" if loader.url.startswith("sqlite:") else "CAST(moment AS date)"
     rows = adapter.execute(
         f"SELECT {day}, channel, currency, SUM(share), SUM(amount) "
-        f"FROM ({source.select(adapter)}) AS credit WHERE moment IS NOT NULL "
+        f"FROM ({credits_of(source, adapter)}) AS credit WHERE moment IS NOT NULL "
         f"GROUP BY {day}, channel, currency"
     )
     return {
@@ -245,8 +181,8 @@ def figures(adapter: Adapter, loader: Loader, source: Source) -> dict[Key, Figur
     }
 
 
-def history(adapter: Adapter, source: Source) -> list[Note]:
-    """Return what has been noted, in the order of time."""
+def history(adapter: Adapter, source: RevenueSource) -> list[Note]:
+    """Return the recorded figures in the order of time."""
     if not adapter.columns(REVENUE_HISTORY):
         return []
     rows = adapter.execute(

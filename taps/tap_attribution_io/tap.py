@@ -16,6 +16,7 @@ from attribution_elt.kit.stream import declared_in
 from attribution_elt.kit.tap import VendorTap
 from tap_attribution_io import readers
 from tap_attribution_io.client import ACCOUNT, AttributionClient
+from tap_attribution_io.revenue import REVENUE
 
 FILES = (".txt", *READERS)
 
@@ -29,6 +30,7 @@ class TapAttributionIo(VendorTap[AttributionClient]):
         "each response has a customer's whole past; run the tap with --full-refresh instead"
     )
     stream_types = declared_in(readers)
+    revenue = REVENUE
     schemas = SchemaDirectory(importlib.resources.files("schemas.attribution_io"))
     config_jsonschema = th.PropertiesList(
         th.Property(

@@ -16,6 +16,7 @@ from attribution_elt.kit.stream import declared_in
 from attribution_elt.kit.tap import VendorTap
 from tap_ecdp import readers
 from tap_ecdp.client import ACCOUNT, EcdpClient
+from tap_ecdp.revenue import REVENUE
 
 
 class TapEcdp(VendorTap[EcdpClient]):
@@ -25,6 +26,7 @@ class TapEcdp(VendorTap[EcdpClient]):
     credentials = ("api_key",)
     backfill_refusal = ""
     stream_types = declared_in(readers)
+    revenue = REVENUE
     schemas = SchemaDirectory(importlib.resources.files("schemas.ecdp"))
     config_jsonschema = th.PropertiesList(
         th.Property(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import click
 import psycopg
@@ -16,10 +19,11 @@ import pytest
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.report import report
-from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
+from attribution_elt.meltano.project import SCHEMA, Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import title_of
 from attribution_elt.reporting.page import page
-from attribution_elt.reporting.reading import read
+from attribution_elt.reporting.plots import midnight
+from attribution_elt.reporting.reading import failed_attempts, read
 from tests.pipeline.meltano import PROJECT
 from tests.reporting.vendors_data import (
     ATTRIBUTIONS,
@@ -57,7 +61,7 @@ class Reader(HTMLParser):
             f"{name}={value}"
             for name, value in attrs
             if name in {"src", "srcset", "href", "xlink:href", "data", "poster", "action"}
-            and not str(value).startswith("#")
+            and not str(value).startswith(("#", "data:text/csv;"))
         ]
 
     def handle_data(self, data: str) -> None:
@@ -69,8 +73,8 @@ class Reader(HTMLParser):
 
 
 def made(warehouse: Warehouse, *taps: str, now: datetime = NOW) -> str:
-    since = now - timedelta(days=90)
-    return page([read(loader(warehouse), extractors(*taps), since)], "dev", now, 90)
+    since = midnight(now.date() - timedelta(days=27))
+    return page([read(loader(warehouse), extractors(*taps), since)], "dev", now, 28)
 
 
 def shown(warehouse: Warehouse, *taps: str, now: datetime = NOW) -> str:
@@ -94,17 +98,125 @@ def test_revenue_is_shown_by_channel_and_currencies_are_not_added_up(warehouse: 
         order("4", "2025-03-02", "5555", "SMS"),
     )
     text = shown(warehouse, ECDP)
-    assert "2 orders worth 4,000 EUR from 2026-03-01 to 2026-03-02." in text
-    assert "1 order worth 77 SEK from 2026-03-02 to 2026-03-02." in text
+    assert "28 days, 2026-02-21 to 2026-03-20" in text
+    assert "2 orders worth 4,000 EUR." in text
+    assert "1 order worth 77 SEK." in text
+    assert "channel | orders | revenue (EUR) | share | " in text
     assert "SMS | 1 | 3,000 | 75 %" in text
     assert "2026-03-02, SMS: 3,000 EUR" in text
     assert "5,555" not in text
 
 
-def test_what_was_restated_is_shown_with_its_time(warehouse: Warehouse) -> None:
+def test_revenue_is_compared_with_the_days_before(warehouse: Warehouse) -> None:
+    orders = [
+        order("1", "2026-03-01", "150", "Email"),
+        order("2", "2026-02-01", "100", "Email"),
+        order("3", "2026-02-02", "80", "SMS"),
+    ]
+    load(warehouse, ECDP, ORDERS, *orders)
+    text = shown(warehouse, ECDP)
+    assert "Change is against 2026-01-24 to 2026-02-20." in text
+    assert "No change is shown, because the data begins on 2026-02-01." in text
+    load(warehouse, ECDP, ORDERS, order("4", "2026-01-24", "20", "SMS"))
+    text = shown(warehouse, ECDP)
+    assert "Email | 1 | 150 | 100 % | +50.0 %" in text
+    assert f"total | 1 | 150 | {LESS}25.0 %" in text
+
+
+def test_amounts_without_a_currency_come_with_a_hint(warehouse: Warehouse) -> None:
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "150", "Email", None))
+    text = shown(warehouse, ECDP)
+    assert "1 order worth 150." in text
+    assert "ECDP does not send the currency: set reporting_currency to show it." in text
+
+
+def test_the_models_of_a_vendor_are_compared_without_ihc(warehouse: Warehouse) -> None:
+    load(
+        warehouse,
+        IO,
+        EVENTS,
+        event(1, "2026-03-01"),
+        EVENT_ATTRIBUTIONS,
+        credit(1, 1, "Linear", "Paid", weight=50, amount=40),
+        credit(2, 1, "Linear", "Direct", weight=50, amount=40),
+        credit(3, 1, "Last Touch", "Direct", weight=100, amount=80),
+    )
+    text = shown(warehouse, IO)
+    assert "channel | Last Touch | Linear | Direct | 80 | 40 | Paid | 40 | total | 80 | 80" in text
+
+
+def test_every_table_has_its_values_as_a_csv_file(warehouse: Warehouse) -> None:
+    orders = [
+        order("1", "2026-03-01", "150.25", "=HYPERLINK(1)"),
+        order("2", "2026-03-01", "1", "E, mail"),
+    ]
+    load(warehouse, ECDP, ORDERS, *orders)
+    whole = made(warehouse, ECDP)
+    assert whole.count('href="data:text/csv;') == whole.count("<table")
+    (link,) = re.findall(r'download="Revenue by channel[^"]*" href="data:[^,]*,([^"]*)"', whole)
+    header, first, second = csv.reader(unquote(link).splitlines())
+    assert header[:3] == ["channel", "orders", "revenue (EUR)"]
+    assert first[:3] == ["'=HYPERLINK(1)", "1.00", "150.25"]
+    assert second[:3] == ["E, mail", "1.00", "1.00"]
+
+
+def test_sections_are_in_order_and_linked(warehouse: Warehouse) -> None:
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
+    whole = made(warehouse, ECDP)
+    anchors = ["revenue", "restated", "credits", "freshness", "failed"]
+    assert re.findall(r'<section id="(\w+)"', whole) == anchors
+    navigation = whole.partition("<nav>")[2].partition("</nav>")[0]
+    assert re.findall(r'href="#(\w+)"', navigation) == anchors
+    assert "As of 2026-03-20 12:00 UTC" in whole
+
+
+def test_runs_that_never_reached_the_loader_are_failed_runs(warehouse: Warehouse) -> None:
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
+    now = datetime.now(UTC)
+    since = now - timedelta(days=5)
+
+    class FakeProject(Project):
+        environment = "dev"
+
+        def runs(self) -> list[dict[str, Any]]:
+            def of(hours: int, state: str, job: str, log: str) -> dict[str, Any]:
+                started = (now - timedelta(hours=hours)).isoformat()
+                job = f"{job}-to-target-warehouse"
+                return {
+                    "job_name": job,
+                    "state": state,
+                    "log_id": log,
+                    "started_at": started,
+                    "ended_at": started,
+                }
+
+            return [
+                of(0, "FAIL", "dev:tap-ecdp", "has-a-row"),
+                of(5, "FAIL", "dev:tap-ecdp", "without-a-row"),
+                of(6, "SUCCESS", "dev:tap-ecdp", "good"),
+                of(7, "FAIL", "prod:tap-ecdp", "of-prod"),
+                of(999, "FAIL", "dev:tap-ecdp", "old"),
+            ]
+
+    attempts = failed_attempts(FakeProject("dev"), since)
+    found = read(loader(warehouse), extractors(ECDP), since, attempts)
+    text = Reader(page([found], "dev", now, 5)).text
+    assert "Failed runs | 1 | " in text
+    assert "before the loader had data: meltano logs show without-a-row" in text
+
+
+def test_a_run_of_a_tap_that_reports_no_end_has_not_failed(warehouse: Warehouse) -> None:
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
+    change(warehouse, ECDP, "UPDATE {} SET complete = NULL", "_runs")
+    text = shown(warehouse, ECDP, now=datetime.now(UTC))
+    assert "Failed runs | 0 | " in text
+    assert "Last load | 20" in text
+
+
+def test_restatements_are_shown_with_their_time(warehouse: Warehouse) -> None:
     rows = [order(str(number), "2026-03-01", "100", "Email") for number in range(3)]
     load(warehouse, ECDP, ORDERS, *rows)
-    assert "No day" not in shown(warehouse, ECDP)
+    assert "No day is complete" not in shown(warehouse, ECDP)
     change(
         warehouse, ECDP, "UPDATE {} SET noted_at = '2026-03-02 05:00:00+00:00'", "_revenue_history"
     )
@@ -118,13 +230,15 @@ def test_what_was_restated_is_shown_with_its_time(warehouse: Warehouse) -> None:
         "_revenue_history",
     )
     text = shown(warehouse, ECDP)
-    assert "1 of 1 day has moved: 0 EUR up, 60 EUR down, and 100 EUR from one channel" in text
+    assert "1 of 1 day has changed: 0 EUR up, 60 EUR down, and 100 EUR from one channel" in text
     assert f"2026-03-01, within 7 days: {LESS}60 EUR" in text
     assert f"2026-03-06 05:00 | 1 | {LESS}60 | 100" in text
-    assert "2026-03-01 | 300 | 240 | -20.0 %" in text
+    assert f"2026-03-01 | 300 | 240 | {LESS}20.0 %" in text
+    assert f"Email | 2 | 140 | 58 % | {LESS}160" in text
+    assert "SMS | 1 | 100 | 42 % | +100" in text
 
 
-def test_the_models_credits_stand_beside_the_vendors_own(warehouse: Warehouse) -> None:
+def test_credits_of_ihc_are_compared_with_the_vendor_s(warehouse: Warehouse) -> None:
     load(warehouse, ECDP, ORDERS, order("A", "2026-03-01", "10", "Email"))
     load(
         warehouse,
@@ -146,22 +260,21 @@ def test_the_models_credits_stand_beside_the_vendors_own(warehouse: Warehouse) -
         session("unknown", "c", "Paid", 1),
     )
     text = shown(warehouse, ECDP, IO, IHC)
-    assert "1 of the 2 conversions that IHC has credited, by the type purchases." in text
-    assert "channel | IHC | Attribution.io | difference" in text
-    assert "Direct | 150 | 0 | +150" in text
-    assert f"Paid | 50 | 200 | {LESS}150" in text
-    assert "channel | IHC | ECDP" not in text
+    assert "1 event, credited by IHC as purchases too." in text
+    assert "channel | IHC | Linear | Paid | 50 | 200 | Direct | 150 | total | 200 | 200" in text
+    assert "Attribution.io does not send a currency." in text
+    assert "channel | IHC (EUR)" not in text
     text = shown(warehouse, ECDP, IHC)
-    assert "None of the conversions that IHC has credited is an order or an event here." in text
+    assert "IHC has credited none of the conversions of these days." in text
 
 
 def test_runs_that_failed_and_records_that_were_rejected_are_named(warehouse: Warehouse) -> None:
     now = datetime.now(UTC)
     load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
     text = shown(warehouse, ECDP, now=now)
-    assert "Failed runs | 0 | in 90 days" in text
-    assert "No run has failed in the last 90 days." in text
-    assert "No record has been rejected." in text
+    assert "Failed runs | 0 | " in text
+    assert "No run failed from " in text
+    assert "No record was rejected." in text
 
     secret = 'somebody@example.com","order_value_converted":"private'
     bad = raw_record("attributed_orders", f'{{"website_id":1,"order_id":"2","channel":"{secret}"}}')
@@ -171,9 +284,9 @@ def test_runs_that_failed_and_records_that_were_rejected_are_named(warehouse: Wa
     change(warehouse, ECDP, message, "_runs")
     whole = made(warehouse, ECDP, now=now)
     text = Reader(whole).text
-    assert "Failed runs | 1 | in 90 days" in text
+    assert "Failed runs | 1 | " in text
     assert "tap-ecdp | attributed_orders | ECDP answered 401: <b>check</b>" in text
-    assert "Rejected records | 1 | of all times" in text
+    assert "Rejected records | 1 | " in text
     assert "tap-ecdp | attributed_orders | 1 | 20" in text
     assert "3 runs, 1 failed, 1 rejected" in text
     assert "<b>check" not in whole
@@ -181,35 +294,33 @@ def test_runs_that_failed_and_records_that_were_rejected_are_named(warehouse: Wa
     assert "somebody@" not in whole
 
 
-def test_freshness_is_that_of_the_last_whole_run(warehouse: Warehouse) -> None:
+def test_freshness_is_the_time_of_the_last_complete_run(warehouse: Warehouse) -> None:
     now = datetime.now(UTC)
     load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
     change(warehouse, ECDP, "UPDATE {} SET finished_at = '2026-03-01 05:00:00+00:00'", "_runs")
     load(warehouse, ECDP, ORDERS, "no message", fails=True)
     text = shown(warehouse, ECDP, now=now)
-    days = (now - datetime(2026, 3, 1, 5, tzinfo=UTC)).days
-    assert f"attributed_orders | 1 row · {days} days ago" in text
-    assert "attributed_orders | 1 | 2026-03-01 05:00 | " in text
+    assert "attributed_orders | 1 | 2026-03-01 05:00" in text
 
 
-def test_what_is_missing_is_said_and_not_made(warehouse: Warehouse) -> None:
+def test_missing_schemas_are_named_and_not_created(warehouse: Warehouse) -> None:
     odd = schema("something", id="integer")
     warehouse.load(odd, record("something", id=1), default_target_schema="tap_ecdp")
     text = shown(warehouse, ECDP, IO, IHC, "tap-adtraction")
-    assert "No table _runs: when what was loaded is not known" in text
-    assert "Nothing to show: there is no table attributed_orders." in text
+    assert "Load times are unknown: without add_record_metadata" in text
+    assert "Nothing to show: the table attributed_orders does not exist." in text
     assert "IHC has credited nothing yet." in text
-    assert "Loaded last | never" in text
+    assert "Last load | never" in text
     assert "tap-adtraction" not in text  # nothing loaded, and no credentials
     if not warehouse.url.startswith("sqlite"):
-        assert "No schema tap_ihc: nothing has been loaded yet." in text
+        assert "The schema tap_ihc does not exist yet." in text
         with closing(connect(warehouse.url, None)) as adapter:
             assert not adapter.execute(
                 "SELECT 1 FROM information_schema.schemata WHERE schema_name = 'tap_ihc'"
             )
 
 
-def test_the_page_asks_for_nothing_and_lets_no_text_be_more_than_text(warehouse: Warehouse) -> None:
+def test_the_page_loads_nothing_and_escapes_every_text(warehouse: Warehouse) -> None:
     channel = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
     rows = [
         order(str(number), "2026-03-01", "5", f"{number}{channel}", "<i>EUR</i>")
@@ -232,22 +343,22 @@ def test_the_page_asks_for_nothing_and_lets_no_text_be_more_than_text(warehouse:
     assert len(whole.encode()) < 200_000
 
 
-def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
     url = f"duckdb:///{tmp_path}/new.duckdb"
     found = read(Loader("target-warehouse", url, SCHEMA), extractors(ECDP), NOW)
-    assert found.problem == f"{tmp_path}/new.duckdb is not there: nothing has been loaded yet"
+    assert found.problem == f"{tmp_path}/new.duckdb does not exist: nothing has been loaded yet"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_warehouse_that_is_away_does_not_hide_another(tmp_path: Path) -> None:
+def test_one_unreachable_warehouse_does_not_hide_another(tmp_path: Path) -> None:
     away = Loader("away", "postgresql://me:geheimnis@127.0.0.1:9/db", SCHEMA)
     there = Loader("there", f"sqlite:///{tmp_path}/there.db", None)
     (tmp_path / "there.db").touch()
     every = [read(each, extractors(ECDP), NOW) for each in (away, there)]
-    whole = page(every, "dev", NOW, 90)
+    whole = page(every, "dev", NOW, 28)
     text = Reader(whole).text
-    assert "Nothing can be shown: it cannot be read: connection" in text
-    assert "Nothing to show: there is no table attributed_orders." in text
+    assert "Nothing can be shown: postgresql db on 127.0.0.1:9 cannot be read: connection" in text
+    assert "Nothing to show: the table attributed_orders does not exist." in text
     assert "geheimnis" not in whole
 
 
@@ -269,7 +380,7 @@ def test_a_warehouse_is_named_without_credentials(url: str, title: str | None) -
 
 @pytest.fixture
 def reader_url(postgres_url: str) -> Iterator[str]:
-    """The URL of somebody who may read what is there, and no more."""
+    """The URL of a user with read-only access."""
     role = f"report_reader_{os.getpid()}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {role} LOGIN IN ROLE pg_read_all_data".encode())
@@ -279,16 +390,18 @@ def reader_url(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
-def test_who_may_only_read_gets_a_page_that_says_so(warehouse: Warehouse, reader_url: str) -> None:
+def test_with_read_only_access_the_page_says_that_nothing_is_recorded(
+    warehouse: Warehouse, reader_url: str
+) -> None:
     load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "12", "SMS"))
     reading = Loader("target-warehouse", reader_url, SCHEMA)
-    whole = page([read(reading, extractors(ECDP), NOW)], "dev", NOW, 90)
+    whole = page([read(reading, extractors(ECDP), NOW)], "dev", NOW, 28)
     text = Reader(whole).text
     assert "1 order worth 12 EUR" in text
-    assert "could not be noted: permission denied for schema tap_ecdp" in text
+    assert "Changes could not be recorded: permission denied for schema tap_ecdp" in text
 
 
-@pytest.mark.parametrize("module", ["vl_convert", "jinja2"])
+@pytest.mark.parametrize("module", ["jinja2"])
 def test_a_library_that_is_missing_is_named(module: str) -> None:
     without = f"import sys; sys.modules[{module!r}] = None"
     without += "; from attribution_elt.cli.main import cli; cli(['report'])"

@@ -5,11 +5,13 @@ from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from tap_attribution_io.revenue import REVENUE as ATTRIBUTION_IO
+from tap_ecdp.revenue import REVENUE as ECDP
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.reporting.movements import Movement, Restated, restated
-from attribution_elt.reporting.revenue import SOURCES, Figure, Key, Note, figures, history, note
+from attribution_elt.reporting.revenue import Figure, Key, Note, figures, history, missing, record
 from tests.reporting.vendors_data import (
     EVENT_ATTRIBUTIONS,
     EVENTS,
@@ -23,7 +25,6 @@ from tests.reporting.vendors_data import (
 )
 from tests.targets.target_warehouse.warehouses import Warehouse
 
-ECDP, ATTRIBUTION_IO = SOURCES
 TAP = "tap-ecdp"
 DAY = date(2026, 3, 1)
 
@@ -41,10 +42,10 @@ def noted(warehouse: Warehouse) -> list[Note]:
 
 def count_noted(warehouse: Warehouse) -> int:
     with opened(warehouse) as adapter:
-        return note(adapter, loader(warehouse), ECDP)
+        return record(adapter, loader(warehouse), ECDP)
 
 
-def test_only_what_has_changed_is_noted(warehouse: Warehouse) -> None:
+def test_only_changes_are_recorded(warehouse: Warehouse) -> None:
     first = [
         order("1", "2026-03-01", "10.10", "Email"),
         order("2", "2026-03-01", "5", "Email"),
@@ -72,7 +73,7 @@ def test_only_what_has_changed_is_noted(warehouse: Warehouse) -> None:
     assert datetime.now(UTC) - timedelta(minutes=5) < first_at < second_at < datetime.now(UTC)
 
 
-def test_what_a_broken_run_brought_is_noted_with_what_it_did_not(warehouse: Warehouse) -> None:
+def test_rows_of_an_incomplete_run_are_recorded_after_the_next_one(warehouse: Warehouse) -> None:
     one, other = order("1", "2026-03-01", "1", "SMS"), order("2", "2026-03-01", "2", "SMS")
     load(warehouse, TAP, ORDERS, one, '{"type": "STATE", "value": 1}', "no message", fails=True)
     assert count_noted(warehouse) == 0
@@ -81,7 +82,7 @@ def test_what_a_broken_run_brought_is_noted_with_what_it_did_not(warehouse: Ware
     assert [each.figure.revenue for each in noted(warehouse)] == [Decimal(3)]
 
 
-def test_an_event_counts_once_however_many_models_share_it_out(warehouse: Warehouse) -> None:
+def test_an_event_with_several_models_counts_once(warehouse: Warehouse) -> None:
     tap = "tap-attribution-io"
     load(
         warehouse,
@@ -103,17 +104,17 @@ def test_an_event_counts_once_however_many_models_share_it_out(warehouse: Wareho
     }
 
 
-def test_what_is_not_there_is_named(warehouse: Warehouse) -> None:
+def test_missing_tables_and_columns_are_named(warehouse: Warehouse) -> None:
     load(warehouse, "tap-attribution-io", EVENTS, event(1, "2026-03-01"))
     with opened(warehouse, "tap-attribution-io") as adapter:
-        assert ECDP.missing(adapter) == "there is no table attributed_orders"
-        assert ATTRIBUTION_IO.missing(adapter) == "there is no table event_attributions"
-        assert note(adapter, loader(warehouse), ATTRIBUTION_IO) == 0
+        assert missing(ECDP, adapter) == "the table attributed_orders does not exist"
+        assert missing(ATTRIBUTION_IO, adapter) == "the table event_attributions does not exist"
+        assert record(adapter, loader(warehouse), ATTRIBUTION_IO) == 0
     less = {**ORDERS, "schema": {**ORDERS["schema"]}}
     less["schema"]["properties"] = {"website_id": {}, "order_id": {}, "order_date_time": {}}
     load(warehouse, TAP, less)
     with opened(warehouse) as adapter:
-        assert ECDP.missing(adapter) == "attributed_orders has no column channel"
+        assert missing(ECDP, adapter) == "attributed_orders has no column channel"
 
 
 # What has moved.
@@ -133,32 +134,38 @@ def test_a_day_that_still_goes_on_is_not_restated() -> None:
     assert list(restated(notes[:2])) == []
 
 
-def test_what_moves_after_the_day_is_told_with_its_time() -> None:
+def test_a_change_after_the_day_has_its_time() -> None:
     notes = [seen(at(2), 50), seen(at(5), 40), seen(at(9), 45)]
     (day,) = restated(notes)
     assert day.first == Decimal(50)
     assert day.movements == [
-        Movement(DAY, at(5), Decimal(-10), Decimal(0)),
-        Movement(DAY, at(9), Decimal(5), Decimal(0)),
+        Movement(DAY, at(5), Decimal(-10), Decimal(0), {"SMS": Decimal(-10)}),
+        Movement(DAY, at(9), Decimal(5), Decimal(0), {"SMS": Decimal(5)}),
     ]
     assert [each.days_later for each in day.movements] == [4, 8]
 
 
-def test_what_one_channel_loses_to_another_is_told_apart() -> None:
+def test_revenue_that_moves_between_channels_is_separate() -> None:
     notes = [seen(at(2), 50), seen(at(2), 20, "Email"), seen(at(4), 20), seen(at(4), 45, "Email")]
     (day,) = restated(notes)
     assert day.first == Decimal(70)
-    assert day.movements == [Movement(DAY, at(4), Decimal(-5), Decimal(25))]
+    assert day.movements == [
+        Movement(DAY, at(4), Decimal(-5), Decimal(25), {"SMS": Decimal(-30), "Email": Decimal(25)})
+    ]
 
 
 def test_the_first_look_after_a_day_counts_even_if_only_another_day_had_changed() -> None:
     notes = [seen(at(1, 9), 10), seen(at(2), 1, day=2), seen(at(6), 15)]
     assert [each.movements for each in restated(notes) if each.day == DAY] == [
-        [Movement(DAY, at(6), Decimal(5), Decimal(0))]
+        [Movement(DAY, at(6), Decimal(5), Decimal(0), {"SMS": Decimal(5)})]
     ]
 
 
 def test_a_day_that_is_loaded_late_is_first_seen_then() -> None:
     notes = [seen(at(2), 1, day=2), seen(at(9), 70), seen(at(10), 60)]
     (day, _) = restated(notes)
-    assert day == Restated(DAY, Decimal(70), [Movement(DAY, at(10), Decimal(-10), Decimal(0))])
+    assert day == Restated(
+        DAY,
+        Decimal(70),
+        [Movement(DAY, at(10), Decimal(-10), Decimal(0), {"SMS": Decimal(-10)})],
+    )
