@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from target_warehouse.columns import ColumnType
 from target_warehouse.decode import Decoder, NoRecordError, Place, Reject
+from target_warehouse.messages import Claim
 
 _SLICE = 500  # records decoded at once: the interpreter is held so long, and the memory is small
 
@@ -20,17 +21,19 @@ class Batch:
 
     def __init__(self, decoder: Decoder) -> None:
         self.size = 0
-        """Bytes of input."""
+        """Size in bytes of input."""
         self.rows = 0
-        """Lines, those of rejected records among them."""
+        """Number of lines, including those of rejected records."""
         self.opened_at = time.monotonic()
         self.received_at = datetime.now(UTC)
+        self.claims: list[Claim] = []
+        """What the tap has delivered completely, if this batch and those before it are loaded."""
         self.tables: list[pa.Table] = []
         self.rejects: list[Reject] = []
         self.kinds: dict[str, ColumnType] = {}
-        """Of the properties, when all is decoded."""
+        """Kinds by property, once all is decoded."""
         self.fault: NoRecordError | None = None
-        """A line that is no record, behind which nothing was taken in."""
+        """Error of a line that is not a record; lines after it were not taken."""
         self._decoder = decoder
         self._lines: list[bytes] = []
         self._places: list[Place] = []
@@ -38,7 +41,7 @@ class Batch:
         self._texts: list[bytes] = []
 
     def add(self, lines: Sequence[bytes], places: Sequence[Place]) -> None:
-        """Take in RECORD lines, with their places in the input; none behind a fault."""
+        """Take RECORD lines, with their places in the input; lines after a fault are ignored."""
         if self.fault:
             return
         self._lines += lines
@@ -75,7 +78,7 @@ class Batch:
         self._texts.append(b"\n".join(lines))
 
     def _cut(self, start: int, good: list[bytes], places: list[Place]) -> None:
-        """Take in what came before the line that is no record, and nothing else."""
+        """Take the lines before the one that is not a record."""
         self._lines, self._places, self.rows = good, places[: len(good)], start + len(good)
         if good:
             self._decode()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
+import stat
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 
@@ -12,6 +16,7 @@ from attribution_elt.core.errors import in_a_line
 from target_warehouse import exact
 
 _AT_ONCE = 5_000  # records
+_LONGEST_LINE = 256 << 20  # bytes
 _COMPRESSIONS = {None: None, "none": None, "gzip": "gzip"}
 
 
@@ -20,18 +25,26 @@ class BatchFileError(Exception):
 
 
 def record_lines(
-    files: Sequence[str], format_: str, compression: str | None
+    files: Sequence[str], format_: str, compression: str | None, *, folders: Sequence[str]
 ) -> Iterator[tuple[list[bytes], list[str]]]:
-    """Yield what `files` hold as RECORD lines and where each stands, some thousand at once.
+    """Yield the records of files as RECORD lines with their places, some thousand at once.
 
-    `files` are paths or URLs that fsspec opens; `format_` is jsonl or parquet.
+    Args:
+        files: Paths or URLs that fsspec opens.
+        format_: `jsonl` or `parquet`.
+        compression: `gzip`, `none` or None.
+        folders: Folders and URLs below which files may be read.
+
+    Raises:
+        BatchFileError: A file is not allowed or cannot be read.
     """
     if format_ not in _FORMATS or compression not in _COMPRESSIONS:
         raise BatchFileError(f"batch files of format {format_!r}, {compression!r} are unknown here")
     for file in files:
         packed = _COMPRESSIONS[compression] if format_ == "jsonl" else None
         try:
-            with fsspec.open(file, "rb", compression=packed) as opened:
+            location = _allowed(file, folders)
+            with fsspec.open(location, "rb", compression=packed) as opened:
                 number = 0
                 for lines in _FORMATS[format_](opened):
                     yield lines, [f"{number + n} of {file}" for n in range(1, len(lines) + 1)]
@@ -41,10 +54,45 @@ def record_lines(
             raise BatchFileError(f"the batch file {file} cannot be read: {reason}") from error
 
 
+def _allowed(file: str, folders: Sequence[str]) -> str:
+    """Return the location of a file, if it is a regular one below one of the folders."""
+    path = _local(file)
+    if path is None:
+        if ".." not in file and any(
+            file.startswith(folder.rstrip("/") + "/")
+            for folder in folders
+            if _local(folder) is None
+        ):
+            return file
+    elif any(path.is_relative_to(folder) for folder in map(_local, folders) if folder is not None):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BatchFileError(f"the batch file {file} is not a regular file")
+        return os.fspath(path)
+    raise BatchFileError(
+        f"the batch file {file} is in none of the folders of the setting batch_folders"
+        + ("" if folders else ", which is empty")
+    )
+
+
+def _local(location: str) -> Path | None:
+    """Return the path of a local file without links; None for a URL of another kind."""
+    parts = urlsplit(location)
+    if parts.scheme == "file":
+        return Path(os.path.realpath(unquote(parts.path)))
+    return None if "://" in location or "::" in location else Path(os.path.realpath(location))
+
+
 def _of_jsonl(file: IO[bytes]) -> Iterator[list[bytes]]:
-    lines = (b'{"record": %s}' % text for line in file if (text := line.strip()))
+    lines = (b'{"record": %s}' % text for line in _lines(file) if (text := line.strip()))
     while some := list(itertools.islice(lines, _AT_ONCE)):
         yield some
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    while line := file.readline(_LONGEST_LINE + 1):
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(f"a line has more than {_LONGEST_LINE >> 20} MiB")
+        yield line
 
 
 def _of_parquet(file: IO[bytes]) -> Iterator[list[bytes]]:

@@ -29,12 +29,14 @@ class ColumnPlan:
         """Columns of the primary key."""
         self._adapter = adapter
         self._metadata = metadata
+        self._key_properties: tuple[str, ...] = ()
 
     def prepare(self, kinds: Mapping[str, ColumnType], keys: Iterable[str]) -> None:
         """Make the table hold properties of these kinds, keyed by `keys`; the caller commits."""
+        self._key_properties = tuple(keys)
         self.columns = self._adapter.columns(self.table)
         wanted = self._wanted(kinds)
-        self.keys = list(dict.fromkeys(self.identifiers[key] for key in keys))
+        self.keys = list(dict.fromkeys(self.identifiers[key] for key in self._key_properties))
         self._ensure(wanted)
 
     def fit(self, rows: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
@@ -82,6 +84,7 @@ class ColumnPlan:
             self._adapter.dialect,
             existing=self.columns,
             reserved=[*self._metadata, *self._adapter.dialect.reserved_columns],
+            respell=self._key_properties,
         )
 
     def _new(self, kind: ColumnType) -> Column:

@@ -102,14 +102,14 @@ _TYPES = {"boolean": ColumnType.BOOLEAN, "integer": ColumnType.INTEGER, "number"
 
 
 def _alternatives(schema: Any) -> list[ColumnType]:
-    """Return the kinds that a schema allows; what it says in no known way may be anything."""
+    """Return the kinds that a schema allows; one that describes no type allows anything."""
     if not isinstance(schema, Mapping):
         return [ColumnType.JSON]
     types = schema.get("type")
     if types is not None:
         names = types if isinstance(types, list) else [types]
         return [_kind_of_type(name, schema.get("format")) for name in names if name != "null"]
-    for combination in ("anyOf", "oneOf", "allOf"):
+    for combination in ("anyOf", "oneOf"):
         if combination in schema:
             return [kind for part in _listed(schema[combination]) for kind in _alternatives(part)]
     values = _listed(schema.get("enum", [schema["const"]] if "const" in schema else [{}]))

@@ -16,7 +16,7 @@ from target_warehouse.arrow import ARROW_TYPES, INSTANT
 from target_warehouse.columns import ColumnType, widen
 
 EXTRACTED, VERSION, LINE = "\0time_extracted", "\0version", "\0line"
-"""Columns beside the record's own: what its message says, and the record's place in the batch."""
+"""Columns beside the record's own: members of the message, and the record's place in the batch."""
 
 _JSON_TYPES: dict[ColumnType, Any] = {
     ColumnType.BOOLEAN: bool | None,
@@ -35,7 +35,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 Place = int | str
-"""Where a line stands in the input: its number, or that in a batch file and the file."""
+"""Place of a line in the input: its number, or the number in a batch file and the file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Reject:
 
 
 class NoRecordError(InvalidInputLine):
-    """A line is no RECORD message; `index` is its place among those that were to be decoded."""
+    """A line is not a RECORD message; `index` is its place among the decoded lines."""
 
     def __init__(self, place: Place, index: int, reason: object) -> None:
         super().__init__(f"line {place} is not a RECORD message: {reason}")
@@ -66,20 +66,25 @@ class Decoder:
         hint: Callable[[str], ColumnType | None] = lambda _: None,
         ignored: Iterable[str] = (),
     ) -> None:
-        """Make one for properties of these kinds.
+        """Decode properties of these kinds.
 
-        A value that does not fit its kind is refused, unless the property is in `lenient`. `hint`
-        may know the kind of a property that comes without one; those in `ignored` are left out.
+        Args:
+            kinds: Kinds by property.
+            lenient: Properties whose kind is widened to any value; other values are refused.
+            hint: Returns the kind of a property without a schema, if its column exists.
+            ignored: Properties that are left out.
         """
         self.kinds = dict(kinds)
-        """Grows and widens where values show that the schema said too little."""
+        """Kinds by property; values that the schema does not allow for add and widen some."""
         self.repaired = False
         """Whether text had to be changed to be storable."""
+        self.has_odd_times = False
+        """Whether a `time_extracted` could not be read."""
         self._lenient = set(lenient)
         self._hint = hint
         self._ignored = frozenset(ignored) - kinds.keys()
         self.unannounced: set[str] = set()
-        """Properties that came without having been in the schema."""
+        """Properties of records that the schema does not have."""
         self._mixed: set[str] = set()
         """Text properties whose values are not all text."""
         self._typed = self._typed_decoder()
@@ -89,8 +94,10 @@ class Decoder:
     ) -> tuple[pa.Table, list[Reject]]:
         """Decode lines; rejected records are not in the table.
 
-        `start` is the place of the first one in its batch; the message of a NoRecordError names one
-        of `places`, those of the lines in the input.
+        Args:
+            lines: RECORD messages.
+            places: Places of the lines in the input, for error messages.
+            start: Place of the first line in its batch.
         """
         try:
             return self._decode_typed(lines, start), []
@@ -173,7 +180,7 @@ class Decoder:
     def _convert(
         self, records: Sequence[tuple[int, exact.Record]]
     ) -> tuple[pa.Table, list[Reject]] | None:
-        """Convert records; nothing if some need columns that were too narrow, and now are not."""
+        """Convert records; return None if columns had to be widened first, to be called again."""
         is_wide_enough = True
         kinds = self.kinds | {
             EXTRACTED: ColumnType.TIMESTAMP,
@@ -183,9 +190,8 @@ class Decoder:
         columns: dict[str, list[Any]] = {name: [] for name in kinds}
         rejects = []
         for line, message in records:
-            row: dict[str, Any] = {VERSION: message.version, LINE: line}
+            row = {EXTRACTED: self._extracted(message), VERSION: message.version, LINE: line}
             try:
-                row[EXTRACTED] = self._extracted(message)
                 for name, raw in message.record.items():
                     try:
                         row[name] = self._value(name, raw)
@@ -228,11 +234,16 @@ class Decoder:
             self.kinds[name] = widen(self.kinds[name], exact.kind_of_raw(text))
             raise exact.TooNarrow(self.kinds[name]) from error
 
-    @staticmethod
-    def _extracted(message: exact.Record) -> Any:
+    def _extracted(self, message: exact.Record) -> Any:
+        """Return the time of extraction; none if it cannot be read, for the record is sound."""
         if message.time_extracted is None:
             return None
-        return exact.convert(ColumnType.TIMESTAMP, exact.to_json(message.time_extracted))
+        try:
+            raw = exact.to_json(message.time_extracted)
+            return exact.convert(ColumnType.TIMESTAMP, raw)
+        except ValueError:
+            self.has_odd_times = True
+            return None
 
 
 def _array(kind: ColumnType, values: Sequence[Any]) -> pa.Array:

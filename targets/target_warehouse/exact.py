@@ -17,6 +17,7 @@ from target_warehouse.columns import ColumnType, kind_of_value
 INT64 = range(-(2**63), 2**63)
 _INT_DIGITS = 4000  # fewer than Python refuses to convert
 _NO_JSON = {"NaN", "Infinity", "-Infinity"}
+_SHORT_HOUR = re.compile(r"[0-9](?=:[0-9]{2})")
 _RECORD_KEY = re.compile(r'"record"\s*:\s*')
 _T = TypeVar("_T")
 
@@ -25,7 +26,7 @@ class Record(msgspec.Struct, gc=False):
     """A RECORD message whose values are still as they were sent."""
 
     record: dict[str, msgspec.Raw]
-    time_extracted: str | None = None
+    time_extracted: Any = None
     version: int | None = None
 
 
@@ -47,9 +48,12 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def parse_record(line: bytes) -> tuple[Record, bool]:
-    """Parse a RECORD line, and say whether characters had to be replaced for that.
+    """Parse a RECORD line; also return whether characters had to be replaced.
 
-    ValueError if it is not JSON, even by Python's lenient reading.
+    Raises:
+        ValueError: the line is not JSON, even as Python reads it.
+        TypeError: the record is not an object.
+        RecursionError: the line is nested too deeply.
     """
     damaged = False
     try:
@@ -59,7 +63,10 @@ def parse_record(line: bytes) -> tuple[Record, bool]:
     except msgspec.DecodeError:  # NaN, infinity, lone surrogates
         damaged = b"\\ud" in line.lower()
     message = parse_leniently(line)
-    record = {name: msgspec.Raw(to_json(value)) for name, value in message["record"].items()}
+    sent = message.get("record") if isinstance(message, dict) else None
+    if not isinstance(sent, dict):
+        raise TypeError("its record is not an object")
+    record = {storable(name): msgspec.Raw(to_json(value)) for name, value in sent.items()}
     version = message.get("version")
     return Record(
         record, message.get("time_extracted"), version if isinstance(version, int) else None
@@ -67,7 +74,7 @@ def parse_record(line: bytes) -> tuple[Record, bool]:
 
 
 def has_nul(raw: bytes) -> bool:
-    """Tell whether a JSON value is a string with a NUL in it."""
+    """Return whether a JSON value is a string with a NUL in it."""
     return b"\\u0000" in raw and "\0" in parse_leniently(raw)
 
 
@@ -88,7 +95,7 @@ def raw_record(line: bytes) -> str:
 
 
 def parse_leniently(text: bytes) -> Any:
-    """Parse what Python takes for JSON, numbers exactly; ValueError if it is none."""
+    """Parse JSON as Python reads it, with exact numbers; raise ValueError if it is not JSON."""
     return json.loads(
         text.decode(errors="replace"),
         parse_float=Decimal,
@@ -102,7 +109,7 @@ def _integer_of_any_size(digits: str) -> int | Decimal:
 
 
 def to_json(value: Any) -> bytes:
-    """Write a value as JSON. What JSON cannot hold, a lone surrogate or a NaN, is replaced."""
+    """Return a value as JSON; lone surrogates and NaN, which JSON cannot hold, are replaced."""
     return _encoder.encode(_storable(value, nested=False))
 
 
@@ -121,9 +128,11 @@ def _storable(value: Any, *, nested: bool = True) -> Any:
 
 
 def convert(kind: ColumnType, raw: bytes) -> Any:
-    """Convert one JSON value to what Arrow takes for a column of `kind`.
+    """Convert one JSON value to the Python value that Arrow takes for a column of `kind`.
 
-    TooNarrow names the kind that would hold it; ValueError says why none of its sort does.
+    Raises:
+        TooNarrow: a column of another kind would hold the value.
+        ValueError: the value is of another type than the column.
     """
     if raw == b"null":
         return None
@@ -137,7 +146,7 @@ def convert(kind: ColumnType, raw: bytes) -> Any:
 
 
 def kind_of_raw(raw: bytes) -> ColumnType:
-    """Return the kind of a JSON value of which no schema tells."""
+    """Return the kind of a JSON value that no schema describes."""
     return kind_of_value(parse_leniently(raw))
 
 
@@ -164,7 +173,8 @@ def _number(value: Any) -> str:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, int | str | Decimal) and not isinstance(value, bool):
         try:
-            return Decimal(value)
+            if not (isinstance(value, str) and "_" in value):  # Decimal takes 12_34 for 1234
+                return Decimal(value)
         except InvalidOperation:
             pass
     raise ValueError(f"{_shown(value)} is not a number")
@@ -183,6 +193,8 @@ def _date(value: Any) -> date:
 
 
 def _time(value: Any) -> time:
+    if isinstance(value, str) and _SHORT_HOUR.match(value):
+        value = f"0{value}"  # 4:00:00
     moment = _parsed(time.fromisoformat, value, "time")
     if moment.tzinfo is None:
         return moment

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
 
 from attribution_elt.core.events import RUNS
 from target_warehouse.batch import Batch
-from target_warehouse.columns import ColumnType, kinds_of
+from target_warehouse.columns import kinds_of
 from target_warehouse.decode import Place
 from target_warehouse.errors import InvalidSchemaError, LoadError
+from target_warehouse.json_schema import normalized
+from target_warehouse.messages import SchemaMessage, StateMessage
 from target_warehouse.open_batches import OpenBatches
 from target_warehouse.overwrite import make_aside, replace_all
 from target_warehouse.rejects import Rejects
-from target_warehouse.routes import Route
+from target_warehouse.routes import Route, is_plain
 from target_warehouse.runs import Run, write_run
 from target_warehouse.state import Checkpoints
+from target_warehouse.sweeper import SweepOptions
 from target_warehouse.table_loader import Options, TableLoader
 from target_warehouse.table_names import TableNames
 from target_warehouse.versions import Version
-from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.base import Adapter, WarehouseError
 from target_warehouse.warehouses.transaction import transact
 from target_warehouse.worker import Worker
+
+__all__ = ["Loader", "Options", "SweepOptions"]
 
 logger = logging.getLogger("target-warehouse")
 
@@ -37,8 +40,7 @@ logger = logging.getLogger("target-warehouse")
 class _Stream:
     """A stream of the tap: its last SCHEMA message, and the tables that its records go to."""
 
-    schema: dict[str, Any]
-    keys: Sequence[str]
+    message: SchemaMessage
     routes: list[Route]
     version: Version
 
@@ -74,24 +76,35 @@ class Loader:
             max_bytes=batch_max_bytes or adapter.batch_bytes,
         )
         self._worker = Worker()
+        self._complete: bool | None = None
+        """Whether the tap has finished; None while it does not report that."""
+        self._errors: list[str] = []
+        """Why old rows of streams were not replaced."""
 
-    def schema(self, name: str, schema: dict[str, Any], keys: Sequence[str]) -> None:
+    def schema(self, message: SchemaMessage) -> None:
         """Take a SCHEMA message. A repeated one changes nothing."""
+        name = message.stream
         known = self._streams.get(name)
-        if known and (known.schema, known.keys) == (schema, keys):
+        if known and known.message == message:
             return
-        original = copy.deepcopy(schema)
+        if message.scope is not None and self._complete is None:
+            self._complete = False  # a tap of this project, which reports its end
         try:
-            self._mapper.register_raw_stream_schema(name, schema, keys)
-        except (AttributeError, KeyError, TypeError) as error:  # of an odd one
+            schema = normalized(message.schema)
+            for key in message.keys:
+                if not schema["properties"]:  # the records will show what it is
+                    schema["properties"][key] = {"type": "string"}
+            self._mapper.register_raw_stream_schema(name, schema, message.keys)
+        except (AttributeError, KeyError, TypeError) as error:  # of an odd schema
             raise InvalidSchemaError(str(error)) from error
+        except RecursionError as error:
+            raise InvalidSchemaError("it is nested too deeply") from error
         routes = [
-            Route(stream_map, self._table(stream_map))
+            Route(stream_map, self._table(stream_map, message))
             for stream_map in self._mapper.stream_maps[name]
             if not isinstance(stream_map, RemoveRecordTransform)
         ]
-        version = known.version if known else Version()
-        self._streams[name] = _Stream(original, keys, routes, version)
+        self._streams[name] = _Stream(message, routes, known.version if known else Version())
 
     def has(self, name: str) -> bool:
         """Return whether a stream's schema has come."""
@@ -102,17 +115,31 @@ class Loader:
         stream = self._streams[name]
         stream.version.on_record()
         for route in stream.routes:
-            self._batches.add(route.table, *route.mapped(lines, places))
+            if not self._is_closed(route.table):
+                self._batches.add(route.table, *route.mapped(lines, places))
 
     def activate(self, name: str, version: int) -> None:
         """Take an ACTIVATE_VERSION message: rows of older versions are removed at the end."""
         self._streams[name].version.on_activate(version)
 
-    def state(self, state: str) -> None:
-        """Take a STATE value, which is emitted when all that came before it is committed."""
+    def state(self, message: StateMessage) -> None:
+        """Take a STATE message.
+
+        Its value is emitted when all that came before it is committed and its claims are swept.
+        """
         for stream in self._streams.values():
             stream.version.on_state()
-        self._states.add(state)
+        if message.complete is not None or message.delivered:
+            self._complete = bool(message.complete)
+        elif self._complete is not None:
+            self._complete = False
+        if message.has_odd_claims:
+            logger.warning("the claims of a STATE message cannot be read: vanished rows stay")
+        for claim in message.delivered:
+            for route in self._streams[claim.stream].routes if self.has(claim.stream) else ():
+                if not self._is_closed(route.table) and route.table.sweeper.takes_claims:
+                    self._batches.claim(route.table, claim)
+        self._states.add(message.value)
 
     def flush_due(self) -> None:
         """Load the batches that have waited long enough; raise what an earlier load raised."""
@@ -127,9 +154,14 @@ class Loader:
             self._worker.run(lambda: None)
 
     def finish(self, *, stopped: bool) -> None:
-        """Load everything that came in and end the run; raise if records were rejected.
+        """Load everything that came in and end the run.
 
-        `stopped` means that the input goes on after what was read.
+        Args:
+            stopped: Whether the input goes on after what was read.
+
+        Raises:
+            LoadError: A stream was not loaded, or old rows were not replaced.
+            RecordsRejectedError: Records were rejected.
         """
         try:
             self.drain()
@@ -140,8 +172,12 @@ class Loader:
         except Exception:
             self.abort()
             raise
-        self._worker.run(lambda: self._write_run(complete=not stopped))
+        errors = [*self._failures(), *self._errors]
+        complete = self._complete and not stopped and not errors
+        self._worker.run(lambda: self._write_run(complete=complete))
         self._close()
+        if errors:
+            raise LoadError("; ".join(errors))
         self._rejects.check()
 
     def abort(self) -> None:
@@ -149,15 +185,17 @@ class Loader:
         self._worker.stop()
         with contextlib.suppress(Exception):  # the error that led here is raised
             if self._options.add_metadata:
-                write_run(self._adapter, self._run_rows(complete=False))
+                write_run(self._adapter, self._run_rows(complete=self._complete and False))
                 self._adapter.commit()
         self._close()
 
     def _close(self) -> None:
         self._worker.stop()
+        for table in self._tables.values():
+            table.sweeper.close()
         self._adapter.close()
 
-    def _table(self, stream_map: StreamMap) -> TableLoader:
+    def _table(self, stream_map: StreamMap, message: SchemaMessage) -> TableLoader:
         """Return the loader of a table, with the schema that a stream map makes applied."""
         name = stream_map.stream_alias
         schema, keys = stream_map.transformed_schema, stream_map.transformed_key_properties or ()
@@ -166,18 +204,39 @@ class Loader:
                 raise LoadError(f"stream {name!r}: the key property {key!r} is not in the schema")
         if name in self._tables:
             self._batches.flush(self._tables[name])
-        return self._worker.run(lambda: self._prepared(name, kinds_of(schema, keys), keys))
+        table = self._worker.run(lambda: self._named(name))
+        sweeps = is_plain(stream_map) and not self._overwrite
 
-    def _prepared(
-        self, name: str, kinds: Mapping[str, ColumnType], keys: Sequence[str]
-    ) -> TableLoader:
-        adapter = self._adapter
-        with self._explained(name):
-            if name not in self._tables:
-                table = transact(adapter, lambda: self._table_name(name))
-                self._tables[name] = TableLoader(name, table, adapter, self._rejects, self._options)
-            self._tables[name].apply_schema(kinds, keys)
-        return self._tables[name]
+        def apply_schema() -> None:
+            with self._contained(table):
+                table.apply_schema(
+                    kinds_of(schema, keys),
+                    tuple(dict.fromkeys(keys)),
+                    scope=message.scope if sweeps else None,
+                    bookmark=message.bookmark,
+                )
+
+        self._worker.run(apply_schema)
+        if table.failure:
+            self._states.batch_opened(table)  # no state may cover what is not loaded
+        return table
+
+    def _named(self, stream: str) -> TableLoader:
+        if stream not in self._tables:
+            adapter = self._adapter
+            try:
+                table = transact(adapter, lambda: self._table_name(stream))
+            except adapter.errors as error:
+                raise LoadError(f"stream {stream!r}: {adapter.explain(error)}") from error
+            self._tables[stream] = TableLoader(
+                stream,
+                table,
+                adapter,
+                history=lambda: self._names.history(table),
+                rejects=self._rejects,
+                options=self._options,
+            )
+        return self._tables[stream]
 
     def _table_name(self, stream: str) -> str:
         if self._overwrite:
@@ -188,11 +247,49 @@ class Loader:
         self._worker.submit(lambda: self._load(table, batch))
 
     def _load(self, table: TableLoader, batch: Batch) -> None:
-        if batch.rows:
-            with self._explained(table.stream):
+        if table.failure is None:
+            with self._contained(table):
                 table.load(batch)
-        if not batch.fault:  # a state may have come behind it
+        if table.failure is None and table.sweeper.refusal is None and not batch.fault:
             self._states.committed(batch)
+
+    @contextlib.contextmanager
+    def _contained(self, table: TableLoader) -> Iterator[None]:
+        """Give up a stream whose table refuses it, and go on with the others.
+
+        An error that may pass, such as a lost connection, has been waited for and ends the run.
+        """
+        errors: tuple[type[Exception], ...] = (*self._adapter.errors, WarehouseError)
+        try:
+            yield
+        except errors as error:
+            explained = (
+                str(error) if isinstance(error, WarehouseError) else self._adapter.explain(error)
+            )
+            message = f"stream {table.stream!r}: {explained}"
+            if self._adapter.is_transient(error):
+                raise LoadError(message) from error
+            table.failure = table.tally.message = message
+            logger.error(  # noqa: TRY400 - one line
+                "%s; nothing more of the stream is loaded, and no state is emitted from here on",
+                message,
+            )
+
+    def _is_closed(self, table: TableLoader) -> bool:
+        """Return whether a table takes no records any more.
+
+        While the state is held, the next run repeats all records: appended ones would be doubled.
+        """
+        return table.failure is not None or (table.appends and bool(self._failures()))
+
+    def _failures(self) -> list[str]:
+        tables = self._tables.values()
+        refusals = [
+            f"stream {table.stream!r}: {table.sweeper.refusal}"
+            for table in tables
+            if table.sweeper.refusal
+        ]
+        return [table.failure for table in tables if table.failure] + refusals
 
     def _remove_old_versions(self) -> None:
         for name, stream in self._streams.items():
@@ -203,14 +300,44 @@ class Loader:
                 logger.warning("stream %r: version %s is incomplete", name, version.active)
                 continue
             for route in stream.routes:
-                with self._explained(name):
-                    route.table.remove_versions_before(version.active)
+                table = route.table
+                if table.failure:
+                    continue
+                if table.tally.rejected:
+                    logger.warning(
+                        "stream %r: the rows of older versions stay, because records of version "
+                        "%s were rejected",
+                        name,
+                        version.active,
+                    )
+                elif reason := version.contradiction(table.versions):
+                    self._errors.append(
+                        f"stream {name!r}: {reason}; the rows of older versions stay"
+                    )
+                else:
+                    with self._contained(table):
+                        table.remove_versions_before(version.active)
 
     def _replace(self) -> None:
-        replace_all(self._adapter, self._names, self._tables.values())
-        self._states.committed(self)
+        """Replace the rows of the streams that have come as a whole."""
+        partial = {
+            route.table.stream
+            for stream in self._streams.values()
+            for route in stream.routes
+            if not stream.version.is_whole or route.table.failure
+        }
+        whole = [table for name, table in self._tables.items() if name not in partial]
+        replace_all(self._adapter, self._names, whole)
+        self._errors += [
+            f"stream {name!r}: the table keeps its rows, because no STATE came after the last "
+            "record of the stream"
+            for name in sorted(partial)
+            if not self._tables[name].failure
+        ]
+        if not partial:
+            self._states.committed(self)
 
-    def _write_run(self, *, complete: bool) -> None:
+    def _write_run(self, *, complete: bool | None) -> None:
         if not self._options.add_metadata:
             return
         adapter, rows = self._adapter, self._run_rows(complete=complete)
@@ -219,13 +346,6 @@ class Loader:
         except adapter.errors as error:  # the load itself is done
             logger.warning("this run is not in %s: %s", RUNS, adapter.explain(error))
 
-    def _run_rows(self, *, complete: bool) -> pa.Table:
+    def _run_rows(self, *, complete: bool | None) -> pa.Table:
         tallies = {name: table.tally for name, table in self._tables.items()}
         return self._run.log(tallies, complete=complete)
-
-    @contextlib.contextmanager
-    def _explained(self, stream: str) -> Iterator[None]:
-        try:
-            yield
-        except self._adapter.errors as error:
-            raise LoadError(f"stream {stream!r}: {self._adapter.explain(error)}") from error

@@ -17,6 +17,7 @@ def assign_identifiers(
     *,
     existing: Collection[str] = (),
     reserved: Collection[str] = (),
+    respell: Collection[str] = (),
 ) -> dict[str, str]:
     """Map names to identifiers that the dialect allows and that differ in more than case.
 
@@ -28,6 +29,8 @@ def assign_identifiers(
         dialect: What the warehouse allows.
         existing: Identifiers that the warehouse has; a name that equals one keeps it.
         reserved: Identifiers that no name may get.
+        respell: Names that take an existing identifier which differs from them in case alone, if
+            none of `names` equals that: a key stays the key when its spelling changes.
     """
     fitted = {name: name for name in names if name in existing and name not in reserved}
     taken = {name.casefold() for name in [*existing, *reserved]}
@@ -37,16 +40,25 @@ def assign_identifiers(
         if name in fitted:
             continue
         identifier = dialect.fold_case(_shortened(name, dialect))
+        hashed = dialect.fold_case(_suffixed(name, dialect))
+        if name in respell and identifier not in existing and hashed not in existing:
+            identifier = _respelled(identifier, {*existing} - given - {*reserved})
         if (
             identifier in reserved
             or identifier in given
             or (identifier not in existing and identifier.casefold() in taken)
         ):
-            identifier = dialect.fold_case(_suffixed(name, dialect))
+            identifier = hashed
         fitted[name] = identifier
         given.add(identifier)
         taken.add(identifier.casefold())
     return fitted
+
+
+def _respelled(identifier: str, candidates: Collection[str]) -> str:
+    """Return the only candidate that differs from an identifier in case alone, or else itself."""
+    alike = [each for each in candidates if each.casefold() == identifier.casefold()]
+    return alike[0] if len(alike) == 1 else identifier
 
 
 def _shortened(name: str, dialect: SqlDialect) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from target_warehouse.batch import Batch
 from target_warehouse.decode import NoRecordError, Place
+from target_warehouse.messages import Claim
 from target_warehouse.state import Checkpoints
 from target_warehouse.table_loader import TableLoader
 
@@ -48,6 +49,10 @@ class OpenBatches:
                 self.flush(table)
             while self._size >= self._max_bytes:
                 self.flush(max(self._batches, key=lambda table: self._batches[table].size))
+
+    def claim(self, table: TableLoader, claim: Claim) -> None:
+        """Have a claim swept with the open batch of a table."""
+        self._opened(table).claims.append(claim)
 
     def flush(self, table: TableLoader) -> None:
         """Have the batch of a table loaded, if it has one; raise the fault that ended the batch."""

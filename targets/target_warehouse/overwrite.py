@@ -22,7 +22,11 @@ def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
 
 
 def replace_all(adapter: Adapter, names: TableNames, tables: Iterable[TableLoader]) -> None:
-    """Replace the rows of the streams' tables by those loaded aside, all in one transaction."""
+    """Replace the rows of the streams' tables by those loaded aside, all in one transaction.
+
+    Raises:
+        LoadError: the warehouse refuses it; all tables keep their rows.
+    """
     stream = ""
 
     def replace() -> None:

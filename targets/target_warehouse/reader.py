@@ -1,4 +1,4 @@
-"""Reads Singer messages in large chunks, and tells records among them without decoding each."""
+"""Reads Singer messages in large chunks and recognises most records without decoding them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import select
 import sys
 from collections import Counter
@@ -20,6 +21,7 @@ from typing_extensions import override
 from target_warehouse import exact
 from target_warehouse.batch_files import BatchFileError, record_lines
 from target_warehouse.errors import InvalidSchemaError
+from target_warehouse.messages import SchemaMessage, StateMessage, state_message
 
 if TYPE_CHECKING:
     from target_warehouse.loader import Loader
@@ -28,19 +30,29 @@ _CHUNK = 4 << 20
 _POLL = 1.0  # seconds without input after which waiting batches and signals are looked at
 _RECORD = b'"record"'
 _ABSENT = msgspec.Raw()
+_RAW = ("record", "schema", "value", "delivered", "complete", "bookmark_properties")
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]')
+"""Strings, which are skipped, and the brackets between them."""
+_MEMBER = 2  # depth of the value of a message's member
+_TOO_DEEP = "it is nested too deeply"
 
 logger = logging.getLogger("target-warehouse")
 
 
 class _Message(msgspec.Struct, gc=False):
-    """A Singer message of any type, as far as it has to be understood here."""
+    """The members of Singer messages that the loader uses."""
 
     type: str
-    stream: str = ""
+    stream: str | None = None
     record: msgspec.Raw = _ABSENT
     schema: msgspec.Raw = _ABSENT
     key_properties: list[str] | None = None
     value: msgspec.Raw = _ABSENT
+    delivered: msgspec.Raw = _ABSENT
+    complete: msgspec.Raw = _ABSENT
+    bookmark_properties: msgspec.Raw = _ABSENT
     version: int | None = None
     encoding: dict[str, str | None] | None = None
     manifest: list[str] | None = None
@@ -49,23 +61,26 @@ class _Message(msgspec.Struct, gc=False):
 class MessageReader(GenericSingerReader[bytes]):
     """Hands messages to the loader, records as raw lines.
 
-    What stands before `"record"` in the first record of a stream is the same in all that follow,
-    with most taps: a line that begins so is a record of that stream.
+    With most taps all records of a stream have the same text before `"record"`: a line that begins
+    with the text of an earlier record is a record of that stream.
     """
 
-    def __init__(self, open_loader: Callable[[], Loader]) -> None:
+    def __init__(
+        self, open_loader: Callable[[], Loader], batch_folders: Callable[[], Sequence[str]]
+    ) -> None:
         super().__init__()
+        self._batch_folders = batch_folders
         self.stopped = 0
-        """The signal by which reading was ended, if it was."""
+        """The signal that ended reading, or 0."""
         self._open_loader = open_loader
         self._opened: Loader | None = None
-        self._early_states: list[str] = []
+        self._early_states: list[StateMessage] = []
         self._heads: dict[bytes, str] = {}
         self._decoder = msgspec.json.Decoder(_Message)
         self._number = 0
 
     def stop(self, signal: int) -> None:
-        """End reading after what has arrived; at once when told for the second time."""
+        """End reading after what has arrived; the second call ends the process at once."""
         if self.stopped:
             raise SystemExit(128 + signal)
         self.stopped = signal
@@ -81,7 +96,7 @@ class MessageReader(GenericSingerReader[bytes]):
         file_input: IO[Any] | None,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
-        # The callbacks are the SDK's own way to take in messages, one Python object a record.
+        # The SDK's callbacks would take a Python object for each record.
         try:
             counts = self._read(file_input or self.default_input)
             self._load_from_now()
@@ -96,9 +111,9 @@ class MessageReader(GenericSingerReader[bytes]):
         return self._opened or self._load_from_now()
 
     def _load_from_now(self) -> Loader:
-        """Connect, at the first message that needs it: until then a tap may read the warehouse.
+        """Connect at the first message that needs it: until then a tap may read the warehouse.
 
-        That matters where a warehouse is a file, which one process at a time can hold.
+        Only one process at a time can open a warehouse that is a file.
         """
         if self._opened is None:
             self._opened = self._open_loader()
@@ -122,12 +137,12 @@ class MessageReader(GenericSingerReader[bytes]):
                     self._opened.flush_due()
         except (InvalidInputLine, RecordsWithoutSchemaException):
             if self._opened is not None:
-                self._opened.drain()  # what came before is good
+                self._opened.drain()  # the lines before are good
             raise
         return counts
 
     def _take(self, lines: Sequence[bytes], counts: Counter[str]) -> None:
-        """Take in lines, records of one stream that follow each other together."""
+        """Take lines; records of one stream that follow each other go to the loader together."""
         start = 0
         while start < len(lines):
             line = lines[start]
@@ -180,6 +195,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 return
 
     def _message(self, line: bytes) -> str:
+        line = line.removeprefix(_BOM)
         message = self._parsed(line)
         match message.type:
             case "RECORD":
@@ -187,84 +203,146 @@ class MessageReader(GenericSingerReader[bytes]):
             case "SCHEMA":
                 self._schema(message)
             case "STATE":
-                if message.value is _ABSENT:
-                    raise self._invalid("it has no value")
-                state = self._text(message.value)
-                if self._opened is None:
-                    self._early_states.append(state)
-                else:
-                    self._opened.state(state)
+                self._state(message)
             case "ACTIVATE_VERSION":
-                if message.version is None:
-                    raise self._invalid("it has no version")
-                self._known(message.stream, "a version")
-                self._loader.activate(message.stream, message.version)
+                self._activate(message)
             case "BATCH":
                 self._batch(message)
             case other:
                 raise self._invalid(f"its type {other!r} is unknown")
         return message.type
 
+    def _state(self, message: _Message) -> None:
+        if message.value is _ABSENT:
+            raise self._invalid("it has no value")
+        state = state_message(
+            self._text(message.value), bytes(message.delivered), bytes(message.complete)
+        )
+        if self._opened is None:
+            self._early_states.append(state)
+        else:
+            self._opened.state(state)
+
     def _schema(self, message: _Message) -> None:
-        schema = self._object(message.schema, "schema")
-        if not isinstance(schema.get("properties"), dict):
-            raise self._invalid("its schema has no properties")
+        stream = self._stream(message)
         try:
-            self._loader.schema(message.stream, schema, message.key_properties or [])
+            schema = self._object(message.schema, "schema")
+            bookmarks = json.loads(self._text(message.bookmark_properties) or "null")
+        except RecursionError as error:
+            raise self._invalid(_TOO_DEEP) from error
+        bookmark = bookmarks[0] if isinstance(bookmarks, list) and bookmarks else None
+        try:
+            self._loader.schema(
+                SchemaMessage(
+                    stream=stream,
+                    text=bytes(message.schema),
+                    schema=schema,
+                    keys=tuple(dict.fromkeys(message.key_properties or [])),
+                    bookmark=bookmark if isinstance(bookmark, str) else None,
+                )
+            )
         except InvalidSchemaError as error:
             raise self._invalid(f"its schema cannot be read: {error}") from error
 
     def _record(self, message: _Message, line: bytes) -> None:
         if message.record is _ABSENT:
             raise self._invalid("it has no record")
-        self._known(message.stream, "a record")
-        self._loader.records(message.stream, [line], [self._number])
+        stream = self._known(message, "a record")
+        self._loader.records(stream, [line], [self._number])
         head = line[: line.find(_RECORD)]
         try:
             learned = self._decoder.decode(head + _RECORD + b":{}}")
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return  # type or stream stand behind the record
-        if (learned.type, learned.stream) == ("RECORD", message.stream):
-            self._heads[head] = message.stream
+            return  # type or stream come after the record
+        if (learned.type, learned.stream) == ("RECORD", stream):
+            self._heads[head] = stream
+
+    def _activate(self, message: _Message) -> None:
+        if message.version is None:
+            raise self._invalid("it has no version")
+        stream = self._stream(message)
+        if self._loader.has(stream):
+            self._loader.activate(stream, message.version)
+        else:  # there is nothing to remove yet
+            logger.warning(
+                "line %s activates a version of stream %r before its schema: it is ignored",
+                self._number,
+                stream,
+            )
 
     def _batch(self, message: _Message) -> None:
         if message.encoding is None or message.manifest is None:
             raise self._invalid("it has no encoding or no manifest")
-        self._known(message.stream, "a batch")
+        stream = self._known(message, "a batch")
         encoding = message.encoding
         try:
             for lines, places in record_lines(
-                message.manifest, encoding.get("format") or "", encoding.get("compression")
+                message.manifest,
+                encoding.get("format") or "",
+                encoding.get("compression"),
+                folders=self._batch_folders(),
             ):
-                self._loader.records(message.stream, lines, places)
+                self._loader.records(stream, lines, places)
         except BatchFileError as error:
             raise InvalidInputLine(f"line {self._number}: {error}") from error
 
-    def _known(self, stream: str, what: str) -> None:
+    def _stream(self, message: _Message) -> str:
+        if message.stream is None:
+            raise self._invalid("it has no stream")
+        return message.stream
+
+    def _known(self, message: _Message, what: str) -> str:
+        """Return the stream of a message, whose schema must have come."""
+        stream = self._stream(message)
         if not self._loader.has(stream):
             raise RecordsWithoutSchemaException(
                 f"line {self._number} is {what} of stream {stream!r}, "
                 "of which no schema came before"
             )
+        return stream
 
     def _parsed(self, line: bytes) -> _Message:
         try:
             return self._decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # perhaps NaN, or what else Python takes for JSON
+            pass  # Python reads more, such as NaN
+        except RecursionError:
+            return self._outlined(line)
         try:
             message = self.deserialize_json(line)
         except (TypeError, ValueError) as error:
-            raise self._invalid(str(error)) from error
+            is_utf16 = line.startswith(_UTF16) or b"\0" in line[:4]
+            reason = "the input is UTF-16, but has to be UTF-8" if is_utf16 else str(error)
+            raise self._invalid(reason) from error
+        except RecursionError:
+            return self._outlined(line)
         if not isinstance(message.get("type"), str):
             raise self._invalid("it has no type")
-        for name in ("record", "schema", "value"):
-            if name in message:
-                message[name] = msgspec.Raw(exact.to_json(message[name]))
         try:
-            return msgspec.convert(message, _Message)
+            return msgspec.convert(_storable(message), _Message)
         except msgspec.ValidationError as error:
             raise self._invalid(str(error)) from error
+
+    def _outlined(self, line: bytes) -> _Message:
+        """Return a RECORD message that is nested too deeply, without its record."""
+        parts, depth, start = [], 0, 0
+        for found in _NESTING.finditer(line):
+            if found[0] in b"{[":
+                depth += 1
+                if depth == _MEMBER:
+                    parts.append(line[start : found.start()])
+            elif found[0] in b"}]":
+                depth -= 1
+                if depth == _MEMBER - 1:
+                    parts.append(b"{}")
+                    start = found.end()
+        try:
+            message = self._decoder.decode(b"".join([*parts, line[start:]]))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._invalid(_TOO_DEEP) from error
+        if message.type != "RECORD":
+            raise self._invalid(_TOO_DEEP)
+        return message
 
     def _object(self, raw: msgspec.Raw, name: str) -> dict[str, Any]:
         value = json.loads(self._text(raw) or "null")
@@ -280,3 +358,13 @@ class MessageReader(GenericSingerReader[bytes]):
 
     def _invalid(self, reason: str) -> InvalidInputLine:
         return InvalidInputLine(f"line {self._number} is not a Singer message: {reason}")
+
+
+def _storable(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without characters that UTF-8 does not have, members as they are needed."""
+    return {
+        name: msgspec.Raw(exact.to_json(value))
+        if name in _RAW
+        else msgspec.json.decode(exact.to_json(value))
+        for name, value in message.items()
+    }

@@ -13,6 +13,13 @@ from target_warehouse.decode import Place
 from target_warehouse.errors import LoadError
 from target_warehouse.table_loader import TableLoader
 
+_DEPTH = 2_000
+_TOO_DEEP = b'{"record": {"": %s%s}}' % (b"[" * _DEPTH, b"]" * _DEPTH)
+"""Takes the place of a record that is nested too deeply for a stream map, and is rejected.
+
+The record itself may hold what the map is to remove.
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Route:
@@ -21,17 +28,11 @@ class Route:
     stream_map: StreamMap
     table: TableLoader
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether records pass unchanged."""
-        is_same = isinstance(self.stream_map, SameRecordTransform)
-        return is_same and not self.stream_map.flattening_enabled
-
     def mapped(
         self, lines: Sequence[bytes], places: Sequence[Place]
     ) -> tuple[Sequence[bytes], Sequence[Place]]:
         """Return the lines that the table takes, with their places in the input."""
-        if self.is_plain:
+        if is_plain(self.stream_map):
             return lines, places
         mapped = [
             (line, place)
@@ -41,9 +42,19 @@ class Route:
         return [line for line, _ in mapped], [place for _, place in mapped]
 
 
+def is_plain(stream_map: StreamMap) -> bool:
+    """Return whether records pass a stream map unchanged."""
+    is_same = isinstance(stream_map, SameRecordTransform)
+    return is_same and not stream_map.flattening_enabled
+
+
 def _transformed(lines: Sequence[bytes], stream_map: StreamMap) -> Iterator[bytes | None]:
     for line in lines:
-        message = exact.parse_leniently(line)
+        try:
+            message = exact.parse_leniently(line)
+        except RecursionError:
+            yield _TOO_DEEP
+            continue
         try:
             record = stream_map.transform(message["record"])
         except Exception as error:  # noqa: BLE001 - expressions may raise anything

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from attribution_elt.core.events import RUN_ID, RUNS, event
+from attribution_elt.core.text import storable
 from target_warehouse.arrow import ARROW_TYPES
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged
@@ -28,13 +29,25 @@ _KINDS = {
     "updated": ColumnType.INTEGER,
     "unchanged": ColumnType.INTEGER,
     "rejected": ColumnType.INTEGER,
+    "vanished": ColumnType.INTEGER,
+    "revived": ColumnType.INTEGER,
     "newest": ColumnType.TIMESTAMP,
+    "loaded_at": ColumnType.TIMESTAMP,
     "complete": ColumnType.BOOLEAN,
     "failed_units": ColumnType.INTEGER,
     "message": ColumnType.TEXT,
 }
 _COLUMNS = {name: Column(kind) for name, kind in _KINDS.items()}
-_LOGGED = ("stream", "records", "inserted", "updated", "unchanged", "rejected")
+_LOGGED = (
+    "stream",
+    "records",
+    "inserted",
+    "updated",
+    "unchanged",
+    "rejected",
+    "vanished",
+    "revived",
+)
 _EVENT = "stream_loaded"
 
 logger = logging.getLogger("target-warehouse")
@@ -46,9 +59,17 @@ class Tally:
 
     records: int = 0
     rejected: int = 0
+    vanished: int = 0
+    """Rows that were removed or marked because the vendor no longer has them."""
+    revived: int = 0
+    """Vanished rows that came back."""
     merged: Merged = dataclasses.field(default_factory=lambda: Merged(0, 0))
     newest: datetime | None = None
-    """Time of extraction of the latest record."""
+    """Greatest replication key, if that is a date or an instant."""
+    loaded_at: datetime | None = None
+    """Time of the last commit."""
+    message: str | None = None
+    """Why rows of the stream were not loaded or not removed."""
 
     def row(self) -> dict[str, Any]:
         """Return the columns of `_runs` that this fills."""
@@ -63,7 +84,11 @@ class Tally:
             "updated": updated,
             "unchanged": unchanged,
             "rejected": self.rejected,
+            "vanished": self.vanished,
+            "revived": self.revived,
             "newest": self.newest,
+            "loaded_at": self.loaded_at,
+            "message": self.message,
         }
 
 
@@ -75,8 +100,12 @@ class Run:
     started_at: int
     """In milliseconds since 1970."""
 
-    def log(self, tallies: Mapping[str, Tally], *, complete: bool) -> pa.Table:
-        """Log what the run has brought, and return it as rows of `_runs`."""
+    def log(self, tallies: Mapping[str, Tally], *, complete: bool | None) -> pa.Table:
+        """Log what the run has brought, and return it as rows of `_runs`.
+
+        `complete` is whether the tap has finished and everything is committed; None if the tap
+        does not report that.
+        """
         run = {
             "run_id": os.environ.get(RUN_ID) or str(uuid.uuid4()),
             "started_at": datetime.fromtimestamp(self.started_at / 1000, UTC),
@@ -84,12 +113,15 @@ class Run:
             "load_method": self.load_method,
             "complete": complete,
         }
-        rows = [{**run, "stream": stream, **tally.row()} for stream, tally in tallies.items()]
+        rows = [
+            {**run, "stream": storable(stream), **tally.row()} for stream, tally in tallies.items()
+        ]
         for row in rows:
             logger.info(
-                "stream %r: %s records, %s inserted, %s updated, %s unchanged, %s rejected",
+                "stream %r: %s records, %s inserted, %s updated, %s unchanged, %s rejected, "
+                "%s vanished, %s revived",
                 *(row[name] for name in _LOGGED),
-                extra=event(_EVENT, **row),
+                extra=event(_EVENT, **{name: row[name] for name in row if name != "message"}),
             )
         schema = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in _KINDS.items()])
         return pa.Table.from_pylist(rows, schema)

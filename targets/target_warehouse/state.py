@@ -42,5 +42,14 @@ class Checkpoints:
         while self._waiting and not self._waiting[0][1]:
             state, _ = self._waiting.popleft()
         if state is not None:
-            sys.stdout.write(f"{state}\n")
-            sys.stdout.flush()
+            _write(f"{state}\n")
+
+
+def _write(text: str) -> None:
+    """Write to standard output in UTF-8, whatever the locale's encoding is."""
+    stream = sys.stdout
+    if hasattr(stream, "buffer"):
+        stream.buffer.write(text.encode())
+    else:  # a text stream that takes the place of standard output
+        stream.write(text)
+    stream.flush()

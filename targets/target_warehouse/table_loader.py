@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from target_warehouse.arrow import joined
+from target_warehouse.arrow import INSTANT, joined
 from target_warehouse.batch import Batch
 from target_warehouse.column_plan import ColumnPlan, decoded_as
 from target_warehouse.columns import ColumnType
 from target_warehouse.decode import EXTRACTED, LINE, VERSION, Decoder, Reject
 from target_warehouse.rejects import Rejects
 from target_warehouse.runs import Tally
+from target_warehouse.sweeper import Sweeper, SweepOptions
 from target_warehouse.table_writer import TableWriter
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.transaction import transact
@@ -30,7 +31,9 @@ _METADATA = {
     _VERSION: ColumnType.INTEGER,
     "_sdc_sync_started_at": ColumnType.INTEGER,
 }
-_DELETED_AT = "_sdc_deleted_at"  # metadata too, but the tap's to fill
+_DELETED_AT = "_sdc_deleted_at"  # metadata too, but the tap fills it
+_MOST_WARNINGS = 20
+"""Properties that are warned of one by one; a stream keyed by ids can bring thousands."""
 
 logger = logging.getLogger("target-warehouse")
 
@@ -43,53 +46,107 @@ class Options:
     add_metadata: bool
     started_at: int
     """Start of the run, in milliseconds since 1970."""
+    sweeps: SweepOptions
 
 
 class TableLoader:
     """Loads the batches of a stream into its table."""
 
     def __init__(
-        self, stream: str, table: str, adapter: Adapter, rejects: Rejects, options: Options
+        self,
+        stream: str,
+        table: str,
+        adapter: Adapter,
+        *,
+        history: Callable[[], str],
+        rejects: Rejects,
+        options: Options,
     ) -> None:
         self.stream = stream
         self.tally = Tally()
         self.decoder: Decoder
+        self.failure: str | None = None
+        """Why nothing is loaded into the table any more."""
+        self.versions: set[int | None] = set()
+        """Versions of the records of this run; None for records without one."""
         self._adapter = adapter
         self._rejects = rejects
         self._options = options
         self._metadata = _METADATA if options.add_metadata else {}
         self._plan = ColumnPlan(table, adapter, self._metadata)
-        self._writer = TableWriter(adapter, self._plan, self.tally)
+        self.sweeper = Sweeper(
+            self._plan,
+            self.tally,
+            stream=stream,
+            adapter=adapter,
+            history=history,
+            options=options.sweeps,
+            started_at=options.started_at,
+        )
+        self._writer = TableWriter(adapter, self._plan, self.tally, self.sweeper)
         self._key_properties: tuple[str, ...] = ()
+        self._bookmark: str | None = None
         self._warned: set[str] = set()
 
-    def apply_schema(self, kinds: Mapping[str, ColumnType], keys: Sequence[str]) -> None:
-        """Make the table hold properties of these kinds, keyed by `keys`."""
+    @property
+    def appends(self) -> bool:
+        """Whether records that come twice are there twice."""
+        return not self._key_properties
+
+    def apply_schema(
+        self,
+        kinds: Mapping[str, ColumnType],
+        keys: Sequence[str],
+        *,
+        scope: Sequence[str] | None,
+        bookmark: str | None,
+    ) -> None:
+        """Make the table hold properties of these kinds, keyed by `keys`.
+
+        Args:
+            kinds: Kinds by property.
+            keys: Properties of the primary key.
+            scope: Properties that claims may name; None if vanished rows are to stay.
+            bookmark: Property of the replication key.
+        """
+        previous = self._key_properties
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
         if self._metadata or not kinds:  # not every warehouse makes tables without columns
             kinds.setdefault(_DELETED_AT, ColumnType.TIMESTAMP)
         self._key_properties = () if self._options.load_method == "append-only" else tuple(keys)
+        self._bookmark = bookmark if bookmark in kinds else None
 
         def prepare() -> None:
             self._plan.prepare(kinds, self._key_properties)
             self._writer.prepare()
 
         transact(self._adapter, prepare)
+        if previous and previous != self._key_properties:
+            self.sweeper.stop("the key has changed in this run")
+        self.sweeper.announce(scope if self._metadata else None, self._key_properties)
         held = {name: self._plan.kind(name) for name in kinds}
         self.decoder = Decoder(
             {name: decoded_as(kind, held[name]) for name, kind in kinds.items()},
             lenient={name for name in kinds if held[name] is ColumnType.TEXT},
             hint=self._plan.hint,
-            ignored=self._metadata,
+            ignored=[*_METADATA, _DELETED_AT],
         )
 
     def load(self, batch: Batch) -> None:
-        """Load a batch and commit it. Refused records go to the table of rejects."""
+        """Load a batch, sweep its claims and commit. Refused records go to the table of rejects."""
+        if not batch.rows:
+            self._writer.write(pa.table({}), self.sweeper.planned(batch.claims))
+            return
         decoded = joined(batch.tables, batch.kinds)
         rows = self._with_metadata(self._plan.rename(decoded, batch.kinds), decoded, batch)
         rows, keyless = self._with_keys(rows)
         rows = self._plan.fit(rows, batch.kinds)
-        rejects = [*batch.rejects, *keyless, *self._writer.write(rows)]
+        if keyless:
+            self.sweeper.stop("a record came without its key")
+        self.sweeper.remember_rejected(batch, batch.rejects)
+        self.sweeper.remember(rows)
+        written = self._writer.write(rows, self.sweeper.planned(batch.claims))
+        rejects = [*batch.rejects, *keyless, *written]
         if rejects:
             self._rejects.write(self.stream, batch, rejects)
         self._count(batch, decoded, rejects)
@@ -113,11 +170,22 @@ class TableLoader:
     def warn(self) -> None:
         """Log once what happens to data that the schema does not describe."""
         decoder = self.decoder
+        unannounced = sorted(decoder.unannounced)
         texts = [
             f"stream {self.stream!r}: property {name!r} is not in the schema; "
             f"it gets a column of kind {decoder.kinds[name]}"
-            for name in sorted(decoder.unannounced)
+            for name in unannounced[:_MOST_WARNINGS]
         ]
+        if len(unannounced) > _MOST_WARNINGS:
+            texts.append(
+                f"stream {self.stream!r}: more than {_MOST_WARNINGS} properties are not in the "
+                "schema; each gets a column"
+            )
+        if decoder.has_odd_times:
+            texts.append(
+                f"stream {self.stream!r}: some time_extracted cannot be read; "
+                "_sdc_extracted_at is the time of arrival instead"
+            )
         if decoder.repaired:
             texts.append(
                 f"stream {self.stream!r}: characters that cannot be stored "
@@ -159,7 +227,14 @@ class TableLoader:
         return rows, rejects
 
     def _count(self, batch: Batch, rows: pa.Table, rejects: Sequence[Reject]) -> None:
-        extracted = pc.max(rows[EXTRACTED]).as_py() or batch.received_at
+        self.versions.update(pc.unique(rows[VERSION]).to_pylist())
         self.tally.records += batch.rows
         self.tally.rejected += len(rejects)
-        self.tally.newest = max(self.tally.newest or extracted, extracted)
+        self.tally.loaded_at = datetime.now(UTC)
+        if self._bookmark is None or not len(rows):
+            return
+        values = rows[self._bookmark]
+        if pa.types.is_date(values.type):
+            values = values.cast(pa.timestamp("us")).cast(INSTANT)
+        if values.type == INSTANT and (newest := pc.max(values).as_py()):
+            self.tally.newest = max(self.tally.newest or newest, newest)

@@ -12,55 +12,78 @@ from target_warehouse.column_plan import ColumnPlan
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.decode import LINE, Reject
 from target_warehouse.runs import Tally
-from target_warehouse.warehouses.base import Adapter, Merged
+from target_warehouse.sweeper import Sweeper
+from target_warehouse.warehouses.base import Adapter, Merged, Sweep
 from target_warehouse.warehouses.transaction import transact
 
 
 class TableWriter:
     """Writes rows by key, or appends them where there is no key."""
 
-    def __init__(self, adapter: Adapter, plan: ColumnPlan, tally: Tally) -> None:
+    def __init__(self, adapter: Adapter, plan: ColumnPlan, tally: Tally, sweeper: Sweeper) -> None:
         self._adapter = adapter
         self._plan = plan
         self._tally = tally
+        self._sweeper = sweeper
         self._append = False
+        self._is_swept = False
 
     def prepare(self) -> None:
         """Look whether rows need to be merged, when the table or its key changed."""
         # Rows go into an empty table without a merge, until a key turns out to be there already.
         self._append = not self._plan.keys or self._adapter.is_empty(self._plan.table)
 
-    def write(self, rows: pa.Table) -> list[Reject]:
-        """Write the last row of each key and commit; return the rows that the warehouse refuses."""
-        return self._write(self._latest(rows))
+    def write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
+        """Write the last row of each key, sweep and commit; return the rows that are refused."""
+        self._is_swept = False
+        rejects = self._write(self._latest(rows), sweep) if len(rows) else []
+        if sweep and not self._is_swept:  # there were no rows, or they were written in parts
+            transact(self._adapter, lambda: self._sweeper.sweep(sweep, self._tally.merged.inserted))
+            self._sweeper.committed()
+        return rejects
 
-    def _write(self, rows: pa.Table) -> list[Reject]:
+    def _write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
         adapter, keys = self._adapter, self._plan.keys
         if not len(rows):
             return []
+        bare = rows.drop_columns([LINE])
+        merged, revived = Merged(0, 0), 0
+
+        def put() -> None:
+            nonlocal merged, revived
+            merged, revived = self._put(bare)
+            if sweep:
+                self._sweeper.sweep(sweep, (self._tally.merged + merged).inserted)
+
         try:
-            bare = rows.drop_columns([LINE])
-            self._tally.merged += transact(adapter, lambda: self._put(bare), once=not keys)
+            transact(adapter, put, once=not keys)
         except adapter.data_errors as error:
             if self._append and keys:
                 self._append = False
-                return self._write(rows)
+                return self._write(rows, sweep)
             if len(rows) == 1:
                 return [Reject(rows[LINE][0].as_py(), adapter.explain(error))]
             half = len(rows) // 2
             return [*self._write(rows.slice(0, half)), *self._write(rows.slice(half))]
         else:
             self._append = not keys or (self._append and adapter.enforces_keys)
+            self._tally.merged += merged
+            self._tally.revived += revived
+            if sweep:
+                self._sweeper.committed()
+                self._is_swept = True
             return []
 
-    def _put(self, rows: pa.Table) -> Merged:
+    def _put(self, rows: pa.Table) -> tuple[Merged, int]:
+        """Write rows, and return how many of them brought vanished ones back too."""
         table = self._plan.table
         columns = {name: self._plan.columns[name] for name in rows.column_names}
-        if self._append:
+        if self._append and not self._sweeper.needs_merge:
             self._adapter.append(table, rows, columns)
-            return Merged(len(rows), 0)
+            return Merged(len(rows), 0), 0
         self._adapter.stage(table, rows, columns)
-        return self._adapter.merge(table, columns, self._plan.keys)
+        revived = self._sweeper.count_revived()
+        return self._adapter.merge(table, columns, self._plan.keys), revived
 
     def _latest(self, rows: pa.Table) -> pa.Table:
         """Return the last row of each key."""

@@ -62,7 +62,8 @@ class TargetWarehouse(Target):
             default="upsert",
             title="Load Method",
             description="upsert: insert new keys, update rows that changed. append-only: insert "
-            "everything. overwrite: replace what the table held, when the run is complete.",
+            "everything. overwrite: replace all rows at the end of the run; for taps that read "
+            "everything in each run.",
         ),
         th.Property(
             "add_record_metadata",
@@ -84,10 +85,37 @@ class TargetWarehouse(Target):
             description="Bytes of input that are held at once in batches, about; by default what "
             "suits the warehouse.",
         ),
+        th.Property(
+            "batch_folders",
+            th.ArrayType(th.StringType),
+            default=[],
+            title="Batch Folders",
+            description="Folders, and URLs such as s3://bucket/folder, below which the files of "
+            "BATCH messages may be read; by default none.",
+        ),
+        th.Property(
+            "vanished",
+            th.StringType,
+            allowed_values=["remove", "mark", "ignore"],
+            default="remove",
+            title="Vanished Rows",
+            description="What happens to rows that the vendor no longer has, where the tap reports "
+            "what it has read completely. remove: they move to the table's __history. mark: "
+            "_sdc_deleted_at is set. ignore: they stay.",
+        ),
+        th.Property(
+            "vanish_limit",
+            th.NumberType(minimum=0, maximum=1),
+            default=0.2,
+            title="Vanish Limit",
+            description="Share of a stream's rows that may vanish in a run, among those that the "
+            "tap has read again. If it is exceeded by more than 100 rows, nothing vanishes and the "
+            "run fails.",
+        ),
     ).to_dict()
 
     def __init__(self, **options: Any) -> None:
-        reader = MessageReader(lambda: self.loader)
+        reader = MessageReader(lambda: self.loader, lambda: self.config.get("batch_folders") or ())
         try:
             super().__init__(**{**options, "message_reader": reader})
         finally:
@@ -112,6 +140,9 @@ class TargetWarehouse(Target):
                 load_method=self.config["load_method"],
                 add_metadata=self.config["add_record_metadata"],
                 started_at=self.initialized_at,
+                sweeps=module.SweepOptions(
+                    mode=self.config["vanished"], limit=float(self.config["vanish_limit"])
+                ),
             ),
             batch_size_rows=self.config.get("batch_size_rows"),
             batch_max_bytes=self.config.get("batch_max_bytes"),

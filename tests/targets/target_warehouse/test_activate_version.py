@@ -153,10 +153,43 @@ def test_without_metadata_nothing_can_be_told_apart(
     assert "version" in warning
 
 
-def test_a_version_of_a_stream_that_nobody_knows(warehouse: Warehouse) -> None:
-    run = warehouse.load(ITEMS, *items(1, 1), state(1), activate(1, "others"), fails=True)
-    assert "stream 'others', of which no schema came before" in str(run.error)
-    assert run.states == [1]
+def test_a_version_before_the_schema_is_ignored(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = warehouse.load(activate(1, "others"), ITEMS, *items(1, 1), state(1))
+    assert warnings_in(caplog) == [
+        "line 1 activates a version of stream 'others' before its schema: it is ignored"
+    ]
+    assert (ids(warehouse), run.states) == ([1], [1])
+
+
+@pytest.mark.parametrize("versions", [[None, None], [1, 1], [None, 5]])
+def test_a_version_that_some_records_do_not_carry_removes_nothing(
+    loaded: Warehouse, versions: list[int | None]
+) -> None:
+    records = [
+        {**record("items", id=number, note="y"), **({"version": version} if version else {})}
+        for number, version in enumerate(versions, start=4)
+    ]
+    run = loaded.load(ITEMS, *records, activate(5), state(1), fails=True, **METADATA)
+    assert "the tap activated version 5, but records of this run carry" in str(run.error)
+    assert ids(loaded) == [1, 2, 3, 4, 5]
+
+
+def test_a_version_with_a_rejected_record_removes_nothing(
+    loaded: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = {**record("items", id="?"), "version": 2}
+    loaded.load(ITEMS, *items(2, 5), odd, activate(2), state(1), fails=True, **METADATA)
+    assert ids(loaded) == [1, 2, 3, 4, 5]
+    assert any("the rows of older versions stay" in warning for warning in warnings_in(caplog))
+
+
+def test_versions_that_follow_each_other_in_a_run(loaded: Warehouse) -> None:
+    loaded.load(
+        ITEMS, *items(2, 5), activate(2), *items(3, 6, 7), activate(3), state(1), **METADATA
+    )
+    assert ids(loaded) == [6, 7]
 
 
 def test_a_tap_of_the_sdk(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

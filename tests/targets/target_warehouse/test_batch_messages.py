@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from singer_sdk.exceptions import InvalidInputLine
+from target_warehouse import batch_files
 
 from tests.targets.target_warehouse.oracle import cells, same
 from tests.targets.target_warehouse.processes import assert_one_clear_line
@@ -38,6 +40,11 @@ def packed(file: Path, *texts: str) -> str:
     """A file of these lines; its URL."""
     file.write_bytes(gzip.compress("".join(f"{text}\n" for text in texts).encode()))
     return file.as_uri()
+
+
+@pytest.fixture(autouse=True)
+def _allow(warehouse: Warehouse, tmp_path: Path) -> None:
+    warehouse.settings["batch_folders"] = [tmp_path.as_uri(), "s3://bucket", "gopher://host/"]
 
 
 def assert_loaded(warehouse: Warehouse, rows: list[dict[str, Any]]) -> None:
@@ -86,7 +93,7 @@ def test_what_is_in_the_files_of_a_message_and_around_it(
     )
     assert run.states == [3]
     assert warehouse.rows("SELECT id, name FROM items ORDER BY id") == [(1, "newer"), (2, "newest")]
-    assert warehouse.rows("SELECT records, complete FROM _runs") == [(5, True)]
+    assert warehouse.rows("SELECT records, complete FROM _runs") == [(5, None)]
 
 
 @pytest.mark.parametrize("batch_size_rows", [1, 2, 100])
@@ -203,3 +210,59 @@ def test_an_encoding_that_nobody_knows(warehouse: Warehouse, tmp_path: Path) -> 
     file = packed(tmp_path / "part.gz", json.dumps(ROWS[0]))
     assert "avro" in message_of(warehouse, file, encoding={"format": "avro"})
     assert "zip" in message_of(warehouse, file, encoding={"format": "jsonl", "compression": "zip"})
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["secret.jsonl", "batches/../secret.jsonl", "batches/link.jsonl", "batches-2/1.jsonl"],
+)
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_file_outside_the_allowed_folders_is_not_read(
+    warehouse: Warehouse, tmp_path: Path, file: str, prefix: str
+) -> None:
+    for folder in ("batches", "batches-2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.jsonl").write_text('{"id": 1}')
+    (tmp_path / "secret.jsonl").write_text('{"id": 666}')
+    (tmp_path / "batches/link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    warehouse.settings["batch_folders"] = [str(tmp_path / "batches")]
+    message = message_of(warehouse, f"{prefix}{tmp_path}/{file}", encoding={"format": "jsonl"})
+    assert "none of the folders of the setting batch_folders" in message
+
+
+@pytest.mark.parametrize(
+    ("file", "allowed"),
+    [
+        ("s3://bucket-2/a.jsonl", "s3://bucket"),
+        ("s3://bucket/../other/a.jsonl", "s3://bucket"),
+        ("http://127.0.0.1/latest/meta-data", "/"),
+        ("simplecache::s3://bucket/a.jsonl", "/"),
+    ],
+)
+def test_a_url_outside_the_allowed_ones_is_not_read(
+    warehouse: Warehouse, file: str, allowed: str
+) -> None:
+    warehouse.settings["batch_folders"] = [allowed]
+    assert "batch_folders" in message_of(warehouse, file, encoding={"format": "jsonl"})
+
+
+def test_no_batch_file_is_read_by_default(warehouse: Warehouse, tmp_path: Path) -> None:
+    del warehouse.settings["batch_folders"]
+    file = packed(tmp_path / "1.gz", json.dumps(ROWS[0]))
+    assert "batch_folders, which is empty" in message_of(warehouse, file)
+
+
+def test_a_pipe_is_not_waited_for(warehouse: Warehouse, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "is not a regular file" in message_of(
+        warehouse, tmp_path / "pipe", encoding={"format": "jsonl"}
+    )
+
+
+def test_a_line_without_an_end_is_refused(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_files, "_LONGEST_LINE", 1 << 20)
+    file = tmp_path / "bomb.gz"
+    file.write_bytes(gzip.compress(b" " * (2 << 20)))
+    assert "a line has more than 1 MiB" in message_of(warehouse, file)

@@ -116,11 +116,12 @@ def test_overwrite_replaces_what_the_table_held(through_dlt: ThroughDlt) -> None
         record("orders", id=2, note="a"),
         state(1),
         record("orders", id=2, note="b"),
+        state(2),
         load_method="overwrite",
         batch_size_rows=1,
     )
 
-    assert run.states == [1]
+    assert run.states == [2]
     assert through_dlt.rows("SELECT id, note FROM report") == [(2, "b")]
     assert through_dlt.tables() == {"orders", "report"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import pytest
 
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
+    Line,
     Warehouse,
     raw_record,
     record,
     schema,
+    singer,
     state,
     warnings_in,
 )
@@ -100,11 +104,12 @@ def test_overwrite_replaces_what_the_table_held(warehouse: Warehouse) -> None:
         state(1),
         record("orders", id=2, note="b"),
         schema("empty", id="integer"),
+        state(2),
         load_method="overwrite",
         batch_size_rows=1,
     )
 
-    assert run.states == [1]
+    assert run.states == [2]
     assert warehouse.rows("SELECT id, note FROM report") == [(2, "b")]
     assert warehouse.tables() == {"orders", "report", "empty"}
 
@@ -117,6 +122,7 @@ def test_an_overwrite_may_change_types_and_columns(warehouse: Warehouse) -> None
         new,
         raw_record("orders", '{"note": 7, "size": 1.25, "more": 8, "rest": true}'),
         raw_record("orders", '{"note": 9, "size": 1.250}'),
+        state(1),
         load_method="overwrite",
     )
 
@@ -264,3 +270,91 @@ def test_many_streams_that_take_turns(warehouse: Warehouse) -> None:
 def test_a_stream_without_properties(warehouse: Warehouse) -> None:
     warehouse.load(schema("empty", keys=()), record("empty"))
     assert warehouse.rows("SELECT count(*) FROM empty") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [record("orders", id=2)],
+        [state(1), record("orders", id=2)],
+        [record("orders", id=2), state(1), record("orders", id=3)],
+        [],
+    ],
+)
+def test_an_overwrite_without_a_state_behind_it_leaves_the_table(
+    warehouse: Warehouse, lines: list[Line]
+) -> None:
+    warehouse.load(ORDERS, record("orders", id=1, note="old"))
+    run = warehouse.load(ORDERS, *lines, load_method="overwrite", batch_size_rows=1, fails=True)
+    assert "no STATE came after the last record" in str(run.error)
+    assert run.states == []
+    assert warehouse.rows("SELECT id, note FROM orders") == [(1, "old")]
+
+
+def test_an_overwrite_replaces_the_streams_that_have_come_as_a_whole(warehouse: Warehouse) -> None:
+    others = schema("others", id="integer")
+    warehouse.load(ORDERS, others, record("orders", id=1), record("others", id=1))
+    run = warehouse.load(
+        ORDERS,
+        record("orders", id=2),
+        others,
+        state(1),
+        record("others", id=2),
+        load_method="overwrite",
+        fails=True,
+    )
+    assert "stream 'others'" in str(run.error)
+    assert "stream 'orders'" not in str(run.error)
+    assert run.states == []
+    assert warehouse.rows("SELECT id FROM orders") == [(2,)]
+    assert warehouse.rows("SELECT id FROM others") == [(1,)]
+
+
+def test_an_overwrite_leaves_tables_with_names_like_its_own(warehouse: Warehouse) -> None:
+    for _ in range(2):
+        names = ["orders__overwrite", "orders", "orders__overwrite__overwrite"]
+        lines = [
+            line for name in names for line in (schema(name, id="string"), record(name, id=name))
+        ]
+        warehouse.load(*lines, state(1), load_method="overwrite")
+        for name in names:
+            assert warehouse.rows(f"SELECT id FROM {name}") == [(name,)]
+        assert warehouse.tables() == set(names)
+
+
+def test_a_stream_does_not_get_the_table_of_a_history(warehouse: Warehouse) -> None:
+    name = "orders__history"
+    warehouse.load(schema(name, id="integer"), record(name, id=1))
+    [table] = warehouse.tables()
+    assert table.startswith(f"{name}_")
+
+
+def test_a_key_property_may_be_named_twice(warehouse: Warehouse) -> None:
+    orders = schema("orders", ("id", "id"), id="integer", note="string")
+    warehouse.load(orders, record("orders", id=1, note="a"), record("orders", id=1, note="b"))
+    assert warehouse.rows("SELECT id, note FROM orders") == [(1, "b")]
+
+
+def test_a_key_whose_case_changes_stays_the_key(warehouse: Warehouse) -> None:
+    for key in ("Id", "id", "ID"):
+        warehouse.load(schema("orders", [key], **{key: "integer"}), record("orders", **{key: 1}))
+    assert len(warehouse.types("orders")) == 1
+    assert warehouse.rows("SELECT count(*) FROM orders") == [(1,)]
+
+
+def test_metadata_of_a_record_is_left_out_without_metadata(warehouse: Warehouse) -> None:
+    deleted = record("orders", id=1, _sdc_deleted_at="2026-01-01T00:00:00Z", _sdc_batched_at="x")
+    warehouse.load(ORDERS, deleted)
+    assert list(warehouse.types("orders")) == ["id", "note"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
+def test_states_are_utf_8_in_any_locale(warehouse: Warehouse, encoding: str) -> None:
+    done = subprocess.run(
+        warehouse.command(),
+        input=singer([ORDERS, '{"type": "STATE", "value": {"b": "å 中"}}']).encode(),
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert (done.returncode, done.stdout.decode()) == (0, '{"b": "å 中"}\n')

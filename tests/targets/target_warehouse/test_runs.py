@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse, record, schema, state
+import pytest
+
+from tests.targets.target_warehouse.warehouses import (
+    DuckDB,
+    Line,
+    Warehouse,
+    record,
+    schema,
+    state,
+)
 
 ORDERS = schema("orders", id="integer", amount="number")
 COUNTS = "SELECT records, inserted, updated, unchanged, rejected, complete FROM _runs"
@@ -22,8 +32,8 @@ def test_a_run_counts_what_it_did(warehouse: Warehouse) -> None:
     warehouse.load(ORDERS, *again, add_record_metadata=True, fails=True)
 
     assert warehouse.rows(f"{COUNTS} ORDER BY started_at") == [
-        (4, 4, 0, 0, 0, True),
-        (4, 1, 1, 1, 1, True),
+        (4, 4, 0, 0, 0, None),
+        (4, 1, 1, 1, 1, None),
     ]
 
 
@@ -34,22 +44,18 @@ def test_no_count_is_less_than_none(tmp_path: Path) -> None:
         duckdb.load(ORDERS, order, load_method="append-only")
     changed = record("orders", id=1, amount=2)
     duckdb.load(ORDERS, changed, add_record_metadata=True)
-    assert duckdb.rows(COUNTS) == [(1, 0, 2, 0, 0, True)]
+    assert duckdb.rows(COUNTS) == [(1, 0, 2, 0, 0, None)]
 
 
 def test_a_run_is_kept_with_its_name_and_its_times(warehouse: Warehouse) -> None:
-    item = {**record("orders", id=1), "time_extracted": "2026-01-02T03:04:05Z"}
-    warehouse.load(ORDERS, item, schema("empty", id="integer"), add_record_metadata=True)
-
-    rows = warehouse.rows(
-        "SELECT stream, load_method, newest, started_at <= finished_at FROM _runs ORDER BY stream"
+    warehouse.load(
+        ORDERS, record("orders", id=1), schema("empty", id="integer"), add_record_metadata=True
     )
-    assert [(row[0], row[1], row[3]) for row in rows] == [
-        ("empty", "upsert", True),
-        ("orders", "upsert", True),
-    ]
-    assert rows[0][2] is None
-    assert str(rows[1][2]).startswith("2026-01-02 03:04:05")
+
+    assert warehouse.rows(
+        "SELECT stream, load_method, started_at <= loaded_at, loaded_at <= finished_at "
+        "FROM _runs ORDER BY stream"
+    ) == [("empty", "upsert", None, None), ("orders", "upsert", True, True)]
     assert len(warehouse.rows("SELECT DISTINCT run_id FROM _runs")) == 1
 
 
@@ -62,7 +68,65 @@ def test_whoever_starts_a_run_may_name_it(warehouse: Warehouse) -> None:
 def test_a_run_that_failed_says_so(warehouse: Warehouse) -> None:
     run = warehouse.execute(ORDERS, record("orders", id=1), state(1), "no message")
     assert run.code == 1
-    assert warehouse.rows("SELECT records, inserted, complete FROM _runs") == [(1, 1, False)]
+    assert warehouse.rows("SELECT records, inserted, complete FROM _runs") == [(1, 1, None)]
+
+
+@pytest.mark.parametrize(
+    ("format_", "values", "newest"),
+    [
+        ("date-time", ["2026-01-02T03:04:05Z", "2026-03-01T01:00:00+02:00"], "2026-02-28 23:00:00"),
+        ("date", ["2026-05-01", "2026-01-02"], "2026-05-01 00:00:00"),
+        (None, ["b", "c"], None),
+    ],
+)
+def test_the_newest_replication_key(
+    warehouse: Warehouse, format_: str | None, values: list[str], newest: str | None
+) -> None:
+    orders = schema("orders", id="integer", at={"type": ["string", "null"], "format": format_})
+    orders["bookmark_properties"] = ["at"]
+    records = [record("orders", id=number, at=at) for number, at in enumerate(values)]
+    warehouse.load(orders, *records, record("orders", id=9), add_record_metadata=True)
+
+    [(found,)] = warehouse.rows("SELECT newest FROM _runs")
+    assert (found and str(found)[:19]) == newest
+
+
+def own(message: dict[str, Any]) -> dict[str, Any]:
+    """A SCHEMA message of a tap of this project."""
+    return {**message, "schema": {**message["schema"], "x-claims": []}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "complete"),
+    [
+        ([own(ORDERS)], False),
+        ([own(ORDERS), state(1)], False),
+        ([own(ORDERS), {**state(1), "complete": True}], True),
+        ([{**state(1), "complete": True}, own(ORDERS)], True),
+        ([own(ORDERS), {**state(1), "complete": True}, state(2)], False),
+        ([ORDERS, {**state(1), "complete": True}], True),
+        ([ORDERS, {**state(1), "complete": "no"}], None),
+        ([ORDERS, {**state(1), "delivered": "yesterday"}], None),
+        ([ORDERS, state(1)], None),
+    ],
+)
+def test_a_run_is_complete_if_the_tap_reports_its_end(
+    warehouse: Warehouse, lines: list[Line], complete: bool | None
+) -> None:
+    warehouse.load(*lines, add_record_metadata=True)
+    assert warehouse.rows("SELECT complete FROM _runs") == [(complete,)]
+
+
+def test_a_run_with_a_stream_that_failed_is_not_complete(warehouse: Warehouse) -> None:
+    with warehouse.connected() as connection:
+        connection.execute("CREATE VIEW orders AS SELECT 1 AS other")
+        connection.commit()
+    warehouse.load(
+        own(ORDERS), {**state(1), "complete": True}, add_record_metadata=True, fails=True
+    )
+    [(complete, message)] = warehouse.rows("SELECT complete, message FROM _runs")
+    assert not complete
+    assert message.startswith("stream 'orders': ")
 
 
 def test_without_metadata_nothing_is_kept(warehouse: Warehouse) -> None:

@@ -15,7 +15,7 @@ from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter
 from target_warehouse.warehouses.snowflake.values import as_texts
 
 from tests.targets.target_warehouse.stand_in import Snowflake
-from tests.targets.target_warehouse.warehouses import Line, raw_record, record, schema
+from tests.targets.target_warehouse.warehouses import Line, raw_record, record, schema, state
 
 
 class TestNames:
@@ -44,7 +44,7 @@ class TestNames:
     ) -> None:
         for method in ("upsert", "overwrite"):
             lines = [line for name in ("items", "ITEMS") for line in stream_of_itself(name)]
-            snowflake.load(*lines, load_method=method)
+            snowflake.load(*lines, state(1), load_method=method)
 
             other = snowflake.tables() - {"items"}
             assert len(other) == 1

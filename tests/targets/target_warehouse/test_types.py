@@ -14,6 +14,7 @@ from tests.targets.target_warehouse.warehouses import (
     raw_record,
     record,
     schema,
+    state,
     warnings_in,
 )
 
@@ -340,3 +341,49 @@ def test_a_null_for_a_property_that_the_schema_no_longer_names(warehouse: Wareho
     warehouse.load(items, record("items", id=1, extra="old"))
     warehouse.load(items, record("items", id=1, extra=None))
     assert warehouse.rows("SELECT extra FROM items") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("format_", "value"),
+    [("singer.decimal", "12_34"), ("singer.decimal", "1_000.5"), ("time", "26:00:00")],
+)
+def test_a_text_that_only_looks_like_a_value_is_rejected(
+    warehouse: Warehouse, format_: str, value: str
+) -> None:
+    items = schema("items", id="integer", value={"type": ["string", "null"], "format": format_})
+    warehouse.load(items, record("items", id=1, value=value), state(1), fails=True)
+    assert warehouse.rows("SELECT count(*) FROM items") == [(0,)]
+    [(reason,)] = warehouse.rows("SELECT reason FROM _rejected")
+    assert value in reason
+
+
+@pytest.mark.parametrize("value", ["4:00:00", "04:00:00", "4:00"])
+def test_a_time_may_have_an_hour_of_one_digit(warehouse: Warehouse, value: str) -> None:
+    items = schema("items", id="integer", value={"type": ["string", "null"], "format": "time"})
+    warehouse.load(items, record("items", id=1, value=value))
+    assert warehouse.rows("SELECT value::text FROM items") == [("04:00:00",)]
+
+
+@pytest.mark.parametrize("number", [2**128, 2**256 - 1, -(2**200), 10**38, 2**128 + 7])
+def test_a_number_of_39_digits_and_more_keeps_its_digits(warehouse: Warehouse, number: int) -> None:
+    items = schema("items", ("id",), id="number", value="number")
+    for _ in range(2):
+        warehouse.load(items, raw_record("items", f'{{"id": {number}, "value": {number}}}'))
+    assert [
+        (exactly(id_), exactly(value))
+        for id_, value in warehouse.rows("SELECT id::text, value::text FROM items")
+    ] == [(Decimal(number), Decimal(number))]
+
+
+def test_an_unreadable_time_of_extraction_does_not_reject_its_record(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    times = ["4Y-01-02T03:04:05Z", "2024-01-01 00:00:00 UTC", 1704067200.5, ["x"], None]
+    records = [
+        {**record("items", id=number), "time_extracted": each} for number, each in enumerate(times)
+    ]
+    warehouse.load(schema("items", id="integer"), *records, add_record_metadata=True)
+    assert warehouse.rows(
+        "SELECT count(*) FROM items WHERE _sdc_extracted_at = _sdc_received_at"
+    ) == [(5,)]
+    assert "some time_extracted cannot be read" in caplog.text

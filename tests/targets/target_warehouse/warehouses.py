@@ -89,10 +89,12 @@ class Warehouse(abc.ABC):
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
         self.folder = folder
+        self.settings: dict[str, Any] = {}
+        """Settings of all runs."""
 
     def load(self, *lines: Line, fails: bool = False, **settings: Any) -> Run:
         """Run the loader in this process."""
-        config = {"url": self.url, "add_record_metadata": False, **settings}
+        config = {"url": self.url, "add_record_metadata": False, **self.settings, **settings}
         output = io.StringIO()
         error = None
         with contextlib.redirect_stdout(output):
@@ -123,7 +125,7 @@ class Warehouse(abc.ABC):
 
     def command(self, **settings: Any) -> list[str | Path]:
         config = self.folder / "config.json"
-        config.write_text(json.dumps({"url": self.url, **settings}))
+        config.write_text(json.dumps({"url": self.url, **self.settings, **settings}))
         return [EXECUTABLE, "--config", config]
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

@@ -1,0 +1,186 @@
+"""Claims in terms of columns, and the delivered keys that lie inside them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from target_warehouse import exact
+from target_warehouse.arrow import ARROW_TYPES, conformed
+from target_warehouse.column_plan import ColumnPlan
+from target_warehouse.columns import ColumnType
+from target_warehouse.messages import Claim, bounds
+from target_warehouse.warehouses.base import ClaimGroup
+
+_ORDERED = {
+    ColumnType.INTEGER,
+    ColumnType.NUMBER,
+    ColumnType.DATE,
+    ColumnType.TIMESTAMP,
+    ColumnType.TIME,
+}
+"""Kinds that every warehouse sorts alike; texts depend on a collation."""
+_CLAIM = "\0claim"
+
+
+class UnusableClaimError(ValueError):
+    """A claim cannot be compared with the columns of the table."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Converted:
+    """A claim whose values are those of columns."""
+
+    equal: Mapping[str, Any]
+    ranges: Mapping[str, tuple[Any, Any]]
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """What the claims of one group have in common."""
+        return tuple(self.equal), tuple(self.ranges.items())
+
+
+class ClaimedRows:
+    """The claims of a batch, put together so that few statements cover them."""
+
+    def __init__(self, claims: Sequence[Claim], plan: ColumnPlan, scope: Iterable[str]) -> None:
+        """Convert claims.
+
+        Raises:
+            UnusableClaimError: a claim names a property without a column or outside the scope, or
+                a value that its column cannot have.
+        """
+        self._kinds = {name: column.kind for name, column in plan.columns.items()}
+        self._keys = plan.keys
+        columns = {name: plan.identifiers.get(name) for name in scope}
+        self._groups: dict[tuple[Any, ...], list[tuple[_Converted, int]]] = {}
+        for claim in claims:
+            converted = self._converted(claim, columns)
+            self._groups.setdefault(converted.group, []).append((converted, claim.rows))
+
+    def groups(self) -> list[ClaimGroup]:
+        """Return the claims as adapters take them."""
+        return [
+            ClaimGroup(self._equal([each for each, _ in members]), members[0][0].ranges)
+            for members in self._groups.values()
+        ]
+
+    def miscounted(self, delivered: Iterable[pa.Table]) -> int:
+        """Return how many claims have another number of records than the tap has written."""
+        counts = [[0] * len(members) for members in self._groups.values()]
+        for chunk in delivered:
+            for number, found in enumerate(self._inside(chunk)):
+                for value in pc.value_counts(found[_CLAIM]).to_pylist():
+                    counts[number][value["values"]] += value["counts"]
+        wanted = [[rows for _, rows in members] for members in self._groups.values()]
+        return sum(
+            count != rows
+            for found, expected in zip(counts, wanted, strict=True)
+            for count, rows in zip(found, expected, strict=True)
+        )
+
+    def keys_inside(self, delivered: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Yield the delivered keys that lie inside the claims."""
+        kinds = {name: self._kinds[name] for name in self._keys}
+        for chunk in delivered:
+            for found in self._inside(chunk):
+                if len(found):
+                    yield conformed(found.select(self._keys), kinds)
+
+    def _inside(self, chunk: pa.Table) -> Iterator[pa.Table]:
+        """Yield the rows of a chunk inside each group, with the number of their claim."""
+        for (equal, _), members in self._groups.items():
+            rows = self._in_ranges(chunk, members[0][0].ranges)
+            if not equal:
+                claim = pa.repeat(pa.scalar(0, pa.int64()), len(rows))
+                yield rows.append_column(_CLAIM, claim)
+                continue
+            claims = self._equal([each for each, _ in members])
+            number = pa.array(range(len(claims)), pa.int64())
+            by = [f"\0{name}" for name in equal]
+            right = pa.table([self._comparable(claims[name], name) for name in equal], names=by)
+            for name, each in zip(equal, by, strict=True):
+                rows = rows.append_column(each, self._comparable(rows[name], name))
+            yield rows.join(
+                right.append_column(_CLAIM, number), by, join_type="inner", use_threads=False
+            ).drop_columns(by)
+
+    def _in_ranges(self, rows: pa.Table, ranges: Mapping[str, tuple[Any, Any]]) -> pa.Table:
+        for name, (start, end) in ranges.items():
+            values = conformed(rows.select([name]), {name: self._kinds[name]})[name]
+            if self._kinds[name] is ColumnType.NUMBER:
+                inside = pa.array(
+                    [
+                        value is not None and _lies(Decimal(value), start, end)
+                        for value in values.to_pylist()
+                    ],
+                    pa.bool_(),
+                )
+            else:
+                inside = pc.is_valid(values)
+                if start is not None:
+                    inside = pc.and_(
+                        inside, pc.greater_equal(values, pa.scalar(start, values.type))
+                    )
+                if end is not None:
+                    inside = pc.and_(inside, pc.less(values, pa.scalar(end, values.type)))
+            rows = rows.filter(inside)
+        return rows
+
+    def _comparable(self, values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+        """Return values as they are joined: 1 and 1.0 are equal."""
+        kind = self._kinds[name]
+        values = conformed(pa.table({name: values}), {name: kind})[name].combine_chunks()
+        if kind is ColumnType.NUMBER:
+            texts = [value and str(Decimal(value).normalize()) for value in values.to_pylist()]
+            return pa.array(texts, pa.string())
+        return values
+
+    def _equal(self, members: Sequence[_Converted]) -> pa.Table:
+        """Return the values of claims, a row each."""
+        return pa.table(
+            {
+                name: pa.array(
+                    [member.equal[name] for member in members], ARROW_TYPES[self._kinds[name]]
+                )
+                for name in members[0].equal
+            }
+        )
+
+    def _converted(self, claim: Claim, columns: Mapping[str, str | None]) -> _Converted:
+        equal: dict[str, Any] = {}
+        ranges: dict[str, tuple[Any, Any]] = {}
+        for name in sorted(claim.where):
+            column = columns.get(name)
+            if column is None or column not in self._kinds:
+                raise UnusableClaimError(f"the property {name!r} has no column")
+            kind, range_ = self._kinds[column], bounds(claim.where[name])
+            if range_ is None:
+                equal[column] = _value(name, kind, claim.where[name])
+                if equal[column] is None or kind is ColumnType.JSON:
+                    raise UnusableClaimError(f"the property {name!r} has no value to compare")
+                continue
+            if kind not in _ORDERED:
+                raise UnusableClaimError(f"the property {name!r} has a range, but is {kind}")
+            start, end = (_value(name, kind, bound) for bound in range_)
+            if kind is ColumnType.NUMBER:
+                start, end = (None if bound is None else Decimal(bound) for bound in (start, end))
+            ranges[column] = (start, end)
+        return _Converted(equal, ranges)
+
+
+def _lies(value: Decimal, start: Decimal | None, end: Decimal | None) -> bool:
+    return (start is None or value >= start) and (end is None or value < end)
+
+
+def _value(name: str, kind: ColumnType, value: Any) -> Any:
+    """Return the value that a record's property would have in its column."""
+    try:
+        return exact.convert(kind, exact.to_json(value))
+    except (exact.TooNarrow, ValueError) as error:
+        raise UnusableClaimError(f"the property {name!r} is {kind}: {error}") from error

@@ -1,0 +1,81 @@
+"""SCHEMA and STATE messages as the loader takes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+CLAIMS = "x-claims"
+"""Member of a stream's schema: the properties that claims of the stream may name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SchemaMessage:
+    """A SCHEMA message."""
+
+    stream: str
+    text: bytes
+    """The schema as it was sent."""
+    schema: dict[str, Any] = dataclasses.field(compare=False)
+    keys: tuple[str, ...]
+    bookmark: str | None = None
+    """The replication key, if the message names one."""
+
+    @property
+    def scope(self) -> tuple[str, ...] | None:
+        """Properties that claims of the stream may name; None if the tap makes no claims."""
+        announced = self.schema.get(CLAIMS)
+        if not isinstance(announced, list):
+            return None
+        return tuple(name for name in announced if isinstance(name, str))
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A part of a stream that the tap has delivered completely in this run."""
+
+    stream: str
+    where: dict[str, Any]
+    """Values by property, or ranges: objects with `from` (included) and `to` (excluded)."""
+    rows: int
+    """Number of records that the tap has written inside the claim."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StateMessage:
+    """A STATE message; taps of this project add members beside `value`."""
+
+    value: str
+    """JSON text, which is emitted as it came."""
+    delivered: Sequence[Claim] = ()
+    complete: bool | None = None
+    """Whether the tap has finished; None if the message does not have the member."""
+    has_odd_claims: bool = False
+
+
+_claims = msgspec.json.Decoder(list[Claim])
+
+
+def state_message(value: str, delivered: bytes, complete: bytes) -> StateMessage:
+    """Return a STATE message of its members' JSON texts; absent ones are empty.
+
+    Other taps may use the members for something else, so what cannot be read is not an error.
+    """
+    claims: Sequence[Claim] = ()
+    is_odd = False
+    if delivered:
+        try:
+            claims = _claims.decode(delivered)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            is_odd = True
+    flag = {b"true": True, b"false": False}.get(complete)
+    return StateMessage(value, claims, flag, has_odd_claims=is_odd)
+
+
+def bounds(condition: Any) -> tuple[Any, Any] | None:
+    """Return the bounds of a range in a claim, or None for a value."""
+    if isinstance(condition, Mapping):
+        return condition.get("from"), condition.get("to")
+    return None

@@ -1,0 +1,297 @@
+"""Removes the rows of a stream that its tap claims to have delivered, but has not."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from target_warehouse import exact
+from target_warehouse.arrow import ARROW_TYPES
+from target_warehouse.batch import Batch
+from target_warehouse.claimed_rows import ClaimedRows, UnusableClaimError
+from target_warehouse.column_plan import ColumnPlan
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.decode import Reject
+from target_warehouse.key_spool import KeySpool
+from target_warehouse.messages import Claim
+from target_warehouse.runs import Tally
+from target_warehouse.warehouses.base import Adapter, Claimed, Sweep
+from target_warehouse.warehouses.transaction import transact
+
+_FEW_ROWS = 100
+"""Rows by which a stream's claims may always shrink."""
+_HISTORY_COLUMNS = {
+    "_sdc_valid_from": Column(ColumnType.TIMESTAMP),
+    "_sdc_valid_to": Column(ColumnType.TIMESTAMP),
+    "_sdc_replaced_because": Column(ColumnType.TEXT),
+}
+
+logger = logging.getLogger("target-warehouse")
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepOptions:
+    """What happens to rows that the vendor no longer has."""
+
+    mode: str
+    """`remove`, `mark` or `ignore`."""
+    limit: float
+    """Share of the live rows inside a stream's claims of a run by which they may shrink."""
+
+
+class Sweeper:
+    """Remembers what a run has delivered of a stream, and sweeps the claims of its batches."""
+
+    def __init__(
+        self,
+        plan: ColumnPlan,
+        tally: Tally,
+        *,
+        stream: str,
+        adapter: Adapter,
+        history: Callable[[], str],
+        options: SweepOptions,
+        started_at: int,
+    ) -> None:
+        self.refusal: str | None = None
+        """Why rows that vanished were not removed; the state is held from then on."""
+        self._stream = stream
+        self._adapter = adapter
+        self._plan = plan
+        self._tally = tally
+        self._history_name = history
+        self._history: str | None = None
+        """Table that takes removed rows; None where rows are marked."""
+        self._key_properties: Sequence[str] = ()
+        self._options = options
+        self._started_at = datetime.fromtimestamp(started_at / 1000, UTC)
+        self._scope: Sequence[str] | None = None
+        self._stopped: str | None = None
+        """Why nothing is swept in this run any more."""
+        self._spool: KeySpool | None = None
+        self._seen: Claimed = Claimed(0, 0, 0)
+        """Counts of the claims that were swept."""
+        self._counts: Claimed | None = None
+        """Counts of the sweep at hand."""
+        self._inserted: int | None = 0
+        self._vanished = 0
+        self._has_vanished = False
+
+    def announce(self, scope: Sequence[str] | None, key_properties: Sequence[str]) -> None:
+        """Take the properties that claims may name; None if the stream makes no claims."""
+        if self._options.mode == "ignore" or not key_properties:
+            scope = None
+        self._scope = scope
+        self._key_properties = key_properties
+        if scope is None:
+            return
+        if self._spool is None:
+            self._spool = KeySpool()
+        transact(self._adapter, self._look_for_vanished)
+
+    def _look_for_vanished(self) -> None:
+        """Look whether rows have vanished in earlier runs."""
+        if self._options.mode != "remove":
+            self._has_vanished = True
+            return
+        self._history = self._history_name()
+        is_there = bool(self._adapter.columns(self._history))
+        self._has_vanished = is_there and not self._adapter.is_empty(self._history)
+
+    def stop(self, reason: str) -> None:
+        """Sweep nothing in the rest of the run: what was delivered is not known completely."""
+        if self._scope is not None and self._stopped is None:
+            self._stopped = reason
+            logger.warning("stream %r: vanished rows stay: %s", self._stream, reason)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether delivered keys are remembered."""
+        return self._scope is not None and self._stopped is None
+
+    @property
+    def takes_claims(self) -> bool:
+        """Whether claims of the stream are swept; logs once why they are not."""
+        if self._scope is None and self._stopped is None and self._options.mode != "ignore":
+            self._stopped = (
+                "the schema does not announce claims, or the stream has no key, is not upserted or "
+                "goes through a stream map"
+            )
+            logger.warning("stream %r: vanished rows stay: %s", self._stream, self._stopped)
+        return self.is_active and self.refusal is None
+
+    def remember(self, rows: pa.Table) -> None:
+        """Remember the keys of rows and the columns that claims may name."""
+        if not self.is_active or not len(rows):
+            return
+        names = dict.fromkeys([*self._plan.keys, *self._scope_columns()])
+        self._add(rows.select([name for name in names if name in rows.column_names]))
+
+    def remember_rejected(self, batch: Batch, rejects: Sequence[Reject]) -> None:
+        """Remember rejected records: the vendor has them, though their rows stay as they are."""
+        if not self.is_active or not rejects:
+            return
+        properties = [*self._key_properties, *self._scope_properties()]
+        kinds = {name: self._plan.kind(name) for name in properties}
+        values: dict[str, list[Any]] = {self._plan.identifiers[name]: [] for name in properties}
+        for reject in rejects:
+            try:
+                record, _ = exact.parse_record(batch.line(reject.line))
+                found = {
+                    name: exact.convert(kind, bytes(record.record.get(name, b"null")))
+                    for name, kind in kinds.items()
+                }
+            except (ValueError, RecursionError, exact.TooNarrow):
+                found = {}
+            if any(found.get(name) is None for name in self._key_properties):
+                self.stop("the key of a rejected record cannot be read")
+                return
+            for name, value in found.items():
+                values[self._plan.identifiers[name]].append(value)
+        columns = {
+            self._plan.identifiers[name]: pa.array(
+                values[self._plan.identifiers[name]], ARROW_TYPES[kind]
+            )
+            for name, kind in kinds.items()
+        }
+        self._add(pa.table(columns))
+
+    def planned(self, claims: Sequence[Claim]) -> Sweep | None:
+        """Return the sweep of the claims of a batch, unless something makes it unsafe."""
+        if not claims or not self.takes_claims or self._spool is None:
+            return None
+        claimed = self._claimed(claims, self._spool)
+        if claimed is None:
+            return None
+        if self._history:
+            self._ensure_history(self._history)
+        spool = self._spool
+        return Sweep(
+            table=self._plan.table,
+            keys=self._plan.keys,
+            columns=self._plan.columns,
+            claims=claimed.groups(),
+            delivered=_Repeatable(lambda: claimed.keys_inside(spool)),
+            started_at=self._started_at,
+            swept_at=datetime.now(UTC),
+            history=self._history,
+        )
+
+    def _claimed(self, claims: Sequence[Claim], spool: KeySpool) -> ClaimedRows | None:
+        """Return claims that the delivered records confirm."""
+        if type(self._adapter).sweep is Adapter.sweep:
+            self.stop("this warehouse cannot remove them")
+            return None
+        try:
+            claimed = ClaimedRows(claims, self._plan, self._scope or ())
+            wrong = claimed.miscounted(spool)
+        except UnusableClaimError as error:
+            self.stop(f"a claim cannot be used: {error}")
+        except OSError as error:
+            self.stop(f"the delivered keys cannot be read: {error}")
+        else:
+            if not wrong:
+                return claimed
+            self.stop(f"{wrong} of {len(claims)} claims count other records than arrived")
+        return None
+
+    def sweep(self, sweep: Sweep, inserted: int | None) -> None:
+        """Run a sweep; the caller commits and then calls `committed`.
+
+        `inserted` is the number of rows that the run has inserted, if the warehouse counts them.
+        """
+        self._counts, self._inserted = None, inserted
+        self._vanished = self._adapter.sweep(sweep, self._permit)
+
+    def committed(self) -> None:
+        """Count what the last sweep has done."""
+        if self._counts is None:
+            return
+        counts, seen = self._counts, self._seen
+        self._counts = None
+        if self._is_too_much(counts):
+            before, fall = self._shrinking(counts)
+            self.refusal = (
+                f"{fall:,} of {before:,} rows would be removed because the vendor no longer "
+                f"delivers them, which is more than vanish_limit ({self._options.limit:g}) allows; "
+                "nothing was removed, and the state is held. If this is right, run once with "
+                "TARGET_WAREHOUSE_VANISH_LIMIT=1"
+            )
+            self._tally.message = self.refusal
+            logger.error("stream %r: %s", self._stream, self.refusal)
+            return
+        self._seen = Claimed(
+            seen.live + counts.live, seen.written + counts.written, seen.vanished + counts.vanished
+        )
+        self._tally.vanished += self._vanished
+        self._has_vanished |= bool(self._vanished)
+
+    def count_revived(self) -> int:
+        """Return how many staged rows bring vanished ones back; call it between stage and merge."""
+        if not self._has_vanished or self._scope is None:
+            return 0
+        return self._adapter.revived(self._plan.table, self._history, self._plan.keys) or 0
+
+    @property
+    def needs_merge(self) -> bool:
+        """Whether rows may bring vanished ones back, which only a merge counts."""
+        return self._scope is not None and self._has_vanished
+
+    def close(self) -> None:
+        """Remove the remembered keys."""
+        if self._spool is not None:
+            self._spool.close()
+
+    def _permit(self, counts: Claimed) -> bool:
+        self._counts = counts
+        return not self._is_too_much(counts)
+
+    def _is_too_much(self, counts: Claimed) -> bool:
+        before, fall = self._shrinking(counts)
+        return fall > _FEW_ROWS and fall > self._options.limit * before
+
+    def _shrinking(self, counts: Claimed) -> tuple[int, int]:
+        """Return the live rows inside all claims of the run before it, and how many are lost.
+
+        Rows that the run has inserted inside the claims make up for vanished ones: recomputed rows
+        come under new keys. No more rows were inserted there than were written there.
+        """
+        seen = self._seen
+        written = seen.written + counts.written
+        new = written if self._inserted is None else min(written, self._inserted)
+        return seen.live + counts.live - new, seen.vanished + counts.vanished - new
+
+    def _add(self, keys: pa.Table) -> None:
+        assert self._spool is not None  # noqa: S101 - an active sweeper has one
+        try:
+            self._spool.add(keys)
+        except OSError as error:
+            self.stop(f"the delivered keys cannot be kept: {error}")
+
+    def _scope_properties(self) -> list[str]:
+        known = self._plan.identifiers
+        return [n for n in self._scope or () if n in known and n not in self._key_properties]
+
+    def _scope_columns(self) -> list[str]:
+        return [self._plan.identifiers[name] for name in self._scope_properties()]
+
+    def _ensure_history(self, history: str) -> None:
+        wanted = {**self._plan.columns, **_HISTORY_COLUMNS}
+        held = self._adapter.columns(history)
+        if any(held.get(name) != column for name, column in wanted.items()):
+            transact(self._adapter, lambda: self._adapter.ensure(history, wanted, ()))
+
+
+class _Repeatable:
+    """An iterable that starts again each time."""
+
+    def __init__(self, chunks: Callable[[], Iterator[pa.Table]]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        return self._chunks()

@@ -1,0 +1,164 @@
+"""One stream, record or message that is bad does not take the others down."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.targets.target_warehouse.warehouses import (
+    Line,
+    Warehouse,
+    record,
+    schema,
+    singer,
+    state,
+)
+
+ORDERS = schema("orders", id="integer", note="string")
+OTHERS = schema("others", id="integer", note="object")
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+def poison(order: str = "usual") -> str:
+    """A RECORD message that is nested too deeply."""
+    text = f'{{"id": 7, "note": {{"]": "}}{{\\"", "a": {nested(1_100)}}}}}'
+    if order == "usual":
+        return f'{{"type": "RECORD", "stream": "others", "record": {text}}}'
+    return f'{{"record": {text}, "stream": "others", "type": "RECORD"}}'
+
+
+@pytest.mark.parametrize("order", ["usual", "turned"])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_record_that_is_nested_too_deeply_is_rejected(
+    warehouse: Warehouse, order: str, before: int
+) -> None:
+    run = warehouse.load(
+        ORDERS,
+        *[record("orders", id=number) for number in range(1_000)],
+        state(1),
+        OTHERS,
+        *[record("others", id=1)] * before,
+        poison(order),
+        record("others", id=2, note={"a": 1}),
+        state(2),
+        fails=True,
+    )
+    assert run.states[-1] == 2
+    assert warehouse.rows("SELECT count(*) FROM orders") == [(1_000,)]
+    assert warehouse.rows("SELECT count(*) FROM others") == [(1 + before,)]
+    assert warehouse.rows("SELECT stream, reason FROM _rejected") == [
+        ("others", "it is nested too deeply")
+    ]
+
+
+def test_a_record_that_is_too_deep_for_a_stream_map_leaves_no_trace(warehouse: Warehouse) -> None:
+    warehouse.load(
+        OTHERS,
+        poison(),
+        record("others", id=2),
+        state(2),
+        fails=True,
+        stream_maps={"others": {"id": "id"}},
+    )
+    assert warehouse.rows("SELECT id FROM others") == [(2,)]
+    [(text,)] = warehouse.rows("SELECT record FROM _rejected")
+    assert '"id": 7' not in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"type": "STATE", "value": {nested(1_100)}}}',
+        f'{{"type": "SCHEMA", "stream": "deep", "schema": {{"properties": {nested(1_100)}}}}}',
+        '{"type": "SCHEMA", "stream": "deep", "key_properties": [], "schema": '
+        + '{"anyOf": [' * 900
+        + "{}"
+        + "]}" * 900
+        + "}",
+    ],
+    ids=["state", "schema", "combinations"],
+)
+def test_other_messages_that_are_nested_too_deeply_name_their_line(
+    warehouse: Warehouse, line: str
+) -> None:
+    run = warehouse.load(ORDERS, record("orders", id=1), state(1), line, fails=True)
+    assert str(run.error).startswith("line 4 ")
+    assert "nested too deeply" in str(run.error)
+    assert run.states == [1]
+    assert warehouse.rows("SELECT id FROM orders") == [(1,)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_table_that_cannot_be_loaded_does_not_stop_other_streams(
+    warehouse: Warehouse, late: bool
+) -> None:
+    with warehouse.connected() as connection:
+        connection.execute("CREATE VIEW others AS SELECT 1 AS id")
+        connection.commit()
+    events = schema("events", (), id="integer")
+    lines: list[Line] = [ORDERS, record("orders", id=1), events, record("events", id=1), state(1)]
+    bad: list[Line] = [OTHERS, record("others", id=1)]
+    good: list[Line] = [record("orders", id=2), record("events", id=2), state(2)]
+    for _ in range(2):
+        run = warehouse.load(
+            *([*lines, *bad] if late else [*bad, *lines]), *good, fails=True, batch_size_rows=1
+        )
+        assert str(run.error).startswith("stream 'others': ")
+        assert ";" not in str(run.error)
+        assert run.states == ([1] if late else [])
+    assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
+    # A stream without a key would be appended again by the next run, which begins at state 1.
+    assert warehouse.rows("SELECT count(*) FROM events WHERE id = 2") == [(0,)]
+
+
+def test_a_stream_needs_a_name(warehouse: Warehouse) -> None:
+    for line in (
+        {"type": "SCHEMA", "schema": {"properties": {}}, "key_properties": []},
+        {"type": "RECORD", "record": {"id": 1}},
+        {"type": "ACTIVATE_VERSION", "version": 1},
+    ):
+        run = warehouse.load(ORDERS, line, fails=True)
+        assert str(run.error) == "line 2 is not a Singer message: it has no stream"
+
+
+def test_records_whose_stream_comes_last_reach_their_streams(warehouse: Warehouse) -> None:
+    lines = [
+        json.dumps({"type": "RECORD", "record": {"id": number}, "stream": stream})
+        for number, stream in enumerate(["orders", "others", "orders"])
+    ]
+    warehouse.load(ORDERS, OTHERS, *lines)
+    assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(0,), (2,)]
+    assert warehouse.rows("SELECT id FROM others") == [(1,)]
+
+
+def test_many_unannounced_properties_are_warned_of_in_few_lines(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    warehouse.load(ORDERS, record("orders", id=1, **{f"n{number}": 1 for number in range(150)}))
+    assert len(caplog.records) < 60
+    assert "more than 20 properties are not in the schema" in caplog.text
+    assert len(warehouse.types("orders")) == 152
+
+
+def test_a_byte_order_mark_is_skipped(warehouse: Warehouse) -> None:
+    mark = "\ufeff"
+    text = singer([ORDERS, record("orders", id=1), state(1)])
+    first, *rest = text.splitlines()
+    run = warehouse.load(mark + first, *rest, mark + rest[0].replace("1", "2"), state(2))
+    assert run.states[-1] == 2
+    assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(warehouse: Warehouse, encoding: str) -> None:
+    command = warehouse.command()
+    done = subprocess.run(
+        command, input=singer([ORDERS]).encode(encoding), capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert b"line 1 is not a Singer message: the input is UTF-16" in done.stderr
