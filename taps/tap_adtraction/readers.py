@@ -62,7 +62,7 @@ class AdtractionReader(Reader[AdtractionClient, Unit, Pages]):
 
 @dataclass(frozen=True, slots=True)
 class ProgramList:
-    """The programs of a market as a channel sees them; channel 0 stands for no channel."""
+    """The programs of a market as a channel sees them; 0 is the id if no channel is configured."""
 
     market: str
     channel_id: int
@@ -260,7 +260,7 @@ class Programs(AdtractionReader[ProgramList]):
 
 @dataclass(frozen=True, slots=True)
 class ProgramDetail:
-    """A program's feeds as a channel sees them; its standard commissions where there is none."""
+    """A program's feeds as a channel sees them, or its standard commissions without a channel."""
 
     program_id: int
     channel_id: int | None = None

@@ -58,7 +58,7 @@ def _ids_of_file(path: Path) -> Iterator[str]:
 
 
 class CustomerOrder:
-    """An order of customers that stays the same from run to run, whatever the order of the ids.
+    """An order of customers that is the same in every run and for every order of the ids.
 
     A customer's place is a keyed hash of the id. So the state can hold the place of the last
     finished customer without an id, and the place stays valid if customers are added or removed.
@@ -96,7 +96,7 @@ class CustomerList:
         place_of: returns the place of an id.
 
     Attributes:
-        unusable: how many ids were left out, because they cannot be a part of a URL's path.
+        unusable: number of ids that are left out, because no URL's path can contain them.
     """
 
     def __init__(self, ids: Iterable[str], place_of: Callable[[str], str]) -> None:

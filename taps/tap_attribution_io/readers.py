@@ -78,7 +78,7 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
         self._delivered: list[Claim] = []
         self._order = CustomerOrder(run.config["secret"])
         states = [stream.stream_state for stream in streams]
-        # with another key the places of the interrupted run mean nothing
+        # places of another key cannot be compared, so the run starts over
         self._resumes = bool(states) and all(
             state.get("after") and state.get("order") == self._order.fingerprint for state in states
         )

@@ -1,4 +1,4 @@
-"""What comes back of each session that was sent: credits, a refusal, or nothing."""
+"""Writes credits, refusals and missing answers for the sessions that were sent."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ OPTIONAL_FLAG = "impression_interaction"
 FLAG_TEXTS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
 PROPERTIES = (*TEXTS, *FLAGS, OPTIONAL_FLAG)
 CONTENT = ("session_id", "channel_label", *FLAGS, OPTIONAL_FLAG)
-"""Properties that credits depend on, besides the timestamp."""
+"""Properties that credits depend on, in addition to the timestamp."""
 MOST_SESSIONS = 3000
 """Most sessions of a request, and so of a journey."""
 
@@ -81,7 +81,7 @@ class Journeys:
         labels: channels to look for.
 
     Attributes:
-        absent: the labels that no session has; empty if there are no sessions.
+        absent: the labels that no session has; empty without sessions.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How far a run has come: which journeys wait, and what the state can say of the others."""
+"""Progress of a run: journeys that wait, and the state of the settled ones."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ PHASE = th.ObjectType(
             allowed_values=["earlier_sessions_only", "later_sessions_only", "any_session"]
         ),
         required=True,
-        description="which sessions may receive credit",
+        description="sessions that may receive credit",
     ),
     th.Property(
         "receive_threshold",

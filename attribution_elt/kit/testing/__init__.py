@@ -1,4 +1,4 @@
-"""The conformance suite of a vendor's tap, and what the vendor's own tests need besides.
+"""The conformance suite of a vendor's tap, and helpers for the vendor's own tests.
 
 from attribution_elt.kit.testing import Expectations, conformance
 """

@@ -46,7 +46,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 
 @dataclass(frozen=True)
 class Expectations(Generic[VendorT]):
-    """What the suite needs to know of a vendor.
+    """Inputs of the suite for one vendor.
 
     Attributes:
         tap: the tap.
@@ -159,7 +159,7 @@ def conformance(expectations: Expectations[VendorT]) -> type:
 
         TestTapX = conformance(Expectations(TapX, vendor, settings, rows, set_secrets))
 
-    Tests of what is special to the vendor stand beside it.
+    Put tests of the vendor's special behaviour into modules next to it.
     """
     # the SDK's suite reads the streams while pytest collects the tests, before any fixture
     sandbox = Sandbox(seed=7, today=expectations.today).__enter__()

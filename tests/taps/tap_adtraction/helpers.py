@@ -1,4 +1,4 @@
-"""Runs tap-adtraction against the sandbox, and says what should have come of it."""
+"""Runs tap-adtraction against the sandbox, and computes the expected rows."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def requested_feeds(vendor: Adtraction) -> list[str]:
 
 
 def feed_requests(feed_id: int, channel_id: int | None = None) -> Any:
-    """What a fault has to match to spoil a feed."""
+    """Return the predicate of a fault that matches requests for a feed."""
 
     def matches(request: Request) -> bool:
         if not request.path.endswith("/feed/"):
@@ -92,7 +92,7 @@ def answer_with(vendor: Adtraction, path: str, body: str, times: int | None = 1)
     vendor.faults.add(Fault("status", status=200, body=body, times=times, match=f"/{path}/"))
 
 
-# what should have come of it
+# expected rows
 
 
 @cache

@@ -17,7 +17,7 @@ from tests.taps.tap_adtraction.helpers import (
     settings,
 )
 
-FEED = 1_000_011  # of 40 products
+FEED = 1_000_011  # a feed with 40 products
 NAME = "114000001:700000001:1000011"
 LAST = 2_000_030  # comes last of all
 

@@ -1,4 +1,4 @@
-"""Runs tap-attribution-io against the sandbox, and says what should have come of it."""
+"""Runs tap-attribution-io against the sandbox, and computes the expected rows."""
 
 from __future__ import annotations
 
@@ -136,6 +136,6 @@ def requested_ids(vendor: AttributionIo) -> list[str]:
 
 
 def progress(state: Row, stream: str = "customers") -> Row:
-    """What a state says of a stream."""
+    """Return a stream's member of a state."""
     found: Row = state.get("bookmarks", {}).get(stream, {})
     return found

@@ -1,4 +1,4 @@
-"""What fails costs only itself, is told in a line, and is asked for again."""
+"""A failed unit affects no other one, is reported in a line, and is requested again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets and personal data: where they are not."""
+"""Secrets and personal data stay out of logs and masked records."""
 
 from __future__ import annotations
 

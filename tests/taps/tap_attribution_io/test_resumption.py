@@ -1,4 +1,4 @@
-"""A run that was interrupted goes on where it was."""
+"""An interrupted run resumes at the place where it stopped."""
 
 from __future__ import annotations
 

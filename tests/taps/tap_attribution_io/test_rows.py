@@ -29,7 +29,7 @@ def test_time_passes_and_the_warehouse_keeps_up(sandbox: Sandbox, vendor: Attrib
         outputs.append(run_here(settings(vendor), state=state))
         state = outputs[-1].states[-1]
         assert matches_truth(vendor, outputs[-1])
-        # nothing of the vendor's goes away but shares in a summary that are attributed anew
+        # only shares in a summary, which are recomputed, may disappear
         assert matches_truth(vendor, *outputs, streams=set(KEYS) - {"customer_attributions"})
 
 

@@ -1,4 +1,4 @@
-"""Runs tap-ecdp against the sandbox, and says what should have come of it."""
+"""Runs tap-ecdp against the sandbox, and computes the expected rows."""
 
 from __future__ import annotations
 

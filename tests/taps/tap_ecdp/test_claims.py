@@ -1,4 +1,4 @@
-"""Claims of the order report: which days, and when there are none."""
+"""Claims of the order report: their days, and the runs that make no claim."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_order_that_moves_between_windows_never_disappears(small: Sandbox) ->
     last = str(small.clock.today)
 
     def move(body: bytes) -> bytes:
-        """Give the order another date: its own window has it no more, the last one has it."""
+        """Remove the order from its window, as if it had moved to the last one."""
         answer = decode(body)
         answer["data"] = [
             each for each in answer["data"] if (each["websiteId"], each["orderId"]) != moved

@@ -1,4 +1,4 @@
-"""Runs tap-ignite against the sandbox, and says what should have come of it."""
+"""Runs tap-ignite against the sandbox, and computes the expected rows."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def requested_paths(sandbox: Sandbox, path: str = "") -> set[tuple[str, str | No
 
 
 def folder_of(path: Path, name: str) -> Path:
-    """A folder of its own for one of several runs."""
+    """Return a new folder for one of several runs."""
     folder = path / name
     folder.mkdir()
     return folder

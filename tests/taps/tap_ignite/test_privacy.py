@@ -1,4 +1,4 @@
-"""Secrets and personal data: where they are not."""
+"""Secrets and personal data stay out of logs and masked records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MARKED = ("locations", "location_details", *SALES)
 
 
 def personal(sandbox: Sandbox) -> Iterator[str]:
-    """Who lives where, and what was sold."""
+    """Yield names, addresses and sales."""
     for site in sandbox.ignite.websites:
         for row in site.locations(days_ago(sandbox, 30)):
             yield from (str(row[name]) for name in PERSONAL if row[name])
@@ -74,7 +74,7 @@ def test_the_same_person_has_the_same_hash_in_list_and_details(sandbox: Sandbox)
 
 def test_a_sha2_hash_of_an_address_gives_the_hash_of_the_address(sandbox: Sandbox) -> None:
     config = settings(sandbox, hash_algorithms=["sha2"], pii="hash", pii_key=KEY)
-    address = "visitor.4@example.com"  # of a person that every website knows
+    address = "visitor.4@example.com"  # this person visits every website
     sha2 = hashlib.sha256(address.encode()).hexdigest()
     expected = hmac.new(KEY.encode(), sha2.encode(), "sha256").hexdigest()
     output = run_here(config)

@@ -1,4 +1,4 @@
-"""Which days are asked for, and how the bookmarks follow."""
+"""Windows of the requests, and bookmarks."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_time_passes_and_the_warehouse_keeps_up(sandbox: Sandbox) -> None:
             assert matches_truth(output, site, since)
         for stream in KEYS:
             warehouse[stream] |= output.rows(stream)
-        # what was seen in the last 30 days is there, whatever run has brought it
+        # the rows of the last 30 days are complete, although several runs loaded them
         for site in sandbox.ignite.websites:
             truth = expected(site, days_ago(sandbox, 30))
             for stream in ("visitors", "products", "locations", "location_details", "audiences"):

@@ -1,4 +1,4 @@
-"""Runs tap-ihc against the sandbox, and says what should have come of it."""
+"""Runs tap-ihc against the sandbox, and computes the expected rows."""
 
 from __future__ import annotations
 
@@ -172,14 +172,14 @@ def sessions_sent(vendor: Ihc) -> list[int]:
 
 
 def forget(vendor: Ihc) -> None:
-    """Count anew what is sent and computed."""
+    """Reset the counts of requests and computed journeys."""
     vendor.requests.clear()
     vendor.journeys_computed.clear()
     vendor.sessions_computed.clear()
 
 
 def progress(state: Mapping[str, Any], stream: str = "attributions") -> Row:
-    """What a state says of a stream."""
+    """Return a stream's member of a state."""
     found: Row = state.get("bookmarks", {}).get(stream, {})
     return found
 

@@ -1,4 +1,4 @@
-"""The command line, and what is said of settings and of refused credentials."""
+"""The command line, settings and refused credentials."""
 
 from __future__ import annotations
 

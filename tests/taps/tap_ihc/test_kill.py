@@ -52,7 +52,7 @@ def killed(vendor: Ihc, folder: Path, requests: int, wait: float, **given: Row) 
         assert process.stdout is not None
         written = process.stdout.read()
         killer.join()
-    threading.Event().wait(0.1)  # the vendor goes on with what it has received
+    threading.Event().wait(0.1)  # the vendor still answers the last request
     return Output(written, code=process.returncode)
 
 
@@ -64,7 +64,7 @@ def test_killed_at_random_moments_no_journey_is_lost_and_none_computed_twice(
     rows = some(240, seed)
     refused = set(sorted(by_conversion(rows))[::60])
     vendor.latency = 0.02
-    vendor.partial_failures = seed == 1  # in the other case there is halving going on
+    vendor.partial_failures = seed == 1  # without them, requests are halved
     vendor.refused_conversions = refused
     config = settings(vendor, file_of(tmp_path / "j.jsonl", rows), max_journeys_per_request=6)
     state: dict[str, Any] = {}

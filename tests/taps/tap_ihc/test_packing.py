@@ -1,4 +1,4 @@
-"""Requests are as full as they can be, whatever the lengths of the journeys."""
+"""Requests are as full as possible for journeys of any length."""
 
 from __future__ import annotations
 

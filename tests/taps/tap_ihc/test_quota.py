@@ -1,4 +1,4 @@
-"""Requests are a monthly quota: as few as can be, and none that is sure to be refused."""
+"""The tap sends few requests, because they count against a monthly quota."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_any_plan_is_met_and_later_requests_fit(vendor: Ihc, tmp_path: Path, pla
 def test_a_journey_that_no_request_of_the_plan_holds_is_reported(
     vendor: Ihc, tmp_path: Path
 ) -> None:
-    """Between what was accepted and what was refused, a journey is tried by itself."""
+    """A journey larger than any accepted request and smaller than any refused one is sent alone."""
     fits = some(1, 2, lengths={range(199, 200): 1})
     huge = some(1, 3, lengths={range(900, 901): 1})
     rows = [*some(150, lengths={range(5, 20): 1}), *fits, *huge]

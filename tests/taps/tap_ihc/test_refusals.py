@@ -1,4 +1,4 @@
-"""What cannot be computed stands in `failures`, and costs as little quota as can be."""
+"""Journeys without credits are rows of `failures` and cost little quota."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.taps.tap_ihc.helpers import (
     some,
 )
 
-# what is wrong about them is only how they are written: as the vendor writes it, they are right
+# their values are valid, but in another notation than the vendor's
 MENDED = {
     "number for session_id",
     "T in timestamp",

@@ -1,4 +1,4 @@
-"""Ten thousand journeys: no request too many, and no more memory than for a thousand."""
+"""Ten thousand journeys take the fewest requests and the memory of a thousand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ with open(sys.argv[1], "w") as file:
 
 
 def measured(folder: Path, config: dict[str, Any]) -> tuple[Path, int]:
-    """Run the tap; where it has written to, and the most memory it held, in MB."""
+    """Run the tap; return the path of its output and its peak memory in MB."""
     written, result = folder / "written.jsonl", folder / "result"
     tap = command(folder, "tap-ihc", config=config)
     with written.open("wb") as stdout:
