@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -100,7 +99,6 @@ class Run(Generic[ClientT]):
         self._warned: set[str] = set()
         self._readers: dict[type[AnyReader], AnyReader] = {}
         self._read: set[type[AnyReader]] = set()
-        self._last_state: dict[str, Any] | None = None
         self._is_complete = False
 
     @property
@@ -148,11 +146,7 @@ class Run(Generic[ClientT]):
             delivered: claims that go with it.
             complete: whether the run has ended without failures.
         """
-        if not delivered and not complete and self._tap.state == self._last_state:
-            return
-        state = copy.deepcopy(dict(self._tap.state))
-        self._last_state = state
-        self.write(DeliveredState(state, list(delivered), complete))
+        self.write(DeliveredState(dict(self._tap.state), list(delivered), complete))
 
     def finish(self) -> None:
         """Write a last STATE with `complete` if nothing failed; only the first call counts."""

@@ -22,9 +22,8 @@ from attribution_elt.kit.errors import TapError
 from attribution_elt.kit.records.shaper import RecordShaper
 from attribution_elt.kit.run import AnyReader, Run
 from attribution_elt.kit.sdk_hooks import SdkHooks
+from attribution_elt.kit.writer import CLAIMS
 
-CLAIMS = "x-claims"
-"""The annotation of a schema that names the columns which claims of the stream may use."""
 PERSONAL_DATA = "personal_data"
 """The member of a stream's state that holds the fingerprint of `pii` and `pii_key`."""
 STAND_IN = "x-stand-in"
@@ -68,6 +67,7 @@ class VendorStream(SdkHooks):
     @override
     def prepare(self) -> None:
         self.run.reader(self.reader)
+        self._announce_claims()
 
     @override
     def write_records(self) -> None:
@@ -146,6 +146,7 @@ class VendorStream(SdkHooks):
 
     def write_schema(self) -> None:
         """Write the SCHEMA messages before records that leave ahead of this stream's own turn."""
+        self._announce_claims()
         for stream_map in self.stream_maps:
             if not isinstance(stream_map, RemoveRecordTransform):
                 self.run.write(
@@ -180,6 +181,10 @@ class VendorStream(SdkHooks):
         return self.run.writer.record_prefix(self.stream_maps[0].stream_alias)
 
     # claims
+
+    def _announce_claims(self) -> None:
+        if self._written is not None:
+            self.run.writer.claims[self.name] = self.schema[CLAIMS]
 
     def delivered(self, claim: Claim) -> dict[str, Any] | None:
         """Return a claim as the STATE message has it; None if no claim of this stream can hold."""

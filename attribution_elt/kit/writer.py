@@ -8,12 +8,14 @@ import time
 from typing import Any
 
 import msgspec
-from singer_sdk.singerlib import Message, SingerMessageType
+from singer_sdk.singerlib import Message, SchemaMessage, SingerMessageType, StateMessage
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 from typing_extensions import override
 
 from attribution_elt.kit.errors import TapError
 
+CLAIMS = "x-claims"
+"""The annotation of a schema that names the columns which claims of the stream may use."""
 FLUSH_BYTES = 1 << 16
 FLUSH_SECONDS = 1.0
 
@@ -22,10 +24,16 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     """A buffer of whole lines, flushed by size, by age and by every message but a record.
 
     It belongs to one thread. Decimals are written with all their digits.
+
+    Attributes:
+        claims: columns that claims of a stream may name, by stream. The SCHEMA message announces
+            them; they are kept here because the SDK's catalog drops annotations of schemas.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.claims: dict[str, list[str]] = {}
+        self._last_state = b""
         self._encode = msgspec.json.Encoder(decimal_format="number").encode
         self._buffer = bytearray()
         self._flushed = time.monotonic()
@@ -36,11 +44,25 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     @override
     def write_message(self, message: Message) -> None:
+        if isinstance(message, SchemaMessage):
+            schema = {name: each for name, each in message.schema.items() if name != CLAIMS}
+            if message.stream in self.claims:
+                schema[CLAIMS] = self.claims[message.stream]
+            message.schema = schema
+        if isinstance(message, StateMessage) and not self._is_news(message):
+            return
         self._buffer += self.serialize_message(message)
         if message.type is SingerMessageType.RECORD:
             self._flush_if_due()
         else:
             self.flush()
+
+    def _is_news(self, message: StateMessage) -> bool:
+        """Tell whether a STATE differs from the last one, or has more than a value."""
+        document = message.to_dict()
+        value = self._encode(document["value"])
+        same, self._last_state = value == self._last_state, value
+        return not same or len(document) > len(("type", "value"))
 
     def write_record(self, prefix: bytes, record: dict[str, Any]) -> None:
         """Write a record; `prefix` is its message up to the record's opening brace."""
