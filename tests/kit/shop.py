@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from singer_sdk.schema.source import SchemaDirectory
@@ -56,16 +58,11 @@ class Shop:
 SHOP = Shop()
 
 
-class Schemas(SchemaDirectory):
-    """Schemas as dictionaries."""
-
-    def __init__(self) -> None:
-        pass
-
-    @override
-    def get_schema(self, key: str, /) -> dict[str, Any]:
-        schema: dict[str, Any] = json.loads(json.dumps({"orders": ORDERS, "lines": LINES}[key]))
-        return schema
+def written_schemas() -> SchemaDirectory:
+    folder = Path(tempfile.mkdtemp())
+    for name, schema in (("orders", ORDERS), ("lines", LINES)):
+        (folder / f"{name}.json").write_text(json.dumps(schema))
+    return SchemaDirectory(folder)
 
 
 class Walk(Reader[Client, int, list[Any]]):
@@ -135,7 +132,7 @@ class TapShop(VendorTap[Client]):
     name = "tap-shop"
     credentials = ("api_url",)
     stream_types = (Orders, Lines)
-    schemas = Schemas()
+    schemas = written_schemas()
     config_jsonschema = settings.common("http://127.0.0.1:9").to_dict()
 
     @override
