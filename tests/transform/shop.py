@@ -59,7 +59,8 @@ class Shop:
             Extractor(name.replace("_", "-"), tap, name, {}) for name, tap in TAPS.items()
         ]
         tables = read_tables(loader, extractors)
-        models = Models(Folder(self.folder), self.warehouse.url, "attribution", tables, variables)
+        self.parsed = Folder(self.folder)
+        models = Models(self.parsed, self.warehouse.url, "attribution", tables, variables)
         with closing(models):
             self.left_out = models.plan.left_out
             names = wanted or models.plan.order

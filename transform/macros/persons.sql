@@ -7,3 +7,42 @@ substr({{ sha256_of("'" ~ source ~ ":' || lower(trim(CAST(" ~ id ~ " AS varchar)
 {%- macro is_id(text) -%}
 lower(trim({{ text }})) NOT IN ('', '0', '-1', 'null', 'none', 'nil', 'undefined', 'unknown', 'anonymous', 'guest')
 {%- endmacro -%}
+
+{# Rounds that give each id of the CTE `edge` (`one`, `other`; in both directions) the smallest id
+   that it is connected with, as `label_<rounds>`. A round offers each id, and its label, the labels
+   of the id's neighbours, and then takes twice the label of the label. #}
+{%- macro labelled(rounds) -%}
+label_0 AS (
+    SELECT DISTINCT one AS id, one AS label, 0 AS hops FROM edge
+),
+{%- for round in range(1, rounds + 1) %}
+
+offer_{{ round }} AS (
+    SELECT own.id, own.label, neighbour.label AS offered
+    FROM edge
+    JOIN label_{{ round - 1 }} AS own ON own.id = edge.one
+    JOIN label_{{ round - 1 }} AS neighbour ON neighbour.id = edge.other
+    WHERE neighbour.label <> own.label
+),
+
+taken_{{ round }} AS (
+    SELECT id, min(label) AS label, max(hops) AS hops
+    FROM (
+        SELECT id, label, hops FROM label_{{ round - 1 }}
+        UNION ALL
+        SELECT id, offered, {{ round }} FROM offer_{{ round }}
+        UNION ALL
+        SELECT label, offered, {{ round }} FROM offer_{{ round }}
+    ) AS candidate
+    GROUP BY id
+),
+{%- for jump in (1, 2) %}
+
+{{ 'label' if jump == 2 else 'jumped' }}_{{ round }} AS (
+    SELECT own.id, next.label, CASE WHEN next.label <> own.label THEN {{ round }} ELSE own.hops END AS hops
+    FROM {{ 'taken' if jump == 1 else 'jumped' }}_{{ round }} AS own
+    JOIN {{ 'taken' if jump == 1 else 'jumped' }}_{{ round }} AS next ON next.id = own.label
+),
+{%- endfor %}
+{%- endfor %}
+{%- endmacro -%}

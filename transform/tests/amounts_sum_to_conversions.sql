@@ -8,6 +8,6 @@ WITH credited AS (
 SELECT credited.model, credited.currency, sum(credited.amount) AS credited, sum(conversion.amount) AS converted
 FROM credited
 JOIN {{ ref('fct_conversions') }} AS conversion ON conversion.conversion_key = credited.conversion_key
-WHERE credited.credit >= 1 - 0.000000001
+WHERE abs(credited.credit - 1) <= 0.000000001
 GROUP BY credited.model, credited.currency
 HAVING abs(sum(credited.amount) - sum(conversion.amount)) >= 0.005

@@ -1,48 +1,33 @@
 {{ config(materialized='table') }}
--- A person is everything that links connect. Each round gives an id the smallest label among its
--- neighbours, then the label of that label, so that a chain of 2^rounds links takes that many.
--- The test `persons_are_stitched` fails if a link is left between two persons.
-{% set rounds = var('stitching_rounds') | int %}
-WITH edge AS (
-    SELECT source_id AS one, linked_id AS other FROM {{ ref('int_persons__linked') }} AS link
+-- A person is everything that links connect; its key is the smallest id. The second half of the rounds
+-- goes over the labels that the first half left connected, which are few. The test
+-- `persons_are_stitched` fails if a link is left between two persons.
+{% set first = (var('stitching_rounds') | int) // 2 %}
+{% set rounds = (var('stitching_rounds') | int) - first %}
+WITH connected AS (
+    SELECT DISTINCT own.label AS one, other.label AS other
+    FROM {{ ref('int_persons__linked') }} AS link
+    JOIN {{ ref('int_persons__labelled') }} AS own ON own.id = link.source_id
+    JOIN {{ ref('int_persons__labelled') }} AS other ON other.id = link.linked_id
+),
+
+edge AS (
+    SELECT one, other FROM connected
     UNION
-    SELECT linked_id, source_id FROM {{ ref('int_persons__linked') }} AS link
+    SELECT other, one FROM connected
 ),
 
-label_0 AS (
-    SELECT DISTINCT one AS id, one AS label, 0 AS hops FROM edge
-),
-{% for round in range(1, rounds + 1) %}
-spread_{{ round }} AS (
-    SELECT edge.one AS id, min(neighbour.label) AS label
-    FROM edge
-    JOIN label_{{ round - 1 }} AS neighbour ON neighbour.id = edge.other
-    GROUP BY edge.one
-),
+{{ labelled(rounds) }}
 
-nearest_{{ round }} AS (
-    SELECT
-        label.id,
-        CASE WHEN spread.label < label.label THEN spread.label ELSE label.label END AS label,
-        label.label AS previous,
-        label.hops
-    FROM label_{{ round - 1 }} AS label
-    JOIN spread_{{ round }} AS spread ON spread.id = label.id
-),
-
-label_{{ round }} AS (
-    SELECT
-        own.id,
-        CASE WHEN next.label < own.label THEN next.label ELSE own.label END AS label,
-        CASE WHEN own.label <> own.previous OR next.label < own.label THEN {{ round }} ELSE own.hops END AS hops
-    FROM nearest_{{ round }} AS own
-    JOIN nearest_{{ round }} AS next ON next.id = own.label
-),
-{% endfor %}
 source_id AS (
     SELECT DISTINCT source, source_id FROM {{ ref('int_persons__linked') }} AS link
 )
 
-SELECT source_id.source, source_id.source_id, label.label AS person_key, label.hops
+SELECT
+    source_id.source,
+    source_id.source_id,
+    final.label AS person_key,
+    CASE WHEN final.label <> first.label THEN {{ first }} + final.hops ELSE first.hops END AS hops
 FROM source_id
-JOIN label_{{ rounds }} AS label ON label.id = source_id.source_id
+JOIN {{ ref('int_persons__labelled') }} AS first ON first.id = source_id.source_id
+JOIN label_{{ rounds }} AS final ON final.id = first.label

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'requires': ['int_touches__unioned']}) }}
 SELECT
     touch.touch_key,
     touch.source,

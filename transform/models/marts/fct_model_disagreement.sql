@@ -38,7 +38,7 @@ pair AS (
 ),
 
 compared AS (
-    SELECT pair.period, pair.currency, pair.model_a, pair.model_b, sum(cohort.conversions) AS conversions
+    SELECT pair.period, pair.currency, pair.model_a, pair.model_b, CAST(sum(cohort.conversions) AS bigint) AS conversions
     FROM pair
     JOIN cohort
         ON cohort.period = pair.period

@@ -6,6 +6,5 @@ SELECT
     audience_group.primary_categories,
     audience_group.brands,
     audience_group.models,
-    audience_group.visitors_count,
-    audience_group.window_start
+    audience_group.visitors_count
 FROM {{ loaded('tap_ignite', 'audience_groups') }} AS audience_group

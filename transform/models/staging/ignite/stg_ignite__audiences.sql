@@ -5,6 +5,5 @@ SELECT
     audience.primary_category,
     audience.brand,
     audience.model,
-    audience.visitors_count,
-    audience.window_start
+    audience.visitors_count
 FROM {{ loaded('tap_ignite', 'audiences') }} AS audience

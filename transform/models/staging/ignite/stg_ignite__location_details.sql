@@ -7,6 +7,5 @@ SELECT
     location.zip,
     location.hashed_emails,
     location.summary,
-    location.pages,
-    location.window_start
+    location.pages
 FROM {{ loaded('tap_ignite', 'location_details') }} AS location

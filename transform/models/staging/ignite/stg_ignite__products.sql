@@ -1,6 +1,7 @@
 {{ config(materialized='view') }}
 SELECT
     product.website,
+    product.product_key,
     product.url,
     product.title,
     product.item_condition,

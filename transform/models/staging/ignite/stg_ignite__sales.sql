@@ -1,6 +1,5 @@
 {{ config(materialized='view') }}
 SELECT
     sale.website,
-    sale.sale_key,
-    sale.window_start
+    sale.sale_key
 FROM {{ loaded('tap_ignite', 'sales') }} AS sale

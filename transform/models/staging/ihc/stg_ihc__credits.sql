@@ -9,5 +9,7 @@ SELECT
     CAST(session.closer AS double precision) AS closer,
     CAST(session.ihc AS double precision) AS ihc,
     session.conversion_timestamp AS converted_at,
-    session.timestamp AS session_at
+    session.timestamp AS session_at,
+    session.computed_at,
+    session.parameters
 FROM {{ loaded('tap_ihc', 'attributions') }} AS session

@@ -1,0 +1,393 @@
+"""What models make of tables that are there, half there or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from target_warehouse.columns import ColumnType
+from target_warehouse.warehouses.registry import connect
+
+from attribution_elt.core.errors import OpsError
+from attribution_elt.models.tables import streams_of
+from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
+from tests.transform.shop import TAPS, Shop, copied, order, output, purchase, touch
+
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+TYPES = {
+    ColumnType.BOOLEAN: {"boolean"},
+    ColumnType.DATE: {"date"},
+    ColumnType.INTEGER: {"bigint"},
+    ColumnType.JSON: {"varchar"},
+    ColumnType.TEXT: {"varchar", "double precision"},  # doubles are none of the loader's types
+    ColumnType.TIMESTAMP: {"timestamp"},
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Shop:
+    """A shop on DuckDB."""
+    return Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+
+
+def session(conversion: str, number: str, label: str, ihc: float, **more: str) -> dict[str, object]:
+    return {
+        "conv_type_id": "purchases",
+        "conversion_id": conversion,
+        "session_id": number,
+        "channel_label": label,
+        "conversion_timestamp": "2026-03-02T10:00:00Z",
+        "timestamp": "2026-03-01T10:00:00Z",
+        "initializer": ihc,
+        "holder": 0,
+        "closer": ihc,
+        "ihc": ihc,
+        **more,
+    }
+
+
+def test_double_claims_are_those_that_were_made(warehouse: Warehouse) -> None:
+    rng = random.Random(11)
+    shop, orders, events, outputs, touches, made = Shop(warehouse), [], [], [], [], set()
+    for number in range(300):
+        moment = DAY + timedelta(minutes=rng.randrange(60 * 24 * 20))
+        kind = rng.choice(("order", "event", "both", "unclaimed by a message", "uncredited"))
+        client = f"person{number}@example.com"
+        if kind != "event":
+            channel = None if kind == "unclaimed by a message" else "Email"
+            more = {"customer_id": number, "customer_email": client, "message_id": number % 5}
+            orders.append(order(f"T{number}", moment.isoformat(), 10.0, channel, **more))
+        if kind != "order":
+            touches.append(touch(number, client, moment.isoformat(), "cpc/google"))
+            sold = (moment + timedelta(minutes=1)).isoformat()
+            transaction = f"T{number}" if kind != "event" else None
+            events.append(purchase(number, client, sold, 10.0, transaction_id=transaction))
+            if kind != "uncredited":
+                names = {"medium_name": "cpc", "source_name": "google"}
+                outputs.append(output(2 * number, number, number, 100.0, **names))
+                decay = {**names, "attribution_model_name": "Time Decay"}
+                outputs.append(output(2 * number + 1, number, number, 100.0, **decay))
+        if kind == "both":
+            made.add(f"attribution_io:{number}")
+    # an order id that two websites share is one conversion's, the nearest in time
+    orders.append({**orders[0], "website_id": 2, "order_date_time": "2026-01-01T00:00:00Z"})
+    shop.load("tap_ecdp", "attributed_orders", *orders)
+    shop.load("tap_attribution_io", "touchpoints", *touches)
+    shop.load("tap_attribution_io", "events", *events)
+    shop.load("tap_attribution_io", "event_attributions", *outputs)
+    shop.build()
+    assert shop.failed == {}
+    rows = shop.rows(
+        "fct_double_claims", ("conversion_key", "vendors", "total_claimed", "amount_over")
+    )
+    assert {row[0] for row in rows} == made
+    assert {row[1:] for row in rows} == {(2, 2.0, 10.0)}
+    ((claimants,),) = shop.rows(
+        "fct_double_claims", ("claimants",), f"conversion_key = '{min(made)}'"
+    )
+    assert {each["claimant"]: each["channel"] for each in json.loads(claimants)} == {
+        "attribution_io": "Paid Search",
+        "ecdp": "Email",
+    }
+    disagreement = shop.rows(
+        "fct_model_disagreement",
+        ("channel", "share_a", "share_b", "conversions", "total_variation"),
+        "model_a = 'attribution_io:Linear' AND model_b = 'ecdp'",
+    )
+    assert disagreement == [
+        ("Email", 0.0, 1.0, len(made), 1.0),
+        ("Paid Search", 1.0, 0.0, len(made), 1.0),
+    ]
+
+
+def test_persons_are_stitched_without_personal_data(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    chain = [f"client{number}" for number in range(24)]
+    rows = [
+        {"client_id": one, "identity_number": 1, "identity_client_id": other, "aliases": None}
+        for one, other in itertools.pairwise(chain)
+    ]
+    alias = {"client_id": "Jane@Example.com", "identity_number": 1, "identity_client_id": None}
+    junk = {"identity_number": 2, "identity_client_id": "undefined", "aliases": ["", "null"]}
+    shop.load(
+        "tap_attribution_io",
+        "identities",
+        *rows,
+        {**alias, "aliases": ["client23", "browser"]},
+        {**junk, "client_id": "client0"},
+        {**junk, "client_id": "stranger"},
+    )
+    shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
+    shop.load(
+        "tap_ignite",
+        "visitors",
+        *(
+            {
+                "website": "shop",
+                "algorithm": "sha2",
+                "hashed_email": hashlib.sha256(email).hexdigest(),
+            }
+            for email in (b"jane@example.com", b"joe@example.com")
+        ),
+    )
+    touches = (
+        touch(1, "client0", "2026-03-01T10:00:00Z", "cpc/google"),
+        touch(2, "stranger", "2026-03-01T10:00:00Z", "cpc/google"),
+    )
+    shop.load("tap_attribution_io", "touchpoints", *touches)
+    shop.build()
+    assert shop.failed == {}
+    persons = shop.rows("dim_persons", ("ids", "sources", "touches", "conversions"))
+    # the chain, the address, its alias, the order's customer and a visitor are one person
+    assert persons == [(1, 1, 0, 0), (1, 1, 1, 0), (28, 3, 1, 1)]
+    assert shop.credits("last", "ecdp:1:1") == {"1": 1}
+    for model in ("int_persons__stitched", "int_persons__linked", "dim_persons"):
+        text = repr(shop.execute("SELECT * FROM {}", model)).lower()
+        assert not any(name in text for name in ("jane", "client0", "stranger")), model
+
+    shop.build(stitching_rounds=1)
+    assert "persons_are_stitched" in shop.failed
+
+
+def test_a_user_with_one_vendor_gets_its_models(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    shop.load(
+        "tap_ecdp",
+        "attributed_orders",
+        order("1", "2026-03-02T10:00:00Z", 5.0),
+        order("2", "2026-03-02T10:00:00Z", 7.0, "Fax", customer_id=None),
+        order("3", "2026-03-02T10:00:00Z", 9.0, None),
+    )
+    shop.build()
+    assert shop.failed == {}
+    credits_ = shop.rows("fct_credits", ("conversion_key", "model", "touch_key", "amount"))
+    assert credits_ == [
+        ("ecdp:1:1", "ecdp", "channel:Email", 5.0),
+        ("ecdp:1:2", "ecdp", "channel:Unassigned", 7.0),
+    ]
+    assert shop.rows("dim_messages", ("message_id", "orders")) == [(7, 1), (7, 1), (7, 1)]
+    for name in ("int_journeys", "fct_channel_effects", "stg_ihc__credits", "dim_programs"):
+        assert name in shop.left_out
+    with pytest.raises(Exception, match="int_journeys"):
+        shop.rows("int_journeys", ("touch_key",))
+
+
+def test_sessions_from_a_file_are_journeys_too(warehouse: Warehouse) -> None:
+    """Their ids may be those of Attribution.io's rows, and are others all the same."""
+    shop = Shop(warehouse)
+    touches = (
+        touch(1, "a", "2026-03-01T10:00:00Z", "cpc/google"),
+        touch(2, "a", "2026-03-01T11:00:00Z", "email/letter"),
+    )
+    shop.load("tap_attribution_io", "touchpoints", *touches)
+    shop.load("tap_attribution_io", "events", purchase(7, "a", "2026-03-02T10:00:00Z", 50.0))
+    shop.load(
+        "tap_ihc",
+        "attributions",
+        session("7", "1", "Paid", 0.25),
+        session("7", "2", "Letters", 0.75),
+        session("shop-1", "1", "Newspaper", 0.5),
+        session("shop-1", "2", "Email", 0.5, timestamp="2026-03-02T09:00:00Z"),
+    )
+    shop.build()
+    assert shop.failed == {}
+    assert shop.credits("ihc", "attribution_io:7") == {"1": 0.25, "2": 0.75}
+    own = "ihc:purchases:shop-1"
+    assert shop.credits("ihc", own) == {f"{own}:1": 0.5, f"{own}:2": 0.5}
+    assert shop.credits("last", own) == {f"{own}:2": 1}
+    channels = shop.rows("dim_channels", ("channel", "channel_group"))
+    assert ("Newspaper", "Unassigned") in channels
+    assert ("Email", "Email") in channels
+    # two conversion types are two models
+    shop.load("tap_ihc", "attributions", session("7", "1", "Paid", 1.0) | {"conv_type_id": "x"})
+    shop.build()
+    assert shop.credits("ihc:x", "attribution_io:7") == {"1": 1}
+    assert shop.credits("ihc:purchases", "attribution_io:7") == {"1": 0.25, "2": 0.75}
+
+
+def test_a_vendor_may_credit_less_but_not_more(small: Shop) -> None:
+    touches = (touch(1, "a", "2026-03-01T10:00:00Z"), touch(2, "a", "2026-03-01T10:00:00Z"))
+    small.load("tap_attribution_io", "touchpoints", *touches)
+    small.load(
+        "tap_attribution_io",
+        "events",
+        purchase(7, "a", "2026-03-02T10:00:00Z", 50.0),
+        purchase(8, "a", "2026-03-02T10:00:00Z", 50.0),
+    )
+    outputs = (output(1, 7, 1, 60.0), output(2, 8, 1, 60.0), output(3, 8, None, 60.0))
+    small.load("tap_attribution_io", "event_attributions", *outputs)
+    small.build()
+    assert small.failed == {"credits_sum_to_one": 1}
+    partial = small.rows("fct_conversions", ("conversion_key", "partial_models"))
+    assert partial == [
+        ("attribution_io:7", '["attribution_io:Linear"]'),
+        ("attribution_io:8", "[]"),
+    ]
+
+
+def test_rows_that_are_marked_as_deleted_do_not_count(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    orders = (order("1", "2026-03-02T10:00:00Z", 5.0), order("2", "2026-03-02T10:00:00Z", 7.0))
+    shop.load("tap_ecdp", "attributed_orders", *orders)
+    with closing(connect(warehouse.url, "tap_ecdp")) as adapter:
+        path = adapter.path("attributed_orders")
+        if "_sdc_deleted_at" not in adapter.columns("attributed_orders"):
+            adapter.execute(f"ALTER TABLE {path} ADD COLUMN _sdc_deleted_at TIMESTAMP")
+        adapter.execute(
+            f"UPDATE {path} SET _sdc_deleted_at = CURRENT_TIMESTAMP WHERE order_id = '2'"
+        )
+        adapter.commit()
+    shop.build()
+    assert shop.rows("stg_ecdp__orders", ("order_id",)) == [("1",)]
+
+
+def test_columns_that_were_not_selected_are_null(small: Shop) -> None:
+    small.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
+    with closing(connect(small.warehouse.url, "tap_ecdp")) as adapter:
+        path = adapter.path("attributed_orders")
+        adapter.execute(f"ALTER TABLE {path} DROP COLUMN reporting_currency")
+        adapter.execute(f"ALTER TABLE {path} DROP COLUMN customer_email")
+        adapter.commit()
+    small.build()
+    assert small.rows("stg_ecdp__orders", ("currency", "email_hash")) == [(None, None)]
+    assert small.rows("fct_conversions", ("amount", "currency")) == [(5.0, "EUR")]
+
+
+def test_commissions_range_from_the_lowest_to_the_highest_of_their_day(small: Shop) -> None:
+    touches = (
+        touch(1, "a", "2026-03-01T10:00:00Z", "affiliate/shoes"),
+        touch(2, "b", "2026-03-01T10:00:00Z", "affiliate/somebody"),
+    )
+    small.load("tap_attribution_io", "touchpoints", *touches)
+    small.load(
+        "tap_attribution_io",
+        "events",
+        purchase(1, "a", "2026-03-02T10:00:00Z", 100.0),
+        purchase(2, "b", "2026-03-02T10:00:00Z", 200.0),
+    )
+    program = {"market": "SE", "channel_id": 5, "program_name": "Shoes", "currency": "SEK"}
+    small.load("tap_adtraction", "programs", {**program, "program_id": 9})
+    rate = {"channel_id": 5, "program_id": 9, "transaction_type": 3}
+    small.load(
+        "tap_adtraction",
+        "commissions",
+        {**rate, "commission_id": "1", "type": "%", "value": 5.0},
+        {**rate, "commission_id": "2", "type": "%", "value": 8.0},
+        {**rate, "commission_id": "3", "type": "EUR", "value": 6.0},
+        {**rate, "commission_id": "4", "type": "%", "value": 50.0, "transaction_type": 4},
+        {**rate, "program_id": 10, "commission_id": "5", "type": "%", "value": 1.0},
+    )
+    small.build(attribution_io_currency="EUR")
+    assert small.failed == {}
+    columns = ("program_id", "amount", "commission_low", "commission_high")
+    assert small.rows("fct_affiliate_cost", columns) == [
+        (0, 200.0, 2.0, 16.0),
+        (9, 100.0, 5.0, 8.0),
+    ]
+
+
+def test_restatements_are_what_changed_about_a_day_that_was_known(small: Shop) -> None:
+    small.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
+    with closing(connect(small.warehouse.url, "tap_ecdp")) as adapter:
+        path = adapter.path("attributed_orders__versions")
+        versions = " UNION ALL ".join(
+            f"SELECT order_date_time, '{channel}' AS channel, 'EUR' AS reporting_currency, "
+            f"'EUR' AS original_currency, {amount} AS original_total_value, "
+            f"{amount} AS order_value_converted, TIMESTAMPTZ '{start}' AS _sdc_valid_from, "
+            f"CAST({end} AS TIMESTAMPTZ) AS _sdc_valid_to FROM {adapter.path('attributed_orders')}"
+            for channel, amount, start, end in (
+                ("Email", 5, "2026-03-03", "'2026-03-05'"),
+                ("SMS", 5, "2026-03-05", "'2026-03-06'"),
+                ("SMS", 4, "2026-03-06", "NULL"),
+            )
+        )
+        adapter.execute(f"CREATE VIEW {path} AS {versions}")
+        adapter.commit()
+    small.load(
+        "tap_ecdp", "attributed_orders", order("2", "2026-03-02T10:00:00Z", 5.0, channel="SMS")
+    )
+    small.build()
+    columns = ("as_of", "channel", "before", "after", "delta")
+    found = [(str(row[0]), *row[1:]) for row in small.rows("fct_restatements", columns)]
+    # the second row doubles all versions, for the view is made of both orders
+    assert found == [
+        ("2026-03-05", "Email", 10.0, 0.0, -10.0),
+        ("2026-03-05", "SMS", 0.0, 10.0, 10.0),
+        ("2026-03-06", "SMS", 10.0, 8.0, -2.0),
+    ]
+
+
+def test_spend_without_a_conversion_counts(warehouse: Warehouse, tmp_path: Path) -> None:
+    folder = copied(tmp_path / "models")
+    (folder / "seeds" / "spend.csv").write_text(
+        "spent_on,channel,currency,amount,impressions\n"
+        "2026-03-02,Email,EUR,2,1000\n2026-03-18,Email,EUR,3,\n"
+    )
+    shop = Shop(warehouse, folder)
+    shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
+    shop.build()
+    columns = ("converted_on", "conversions", "amount", "spend", "roas", "cpa")
+    found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_channel_daily", columns)]
+    assert found == [("2026-03-02", 1, 5, 2, 2.5, 2), ("2026-03-18", 0, 0, 3, 0, None)]
+    columns = ("time", "kpi", "revenue_per_kpi", "email_spend", "email_impressions")
+    weeks = [(str(row[0]), *row[1:]) for row in shop.rows("mmm_weekly", columns)]
+    assert weeks == [
+        ("2026-03-02", 1, 5, 2, 1000),
+        ("2026-03-09", 0, None, 0, 0),
+        ("2026-03-16", 0, None, 3, 0),
+    ]
+
+
+def everything(shop: Shop) -> Shop:
+    """Load an empty table of every stream."""
+    for source in TAPS:
+        for stream in streams_of(source):
+            shop.load(source, stream)
+    return shop
+
+
+def test_every_model_is_described_as_it_is_built(small: Shop) -> None:
+    everything(small).build()
+    assert small.left_out == {}
+    with closing(connect(small.warehouse.url, "attribution")) as adapter:
+        for name in (each.name for each in small.built):
+            if name not in small.parsed.seeds:
+                declared = small.parsed.descriptions[name].columns
+                columns = adapter.columns(name)
+                assert list(columns) == list(declared), name
+                for column, found in columns.items():
+                    type_ = "double precision" if found.type == "DOUBLE" else None
+                    known = {type_} if type_ else TYPES[found.kind]
+                    assert declared[column] in known, f"{name}.{column}"
+
+
+def broken() -> Iterator[tuple[str, str]]:
+    yield "SELECT * FROM {{ ref('nothing') }}", "refers to nothing, which does not exist"
+    yield "SELECT * FROM {{ ref('own') }}", "models refer to each other: own > own"
+    yield "SELECT {{ var('nothing') }}", "there is no variable nothing"
+    yield "SELECT {% if %}", "own cannot be read as a template: "
+    yield "SELECT {{ nothing }}", "own cannot be rendered: 'nothing' is undefined"
+    yield "SELECT 1 FROM {{ loaded('tap_ecdp', 'nothing') }} AS x", "tap_ecdp has no stream nothing"
+    yield (
+        "SELECT nothing FROM {{ loaded('tap_ecdp', 'attributed_orders') }} AS orders",
+        "own: Binder Error: .*nothing",
+    )
+
+
+@pytest.mark.parametrize(("text", "message"), list(broken()))
+def test_a_model_that_is_not_valid_is_named(
+    small: Shop, tmp_path: Path, text: str, message: str
+) -> None:
+    small.folder = copied(tmp_path / "models")
+    (small.folder / "models" / "marts" / "own.sql").write_text(text)
+    small.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
+    with pytest.raises(OpsError, match=message) as raised:
+        small.build("own")
+    assert "\n" not in str(raised.value)
