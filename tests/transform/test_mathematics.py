@@ -32,7 +32,8 @@ END, NULL = "(conversion)", "(null)"
 def world(seed: int, persons: int) -> tuple[list[Row], list[Row]]:
     """Touches and purchases of persons who come back, some for months, and buy, some twice."""
     rng = random.Random(seed)
-    touches, events = [], []
+    touches: list[Row] = []
+    events: list[Row] = []
     for person in range(persons):
         moment = START + timedelta(hours=rng.randrange(24 * 60))
         for _ in range(rng.choice((1, 1, 2, 3, 5, 8, 13))):
@@ -100,7 +101,7 @@ def test_credits_are_those_of_independent_calculations(shop: Shop) -> None:
 def assert_shapley_is_that_of_all_coalitions(shop: Shop) -> None:
     paths = {key: {channel for _, channel in path} for key, path in journeys(shop).items()}
     columns = ("conversion_key", "amount")
-    amounts: dict[str, float] = dict(shop.rows("fct_conversions", columns))  # type: ignore[arg-type]
+    amounts: dict[str, float] = dict(shop.rows("fct_conversions", columns))
     channels = sorted(set().union(*paths.values()))
     expected = dict.fromkeys(channels, 0.0)
     for order in itertools.permutations(channels):
