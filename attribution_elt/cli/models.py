@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
+from attribution_elt.cli.extras import extra
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.redaction import redactor
-from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Project
 
 if TYPE_CHECKING:
     from attribution_elt.models.build import Models, Tested
-
-FOLDER = Path("transform")
 
 
 @click.command()
@@ -55,13 +52,9 @@ def models(
     Each model is replaced in a transaction of its own. Models of vendors whose tables do not exist
     are left out. Exit code 1 if a test fails.
     """
-    try:
+    with extra("report", "the command models"):
         from attribution_elt.models.project import open_models  # noqa: PLC0415 - Jinja is an extra
-    except ModuleNotFoundError as error:
-        raise OpsError(
-            f"models need the Python module {error.name}: pip install '{DISTRIBUTION}[report]'"
-        ) from None
-    with closing(open_models(project, FOLDER, schema, _variables(assignments))) as opened:
+    with closing(open_models(project, schema, _variables(assignments))) as opened:
         chosen = opened.chosen(name for names in wanted for name in names.split())
         _show_left_out(opened, chosen)
         if dry_run:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from attribution_elt.cli.extras import extra
 from attribution_elt.core.errors import OpsError
-from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Project
 from attribution_elt.reporting.reading import failed_attempts, read
 
@@ -35,12 +35,8 @@ def report(project: Project, *, output: Path, days: int) -> None:
     The report shows revenue by channel, restatements, credits, freshness and failures. It is one
     file without scripts. Changed revenue is recorded in the warehouse first.
     """
-    try:
+    with extra("report", "a report"):
         from attribution_elt.reporting.page import page  # noqa: PLC0415 - its needs are an extra
-    except ModuleNotFoundError as error:
-        raise OpsError(
-            f"a report needs the Python module {error.name}: pip install '{DISTRIBUTION}[report]'"
-        ) from None
     now = datetime.now(UTC)
     first = (now - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     extractors = list(project.extractors.values())

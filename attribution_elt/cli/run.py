@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 
 from attribution_elt.cli.display import display, exit_code_of
+from attribution_elt.cli.extras import definition
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import views
 from attribution_elt.meltano.display import Display
@@ -117,6 +118,6 @@ def create_views(project: Project, blocks: Blocks, shown: Display) -> None:
     loaders = [project.loaders[each] for each in blocks if each in project.loaders]
     for loader in loaders if needed else ():
         try:
-            views.create(project, loader, needed)
+            views.create(project, loader, definition(project), needed)
         except OpsError as error:
             shown.note(str(error))

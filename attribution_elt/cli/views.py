@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from attribution_elt.cli.extras import definition
 from attribution_elt.meltano.project import Project
 from attribution_elt.meltano.views import create
 
@@ -17,7 +18,7 @@ def views(project: Project) -> None:
     taps that it runs.
     """
     for loader in project.loaders.values():
-        places = create(project, loader)
+        places = create(project, loader, definition(project))
         for place in places:
             tables = ", ".join(sorted(place.missing))
             click.echo(

@@ -1,36 +1,28 @@
-"""The views of `transform/` that a tap reads from, such as `ihc_journeys`."""
+"""The views that a tap reads from, such as `ihc_journeys`, a model of `transform/`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from pathlib import Path
 
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect, is_through_dlt
 
-from attribution_elt.core.errors import OpsError, in_a_line
+from attribution_elt.core.errors import OneLineError, OpsError, in_a_line
 from attribution_elt.meltano.project import Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret
 
-USE_SCHEMA = {
-    "duckdb": "USE {}",
-    "postgres": "SET search_path TO {}",
-    "postgresql": "SET search_path TO {}",
-    "snowflake": "USE SCHEMA {}",
-}
-"""By scheme of the URL: the statement that makes a schema the default of unqualified names."""
+HAVE_VIEWS = {"duckdb", "postgres", "postgresql", "snowflake"}
+"""Schemes of the URLs of warehouses that views are created in."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A view that is defined in `transform/`.
+    """A model of `transform/` that is a view in the schema of a tap.
 
     Attributes:
-        name: name of the view and of its file.
+        name: name of the view and of the model.
         executable: the tap whose tables it is made of.
         tables: those tables.
     """
@@ -44,7 +36,7 @@ VIEWS = (
     View(
         "ihc_journeys",
         "tap-attribution-io",
-        frozenset({"events", "event_attributions", "pageviews", "touchpoints"}),
+        frozenset({"events", "touchpoints"}),
     ),
 )
 
@@ -71,6 +63,10 @@ class Place:
         return f"{self.schema}.{self.view.name}"
 
 
+Definition = Callable[[Loader, View, str], str]
+"""Returns the SELECT of a view in a schema of a loader's warehouse."""
+
+
 def views_of(extractor: Extractor) -> list[View]:
     """Return the views that an extractor's settings name."""
     settings = " ".join(each for each in extractor.settings.values() if isinstance(each, str))
@@ -83,24 +79,26 @@ def places(project: Project, loader: Loader, views: Iterable[View] = VIEWS) -> l
     Raises:
         OpsError: the warehouse cannot be read.
     """
-    return list(_look(project, loader, views, create=False))
+    return list(_look(project, loader, views, None))
 
 
-def create(project: Project, loader: Loader, views: Iterable[View] = VIEWS) -> list[Place]:
+def create(
+    project: Project, loader: Loader, definition: Definition, views: Iterable[View] = VIEWS
+) -> list[Place]:
     """Create the views, or replace them, where their tables exist; return every place.
 
     Raises:
         OpsError: the warehouse refuses a view, or cannot be read.
     """
-    return list(_look(project, loader, views, create=True))
+    return list(_look(project, loader, views, definition))
 
 
 def _look(
-    project: Project, loader: Loader, views: Iterable[View], *, create: bool
+    project: Project, loader: Loader, views: Iterable[View], definition: Definition | None
 ) -> Iterator[Place]:
     scheme = loader.url.partition(":")[0].partition("+")[0]
     file = file_of(loader.url)
-    if scheme not in USE_SCHEMA or is_through_dlt(loader.url) or (file and not file.exists()):
+    if scheme not in HAVE_VIEWS or is_through_dlt(loader.url) or (file and not file.exists()):
         return
     keep_secret(loader.url)
     try:
@@ -110,15 +108,18 @@ def _look(
                     if has_schema(adapter, schema):
                         adapter.schema = schema
                         place = _place(adapter, view, schema)
-                        if create and not place.missing:
-                            adapter.execute(
-                                USE_SCHEMA[scheme].format(adapter.dialect.identifier(schema))
-                            )
-                            adapter.execute(sql_of(view))
+                        if definition and not place.missing:
+                            path = adapter.path(view.name)
+                            select = definition(loader, view, schema)
+                            adapter.execute(f"DROP VIEW IF EXISTS {path}")
+                            adapter.execute(f"CREATE VIEW {path} AS {select}")
                             adapter.commit()
                         yield place
-    except Exception as error:  # noqa: BLE001 - each driver has its own
-        raise OpsError(f"{loader.name}: views cannot be created: {in_a_line(error)}") from None
+    except OneLineError:
+        raise
+    except Exception as error:
+        reason = in_a_line(error)
+        raise OpsError(f"{loader.name}: views cannot be created: {reason}") from error
 
 
 def _schemas(project: Project, loader: Loader, view: View) -> list[str]:
@@ -133,14 +134,3 @@ def _schemas(project: Project, loader: Loader, view: View) -> list[str]:
 def _place(adapter: Adapter, view: View, schema: str) -> Place:
     missing = frozenset(table for table in view.tables if not adapter.columns(table))
     return Place(view, schema, missing, bool(adapter.columns(view.name)))
-
-
-def sql_of(view: View) -> str:
-    """Return the statement that creates a view."""
-    return (_transform() / f"{view.name}.sql").read_text(encoding="utf-8")
-
-
-def _transform() -> Traversable:
-    """Return the folder of SQL files: in the installed package, or beside it in a checkout."""
-    installed = files("attribution_elt") / "transform"
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "transform"

@@ -129,22 +129,7 @@ class Models:
             failures = self._run(name, partial(self._failures, sql))
             yield Tested(name, failures, config.get("severity") == "warn")
 
-    def create_view(self, name: str) -> str:
-        """Create a view of a model that reads loaded tables alone; return its quoted name.
-
-        SQLite has no view without the functions of this project's connections: it gets a table.
-
-        Raises:
-            OpsError: the view cannot be created.
-        """
-        sql = self._alone(name)
-        if self._dialect == "sqlite":
-            self._run(name, lambda: self._replace_table(name, sql))
-        else:
-            self._run(name, lambda: self._replace_view(name, sql))
-        return self._path(name)
-
-    def _alone(self, name: str) -> str:
+    def alone(self, name: str) -> str:
         """Return one SELECT of a model, with the models and seeds that it reads inside."""
         parts: dict[str, str] = {}
 

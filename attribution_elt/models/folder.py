@@ -13,6 +13,7 @@ import yaml
 
 from attribution_elt.core.errors import OpsError
 
+PROJECT_FILE = "dbt_project.yml"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The faster one, where PyYAML was built with it."""
 
@@ -59,7 +60,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        file = path / "dbt_project.yml"
+        file = path / PROJECT_FILE
         if not file.is_file():
             raise OpsError(
                 f"{path} has no dbt_project.yml: the models are in the folder transform/"

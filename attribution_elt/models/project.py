@@ -13,23 +13,17 @@ from attribution_elt.core.redaction import redactor
 from attribution_elt.meltano.project import SCHEMA, Loader, Project
 from attribution_elt.meltano.warehouse import file_of, keep_secret
 from attribution_elt.models.build import Models
-from attribution_elt.models.folder import Folder
+from attribution_elt.models.folder import PROJECT_FILE, Folder
 from attribution_elt.models.tables import Tables, read_tables
 
-JOURNEYS = "ihc_journeys"
-"""The model that `tap-ihc` reads."""
-_JOURNEYS_OF = "tap_attribution_io"
 _COMPUTED = "tap_ihc"
 
 
-def open_models(
-    project: Project, folder: Path, schema: str, variables: Mapping[str, Any]
-) -> Models:
+def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> Models:
     """Connect to the project's first warehouse and return the models that can be built in it.
 
     Args:
         project: the Meltano project.
-        folder: the dbt project.
         schema: where the models are built; what the loader's setting puts before the names of
             schemas, such as `staging_`, is put before it.
         variables: values that replace the folder's defaults.
@@ -38,14 +32,9 @@ def open_models(
         OpsError: the folder is not valid, or the warehouse cannot be used.
     """
     loader = project.loader
-    parsed = Folder(folder)
+    parsed = folder()
     tables = _loaded(loader, project)
-    try:
-        return Models(parsed, loader.url, schema_in(loader, schema), tables, variables)
-    except OneLineError:
-        raise
-    except Exception as error:
-        raise OpsError(f"{loader.name} cannot be used: {redactor(in_a_line(error))}") from error
+    return _connected(parsed, loader, schema_in(loader, schema), tables, variables)
 
 
 def schema_in(loader: Loader, schema: str) -> str:
@@ -54,29 +43,43 @@ def schema_in(loader: Loader, schema: str) -> str:
     return template.replace(SCHEMA, schema) if SCHEMA in template else schema
 
 
-def create_journeys_view(project: Project, folder: Path) -> str | None:
-    """Create the view `ihc_journeys` in the schema of Attribution.io's tables.
+def view_of(project: Project, loader: Loader, model: str, schema: str) -> str:
+    """Return the SELECT of a model that reads loaded tables alone, for a view that is up to date.
 
-    The view reads loaded tables alone, so that journeys are up to date as soon as those are.
-
-    Returns:
-        The view's quoted name; None if no table exists that it reads.
+    Args:
+        project: the Meltano project.
+        loader: its warehouse.
+        model: name of the model.
+        schema: where the view is going to be, for connecting.
 
     Raises:
         OpsError: the folder is not valid, or the warehouse cannot be used.
     """
-    loader = project.loader
     tables = _loaded(loader, project)
-    if (_JOURNEYS_OF, "touchpoints") not in tables.found:
-        return None
     # What IHC computed is made of the view, and must not go back into it.
     own = {key: table for key, table in tables.found.items() if key[0] != _COMPUTED}
-    schema = tables.schemas[_JOURNEYS_OF]
+    with closing(_connected(folder(), loader, schema, replace(tables, found=own), {})) as models:
+        return models.alone(model)
+
+
+def folder() -> Folder:
+    """Return the project's own models, or those that the distribution brings.
+
+    Raises:
+        OpsError: the folder is not valid.
+    """
+    own = Path("transform")
+    installed = Path(__file__).parents[1] / "transform"
+    checkout = Path(__file__).parents[2] / "transform"
+    places = (own, installed, checkout)
+    return Folder(next((each for each in places if (each / PROJECT_FILE).is_file()), own))
+
+
+def _connected(
+    parsed: Folder, loader: Loader, schema: str, tables: Tables, variables: Mapping[str, Any]
+) -> Models:
     try:
-        with closing(
-            Models(Folder(folder), loader.url, schema, replace(tables, found=own))
-        ) as models:
-            return models.create_view(JOURNEYS)
+        return Models(parsed, loader.url, schema, tables, variables)
     except OneLineError:
         raise
     except Exception as error:

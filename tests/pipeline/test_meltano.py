@@ -6,11 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from attribution_elt.sandbox import Sandbox
+from tests.operating import attribution_elt
 from tests.pipeline.conftest import DAYS
 from tests.pipeline.expected import Expected
 from tests.pipeline.landings import JSONL, Landing, Warehouse
 from tests.pipeline.meltano import (
-    PROJECT,
     TAPS,
     environment,
     meltano,
@@ -50,8 +50,8 @@ def test_journeys_go_from_the_warehouse_to_the_model_and_their_credits_come_back
         meltano(folder, f"--environment={warehouse.environment}", "run", *blocks, env=env)
 
     run_jobs("attribution-io")
-    view = (PROJECT / "transform" / "ihc_journeys.sql").read_text()
-    warehouse.run_script("tap_attribution_io", view)
+    done = attribution_elt(folder, env, f"--environment={warehouse.environment}", "views")
+    assert done.returncode == 0, done.stderr
     run_jobs("ihc-credits")
     names, sessions = warehouse.select("tap_attribution_io.ihc_journeys")
     at = names.index("conversion_id"), names.index("session_id")

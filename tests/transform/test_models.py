@@ -336,8 +336,8 @@ def test_spend_without_a_conversion_counts(warehouse: Warehouse, tmp_path: Path)
     columns = ("converted_on", "conversions", "amount", "spend", "roas", "cpa")
     found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_channel_daily", columns)]
     assert found == [("2026-03-02", 1, 5, 2, 2.5, 2), ("2026-03-18", 0, 0, 3, 0, None)]
-    columns = ("time", "kpi", "revenue_per_kpi", "email_spend", "email_impressions")
-    weeks = [(str(row[0]), *row[1:]) for row in shop.rows("mmm_weekly", columns)]
+    weekly = ("time", "kpi", "revenue_per_kpi", "email_spend", "email_impressions")
+    weeks = [(str(row[0]), *row[1:]) for row in shop.rows("mmm_weekly", weekly)]
     assert weeks == [
         ("2026-03-02", 1, 5, 2, 1000),
         ("2026-03-09", 0, None, 0, 0),
