@@ -24,7 +24,8 @@ PAGE = PROJECT / "output" / "report.html"
 DAYS = 5
 TAPS = ("tap-ecdp", "tap-adtraction", "tap-ignite", "tap-attribution-io")
 MODEL = "tap-ihc"
-JOURNEYS = PROJECT / "transform" / "ihc_journeys.sql"
+MODELS = "demo_attribution"
+"""Schema of the SQL models."""
 
 
 def main() -> None:
@@ -35,8 +36,8 @@ def main() -> None:
     with Sandbox(today=today - timedelta(days=DAYS)) as sandbox:
         settings = settings_of(sandbox)
         # the demo has schemas and states of its own; whatever else is in the warehouse stays
-        for tap in (*TAPS, MODEL):
-            query(f"DROP SCHEMA IF EXISTS {schema(tap)} CASCADE")
+        for name in (*map(schema, (*TAPS, MODEL)), MODELS):
+            query(f"DROP SCHEMA IF EXISTS {name} CASCADE")
         meltano("Installing the plugins", settings, "install", *TAPS, MODEL, "target-warehouse")
         for tap in TAPS:
             run("First run", tap, settings, "--full-refresh")
@@ -45,8 +46,9 @@ def main() -> None:
         sandbox.advance(DAYS)
         for tap in TAPS:
             run(f"Second run, {DAYS} days later", tap, settings)
-        query(f"USE {schema('tap-attribution-io')}; {JOURNEYS.read_text()}")
+        operate("Making journeys", settings, "views")
         run("Journeys to the model, credits back", MODEL, settings, "--full-refresh")
+        operate("Comparing models", settings, "models", f"--schema={MODELS}")
         page("Making the report", settings)
     report(before, orders())
 
@@ -75,7 +77,12 @@ def run(title: str, tap: str, settings: dict[str, str], *options: str) -> None:
 
 def page(title: str, settings: dict[str, str]) -> None:
     """Make the report; what it finds to have changed, it notes."""
-    follow(title, settings, "attribution-elt", "report", f"--output={PAGE}")
+    operate(title, settings, "report", f"--output={PAGE}")
+
+
+def operate(title: str, settings: dict[str, str], *arguments: str) -> None:
+    """Run a command of `attribution-elt`."""
+    follow(title, settings, "attribution-elt", *arguments)
 
 
 def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
@@ -149,26 +156,45 @@ def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
         ("orders unchanged", sum(before[key] == after[key] for key in kept)),
     ]
     table("What the second run changed, of ECDP's orders", ("change", "orders"), changes)
-    source, model = schema("tap-attribution-io"), schema(MODEL)
-    credits_ = query(
-        f"""SELECT channel, round(ihc, 2), round(linear, 2) FROM (
-                SELECT channel_label AS channel, sum(ihc * amount) AS ihc
-                FROM {model}.attributions
-                JOIN {source}.events AS event ON conversion_id = CAST(event.id AS varchar)
-                GROUP BY ALL
-            ) FULL JOIN (
-                SELECT medium_name AS channel, sum(event_weighted_amount) AS linear
-                FROM {source}.event_attributions GROUP BY ALL
-            ) USING (channel) ORDER BY ihc DESC NULLS LAST"""
-    )
-    table(
-        "Credits by channel, of Attribution.io's events",
-        ("channel", "by IHC", "by the vendor's own attribution"),
-        credits_,
-    )
+    compare()
     query_ = "import duckdb; duckdb.connect('demo.duckdb').sql('SHOW ALL TABLES').show()"
     print(f'\nList the tables: .venv/bin/python -c "{query_}"')
     print(f"Open the report: {PAGE}")
+
+
+def compare() -> None:
+    """Print the share of the credit that each model gives a channel, for the same conversions."""
+    shares = query(
+        f"""WITH compared AS (
+                SELECT conversion_key FROM {MODELS}.fct_credits GROUP BY ALL
+                HAVING bool_or(model = 'linear') AND bool_or(model = 'ihc')
+            )
+            SELECT model, channel, round(100 * sum(credit) / (SELECT count(*) FROM compared), 1)
+            FROM {MODELS}.fct_credits SEMI JOIN compared USING (conversion_key)
+            WHERE model NOT LIKE 'ihc_%' AND source <> 'vendor' GROUP BY ALL"""
+    )
+    found = {(channel, model): share for model, channel, share in shares}
+    models = sorted({model for _, model in found})
+    rows = [
+        (channel, *(found.get((channel, model), 0.0) for model in models))
+        for channel in sorted({channel for channel, _ in found})
+    ]
+    title = "Percent of the credit, by model, of the conversions that IHC computed"
+    table(title, ("channel", *models), rows)
+    for channel, one, other, points in query(
+        f"""SELECT channel, model_a, model_b,
+                round(100 * sum(delta * conversions) / sum(conversions), 1)
+            FROM {MODELS}.fct_model_disagreement
+            WHERE model_a NOT LIKE 'ihc_%' AND model_b NOT LIKE 'ihc_%'
+            GROUP BY ALL HAVING sum(conversions) >= 20
+            ORDER BY abs(sum(delta * conversions)) DESC LIMIT 1"""
+    ):
+        difference = f"{abs(points)} points {'more' if points > 0 else 'less'}"
+        print(f"\nModels disagree most about {channel}: {other} gives it {difference} than {one}.")
+    ((claims, amount),) = query(
+        f"SELECT count(*), coalesce(round(sum(amount_over), 2), 0) FROM {MODELS}.fct_double_claims"
+    )
+    print(f"Conversions that two vendors claim: {claims}, {amount} too much.")
 
 
 def count_changed(
