@@ -13,16 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attribution_elt.core.errors import in_a_line
 from target_warehouse.columns import Column, ColumnType
+from target_warehouse.warehouses import history as versions
 from target_warehouse.warehouses.dialect import SqlDialect
-from target_warehouse.warehouses.sweeping import (
-    DELETED_AT,
-    REPLACED_BECAUSE,
-    VANISHED,
-    Claimed,
-    ClaimGroup,
-    Sweep,
-    Sweeper,
-)
+from target_warehouse.warehouses.history import DELETED_AT, REPLACED_BECAUSE, VANISHED
+from target_warehouse.warehouses.sweeping import Claimed, ClaimGroup, Sweep, Sweeper
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,6 +83,8 @@ class Adapter(abc.ABC):
     enforces_keys: ClassVar[bool] = False
     """Whether an append fails if the table already has the key."""
     has_temporary_tables: ClassVar[bool] = True
+    keeps_history: ClassVar[bool] = True
+    """Whether `merge` can keep the versions that it updates."""
     errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
@@ -129,8 +125,19 @@ class Adapter(abc.ABC):
         """Copy rows to where `merge` reads them. `columns` are those of `table` that they fill."""
 
     @abc.abstractmethod
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
-        """Merge the staged rows into `table`: insert new keys, update rows that differ."""
+    def merge(
+        self,
+        table: str,
+        columns: Mapping[str, Column],
+        keys: Sequence[str],
+        history: str | None = None,
+    ) -> Merged:
+        """Merge the staged rows into `table`: insert new keys, update rows that differ.
+
+        `history` takes the versions that are updated. It has the columns of `table`,
+        `_sdc_valid_from` (the version's `_sdc_batched_at`), `_sdc_valid_to` (that of the new
+        version) and `_sdc_replaced_because` ('changed').
+        """
 
     def sweep(self, sweep: Sweep, permit: Callable[[Claimed], bool]) -> int:
         """Remove or mark the rows that a run has claimed but not delivered; return their number.
@@ -224,10 +231,23 @@ class Adapter(abc.ABC):
             case _:
                 return self.dialect.literal(str(value))
 
-    def atomically(self, statements: Sequence[str]) -> None:
-        """Run statements in one transaction."""
+    def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Run statements in one transaction; return the rows of the last one."""
+        rows: list[tuple[Any, ...]] = []
         for statement in statements:
-            self.execute(statement)
+            rows = self.execute(statement)
+        return rows
+
+    def ensure_versions(self, view: str, table: str, history: str) -> None:
+        """Make `view` show the rows of `table` and of its history; the caller commits.
+
+        It has the columns of `table`, `_sdc_valid_from` and `_sdc_valid_to`, which is null for
+        current versions. Call it when a column was added or widened.
+        """
+        versions.ensure_view(self, view, table, history)
+
+    def comment(self, table: str, comments: Mapping[str, str]) -> None:  # noqa: B027 - optional
+        """Set comments on columns, those that changed, where the warehouse has such."""
 
     @abc.abstractmethod
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:

@@ -17,10 +17,12 @@ from target_warehouse.warehouses.base import Adapter, Merged, TableError
 from target_warehouse.warehouses.create_table import CreateTable
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.file_url import file_of
+from target_warehouse.warehouses.history import keep_changed
 
 _STAGE_VIEW = "staged_rows"
 _STAGE = f"temp.{_STAGE_VIEW}"  # with its catalog: a stream may have this name
 _INSERTED_VIEW = "inserted_rows"
+_CHANGED = "changed_rows"
 _SPARE = "rebuilt by target-warehouse"
 _ENUM = "ENUM("
 _DIGITS = 38
@@ -247,7 +249,13 @@ class DuckDBAdapter(Adapter):
         self._connection.unregister(_INSERTED_VIEW)
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
+    def merge(
+        self,
+        table: str,
+        columns: Mapping[str, Column],
+        keys: Sequence[str],
+        history: str | None = None,
+    ) -> Merged:
         names = list(map(quoted, columns))
         update = ", ".join(
             f"{name} = new.{name}"
@@ -261,9 +269,19 @@ class DuckDBAdapter(Adapter):
             f"old.{quoted(name)} IS DISTINCT FROM new.{quoted(name)}"
             for name in self.compared(columns, keys)
         )
+        source = _STAGE
+        if history:
+            source = self.temporary(_CHANGED)
+            self.discard(source)
+            self.execute(
+                f"CREATE TEMPORARY TABLE {source} AS SELECT new.* FROM {_STAGE} AS new "
+                f"LEFT JOIN {self.path(table)} AS old ON {same} "
+                f"WHERE old.{quoted(keys[0])} IS NULL OR {differs or False}"
+            )
+            self.execute(keep_changed(self, table, history, keys, source))
         before = self.count(table)
         ((changed,),) = self.execute(
-            f"MERGE INTO {self.path(table)} AS old USING {_STAGE} AS new ON {same} "
+            f"MERGE INTO {self.path(table)} AS old USING {source} AS new ON {same} "
             + (f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {update} " if differs else "")
             + f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
             f"VALUES ({', '.join(f'new.{name}' for name in names)})"
@@ -275,6 +293,21 @@ class DuckDBAdapter(Adapter):
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
         self.stage(table, rows, columns)
         self._inserted(table, columns)
+
+    @override
+    def comment(self, table: str, comments: Mapping[str, str]) -> None:
+        held = dict(
+            self.execute(
+                "SELECT column_name, comment FROM duckdb_columns() "
+                f"WHERE database_name = {literal(self._catalog)} "
+                f"AND schema_name = {literal(self.schema)} AND table_name = {literal(table)}"
+            )
+        )
+        for name, text in comments.items():
+            if name in held and held[name] != text:
+                self.execute(
+                    f"COMMENT ON COLUMN {self.path(table)}.{quoted(name)} IS {literal(text)}"
+                )
 
     @override
     def commit(self) -> None:

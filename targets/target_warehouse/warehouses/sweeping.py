@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from target_warehouse.columns import Column
+from target_warehouse.warehouses.history import BATCHED_AT, DELETED_AT, VANISHED, insertion
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from target_warehouse.warehouses.base import Adapter
-
-BATCHED_AT, DELETED_AT = "_sdc_batched_at", "_sdc_deleted_at"
-VALID_FROM, VALID_TO = "_sdc_valid_from", "_sdc_valid_to"
-REPLACED_BECAUSE = "_sdc_replaced_because"
-VANISHED = "vanished"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,13 +111,16 @@ class Sweeper:
                 f"WHERE {vanished}"
             )
             return
-        names = adapter.dialect.identifiers(sweep.columns)
-        added = adapter.dialect.identifiers((VALID_FROM, VALID_TO, REPLACED_BECAUSE))
-        because = adapter.dialect.literal(VANISHED)
         yield (
-            f"INSERT INTO {adapter.path(sweep.history)} ({names}, {added}) "
-            f"SELECT {names}, {self._batched}, {swept}, {because} "
-            f"FROM {self._path} WHERE {vanished}"
+            insertion(
+                adapter,
+                sweep.history,
+                list(sweep.columns),
+                old="",
+                until=swept,
+                because=VANISHED,
+            )
+            + f"FROM {self._path} WHERE {vanished}"
         )
         yield f"DELETE FROM {self._path} WHERE {vanished}"
 

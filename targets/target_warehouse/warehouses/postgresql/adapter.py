@@ -17,12 +17,24 @@ import psycopg
 import pyarrow as pa
 from typing_extensions import override
 
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Column
 from target_warehouse.warehouses.base import Adapter, Merged, TableError, WarehouseError
 from target_warehouse.warehouses.dialect import SqlDialect, listed, literal, quoted
+from target_warehouse.warehouses.history import (
+    CHANGED,
+    ensure_view,
+    insertion,
+    keep_changed,
+    kept_columns,
+)
 from target_warehouse.warehouses.postgresql import connection, copying, types
+from target_warehouse.warehouses.postgresql.upsert import UNTIL, Upsert
 
 _STAGE = "staged_rows"
+_STAGED = f"pg_temp.{_STAGE}"
+_CHANGED = "changed_rows"
+_RETURNS_OLD = 180_000
+"""Version of the server from which an upsert returns the rows that it replaces."""
 _STAGE_BUFFERS = "32MB"  # a batch fits, which by default would be written to disk
 _MADE_BY_ANOTHER = (
     psycopg.errors.DuplicateSchema,
@@ -45,6 +57,8 @@ _KINDS_OF_RELATIONS = {
     "I": "an index",
 }
 _PARTITIONED = "p"
+_VERSIONS = "All versions of the rows, kept by target-warehouse"
+"""Comment of our views, which marks them as such."""
 
 logger = logging.getLogger("target-warehouse")
 
@@ -206,6 +220,8 @@ class PostgreSQLAdapter(Adapter):
             with self._connection.transaction():  # a savepoint
                 return super().alter(table, name, held, column)
         except psycopg.errors.FeatureNotSupported as error:
+            if self._drop_own_views(table):  # `ensure_versions` creates them again
+                return self.alter(table, name, held, column)
             if not types.refuses_what_it_cannot_hold(held, column):
                 raise
             self._warn(
@@ -213,6 +229,38 @@ class PostgreSQLAdapter(Adapter):
                 f"do not fit are rejected: {self.explain(error)}"
             )
             return False
+
+    def _drop_own_views(self, table: str) -> bool:
+        """Drop the views of all versions on a table; return whether there was one."""
+        views = self.execute(
+            "SELECT DISTINCT ev_class::regclass::text FROM pg_depend "
+            "JOIN pg_rewrite ON pg_rewrite.oid = objid AND classid = 'pg_rewrite'::regclass "
+            f"WHERE refobjid = to_regclass({literal(self.path(table))}) "
+            f"AND obj_description(ev_class, 'pg_class') = {literal(_VERSIONS)}"
+        )
+        for (view,) in views:
+            self.execute(f"DROP VIEW {view}")
+        return bool(views)
+
+    @override
+    def ensure_versions(self, view: str, table: str, history: str) -> None:
+        if ensure_view(self, view, table, history):
+            self.execute(f"COMMENT ON VIEW {self.path(view)} IS {literal(_VERSIONS)}")
+
+    @override
+    def comment(self, table: str, comments: Mapping[str, str]) -> None:
+        held = dict(
+            self.execute(
+                "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
+                f"WHERE attrelid = to_regclass({literal(self.path(table))}) "
+                "AND attnum > 0 AND NOT attisdropped"
+            )
+        )
+        for name, text in comments.items():
+            if name in held and held[name] != text:
+                self.execute(
+                    f"COMMENT ON COLUMN {self.path(table)}.{quoted(name)} IS {literal(text)}"
+                )
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:
@@ -273,50 +321,46 @@ class PostgreSQLAdapter(Adapter):
         self._copy(f"pg_temp.{_STAGE}", table, rows, columns)
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
-        names, path = listed(columns), self.path(table)
-        compared = [
-            # json has no equality
-            f"{quoted(name)}::text" if columns[name].kind is ColumnType.JSON else quoted(name)
-            for name in self.compared(columns, keys)
-        ]
-        old = ", ".join(f"old.{name}" for name in compared)
-        new = ", ".join(f"excluded.{name}" for name in compared)
-        update = ", ".join(
-            f"{name} = excluded.{name}"
-            for name in map(quoted, (name for name in columns if name not in keys))
-        )
-        merge = (
-            f"INSERT INTO {path} AS old ({names}) "
-            f"SELECT {names} FROM pg_temp.{_STAGE} ON CONFLICT ({listed(keys)}) "
-        ) + (
-            f"DO UPDATE SET {update} WHERE ROW({old}) IS DISTINCT FROM ROW({new})"
-            if compared
-            else "DO NOTHING"
-        )
+    def merge(
+        self,
+        table: str,
+        columns: Mapping[str, Column],
+        keys: Sequence[str],
+        history: str | None = None,
+    ) -> Merged:
+        merge = Upsert(self.path(table), columns, keys, self.compared(columns, keys))
         if not self._is_postgresql:
-            self.execute(merge)
+            self.execute(merge.sql(_STAGED))
             return Merged(None, None)
-        if self._is_partitioned(table):  # where rows have no xmax
-            same = " AND ".join(f"old.{key} = new.{key}" for key in map(quoted, keys))
-            [(inserted,)] = self.execute(
-                f"SELECT count(*) FROM pg_temp.{_STAGE} AS new "
-                f"WHERE NOT EXISTS (SELECT 1 FROM {path} AS old WHERE {same})"
+        if history and self._connection.info.server_version >= _RETURNS_OLD:
+            names = kept_columns(self, history)
+            kept = insertion(self, history, names, old="", until=quoted(UNTIL), because=CHANGED)
+            [(inserted, changed)] = self.execute(merge.keeping(_STAGED, names, kept))
+            return Merged(inserted, changed - inserted)
+        source = _STAGED
+        if history:
+            source = f"pg_temp.{_CHANGED}"
+            self.execute(
+                f"CREATE TEMPORARY TABLE {_CHANGED} ON COMMIT DROP AS {merge.difference(_STAGED)}"
             )
+            self.execute(f"ANALYZE {source}")
+            self.execute(keep_changed(self, table, history, keys, source))
+        if self._is_partitioned(table):  # where rows have no xmax
+            [(inserted,)] = self.execute(merge.new_rows(source))
             [(changed,)] = self.execute(
-                f"WITH merged AS ({merge} RETURNING 1) SELECT count(*) FROM merged"
+                f"WITH merged AS ({merge.sql(source)} RETURNING 1) SELECT count(*) FROM merged"
             )
         else:
             # A row that was only inserted has never been locked or deleted: its xmax is 0.
             [(inserted, changed)] = self.execute(
-                f"WITH merged AS ({merge} RETURNING old.xmax = 0 AS is_new) "
+                f"WITH merged AS ({merge.sql(source)} RETURNING held.xmax = 0 AS is_new) "
                 "SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged"
             )
         return Merged(inserted, changed - inserted)
 
     @override
     def staged(self) -> str:
-        return f"pg_temp.{_STAGE}"
+        return _STAGED
 
     @override
     def temporary(self, name: str) -> str:

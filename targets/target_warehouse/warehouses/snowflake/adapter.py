@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
+from target_warehouse.warehouses.history import keep_changed
 from target_warehouse.warehouses.snowflake.connection import opened
 from target_warehouse.warehouses.snowflake.dialect import SnowflakeDialect, swapped
 from target_warehouse.warehouses.snowflake.upload import own_texts, upload
@@ -68,6 +69,7 @@ _SIZES = {
 _NEW, _OLD = "_sdc_new__", "_sdc_old__"
 """Begin the names of a column's successor, and of the column itself once it has one."""
 _NO_SUCH_OBJECT = 2003
+_COMMENT = 9  # its place in a row of DESCRIBE TABLE
 _DATA_ERRORS = range(100_000, 101_000)  # come up while a statement works
 _TOO_MANY_WAIT = 625  # for a lock
 _SIGNED_OUT = range(390_110, 390_116)  # as after hours without a request
@@ -270,14 +272,26 @@ class SnowflakeAdapter(Adapter):
         self.execute(f"INSERT INTO {path} ({names}) {self._selected(columns)}")
 
     @override
-    def atomically(self, statements: Sequence[str]) -> None:
+    def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
         self.execute("BEGIN")
         try:
-            super().atomically(statements)
+            rows = super().atomically(statements)
         except Error:
             self.execute("ROLLBACK")
             raise
         self.execute("COMMIT")
+        return rows
+
+    @override
+    def comment(self, table: str, comments: Mapping[str, str]) -> None:
+        described = self.execute(f"DESCRIBE TABLE {self.path(table)}")
+        held = {swapped(row[0]): row[_COMMENT] for row in described}
+        for name, text in comments.items():
+            if name in held and (held[name] or "") != text:
+                self.execute(
+                    f"COMMENT ON COLUMN {self.path(table)}.{self.dialect.identifier(name)} "
+                    f"IS {self.dialect.literal(text)}"
+                )
 
     def _room(self, table: str, name: str, column: Column, texts: pa.ChunkedArray) -> str:
         """Return a type that holds these texts, and see to it that the column does."""
@@ -295,23 +309,35 @@ class SnowflakeAdapter(Adapter):
         return long
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
+    def merge(
+        self,
+        table: str,
+        columns: Mapping[str, Column],
+        keys: Sequence[str],
+        history: str | None = None,
+    ) -> Merged:
         names = {name: self.dialect.identifier(name) for name in columns}
-        same = " AND ".join(f"old.{names[key]} = new.{names[key]}" for key in keys)
+        same = " AND ".join(f"held.{names[key]} = new.{names[key]}" for key in keys)
         differs = " OR ".join(
-            f"TO_JSON(old.{names[name]}) IS DISTINCT FROM TO_JSON(new.{names[name]})"
+            f"TO_JSON(held.{names[name]}) IS DISTINCT FROM TO_JSON(new.{names[name]})"
             if columns[name].kind is ColumnType.JSON
-            else f"old.{names[name]} IS DISTINCT FROM new.{names[name]}"
+            else f"held.{names[name]} IS DISTINCT FROM new.{names[name]}"
             for name in self.compared(columns, keys)
         )
         update = ", ".join(f"{name} = new.{name}" for key, name in names.items() if key not in keys)
-        [(inserted, *updated)] = self.execute(
-            f"MERGE INTO {self.path(table)} AS old USING ({self._selected(columns)}) AS new "
+        merge = (
+            f"MERGE INTO {self.path(table)} AS held USING ({self._selected(columns)}) AS new "
             f"ON {same} "
             + (f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {update} " if differs else "")
             + f"WHEN NOT MATCHED THEN INSERT ({', '.join(names.values())}) "
             f"VALUES ({', '.join(f'new.{name}' for name in names.values())})"
         )
+        kept = (
+            [f"{keep_changed(self, table, history, keys, self.staged())} AND ({differs})"]
+            if history and differs
+            else []
+        )
+        [(inserted, *updated)] = self.atomically([*kept, merge]) if kept else self.execute(merge)
         return Merged(int(inserted), sum(map(int, updated)))
 
     @override

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -18,6 +19,13 @@ from target_warehouse.warehouses.base import Adapter, Merged, TableError, Wareho
 from target_warehouse.warehouses.create_table import CreateTable
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.file_url import file_of
+from target_warehouse.warehouses.history import (
+    BATCHED_AT,
+    CHANGED,
+    DELETED_AT,
+    insertion,
+    kept_columns,
+)
 from target_warehouse.warehouses.sqlite.functions import add_functions
 from target_warehouse.warehouses.sqlite.values import (
     TYPES,
@@ -27,7 +35,6 @@ from target_warehouse.warehouses.sqlite.values import (
     converted,
     widened,
 )
-from target_warehouse.warehouses.sweeping import DELETED_AT
 
 _PRAGMAS = (
     "synchronous = FULL",  # one sync a batch is cheap, and a state must not outlive its rows
@@ -37,6 +44,7 @@ _PRAGMAS = (
 _PATIENCE = 60.0  # seconds that a lock of another process is waited for
 _ROWS_AT_ONCE = 5_000
 _KEYS = "staged keys"
+_TRIGGER = "kept by target-warehouse"
 
 
 class SQLiteAdapter(Adapter):
@@ -210,7 +218,13 @@ class SQLiteAdapter(Adapter):
         self._staged = rows
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
+    def merge(
+        self,
+        table: str,
+        columns: Mapping[str, Column],
+        keys: Sequence[str],
+        history: str | None = None,
+    ) -> Merged:
         compared = self.compared(columns, keys)
         action = "NOTHING"
         if compared:
@@ -222,8 +236,30 @@ class SQLiteAdapter(Adapter):
             action = f"UPDATE SET {update} WHERE ({old}) IS NOT ({new})"
         on_conflict = f"ON CONFLICT ({listed(keys)}) DO {action}"
         self._updates = 0
-        changed = self._insert(table, self._staged, columns, on_conflict)
+        with self._kept(table, history) if history else contextlib.nullcontext():
+            changed = self._insert(table, self._staged, columns, on_conflict)
         return Merged(changed - self._updates, self._updates)
+
+    @contextlib.contextmanager
+    def _kept(self, table: str, history: str) -> Iterator[None]:
+        """Keep the versions of rows that are updated meanwhile."""
+        trigger = f"temp.{quoted(_TRIGGER)}"
+        names = kept_columns(self, history)
+        kept = insertion(
+            self,
+            history,
+            names,
+            old="OLD.",
+            until=f"NEW.{quoted(BATCHED_AT)}",
+            because=CHANGED,
+        )
+        self.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        self.execute(
+            f"CREATE TEMPORARY TRIGGER {quoted(_TRIGGER)} BEFORE UPDATE ON main.{self.path(table)} "
+            f"BEGIN {kept}; END"
+        )
+        yield
+        self.execute(f"DROP TRIGGER {trigger}")
 
     def _counted(self, value: Any) -> Any:
         # SQLite does not tell rows that were inserted from those that were updated instead.

@@ -62,6 +62,7 @@ class DltAdapter(Adapter):
     decimal_digits = dlt_columns.DIGITS
     decimal_step = 9
     has_temporary_tables = False
+    keeps_history = False
     errors = (DltException, RefusedError)
     data_errors = (RefusedError,)
 
@@ -204,7 +205,13 @@ class DltAdapter(Adapter):
         self._staged = dlt_columns.typed(rows, columns)
 
     @override
-    def merge(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> Merged:
+    def merge(
+        self,
+        table: str,
+        columns: Mapping[str, Column],
+        keys: Sequence[str],
+        history: str | None = None,
+    ) -> Merged:
         upserts = "upsert" in (self._capabilities.supported_merge_strategies or ())
         self._load(
             table,
@@ -270,12 +277,13 @@ class DltAdapter(Adapter):
         self.append(self._aside[path], rows, columns)
 
     @override
-    def atomically(self, statements: Sequence[str]) -> None:
+    def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
         with self._client() as client:
             sql = client.sql_client
             with sql.begin_transaction() if self._is_atomic else contextlib.nullcontext():
                 for statement in statements:
                     sql.execute_sql(statement)
+        return []
 
     @property
     def _is_atomic(self) -> bool:

@@ -1,0 +1,87 @@
+"""Superseded versions of rows: the statement that keeps them, and the view of all versions."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from target_warehouse.columns import ColumnType
+
+if TYPE_CHECKING:
+    from target_warehouse.warehouses.base import Adapter
+
+BATCHED_AT, DELETED_AT = "_sdc_batched_at", "_sdc_deleted_at"
+VALID_FROM, VALID_TO = "_sdc_valid_from", "_sdc_valid_to"
+REPLACED_BECAUSE = "_sdc_replaced_because"
+CHANGED, VANISHED = "changed", "vanished"
+_ADDED = (VALID_FROM, VALID_TO, REPLACED_BECAUSE)
+
+
+def kept_columns(adapter: Adapter, history: str) -> list[str]:
+    """Return the columns that a history has of its table."""
+    return [name for name in adapter.columns(history) if name not in _ADDED]
+
+
+def insertion(
+    adapter: Adapter, history: str, names: Sequence[str], *, old: str, until: str, because: str
+) -> str:
+    """Return the beginning of a statement that keeps versions: what follows is its FROM.
+
+    Args:
+        adapter: Adapter of the warehouse.
+        history: Table of the versions.
+        names: Columns from `kept_columns`.
+        old: SQL before the names of columns of the old versions, such as `held.`.
+        until: SQL of the end of their validity.
+        because: Why they are replaced.
+    """
+    quoted, listed = adapter.dialect.identifier, adapter.dialect.identifiers
+    values = ", ".join(f"{old}{quoted(name)}" for name in names)
+    return (
+        f"INSERT INTO {adapter.path(history)} ({listed([*names, *_ADDED])}) "
+        f"SELECT {values}, {old}{quoted(BATCHED_AT)}, {until}, {adapter.dialect.literal(because)} "
+    )
+
+
+def keep_changed(adapter: Adapter, table: str, history: str, keys: Sequence[str], new: str) -> str:
+    """Return the statement that keeps the rows which the rows in `new` replace."""
+    quoted = adapter.dialect.identifier
+    same = " AND ".join(f"held.{quoted(key)} = new.{quoted(key)}" for key in keys)
+    names = kept_columns(adapter, history)
+    return (
+        insertion(
+            adapter,
+            history,
+            names,
+            old="held.",
+            until=f"new.{quoted(BATCHED_AT)}",
+            because=CHANGED,
+        )
+        + f"FROM {new} AS new JOIN {adapter.path(table)} AS held ON {same}"
+    )
+
+
+def ensure_view(adapter: Adapter, view: str, table: str, history: str) -> bool:
+    """Make `view` show all versions in a table and its history; return whether it was created.
+
+    Current versions have no end. A view that shows what it should is left alone.
+    """
+    quoted, listed = adapter.dialect.identifier, adapter.dialect.identifiers
+    held = adapter.columns(table)
+    names = kept_columns(adapter, history)
+    wanted = {name: held[name].type for name in names if name in held}
+    found = {name: column.type for name, column in adapter.columns(view).items()}
+    moments = dict.fromkeys((VALID_FROM, VALID_TO), held[BATCHED_AT].type)
+    if found == {**wanted, **moments}:
+        return False
+    nothing = f"CAST(NULL AS {adapter.types[ColumnType.TIMESTAMP]})"
+    adapter.execute(f"DROP VIEW IF EXISTS {adapter.path(view)}")
+    adapter.execute(
+        f"CREATE VIEW {adapter.path(view)} AS "
+        f"SELECT {listed(wanted)}, {quoted(BATCHED_AT)} AS {quoted(VALID_FROM)}, "
+        f"{nothing} AS {quoted(VALID_TO)} FROM {adapter.path(table)} "
+        f"UNION ALL SELECT {listed([*wanted, VALID_FROM, VALID_TO])} FROM {adapter.path(history)}"
+    )
+    return True
