@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +12,9 @@ import pyarrow as pa
 import pytest
 from target_warehouse.arrow import ARROW_TYPES
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.base import Adapter, Merged
 from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.transaction import transact
 
 from tests.targets.target_warehouse.warehouses import PostgreSQL, Warehouse
 
@@ -151,8 +152,6 @@ def test_new_and_wider_columns_reach_history_and_view(warehouse: Warehouse) -> N
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_view_shows_each_day_as_it_was(warehouse: Warehouse, seed: int) -> None:
-    import random  # noqa: PLC0415
-
     pick = random.Random(seed)
     table: dict[int, str] = {}
     copies = []
@@ -179,14 +178,21 @@ def test_a_view_of_the_user_on_the_versions(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("text", ["It's 5 % of \\' all", "ends in a backslash\\", "ä\n;"])
-def test_comments_of_columns(warehouse: Warehouse, text: str) -> None:
+def test_comments_of_columns(
+    warehouse: Warehouse, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not isinstance(warehouse, PostgreSQL) and "duckdb" not in warehouse.url:
         pytest.skip("it has no comments")
     with connected(warehouse) as adapter:
         merge(adapter, 1, {"id": 1})
         statements: list[str] = []
         execute = adapter.execute
-        adapter.execute = lambda sql: (statements.append(sql), execute(sql))[1]  # type: ignore[method-assign]
+
+        def recorded(sql: str) -> list[tuple[Any, ...]]:
+            statements.append(sql)
+            return execute(sql)
+
+        monkeypatch.setattr(adapter, "execute", recorded)
         for _ in range(2):
             adapter.comment("orders", {"note": text, "nothing": "x"})
         adapter.commit()
