@@ -13,7 +13,7 @@ class Finding:
         subject: the plugin, or the machine.
         part: the account, if a plugin has several.
         facts: what is in order.
-        problems: what to do.
+        problems: the things to do.
     """
 
     subject: str

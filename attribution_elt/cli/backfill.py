@@ -1,4 +1,4 @@
-"""`attribution-elt backfill`: a range of past days, with a state of its own."""
+"""`attribution-elt backfill`: loads a range of past days with a separate state."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def refuse(extractor: Extractor, days: Window) -> None:
     """Check that a tap can load these days.
 
     Raises:
-        OpsError: the tap cannot; the text says why.
+        OpsError: the tap cannot; the text has the reason.
     """
     today = datetime.now(UTC).date()
     if reason := extractor.tap.backfill_refusal:

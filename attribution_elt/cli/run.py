@@ -1,4 +1,4 @@
-"""`attribution-elt run`: each task of a job as a run of its own."""
+"""`attribution-elt run`: runs each task of a job separately."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WITH_VALUE = ("--state-id-suffix", "--state-strategy", "--timeout", "--database-
 )
 @click.pass_obj
 def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) -> None:
-    """Run jobs, each task on its own.
+    """Run jobs, each task separately.
 
     A task that fails does not stop the others. Extractors of jobs are skipped if they have no
     credentials. Plugins such as `tap-ecdp target-warehouse` can take the place of JOB, and the

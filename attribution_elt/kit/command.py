@@ -12,6 +12,7 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import OneLineError, lines_of
 from attribution_elt.core.events import event
+from attribution_elt.kit.errors import CredentialsError
 
 
 class TapCommand(SingerCommand):
@@ -37,8 +38,9 @@ class TapCommand(SingerCommand):
         finally:
             failures = ctx.obj.failures if ctx.obj is not None else []
             for failure in failures:
+                refused = isinstance(failure, CredentialsError)
                 self.logger.error(
-                    "failed, the next run tries again: %s",
+                    "failed: %s" if refused else "failed, the next run tries again: %s",
                     failure,
                     extra=event("unit_failed", streams=failure.streams, status=failure.status),
                 )

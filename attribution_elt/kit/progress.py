@@ -24,16 +24,18 @@ class Progress:
     def __init__(self, logger: logging.Logger, streams: Sequence[VendorStream]) -> None:
         self._logger = logger
         self._streams = streams
-        self._done = 0
+        self._done = self._failed = 0
         self._logged_at = time.monotonic()
 
-    def step(self, total: int | None) -> None:
+    def step(self, total: int | None, *, failed: bool = False) -> None:
         """Count a unit that is done.
 
         Args:
             total: the number of all units, if it is known.
+            failed: whether the unit failed.
         """
         self._done += 1
+        self._failed += failed
         if time.monotonic() - self._logged_at >= PROGRESS_EVERY:
             self.log(total)
 
@@ -44,15 +46,17 @@ class Progress:
         records = sum(stream.emitted for stream in self._streams)
         of = "" if total is None else f" of {total}"
         self._logger.info(
-            "%s: %d%s units, %d records",
+            "%s: %d%s units%s, %d records",
             ", ".join(names),
             self._done,
             of,
+            f" ({self._failed} failed)" if self._failed else "",
             records,
             extra=event(
                 "progress",
                 streams=names,
                 units_done=self._done,
+                units_failed=self._failed,
                 units_total=total,
                 records=records,
             ),

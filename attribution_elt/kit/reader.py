@@ -162,9 +162,10 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
         """
         progress = Progress(self.run.logger, list(self.streams.values()))
         for unit, future in fan_out(self.units(), self.fetch, self.width, self.lookahead):
-            if self.is_request(unit):
-                progress.step(self.total)
+            failures = len(self.run.failures)
             self._take(unit, future)
+            if self.is_request(unit):
+                progress.step(self.total, failed=len(self.run.failures) > failures)
             if self.test_satisfied:
                 return
         self._write_state(self.closing_claims())

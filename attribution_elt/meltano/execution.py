@@ -38,9 +38,9 @@ def execute(
     Args:
         meltano: Meltano in an environment.
         blocks: plugins and jobs to run.
-        display: where events are shown.
+        display: the display of events.
         options: options of `meltano run`.
-        variables: environment variables besides our own.
+        variables: more environment variables.
     """
     run_id = str(uuid.uuid4())
     log = RunLog()

@@ -1,6 +1,6 @@
 """Failures of taps in the table `_runs`, which the loader writes.
 
-The loader cannot know which units of a tap failed, and why.
+The tap does not report its failed units to the loader.
 """
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL

@@ -72,7 +72,7 @@ class Meltano:
 
 
 def executable(name: str) -> str:
-    """Return the path of a command: on the PATH, or beside this Python.
+    """Return the path of a command: on the PATH, or in the folder of this Python.
 
     Raises:
         OpsError: the command does not exist in either place.

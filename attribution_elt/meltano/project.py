@@ -65,7 +65,7 @@ class Loader:
     Attributes:
         name: name of the plugin.
         url: URL of the warehouse.
-        schema: schema of the tables, with `SCHEMA` in the place of the extractor's.
+        schema: schema of the tables, with `SCHEMA` where the extractor's schema goes.
     """
 
     name: str
@@ -157,7 +157,7 @@ class Project:
         return self.extractors[name]
 
     def extractors_of(self, names: Iterable[str]) -> list[Extractor]:
-        """Return the extractors of these names; the name of a job stands for all of its own.
+        """Return the extractors of these names; the name of a job means all extractors of the job.
 
         Raises:
             OpsError: the project has neither an extractor nor a job of a name.

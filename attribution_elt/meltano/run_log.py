@@ -29,7 +29,7 @@ class Pipeline:
         loader: name of the loader; "" if the run failed before it started.
         streams: the loader's counts by stream.
         sent: number of records that the tap counted, by stream.
-        failed_units: message of each unit that failed for good, with its streams.
+        failed_units: message of each failed unit, with its streams.
         failures: errors that ended the tap.
         load_failures: errors that ended the loader, and its summary of rejected records.
         drift: properties that no schema names.

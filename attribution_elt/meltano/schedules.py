@@ -80,7 +80,7 @@ def _blocks(task: str | Iterable[str]) -> list[str]:
 
 
 def chain_of(blocks: Iterable[str], extractors: Container[str]) -> Chain:
-    """Divide blocks into runs: each extractor begins a run of its own."""
+    """Divide blocks into runs: each extractor begins a new run."""
     return list(_runs(blocks, extractors))
 
 

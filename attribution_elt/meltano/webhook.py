@@ -41,8 +41,8 @@ def alert(
 
     Args:
         project: the project of the webhook.
-        outcomes: how the runs ended; interrupted runs are not reported as failed.
-        display: where the note goes.
+        outcomes: the ended runs; interrupted runs are not reported as failed.
+        display: the display of the note.
         failure_alert: whether to report failures; lost days and new properties are reported anyway.
     """
     failed = [each for each in outcomes if each.exit_code and not each.interrupted]

@@ -9,6 +9,7 @@ import dagster
 from attribution_elt.meltano.project import Project, enter_root, load_variables
 from attribution_elt.meltano.schedules import Job
 from attribution_elt.orchestration import alerts
+from attribution_elt.orchestration.assets import assets
 from attribution_elt.orchestration.task import SCHEDULE, name_of, task
 
 RETRY = dagster.RetryPolicy(
@@ -25,7 +26,7 @@ def assemble(
     retry: dagster.RetryPolicy = RETRY,
     executor: dagster.ExecutorDefinition | None = None,
 ) -> dagster.Definitions:
-    """Return a project's jobs and schedules.
+    """Return a project's jobs, schedules and assets.
 
     Args:
         project: the project of `meltano.yml`.
@@ -46,6 +47,7 @@ def assemble(
         return composed
 
     return dagster.Definitions(
+        assets=assets(project),
         jobs=[compose(each) for each in project.jobs],
         schedules=[
             dagster.ScheduleDefinition(

@@ -1,4 +1,4 @@
-"""Dagster's op for one run of `attribution-elt`, as a process of its own."""
+"""Dagster's op for one run of `attribution-elt`, as a separate process."""
 
 import json
 import re

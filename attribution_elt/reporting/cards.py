@@ -20,7 +20,7 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 class Kind(Enum):
-    """Kinds of columns: how their values are shown."""
+    """Kinds of columns; each has its own format."""
 
     TEXT = "text"
     COUNT = "count"
@@ -63,7 +63,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values beneath a title, shown by the kinds of their columns.
+    """A title and rows of values, formatted by the kinds of their columns.
 
     Attributes:
         title: title, and name of the CSV file.
@@ -124,7 +124,7 @@ class Card:
     Attributes:
         title: the subject.
         lines: sentences.
-        hints: what the reader can do.
+        hints: advice to the reader.
         plot: the plot.
         legend: colours and their meaning.
         tables: tables.

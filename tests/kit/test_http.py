@@ -13,6 +13,7 @@ from tap_attribution_io.client import AttributionClient
 from tap_ecdp.client import EcdpClient
 from tap_ihc.client import IhcClient
 
+from attribution_elt.core.events import FIELD
 from attribution_elt.kit.errors import UnitError, UnreachableError
 from attribution_elt.kit.http import client as http
 from attribution_elt.kit.http.auth import HeaderAuth
@@ -85,6 +86,17 @@ def test_failures_on_the_wire_are_tried_again_and_told_without_their_texts(
     assert str(caught.value).startswith("Shop, the orders: ")
     assert caught.value.__cause__ is None
     assert requests_mock.call_count == 2
+
+
+def test_a_retry_is_an_event_with_its_reason(
+    requests_mock: Mocker, caplog: pytest.LogCaptureFixture
+) -> None:
+    requests_mock.get(
+        "https://api.example.com/v1/orders", [{"status_code": 503}, {"json": {"value": []}}]
+    )
+    Shop(CONFIG).fetch(ASKED)
+    (retry,) = [each.__dict__ for each in caplog.records if FIELD in each.__dict__]
+    assert (retry[FIELD], retry["reason"]) == ("retry", "answered 503")
 
 
 def test_a_connection_that_never_comes_about_is_no_matter_of_one_unit() -> None:

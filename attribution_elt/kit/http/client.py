@@ -149,6 +149,7 @@ class Client:
             details["wait"],
             details["tries"],
             self._tries,
+            extra=event("retry", reason=details["value"].reason),
         )
 
     def describe(self, request: Request, reason: str) -> str:

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import logging
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+
+from attribution_elt.kit.command import TapCommand
+from attribution_elt.kit.errors import CredentialsError, UnitError
+from attribution_elt.kit.progress import Progress
+
+
+def test_failed_units_are_counted_in_the_progress(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    stream: Any = SimpleNamespace(name="orders", emitted=3)
+    progress = Progress(logging.getLogger("tap-x"), [stream])
+    for failed in (False, True, True):
+        progress.step(3, failed=failed)
+    progress.log(3)
+    (record,) = caplog.records
+    assert record.getMessage() == "orders: 3 of 3 units (2 failed), 3 records"
+    assert record.__dict__["units_failed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (UnitError("orders of May: answered 500"), "failed, the next run tries again: orders of"),
+        (CredentialsError("shop: answered 401"), "failed: shop: answered 401"),
+    ],
+)
+def test_the_next_run_does_not_help_a_refused_key(
+    error: UnitError, text: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the command sets it
+    logger = logging.getLogger("tap-x")
+    command = TapCommand("tap-x", params=[], callback=lambda: None, logger=logger)
+    context = click.Context(command, obj=SimpleNamespace(failures=[error]))
+    with context, pytest.raises(click.exceptions.Exit):
+        command.invoke(context)
+    logging.captureWarnings(capture=False)
+    assert caplog.messages[-1].startswith(text)
