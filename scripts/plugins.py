@@ -2,7 +2,7 @@
 
 Run it after you added a tap, or changed the settings of one. It writes
 
-- the console scripts of `pyproject.toml`,
+- the console scripts and import rules of `pyproject.toml`,
 - a definition of each plugin under `plugins/`, which Meltano reads as a lock file,
 - `__init__.py` and `py.typed` of each package, if they are missing,
 - for a new tap: its extractor, job and schedule in `meltano.yml`, and a page in `docs/`.
@@ -96,7 +96,13 @@ def files() -> Iterator[tuple[Path, str]]:
     project = with_taps(PROJECT.read_text("utf-8"), plugins["extractors"])
     entries = YAML(typ="safe").load(project)["plugins"]
     labels = {each["name"]: each.get("label") for type_ in PACKAGES for each in entries[type_]}
-    yield PYPROJECT, with_scripts(PYPROJECT.read_text("utf-8"), everything)
+    yield (
+        PYPROJECT,
+        with_packages(
+            with_scripts(PYPROJECT.read_text("utf-8"), everything),
+            sorted(each.__module__.partition(".")[0] for each in everything),
+        ),
+    )
     yield PROJECT, project
     for type_, found in plugins.items():
         for plugin in found:
@@ -157,6 +163,20 @@ def with_scripts(text: str, plugins: list[Any]) -> str:
     lines = [f'{name} = "{place}"\n' for name, place in sorted(places.items())]
     section = re.compile(r"(?<=^\[project\.scripts\]\n)(?:.+\n)*", re.MULTILINE)
     return section.sub("".join(lines), text, count=1)
+
+
+def with_packages(text: str, packages: list[str]) -> str:
+    """Return pyproject.toml with the packages of all plugins in the import rules."""
+    taps = [each for each in packages if each.startswith("tap_")]
+    text = re.sub(
+        r'(?:^  "(?:tap|target)_\w+",\n)+',
+        "".join(f'  "{each}",\n' for each in packages),
+        text,
+        flags=re.MULTILINE,
+    )
+    text = re.sub(r'"tap_\w+(?: : \w+)+"', f'"{" : ".join(packages)}"', text)
+    independent = ", ".join(f'"{each}"' for each in taps)
+    return re.sub(r'(?<=^modules = )\["tap_.*\]$', f"[{independent}]", text, flags=re.MULTILINE)
 
 
 def with_taps(text: str, taps: list[Any]) -> str:
