@@ -1,6 +1,6 @@
-"""Two runs of the pipeline, days apart, from the sandbox's vendors into `demo.duckdb`."""
+"""Runs the pipeline twice, days apart, from the simulated vendors into `demo.duckdb`."""
 
-# ruff: noqa: S608 - nothing but this project's own names is put into SQL
+# ruff: noqa: S608 - only names of this project are put into SQL
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from rich.console import Console
+from rich.table import Table
 
 from attribution_elt.sandbox import Sandbox, environment
 
@@ -24,202 +26,149 @@ PAGE = PROJECT / "output" / "report.html"
 DAYS = 5
 TAPS = ("tap-ecdp", "tap-adtraction", "tap-ignite", "tap-attribution-io")
 MODEL = "tap-ihc"
-MODELS = "demo_attribution"
-"""Schema of the SQL models."""
+VIEW = PROJECT / "transform" / "ihc_journeys.sql"
+ORDERS = """
+SELECT website_id, order_id, channel, message_id, order_value_converted, returned
+FROM tap_ecdp.attributed_orders
+LEFT JOIN (SELECT website_id, order_id, sum(returned) AS returned
+           FROM tap_ecdp.attributed_order_lines GROUP BY ALL)
+USING (website_id, order_id)"""
+CREDITS = """
+SELECT channel, ihc, vendor FROM (
+    SELECT channel_label AS channel, sum(ihc * amount) AS ihc
+    FROM tap_ihc.attributions
+    JOIN tap_attribution_io.events AS event ON conversion_id = CAST(event.id AS varchar)
+    GROUP BY ALL
+) FULL JOIN (
+    SELECT medium_name AS channel, sum(event_weighted_amount) AS vendor
+    FROM tap_attribution_io.event_attributions
+    WHERE attribution_model_id = (SELECT min(attribution_model_id)
+                                  FROM tap_attribution_io.event_attributions)
+    GROUP BY ALL
+) USING (channel) ORDER BY ihc DESC NULLS LAST"""
+
+console = Console(highlight=False)
 
 
 def main() -> None:
     """Run, let days pass, run again, and show what landed and what changed."""
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("")
-    today = datetime.now(UTC).date()
-    with Sandbox(today=today - timedelta(days=DAYS)) as sandbox:
-        settings = settings_of(sandbox)
-        # the demo has schemas and states of its own; whatever else is in the warehouse stays
-        for name in (*map(schema, (*TAPS, MODEL)), MODELS):
-            query(f"DROP SCHEMA IF EXISTS {name} CASCADE")
-        meltano("Installing the plugins", settings, "install", *TAPS, MODEL, "target-warehouse")
-        for tap in TAPS:
-            run("First run", tap, settings, "--full-refresh")
+    WAREHOUSE.unlink(missing_ok=True)
+    with Sandbox(today=datetime.now(UTC).date() - timedelta(days=DAYS)) as sandbox:
+        settings = {
+            **environment.variables(sandbox),
+            "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE.name}",
+            "TAP_IHC_JOURNEYS_URL": f"duckdb:///{WAREHOUSE.name}",
+            "MELTANO_PROJECT_ROOT": str(PROJECT),
+            "NO_COLOR": "1",
+        }
+        meltano("Install the plugins", settings, "install", *TAPS, MODEL, "target-warehouse")
+        load("First run of four vendors", settings, TAPS, "--full-refresh")
         before = orders()
-        page("Noting revenue, of which some will move", settings)
+        page("Record revenue", settings)
         sandbox.advance(DAYS)
-        for tap in TAPS:
-            run(f"Second run, {DAYS} days later", tap, settings)
-        operate("Making journeys", settings, "views")
-        run("Journeys to the model, credits back", MODEL, settings, "--full-refresh")
-        operate("Comparing models", settings, "models", f"--schema={MODELS}")
-        page("Making the report", settings)
-    report(before, orders())
+        load(f"Second run, {DAYS} days later", settings, TAPS)
+        query(f"USE tap_attribution_io; {VIEW.read_text()}")
+        load("Send journeys to the IHC model", settings, (MODEL,), "--full-refresh")
+        page("Write the report", settings)
+    show(before, orders())
 
 
-def settings_of(sandbox: Sandbox) -> dict[str, str]:
-    """Return the plugins' settings, as variables of the environment."""
-    return {
-        **environment.variables(sandbox),
-        **{f"{tap.upper().replace('-', '_')}__LOAD_SCHEMA": schema(tap) for tap in (*TAPS, MODEL)},
-        "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE.name}",
-        "TAP_IHC_JOURNEYS_URL": f"duckdb:///{WAREHOUSE.name}",
-        "TAP_IHC_JOURNEYS_QUERY": f"SELECT * FROM {schema('tap-attribution-io')}.ihc_journeys",
-    }
-
-
-def schema(tap: str) -> str:
-    """Return the demo's schema for a tap's tables."""
-    return "demo_" + tap.removeprefix("tap-").replace("-", "_")
-
-
-def run(title: str, tap: str, settings: dict[str, str], *options: str) -> None:
-    """Move one vendor's data into the warehouse."""
-    command = ("run", "--state-id-suffix=demo", *options, tap, "target-warehouse")
-    meltano(f"{title}: {tap}", settings, *command)
+def load(title: str, settings: dict[str, str], taps: Sequence[str], *options: str) -> None:
+    """Load the data of some vendors, with states of the demo's own."""
+    blocks = [block for tap in taps for block in (tap, "target-warehouse")]
+    meltano(title, settings, "run", "--state-id-suffix=demo", *options, *blocks)
 
 
 def page(title: str, settings: dict[str, str]) -> None:
-    """Make the report; what it finds to have changed, it notes."""
-    operate(title, settings, "report", f"--output={PAGE}")
-
-
-def operate(title: str, settings: dict[str, str], *arguments: str) -> None:
-    """Run a command of `attribution-elt`."""
-    follow(title, settings, "attribution-elt", *arguments)
+    """Write the report, which also records changed revenue."""
+    follow(title, settings, "attribution-elt", "report", f"--output={PAGE}")
 
 
 def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
-    """Run a Meltano command; what stands in .env is for other vendors than these."""
+    """Run a Meltano command without the settings of `.env`."""
     follow(title, settings, "meltano", f"--env-file={os.devnull}", *arguments)
 
 
 def follow(title: str, settings: dict[str, str], program: str, *arguments: str) -> None:
-    """Run a command, telling how long it has been at it; its output goes to the log."""
+    """Run a command, show how long it takes, and write its output to the log."""
     started = time.monotonic()
-    environment = {**os.environ, **settings, "MELTANO_PROJECT_ROOT": str(PROJECT), "NO_COLOR": "1"}
-    with LOG.open("a") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command line
-            [Path(sys.executable).parent / program, *arguments],
+    command = [Path(sys.executable).parent / program, *arguments]
+    with LOG.open("a") as log, console.status(f"{title} …"):
+        done = subprocess.run(  # noqa: S603 - a command of this project
+            command,
             cwd=PROJECT,
-            env=environment,
+            env={**os.environ, **settings},
             stdout=log,
             stderr=subprocess.STDOUT,
+            check=False,
         )
-        while process.poll() is None:
-            if sys.stdout.isatty():
-                print(f"\r{title} ... {time.monotonic() - started:.0f} s", end="", flush=True)
-            time.sleep(0.2)
-    took = f"{time.monotonic() - started:.0f} s"
-    print(f"\r{title} ... " + (took if process.returncode == 0 else "failed"), flush=True)
-    if process.returncode:
-        print(*LOG.read_text().splitlines()[-20:], sep="\n")
-        sys.exit(f"{program} failed; its whole output is in {LOG}")
+    console.print(f"{title}: {time.monotonic() - started:.0f} s")
+    if done.returncode:
+        console.print(*LOG.read_text().splitlines()[-15:], sep="\n")
+        sys.exit(f"{program} failed; its complete output is in {LOG}")
 
 
 def query(sql: str) -> list[tuple[Any, ...]]:
-    """Ask the warehouse."""
+    """Query the warehouse."""
     with duckdb.connect(str(WAREHOUSE)) as connection:
         return connection.execute(sql).fetchall()
 
 
-def orders() -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return each order's credit and value."""
-    rows = query(
-        f"""SELECT website_id, order_id, channel, message_id, order_value_converted, returned
-            FROM {schema("tap-ecdp")}.attributed_orders
-            LEFT JOIN (SELECT website_id, order_id, sum(returned) AS returned
-                       FROM {schema("tap-ecdp")}.attributed_order_lines GROUP BY ALL)
-            USING (website_id, order_id)"""
-    )
-    return {row[:2]: row[2:] for row in rows}
+def orders() -> dict[Any, tuple[Any, ...]]:
+    """Return each order's credit and value, by its key."""
+    return {row[:2]: row[2:] for row in query(ORDERS)}
 
 
-def report(before: dict[Any, Any], after: dict[Any, Any]) -> None:
+def show(before: dict[Any, tuple[Any, ...]], after: dict[Any, tuple[Any, ...]]) -> None:
     """Print what landed, revenue by channel, and what the second run changed."""
-    counts = [
-        (tap.removeprefix("tap-"), name, query(f"SELECT count(*) FROM {schema(tap)}.{name}")[0][0])
-        for tap in (*TAPS, MODEL)
-        for (name,) in query(
-            f"""SELECT table_name FROM information_schema.tables
-                WHERE table_schema = '{schema(tap)}' AND table_type = 'BASE TABLE'
-                ORDER BY ALL"""
-        )
-    ]
-    table(f"Rows in {WAREHOUSE.name}", ("vendor", "stream", "rows"), counts)
-    revenue = query(
-        f"""SELECT channel, count(*), round(sum(order_value_converted), 2)
-            FROM {schema("tap-ecdp")}.attributed_orders GROUP BY ALL ORDER BY 3 DESC"""
+    tables = query(
+        """SELECT table_schema, table_name FROM information_schema.tables
+           WHERE table_type = 'BASE TABLE' AND starts_with(table_schema, 'tap_')
+             AND NOT starts_with(table_name, '_') ORDER BY ALL"""
     )
-    table("Revenue by channel, of ECDP", ("channel", "orders", "EUR"), revenue)
+    counts = [(*each, query(f"SELECT count(*) FROM {'.'.join(each)}")[0][0]) for each in tables]
+    table(f"Rows in {WAREHOUSE.name}", ("schema", "table", "rows"), counts)
+    revenue = query(
+        """SELECT channel, count(*), sum(order_value_converted)
+           FROM tap_ecdp.attributed_orders GROUP BY ALL ORDER BY 3 DESC"""
+    )
+    table("Revenue by channel, from ECDP", ("channel", "orders", "EUR"), revenue)
     kept = before.keys() & after.keys()
     changes = [
-        ("orders added", len(after.keys() - before.keys())),
-        ("orders credited to another message", count_changed(before, after, kept, slice(0, 2))),
-        ("orders with more units returned", count_changed(before, after, kept, slice(3, 4))),
-        ("orders unchanged", sum(before[key] == after[key] for key in kept)),
+        ("added", len(after.keys() - before.keys())),
+        ("withdrawn by the vendor", len(before.keys() - after.keys())),
+        ("credited to another message", sum(before[key][:2] != after[key][:2] for key in kept)),
+        ("with more units returned", sum(before[key][3] != after[key][3] for key in kept)),
+        ("unchanged", sum(before[key] == after[key] for key in kept)),
     ]
-    table("What the second run changed, of ECDP's orders", ("change", "orders"), changes)
-    compare()
-    query_ = "import duckdb; duckdb.connect('demo.duckdb').sql('SHOW ALL TABLES').show()"
-    print(f'\nList the tables: .venv/bin/python -c "{query_}"')
-    print(f"Open the report: {PAGE}")
-
-
-def compare() -> None:
-    """Print the share of the credit that each model gives a channel, for the same conversions."""
-    shares = query(
-        f"""WITH compared AS (
-                SELECT conversion_key FROM {MODELS}.fct_credits GROUP BY ALL
-                HAVING bool_or(model = 'linear') AND bool_or(model = 'ihc')
-            )
-            SELECT model, channel, round(100 * sum(credit) / (SELECT count(*) FROM compared), 1)
-            FROM {MODELS}.fct_credits SEMI JOIN compared USING (conversion_key)
-            WHERE model NOT LIKE 'ihc_%' AND source <> 'vendor' GROUP BY ALL"""
+    table("Orders after the second run", ("change", "orders"), changes)
+    table(
+        "Credits by channel, for Attribution.io's events",
+        ("channel", "IHC", "the vendor's own model"),
+        query(CREDITS),
     )
-    found = {(channel, model): share for model, channel, share in shares}
-    models = sorted({model for _, model in found})
-    rows = [
-        (channel, *(found.get((channel, model), 0.0) for model in models))
-        for channel in sorted({channel for channel, _ in found})
-    ]
-    title = "Percent of the credit, by model, of the conversions that IHC computed"
-    table(title, ("channel", *models), rows)
-    for channel, one, other, points in query(
-        f"""SELECT channel, model_a, model_b,
-                round(100 * sum(delta * conversions) / sum(conversions), 1)
-            FROM {MODELS}.fct_model_disagreement
-            WHERE model_a NOT LIKE 'ihc_%' AND model_b NOT LIKE 'ihc_%'
-            GROUP BY ALL HAVING sum(conversions) >= 20
-            ORDER BY abs(sum(delta * conversions)) DESC LIMIT 1"""
-    ):
-        difference = f"{abs(points)} points {'more' if points > 0 else 'less'}"
-        print(f"\nModels disagree most about {channel}: {other} gives it {difference} than {one}.")
-    ((claims, amount),) = query(
-        f"SELECT count(*), coalesce(round(sum(amount_over), 2), 0) FROM {MODELS}.fct_double_claims"
-    )
-    print(f"Conversions that two vendors claim: {claims}, {amount} too much.")
-
-
-def count_changed(
-    before: dict[Any, Any], after: dict[Any, Any], keys: Iterable[Any], part: slice
-) -> int:
-    """Count the orders of which this part is another than before."""
-    return sum(before[key][part] != after[key][part] for key in keys)
-
-
-def _text(cell: Any) -> str:
-    return cell if isinstance(cell, str) else "" if cell is None else f"{cell:,}"
+    code = f"import duckdb; duckdb.connect('{WAREHOUSE.name}').sql('SHOW ALL TABLES').show()"
+    console.print(f'\nList the tables: .venv/bin/python -c "{code}"', soft_wrap=True)
+    console.print(f"Open the report: {PAGE}", soft_wrap=True)
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows in columns, numbers to the right."""
-    texts = [[_text(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
-    numeric = [not isinstance(cell, str) for cell in rows[0]] if rows else [False] * len(header)
-    print(f"\n{title}")
-    for line in (header, *texts):
-        cells = [
-            cell.rjust(width) if is_number else cell.ljust(width)
-            for cell, width, is_number in zip(line, widths, numeric, strict=True)
-        ]
-        print("  " + "  ".join(cells).rstrip())
+    """Print rows in columns, with numbers aligned on the right."""
+    shown = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
+    for position, name in enumerate(header):
+        numeric = bool(rows) and not isinstance(rows[0][position], str)
+        shown.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        shown.add_row(*map(_text, row))
+    console.print(shown)
+
+
+def _text(cell: Any) -> str:
+    if cell is None or isinstance(cell, str):
+        return cell or ""
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:,.2f}"
 
 
 if __name__ == "__main__":

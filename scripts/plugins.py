@@ -1,4 +1,4 @@
-"""Writes what Meltano and the package need to know of the taps and loaders.
+"""Writes definitions of the taps and loaders for Meltano and for the package.
 
 Run it after you added a tap, or changed the settings of one. It writes
 
