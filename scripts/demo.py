@@ -26,26 +26,28 @@ PAGE = PROJECT / "output" / "report.html"
 DAYS = 5
 TAPS = ("tap-ecdp", "tap-adtraction", "tap-ignite", "tap-attribution-io")
 MODEL = "tap-ihc"
-VIEW = PROJECT / "transform" / "ihc_journeys.sql"
 ORDERS = """
 SELECT website_id, order_id, channel, message_id, order_value_converted, returned
 FROM tap_ecdp.attributed_orders
 LEFT JOIN (SELECT website_id, order_id, sum(returned) AS returned
            FROM tap_ecdp.attributed_order_lines GROUP BY ALL)
 USING (website_id, order_id)"""
-CREDITS = """
-SELECT channel, ihc, vendor FROM (
-    SELECT channel_label AS channel, sum(ihc * amount) AS ihc
-    FROM tap_ihc.attributions
-    JOIN tap_attribution_io.events AS event ON conversion_id = CAST(event.id AS varchar)
-    GROUP BY ALL
-) FULL JOIN (
-    SELECT medium_name AS channel, sum(event_weighted_amount) AS vendor
-    FROM tap_attribution_io.event_attributions
-    WHERE attribution_model_id = (SELECT min(attribution_model_id)
-                                  FROM tap_attribution_io.event_attributions)
-    GROUP BY ALL
-) USING (channel) ORDER BY ihc DESC NULLS LAST"""
+SHARES = """
+WITH compared AS (
+    SELECT conversion_key FROM attribution.fct_credits GROUP BY ALL
+    HAVING bool_or(model = 'linear') AND bool_or(model = 'ihc')
+)
+SELECT model, channel, 100 * sum(credit) / (SELECT count(*) FROM compared)
+FROM attribution.fct_credits SEMI JOIN compared USING (conversion_key)
+WHERE model NOT LIKE 'ihc_%' AND source <> 'vendor' GROUP BY ALL"""
+DISAGREEMENT = """
+SELECT channel, model_a, model_b, 100 * sum(delta * conversions) / sum(conversions)
+FROM attribution.fct_model_disagreement
+WHERE model_a NOT LIKE 'ihc_%' AND model_b NOT LIKE 'ihc_%'
+GROUP BY ALL HAVING sum(conversions) >= 20
+ORDER BY abs(sum(delta * conversions)) DESC LIMIT 1"""
+DOUBLE_CLAIMS = """
+SELECT count(*), coalesce(round(sum(amount_over), 2), 0) FROM attribution.fct_double_claims"""
 
 console = Console(highlight=False)
 
@@ -66,12 +68,13 @@ def main() -> None:
         meltano("Install the plugins", settings, "install", *TAPS, MODEL, "target-warehouse")
         load("First run of four vendors", settings, TAPS, "--full-refresh")
         before = orders()
-        page("Record revenue", settings)
+        operate("Record revenue", settings, "report", f"--output={PAGE}")
         sandbox.advance(DAYS)
         load(f"Second run, {DAYS} days later", settings, TAPS)
-        query(f"USE tap_attribution_io; {VIEW.read_text()}")
+        operate("Create the view of journeys", settings, "views")
         load("Send journeys to the IHC model", settings, (MODEL,), "--full-refresh")
-        page("Write the report", settings)
+        operate("Compare attribution models", settings, "models")
+        operate("Write the report", settings, "report", f"--output={PAGE}")
     show(before, orders())
 
 
@@ -81,9 +84,9 @@ def load(title: str, settings: dict[str, str], taps: Sequence[str], *options: st
     meltano(title, settings, "run", "--state-id-suffix=demo", *options, *blocks)
 
 
-def page(title: str, settings: dict[str, str]) -> None:
-    """Write the report, which also records changed revenue."""
-    follow(title, settings, "attribution-elt", "report", f"--output={PAGE}")
+def operate(title: str, settings: dict[str, str], *arguments: str) -> None:
+    """Run a command of `attribution-elt`."""
+    follow(title, settings, "attribution-elt", *arguments)
 
 
 def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
@@ -144,14 +147,28 @@ def show(before: dict[Any, tuple[Any, ...]], after: dict[Any, tuple[Any, ...]]) 
         ("unchanged", sum(before[key] == after[key] for key in kept)),
     ]
     table("Orders after the second run", ("change", "orders"), changes)
-    table(
-        "Credits by channel, for Attribution.io's events",
-        ("channel", "IHC", "the vendor's own model"),
-        query(CREDITS),
-    )
+    compare()
     code = f"import duckdb; duckdb.connect('{WAREHOUSE.name}').sql('SHOW ALL TABLES').show()"
     console.print(f'\nList the tables: .venv/bin/python -c "{code}"', soft_wrap=True)
     console.print(f"Open the report: {PAGE}", soft_wrap=True)
+
+
+def compare() -> None:
+    """Print the share of the credit that each model gives a channel, for the same conversions."""
+    found = {(channel, model): share for model, channel, share in query(SHARES)}
+    models = sorted({model for _, model in found})
+    rows = [
+        (channel, *(found.get((channel, model), 0.0) for model in models))
+        for channel in sorted({channel for channel, _ in found})
+    ]
+    table("Percent of the credit by model, for conversions of IHC", ("channel", *models), rows)
+    for channel, one, other, points in query(DISAGREEMENT):
+        difference = f"{abs(points):.1f} points {'more' if points > 0 else 'less'}"
+        console.print(
+            f"\nModels disagree most about {channel}: {other} gives it {difference} than {one}."
+        )
+    ((claims, amount),) = query(DOUBLE_CLAIMS)
+    console.print(f"Conversions that two vendors claim: {claims}, {amount} too much.")
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
