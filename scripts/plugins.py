@@ -31,7 +31,9 @@ PACKAGES = {"extractors": "taps", "loaders": "targets"}
 """Folder of the packages of each type of plugin."""
 PACKAGE = "${ATTRIBUTION_ELT_PACKAGE}"
 """What other projects install: never a bare name, which anybody could register."""
-EXTRAS = {"target-warehouse": "[duckdb,postgres]"}
+EXTRAS = dict.fromkeys(
+    ("tap-query", "target-adtraction", "target-ignite", "target-warehouse"), "[duckdb,postgres]"
+)
 KINDS = {
     "string": "string",
     "integer": "integer",
@@ -115,9 +117,10 @@ def files() -> Iterator[tuple[Path, str]]:
         yield folder / "py.typed", ""
         if not (folder / "__init__.py").exists():
             yield folder / "__init__.py", f'"""{about_of(plugin)}"""\n'
+    old = {each["name"] for each in YAML(typ="safe").load(PROJECT)["plugins"]["extractors"]}
     for plugin in plugins["extractors"]:
         page = ROOT / "docs" / f"{plugin.name.removeprefix('tap-')}.md"
-        if not page.exists():
+        if plugin.name not in old and not page.exists():
             about = about_of(plugin).rstrip(".")
             yield page, PAGE.format(label=label_of(plugin), about=about, name=plugin.name)
 

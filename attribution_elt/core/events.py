@@ -19,6 +19,8 @@ REJECTED = "_rejected"
 """The table of records that a load rejected."""
 REVENUE_HISTORY = "_revenue_history"
 """The table of changed revenue figures."""
+WRITES = "_writes"
+"""The table of writes to vendors and their outcomes."""
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:

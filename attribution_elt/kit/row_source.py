@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy
 
+from attribution_elt.core import dates
 from attribution_elt.kit.errors import TapError
 from attribution_elt.kit.json import array as json_array
 from attribution_elt.kit.settings import DISTRIBUTION
@@ -38,15 +39,23 @@ def rows_of_file(path: Path) -> Rows:
         raise TapError(f"{path}: {error}") from None
 
 
-def rows_of_query(url: str, query: str, since: datetime) -> Rows:
-    """Yield the rows of a SELECT, streamed; `:since` in it is bound to an instant in UTC.
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""What `:since` is bound to in a first run."""
+
+
+def rows_of_query(url: str, query: str, since: datetime | str | int) -> Rows:
+    """Yield the rows of a SELECT, streamed; `:since` in it is bound to `since`.
+
+    Args:
+        url: the database, as an SQLAlchemy URL.
+        query: a SELECT statement.
+        since: an instant, as a datetime or in ISO 8601, or an integer.
 
     Raises:
         TapError: the database cannot be reached, or refuses the query.
     """
     statement = sqlalchemy.text(query)
-    # as text: every database casts it to what it is compared with
-    bound = {"since": f"{since:%Y-%m-%d %H:%M:%S}+00:00"} if ":since" in query else {}
+    bound = {"since": _bound(since)} if ":since" in query else {}
     engine = _engine(url)
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
@@ -74,6 +83,13 @@ def _engine(url: str) -> sqlalchemy.Engine:
         raise TapError(text + advice) from None
     except (sqlalchemy.exc.ArgumentError, ValueError):  # whose text may hold a part of the URL
         raise TapError("the database's URL is none that SQLAlchemy understands") from None
+
+
+def _bound(since: datetime | str | int) -> str | int:
+    """Return a bookmark as a parameter; databases cast a text to the type it is compared with."""
+    if isinstance(since, int):
+        return since
+    return f"{dates.instant(since):%Y-%m-%d %H:%M:%S}+00:00"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,260 @@
+"""The base of targets that write to a vendor."""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, ClassVar
+
+import click
+from singer_sdk import Target
+from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
+from typing_extensions import override
+
+from attribution_elt.core import redaction, runtime
+from attribution_elt.kit import settings
+from attribution_elt.kit.command import TapCommand
+from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.writing.reader import WishReader
+from attribution_elt.kit.writing.wishes import (
+    Audit,
+    Entry,
+    InvalidWishError,
+    Ledger,
+    Outcome,
+    Wish,
+)
+
+REQUEST = ("api_url", "user_agent", "request_timeout", "max_retries")
+"""Settings of requests that these targets share with the taps."""
+LOGGED = 100
+"""Wishes that are named in the log, at most; `_writes` has all of them."""
+
+
+def common(api_url: str) -> list[th.Property[Any]]:
+    """Return the settings that all these targets have; `api_url` is the vendor's base URL."""
+    shared = settings.common(api_url).wrapped
+    return [
+        th.Property(
+            "dry_run",
+            th.BooleanType,
+            default=True,
+            title="Dry run",
+            description="Compare and record what would be sent, and send nothing. Set it to false "
+            "to write to the vendor.",
+        ),
+        th.Property(
+            "max_errors",
+            th.IntegerType(minimum=0),
+            default=0,
+            title="Errors allowed",
+            description="Wishes that may fail before the run exits with code 1",
+        ),
+        th.Property(
+            "outcomes_url",
+            th.StringType(min_length=1),
+            secret=True,
+            default="duckdb:///warehouse.duckdb",
+            title="Outcomes URL",
+            description="Warehouse of the audit table `_writes`, as target-warehouse's `url`",
+        ),
+        th.Property(
+            "outcomes_schema",
+            th.StringType(min_length=1),
+            title="Outcomes schema",
+            description="Schema of the audit table; the database's own if not set",
+        ),
+        *(shared[name] for name in REQUEST),
+    ]
+
+
+class WritingTarget(Target):
+    """Reads a set of wishes, and writes to the vendor what differs from them.
+
+    A run reads its whole input, validates it, compares it with the vendor's present values,
+    enforces the limit, sends, confirms, and passes the state on last. Each `sent` is committed to
+    the audit before its request leaves, and its outcome after.
+    """
+
+    package_name = settings.DISTRIBUTION
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    stream: ClassVar[str]
+    """The stream of wishes."""
+    limit: ClassVar[str]
+    """The setting that limits how many wishes one run may send."""
+    ledger: Ledger
+
+    def __init__(self, *, validate_config: bool = True, **options: Any) -> None:
+        self._reader = WishReader(self.stream)
+        given = options.get("config")
+        if isinstance(given, dict):  # null means that the setting is not set
+            options["config"] = {name: value for name, value in given.items() if value is not None}
+        options["message_reader"] = self._reader
+        try:
+            super().__init__(validate_config=validate_config, **options)
+            invalid = list(self.setting_errors()) if validate_config else []
+        except ConfigValidationError as error:
+            invalid = list(self.setting_errors()) or error.errors
+        config = dict(self.config)
+        secrets = redaction.secrets_of(self.config_jsonschema, config)
+        redaction.redactor.add([*secrets, *redaction.passwords_of(config)])
+        if invalid:
+            raise InvalidSettingsError(invalid)
+        if click.get_current_context(silent=True) is not None:
+            runtime.end_at_signals()
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        return TapCommand(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            context_settings=command.context_settings,
+            help=command.help,
+            logger=cls.logger,
+        )
+
+    def setting_errors(self) -> Iterable[str]:
+        """Yield one line for each setting that cannot work; targets add rules of their own."""
+        yield from settings.setting_errors(self.config_jsonschema, self.config)
+
+    @override
+    def process_endofpipe(self) -> None:
+        self._warn_of_other_streams()
+        if not self._reader.records:
+            self.logger.info("the input has no records of stream %r: nothing is sent", self.stream)
+            self._pass_state_on()
+            return
+        if not self._reader.is_whole:
+            raise TapError(
+                "the input ended before the tap reported its end with a STATE: nothing was sent"
+            )
+        with closing(self.open_audit()) as audit:
+            self.ledger = Ledger(self.name, audit, dry_run=self.config["dry_run"])
+            self._run()
+        failed = self.ledger.unfulfilled()
+        self._report(failed)
+        if self.config["dry_run"]:
+            return  # the wishes are still open: the next run has to read them again
+        if len(failed) > self.config["max_errors"]:
+            raise TapError(f"{len(failed)} of {len(self.ledger.final)} wishes were not fulfilled")
+        self._pass_state_on()
+
+    def _run(self) -> None:
+        wishes = self._wishes()
+        changes = self.compare(wishes)
+        if not changes:
+            return
+        allowed: int = self.config[self.limit]
+        if len(changes) > allowed:
+            reason = f"{len(changes)} changes exceed the setting {self.limit} ({allowed})"
+            self._conclude(changes, Outcome.OVER_LIMIT, reason)
+            self.logger.error("%s: nothing was sent", reason)
+        elif self.config["dry_run"]:
+            self._conclude(changes, Outcome.DRY_RUN)
+        else:
+            self.send(changes)
+
+    def _wishes(self) -> list[Wish]:
+        """Return the valid wishes, one for each key; record those that are not."""
+        found: dict[str, Wish] = {}
+        rejected: dict[str, Entry] = {}
+        for number, record in enumerate(self._reader.records, 1):
+            try:
+                parsed = list(self.parse(record))
+            except InvalidWishError as error:
+                key = self.key_of(record) or f"record {number}"
+                self.ledger.labels[key] = self.label_of(record) or f"record {number}"
+                rejected[key] = Entry(key, {}, Outcome.INVALID, str(error))
+                continue
+            for wish in parsed:
+                self.ledger.labels[wish.key] = wish.label
+                other = found.setdefault(wish.key, wish)
+                if other != wish:
+                    rejected[wish.key] = Entry(
+                        wish.key, wish.values, Outcome.CONFLICTING, "the input has two wishes"
+                    )
+        self.ledger.record(rejected.values())
+        return [wish for key, wish in found.items() if key not in rejected]
+
+    def _conclude(
+        self, changes: Sequence[tuple[Wish, Entry]], outcome: Outcome, reason: str | None = None
+    ) -> None:
+        self.ledger.record(
+            Entry(wish.key, wish.values, outcome, reason, entry.before, entry.after)
+            for wish, entry in changes
+        )
+
+    def _report(self, failed: Sequence[Entry]) -> None:
+        counts = Counter(str(entry.outcome) for entry in self.ledger.final.values())
+        planned = [e for e in self.ledger.final.values() if e.outcome is Outcome.DRY_RUN]
+        self.describe_plan(planned[:LOGGED])
+        for entry in failed[:LOGGED]:
+            label = self.ledger.labels.get(entry.key, entry.key)
+            reason = f": {entry.reason}" if entry.reason else ""
+            self.logger.error("%s: %s%s", label, entry.outcome.replace("_", " "), reason)
+        summary = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        self.logger.info("%s%s", "dry run: " if self.config["dry_run"] else "", summary)
+
+    def describe_plan(self, planned: Sequence[Entry]) -> None:
+        """Log what a real run would change, without personal data."""
+        for entry in planned:
+            label = self.ledger.labels.get(entry.key, entry.key)
+            self.logger.info("%s: %s → %s", label, entry.before, entry.after)
+
+    def _warn_of_other_streams(self) -> None:
+        for stream, count in self._reader.other_streams.items():
+            self.logger.warning(
+                "stream %r with %d records is ignored: this target reads %r",
+                stream,
+                count,
+                self.stream,
+            )
+
+    def _pass_state_on(self) -> None:
+        if self._reader.state is not None:
+            sys.stdout.write(self._reader.state.decode() + "\n")
+            sys.stdout.flush()
+
+    @abstractmethod
+    def open_audit(self) -> Audit:
+        """Return the audit table; an error here ends the run before anything is sent."""
+
+    @abstractmethod
+    def parse(self, record: Mapping[str, Any]) -> Iterable[Wish]:
+        """Yield the wishes of a record.
+
+        Raises:
+            InvalidWishError: the record is not a valid wish.
+        """
+
+    def key_of(self, record: Mapping[str, Any]) -> str | None:
+        """Return the key under which an invalid record is recorded, if it has one."""
+        del record
+        return None
+
+    def label_of(self, record: Mapping[str, Any]) -> str | None:
+        """Return how the log names an invalid record, without personal data."""
+        return self.key_of(record)
+
+    @abstractmethod
+    def compare(self, wishes: Sequence[Wish]) -> list[tuple[Wish, Entry]]:
+        """Return the wishes that have to be sent, with their `before` and `after`.
+
+        Outcomes of all other wishes are recorded, and so are those of writes that an earlier run
+        left without one.
+        """
+
+    @abstractmethod
+    def send(self, changes: Sequence[tuple[Wish, Entry]]) -> None:
+        """Send the changes, and record `sent` and the outcome of each."""

@@ -1,0 +1,159 @@
+"""Wishes, their outcomes, and the audit that records them."""
+
+from __future__ import annotations
+
+import enum
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from attribution_elt.core.events import RUN_ID
+
+
+class Outcome(enum.StrEnum):
+    """What became of a wish in a run."""
+
+    UNCHANGED = "unchanged"
+    DRY_RUN = "dry_run"
+    SENT = "sent"
+    APPLIED = "applied"
+    CONFIRMED = "confirmed"
+    ACCEPTED = "accepted"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+    CONFLICTING = "conflicting"
+    NOT_ALLOWED = "not_allowed"
+    CHANGED_MEANWHILE = "changed_meanwhile"
+    OVER_LIMIT = "over_limit"
+    NOT_CONFIRMED = "not_confirmed"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+FULFILLED = frozenset(
+    {
+        Outcome.UNCHANGED,
+        Outcome.DRY_RUN,
+        Outcome.APPLIED,
+        Outcome.CONFIRMED,
+        Outcome.ACCEPTED,
+    }
+)
+"""Outcomes after which the vendor holds what was wished, or would after a real run."""
+
+SETTLING = (
+    Outcome.APPLIED,
+    Outcome.CONFIRMED,
+    Outcome.ACCEPTED,
+    Outcome.NOT_CONFIRMED,
+    Outcome.REFUSED,
+    Outcome.FAILED,
+)
+"""Outcomes that only a real run records; each settles a `sent` before it."""
+
+
+class InvalidWishError(Exception):
+    """A record is not a valid wish; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a record asks for.
+
+    Attributes:
+        key: identifies what the wish is about, without personal data.
+        label: names it in the log, without personal data.
+        values: the wish as JSON, without personal data.
+    """
+
+    key: str
+    label: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the audit table `_writes`, but for the columns of the run."""
+
+    key: str
+    wish: Mapping[str, Any]
+    outcome: Outcome
+    reason: str | None = None
+    before: str | None = None
+    after: str | None = None
+    http_status: int | None = None
+    attempt: int | None = None
+
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+class Audit(Protocol):
+    """The audit table, as a target's warehouse package opens it."""
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append rows and commit them."""
+
+    def unsettled(self, target: str) -> dict[str, dict[str, Any]]:
+        """Return the wishes by key whose last write has no outcome."""
+
+    def accepted(self, target: str) -> dict[str, datetime]:
+        """Return when each key was last accepted."""
+
+    def close(self) -> None:
+        """Close the connection to the warehouse."""
+
+
+@dataclass
+class Ledger:
+    """The outcomes of a run: each is recorded in the audit, and the last one of a key counts."""
+
+    target: str
+    audit: Audit
+    dry_run: bool
+    run_id: str = field(default_factory=lambda: os.environ.get(RUN_ID) or str(uuid.uuid4()))
+    final: dict[str, Entry] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    _last: datetime = _BEGINNING
+
+    def record(self, entries: Iterable[Entry]) -> None:
+        """Append outcomes to the audit in one commit."""
+        rows = []
+        for entry in entries:
+            self.final[entry.key] = entry
+            rows.append(
+                {
+                    "run_id": self.run_id,
+                    "target": self.target,
+                    "key": entry.key,
+                    "wish": dict(entry.wish),
+                    "before": entry.before,
+                    "after": entry.after,
+                    "outcome": str(entry.outcome),
+                    "reason": entry.reason,
+                    "http_status": entry.http_status,
+                    "attempt": entry.attempt,
+                    "dry_run": self.dry_run,
+                    "at": self._now(),
+                }
+            )
+        if rows:
+            self.audit.append(rows)
+
+    def settle(self, entry: Entry, outcome: Outcome, reason: str | None = None) -> Entry:
+        """Record the outcome of a write that was sent, and return its entry."""
+        settled = replace(entry, outcome=outcome, reason=reason)
+        self.record([settled])
+        return settled
+
+    def unfulfilled(self) -> list[Entry]:
+        """Return the final outcomes that are not what was wished."""
+        return [entry for entry in self.final.values() if entry.outcome not in FULFILLED]
+
+    def _now(self) -> datetime:
+        """Return the current time, later than any returned before: rows are ordered by it."""
+        self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
+        return self._last

@@ -1,0 +1,1 @@
+"""Rows of a user's own queries, from any database that SQLAlchemy reaches."""

@@ -1,0 +1,196 @@
+"""tap-query: settings and streams."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property
+from itertools import islice
+from typing import Any, ClassVar
+
+import click
+from singer_sdk import Stream, Tap
+from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.helpers.types import Context
+from typing_extensions import override
+
+from attribution_elt.core import redaction, runtime
+from attribution_elt.kit import settings
+from attribution_elt.kit.command import TapCommand
+from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.row_source import BEGINNING, rows_of_query
+from attribution_elt.kit.writer import LineWriter
+from tap_query.types import converter, schema_of
+
+SAMPLE = 1_000
+"""Rows of a query that its columns' types are taken from."""
+NAME = "^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+
+
+class QueryStream(Stream):
+    """The rows of one query."""
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the converters conform each value
+
+    def __init__(self, tap: Tap, query: Mapping[str, Any]) -> None:
+        self._url: str = tap.config["url"]
+        self._query: str = query["query"]
+        self._start: Any = BEGINNING
+        super().__init__(tap, name=query["name"])
+        self.primary_keys = tuple(query.get("key_properties") or ())
+        self.replication_key = query.get("replication_key")
+
+    @property
+    @override
+    def schema(self) -> dict[str, Any]:
+        return self._sampled_schema
+
+    @cached_property
+    def _sampled_schema(self) -> dict[str, Any]:
+        bookmark = self.get_starting_replication_key_value(None)
+        try:
+            rows = self._sample(BEGINNING if bookmark is None else bookmark)
+        except TapError:
+            if bookmark is not None or ":since" not in self._query:
+                raise
+            self._start = 0  # an integer, which databases do not compare with an instant
+            rows = self._sample(self._start)
+        schema = schema_of(rows, self.primary_keys)
+        known = schema["properties"]
+        wanted = {*self.primary_keys, *filter(None, [self.replication_key])}
+        if known and (missing := sorted(wanted - known.keys())):
+            raise InvalidSettingsError(
+                [
+                    f"setting 'streams': the query of {self.name!r} has no column {name!r}: "
+                    f"it has {', '.join(known)}"
+                    for name in missing
+                ]
+            )
+        return schema
+
+    def _sample(self, since: Any) -> list[Mapping[str, Any]]:
+        with closing(self._rows(since)) as rows:
+            return list(islice(rows, SAMPLE))
+
+    def _rows(self, since: Any) -> Generator[Mapping[str, Any], None, None]:
+        try:
+            yield from rows_of_query(self._url, self._query, since)
+        except TapError as error:
+            raise TapError(f"stream {self.name!r}: {error}") from None
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
+        bookmark = self.get_starting_replication_key_value(context)
+        properties = self.schema["properties"]
+        converters: dict[str, Any] = {}
+        for row in self._rows(self._start if bookmark is None else bookmark):
+            converters = converters or {name: converter(name, properties[name]) for name in row}
+            yield {name: converters[name](value) for name, value in row.items()}
+
+
+class TapQuery(Tap):
+    """Rows of SELECT statements, from any database that SQLAlchemy reaches."""
+
+    name = "tap-query"
+    package_name = settings.DISTRIBUTION
+    message_writer_class = LineWriter
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "url",
+            th.StringType(min_length=1),
+            required=True,
+            secret=True,
+            title="URL",
+            description="Database to query, as an SQLAlchemy URL: duckdb:///file.duckdb, "
+            "postgresql://user:password@host/db, sqlite:///file.db",
+        ),
+        th.Property(
+            "streams",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property(
+                        "name",
+                        th.StringType(pattern=NAME),
+                        required=True,
+                        title="Name",
+                        description="Name of the stream",
+                    ),
+                    th.Property(
+                        "query",
+                        th.StringType(min_length=1),
+                        required=True,
+                        title="Query",
+                        description="A SELECT statement; `:since` in it is bound to the bookmark",
+                    ),
+                    th.Property(
+                        "key_properties",
+                        th.ArrayType(th.StringType(min_length=1)),
+                        title="Key properties",
+                        description="Columns of the primary key",
+                    ),
+                    th.Property(
+                        "replication_key",
+                        th.StringType(min_length=1),
+                        title="Replication key",
+                        description="Column whose greatest value is the bookmark",
+                    ),
+                    additional_properties=False,
+                ),
+            ),
+            required=True,
+            title="Streams",
+            description="Queries, each with the stream that its rows make",
+        ),
+    ).to_dict()
+
+    def __init__(self, *args: Any, validate_config: bool = True, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, validate_config=validate_config, **kwargs)
+            invalid = list(self.setting_errors()) if validate_config else []
+        except ConfigValidationError as error:
+            invalid = list(self.setting_errors()) or error.errors
+        config = dict(self.config)
+        secrets = redaction.secrets_of(self.config_jsonschema, config)
+        redaction.redactor.add([*secrets, *redaction.passwords_of(config)])
+        if invalid:
+            raise InvalidSettingsError(invalid)
+        if click.get_current_context(silent=True) is not None:
+            runtime.end_at_signals()
+
+    def setting_errors(self) -> Iterable[str]:
+        """Yield one line for each setting that cannot work."""
+        errors = list(settings.setting_errors(self.config_jsonschema, self.config))
+        yield from errors
+        if not errors:
+            names = [each["name"] for each in self.config["streams"]]
+            for name in sorted({name for name in names if names.count(name) > 1}):
+                yield f"setting 'streams': the name {name!r} is given twice"
+
+    @override
+    def discover_streams(self) -> Sequence[QueryStream]:
+        return [QueryStream(self, each) for each in self.config["streams"]]
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        return TapCommand(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            context_settings=command.context_settings,
+            help=command.help,
+            logger=cls.logger,
+        )

@@ -1,0 +1,96 @@
+"""JSON types of a query's columns, and its values as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from attribution_elt.core import dates
+from attribution_elt.kit.errors import TapError
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": ["string", "null"]}
+_SCHEMAS: tuple[tuple[type, Schema], ...] = (
+    # a bool is an int, and a datetime is a date: the narrower type comes first
+    (bool, {"type": ["boolean", "null"]}),
+    (int, {"type": ["integer", "null"]}),
+    (float, {"type": ["number", "null"]}),
+    (Decimal, {"type": ["number", "null"]}),
+    (datetime, {"type": ["string", "null"], "format": "date-time"}),
+    (date, {"type": ["string", "null"], "format": "date"}),
+    (dict, {"type": ["object", "null"]}),
+    (list, {"type": ["array", "null"]}),
+)
+
+
+def schema_of(rows: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> Schema:
+    """Return the JSON schema of rows; a column without values, or with several types, is text."""
+    found: dict[str, list[Schema]] = {}
+    for row in rows:
+        for name, value in row.items():
+            kinds = found.setdefault(name, [])
+            if value is not None and (kind := _schema_of(value)) not in kinds:
+                kinds.append(kind)
+    properties = {name: _joined(kinds) for name, kinds in found.items()}
+    for key in keys:
+        if key in properties:
+            kept = [kind for kind in properties[key]["type"] if kind != "null"]
+            properties[key] = {**properties[key], "type": kept}
+    return {"type": "object", "properties": properties}
+
+
+def converter(column: str, schema: Schema) -> Callable[[Any], Any]:
+    """Return the function that makes JSON of a column's values.
+
+    It raises TapError for a value of another type than the schema has.
+    """
+    if "format" not in schema and schema["type"][0] == "string":
+        return lambda value: None if value is None else _text(value)
+    kinds = [
+        kind
+        for kind, each in _SCHEMAS
+        if each["type"][0] == schema["type"][0] and each.get("format") == schema.get("format")
+    ]
+    if schema["type"][0] == "number":
+        kinds.append(int)
+
+    def convert(value: Any) -> Any:
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            return None
+        if _kind_of(value) not in kinds:
+            raise TapError(
+                f"column {column!r} has a value of type {type(value).__name__} after values of "
+                f"type {schema['type'][0]}: cast the column in the query"
+            )
+        return _text(value) if isinstance(value, date) else value
+
+    return convert
+
+
+def _kind_of(value: Any) -> type | None:
+    return next((kind for kind, _ in _SCHEMAS if isinstance(value, kind)), None)
+
+
+def _schema_of(value: Any) -> Schema:
+    kind = _kind_of(value)
+    return next((schema for each, schema in _SCHEMAS if each is kind), _TEXT)
+
+
+def _joined(kinds: list[Schema]) -> Schema:
+    if {kind["type"][0] for kind in kinds} == {"integer", "number"}:
+        return {"type": ["number", "null"]}
+    return dict(kinds[0]) if len(kinds) == 1 else dict(_TEXT)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{dates.instant(value).replace(tzinfo=None).isoformat()}Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    return str(value)

@@ -1,0 +1,1 @@
+"""Writes channels' approval statuses to Adtraction."""

@@ -1,0 +1,119 @@
+"""Adtraction's client API, as far as it reads and writes channels' statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from typing_extensions import override
+
+from attribution_elt.kit.errors import RetryableError
+from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.response import JsonResponse
+
+PATH = "client/channels/"
+ALLOWED = {("POST", PATH), ("PUT", PATH)}
+"""The requests that this client sends: the list of channels, and an update of one."""
+STATUSES = {0: "rejected", 1: "approved", 2: "pending"}
+REASONS = (
+    "not enough content/posts",
+    "not relevant content",
+    "a closed site/group/account",
+    "404 on site",
+    "site does not exist",
+    "wrong contact details",
+    "unethical content",
+    "incorrect site owner",
+    "missing info about the channel",
+    "too few followers/visitors",
+    "poor design",
+    "traffic is not relevant",
+    "outdated content",
+)
+"""Reasons of a rejection, by the vendor's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The approval status of a channel, and the reason if it is rejected."""
+
+    status: int
+    reason: int | None = None
+
+    def __str__(self) -> str:
+        name = STATUSES.get(self.status, str(self.status))
+        if self.reason is None:
+            return name
+        known = 0 <= self.reason < len(REASONS)
+        return f"{name} ({REASONS[self.reason] if known else f'reason {self.reason}'})"
+
+
+class ChannelsClient(Client):
+    """A client (advertiser) token of Adtraction's."""
+
+    vendor = "Adtraction"
+    credential = "client_token"
+    row_containers = ("data", "channels")
+    window = 60.0
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self._token: str = config["client_token"]
+
+    @override
+    def auth_headers(self) -> dict[str, str]:
+        return {"X-Token": self._token}
+
+    @override
+    def fetch(self, request: Request) -> JsonResponse:
+        if (request.method, request.path) not in ALLOWED:
+            raise ValueError(f"{request.method} {request.path} is not allowed")
+        return super().fetch(request)
+
+    @override
+    def validate(self, body: JsonResponse, request: Request) -> None:
+        if request.method == "POST" and not body.is_array and "message" not in body.document:
+            raise RetryableError("the response is not a list of channels")
+
+    def statuses(self) -> dict[int, Status]:
+        """Return the present status of each channel, by its id.
+
+        Raises:
+            UnitError: the list cannot be read.
+        """
+        request = Request(PATH, "channels", method="POST", body={}, quota="channels")
+        body = self.fetch(request)
+        found = {}
+        for row in body:
+            if isinstance(row, dict) and (channel := _whole(row.get("channelId"))) is not None:
+                status = _whole(row.get("approvalStatus"))
+                reason = _whole(row.get("rejectReason"))
+                if status is not None:
+                    found[channel] = Status(status, reason if status == 0 else None)
+        body.close()
+        return found
+
+    def update(self, channel: int, wanted: Status) -> bool:
+        """Update a channel's status, and return whether the vendor reported success.
+
+        Raises:
+            UnitError: the vendor refused the request, or did not respond.
+        """
+        body: dict[str, Any] = {"channelId": channel, "approvalStatus": wanted.status}
+        if wanted.reason is not None:
+            body["rejectReason"] = wanted.reason
+        about = f"status of channel {channel}"
+        request = Request(PATH, about, method="PUT", body=body, quota="status")
+        with closing(self.fetch(request)) as answer:
+            document = answer.document
+        return isinstance(document, dict) and document.get("success") is True
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number, sent as a JSON number or as text, or None."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return None

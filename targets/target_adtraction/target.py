@@ -1,0 +1,230 @@
+"""target-adtraction: settings, and how wishes become requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+
+from singer_sdk import typing as th
+from target_warehouse.writes import WriteLog
+from typing_extensions import override
+
+from attribution_elt.kit.errors import CredentialsError, UnitError
+from attribution_elt.kit.writing.target import WritingTarget, common
+from attribution_elt.kit.writing.wishes import (
+    SETTLING,
+    Audit,
+    Entry,
+    InvalidWishError,
+    Outcome,
+    Wish,
+)
+from target_adtraction.client import REASONS, STATUSES, ChannelsClient, Status
+
+TRANSITION = "^(pending|approved|rejected)>(approved|rejected)$"
+DECISIONS = 3
+"""Times that a change is decided while the vendor answers with a conflict."""
+
+
+class TargetAdtraction(WritingTarget):
+    """Approves and rejects channels of an Adtraction program."""
+
+    name = "target-adtraction"
+    stream = "channel_status"
+    limit = "max_changes"
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "client_token",
+            th.StringType(min_length=1),
+            required=True,
+            secret=True,
+            title="Client token",
+            description="API token of the advertiser, from Account > API in Adtraction",
+        ),
+        th.Property(
+            "max_changes",
+            th.IntegerType(minimum=0),
+            default=25,
+            title="Changes allowed",
+            description="Changes that one run may send; a run with more sends none",
+        ),
+        th.Property(
+            "allow",
+            th.ArrayType(th.StringType(pattern=TRANSITION)),
+            default=["pending>approved", "pending>rejected"],
+            title="Allowed transitions",
+            description="Changes of a status that may be sent, as `from>to` of `pending`, "
+            "`approved` and `rejected`",
+        ),
+        th.Property(
+            "require_expected",
+            th.BooleanType,
+            default=False,
+            title="Require the expected status",
+            description="Whether every record must have `expected_status`",
+        ),
+        th.Property(
+            "confirm_by_reading",
+            th.BooleanType,
+            default=True,
+            title="Confirm by reading",
+            description="Read the list of channels again after the changes were sent",
+        ),
+        *common("https://api.adtraction.net/v3"),
+    ).to_dict()
+
+    @cached_property
+    def _client(self) -> ChannelsClient:
+        return ChannelsClient({**self.config, "max_concurrent_requests": 1})
+
+    @override
+    def open_audit(self) -> Audit:
+        return WriteLog(self.config["outcomes_url"], self.config.get("outcomes_schema"), SETTLING)
+
+    @override
+    def key_of(self, record: Mapping[str, Any]) -> str | None:
+        channel = record.get("channel_id")
+        return str(channel) if type(channel) is int else None
+
+    @override
+    def label_of(self, record: Mapping[str, Any]) -> str | None:
+        key = self.key_of(record)
+        return f"channel {key}" if key else None
+
+    @override
+    def parse(self, record: Mapping[str, Any]) -> Iterable[Wish]:
+        channel, status = record.get("channel_id"), record.get("approval_status")
+        reason, expected = record.get("reject_reason"), record.get("expected_status")
+        # a boolean is an int to isinstance, and the vendor's ids and statuses are whole numbers
+        if type(channel) is not int:
+            raise InvalidWishError("channel_id is not an integer")
+        if type(status) is not int or status not in {0, 1}:
+            raise InvalidWishError("approval_status is neither 0 (rejected) nor 1 (approved)")
+        if status == 1 and reason is not None:
+            raise InvalidWishError("reject_reason is set, but approval_status is 1")
+        if status == 0 and (type(reason) is not int or not 0 <= reason < len(REASONS)):
+            raise InvalidWishError(f"reject_reason is not an integer from 0 to {len(REASONS) - 1}")
+        if expected is None and self.config["require_expected"]:
+            raise InvalidWishError("expected_status is missing")
+        if expected is not None and (type(expected) is not int or expected not in STATUSES):
+            raise InvalidWishError("expected_status is not 0, 1 or 2")
+        values = {"approval_status": status, "reject_reason": reason, "expected_status": expected}
+        yield Wish(
+            str(channel),
+            f"channel {channel}",
+            {name: value for name, value in values.items() if value is not None},
+        )
+
+    @override
+    def compare(self, wishes: Sequence[Wish]) -> list[tuple[Wish, Entry]]:
+        present = self._client.statuses()
+        self._settle_earlier(present)
+        changes, rest = [], []
+        for wish in wishes:
+            entry = self._decide(wish, present)
+            if entry.outcome is Outcome.SENT:
+                changes.append((wish, entry))
+            else:
+                rest.append(entry)
+        self.ledger.record(rest)
+        return changes
+
+    def _settle_earlier(self, present: Mapping[int, Status]) -> None:
+        """Record the outcome of writes that a run which was killed left without one."""
+        if self.config["dry_run"]:
+            return
+        for key, values in self.ledger.audit.unsettled(self.name).items():
+            now = present.get(int(key))
+            done = now is not None and _equals(now, _wanted(values))
+            self.ledger.labels[key] = f"channel {key}"
+            outcome = Outcome.CONFIRMED if done else Outcome.NOT_CONFIRMED
+            reason = "sent by a run that was interrupted"
+            after = str(now) if now else None
+            self.ledger.record([Entry(key, values, outcome, reason, after=after)])
+            del self.ledger.final[key]  # this run's own wish, if there is one, is decided next
+
+    def _decide(self, wish: Wish, present: Mapping[int, Status]) -> Entry:
+        """Return the outcome of a wish without a request, or `sent` where it needs one."""
+        now, wanted = present.get(int(wish.key)), _wanted(wish.values)
+        entry = Entry(wish.key, wish.values, Outcome.SENT, None, str(now), str(wanted))
+        if now is None:
+            return Entry(wish.key, wish.values, Outcome.UNKNOWN, "the vendor has no such channel")
+        expected = wish.values.get("expected_status")
+        outcome, reason = Outcome.SENT, None
+        transition = f"{STATUSES.get(now.status)}>{STATUSES[wanted.status]}"
+        if _equals(now, wanted):
+            outcome = Outcome.UNCHANGED
+        elif expected is not None and expected != now.status:
+            outcome = Outcome.CHANGED_MEANWHILE
+            reason = f"expected {STATUSES[expected]}, found {now}"
+        elif transition not in self.config["allow"]:
+            outcome = Outcome.NOT_ALLOWED
+            reason = f"the setting allow does not have {transition}"
+        return Entry(wish.key, wish.values, outcome, reason, entry.before, entry.after)
+
+    @override
+    def send(self, changes: Sequence[tuple[Wish, Entry]]) -> None:
+        applied = []
+        for wish, planned in changes:
+            entry = self._send(wish, planned)
+            if entry.outcome is Outcome.APPLIED:
+                applied.append(entry)
+        if applied and self.config["confirm_by_reading"]:
+            self._confirm(applied)
+
+    def _send(self, wish: Wish, planned: Entry) -> Entry:
+        for attempt in range(1, DECISIONS + 1):
+            sent = Entry(
+                wish.key, wish.values, Outcome.SENT, None, planned.before, planned.after,
+                attempt=attempt,
+            )  # fmt: skip
+            self.ledger.record([sent])
+            try:
+                success = self._client.update(int(wish.key), _wanted(wish.values))
+            except CredentialsError as error:
+                self.ledger.settle(_with_status(sent, error), Outcome.REFUSED, "credentials")
+                raise
+            except UnitError as error:
+                sent = _with_status(sent, error)
+                if error.status == HTTPStatus.CONFLICT and attempt < DECISIONS:
+                    planned = self._decide(wish, self._client.statuses())
+                    if planned.outcome is Outcome.SENT:
+                        continue
+                    self.ledger.record([planned])
+                    return planned
+                refused = error.status is not None and 400 <= error.status < 500
+                outcome = Outcome.REFUSED if refused and error.status != 429 else Outcome.FAILED
+                return self.ledger.settle(sent, outcome, str(error))
+            if not success:
+                return self.ledger.settle(sent, Outcome.REFUSED, "the vendor reported no success")
+            return self.ledger.settle(sent, Outcome.APPLIED)
+        raise AssertionError("unreachable")
+
+    def _confirm(self, applied: Sequence[Entry]) -> None:
+        present = self._client.statuses()
+        entries = []
+        for entry in applied:
+            now = present.get(int(entry.key))
+            done = now is not None and _equals(now, _wanted(entry.wish))
+            outcome = Outcome.CONFIRMED if done else Outcome.NOT_CONFIRMED
+            reason = None if done else f"the vendor's list shows {now or 'no such channel'}"
+            entries.append(Entry(entry.key, entry.wish, outcome, reason, entry.before, str(now)))
+        self.ledger.record(entries)
+
+
+def _wanted(values: Mapping[str, Any]) -> Status:
+    return Status(values["approval_status"], values.get("reject_reason"))
+
+
+def _equals(now: Status, wanted: Status) -> bool:
+    """Compare statuses; a vendor's list need not show the reason of a rejection."""
+    return now.status == wanted.status and now.reason in {None, wanted.reason}
+
+
+def _with_status(entry: Entry, error: UnitError) -> Entry:
+    return Entry(
+        entry.key, entry.wish, entry.outcome, None, entry.before, entry.after, error.status,
+        entry.attempt,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Reports opt-outs of e-mail addresses to Ignite."""

@@ -1,0 +1,66 @@
+"""Ignite's opt-out endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlencode
+
+from typing_extensions import override
+
+from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.response import JsonResponse
+
+PATH = "opt_outs/new"
+URL_BYTES = 1_800
+"""Bytes of a URL, at most: the addresses are a query parameter, and servers limit a URL."""
+
+
+class OptOutClient(Client):
+    """A website's token; the endpoint takes no secret."""
+
+    vendor = "Ignite"
+    credential = "websites"
+    logs_vendor_errors = False  # an error may repeat the addresses
+
+    def __init__(self, config: Mapping[str, Any], name: str, token: str) -> None:
+        super().__init__(config, account=name)
+        self._token = token
+
+    @override
+    def auth_params(self) -> dict[str, str]:
+        return {"token": self._token}
+
+    @override
+    def fetch(self, request: Request) -> JsonResponse:
+        if (request.method, request.path) != ("POST", PATH):
+            raise ValueError(f"{request.method} {request.path} is not allowed")
+        return super().fetch(request)
+
+    def url_bytes(self, addresses: Sequence[str]) -> int:
+        """Return the length of the URL that reports these addresses."""
+        query = urlencode({"emails": _parameter(addresses), **self.auth_params()})
+        return len(f"{self.url}/{PATH}?{query}")
+
+    def opt_out(self, addresses: Sequence[str]) -> bool:
+        """Report addresses, and return whether the vendor accepted them.
+
+        Raises:
+            UnitError: the vendor refused the request, or did not respond.
+        """
+        about = f"opt-outs of {len(addresses)} addresses"
+        params = {"emails": _parameter(addresses)}
+        with closing(self.fetch(Request(PATH, about, params=params, method="POST"))) as answer:
+            document = None if answer.is_array else answer.document
+        if not isinstance(document, dict) or document.keys() & {"error", "errors"}:
+            return False
+        return document.get("success", True) is True
+
+
+def _parameter(addresses: Sequence[str]) -> str:
+    """Return the value of `emails`: one address, or a JSON array of several."""
+    if len(addresses) == 1:
+        return addresses[0]
+    return json.dumps(list(addresses), separators=(",", ":"))

@@ -1,0 +1,290 @@
+"""target-ignite: settings, and how opt-outs become requests."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from singer_sdk import typing as th
+from target_warehouse.writes import WriteLog
+from typing_extensions import override
+
+from attribution_elt.core.pseudonyms import SHORTEST_KEY, email_key
+from attribution_elt.kit.errors import CredentialsError, UnitError
+from attribution_elt.kit.writing.target import WritingTarget, common
+from attribution_elt.kit.writing.wishes import (
+    SETTLING,
+    Audit,
+    Entry,
+    InvalidWishError,
+    Outcome,
+    Wish,
+)
+from target_ignite.client import URL_BYTES, OptOutClient
+
+EVERY_WEBSITE = "*"
+_ADDRESS = re.compile(
+    r"[^@\s\"<>(),:;\[\]\\]{1,64}@[^@\s\"<>(),:;\[\]\\]+\.[^@\s\"<>(),:;\[\]\\.]+"
+)
+_HASH = re.compile(r"[0-9a-f]{30,32}|[0-9a-f]{40}|[0-9a-f]{64}")
+MOST_CHARACTERS = 254
+"""Characters of an e-mail address, at most (RFC 5321)."""
+
+
+class TargetIgnite(WritingTarget):
+    """Reports to Ignite who has opted out of communications."""
+
+    name = "target-ignite"
+    stream = "opt_outs"
+    limit = "max_new"
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "websites",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property(
+                        "name",
+                        th.StringType(min_length=1),
+                        required=True,
+                        title="Name",
+                        description="Name of the website, as records call it",
+                    ),
+                    th.Property(
+                        "token",
+                        th.StringType(min_length=1),
+                        required=True,
+                        secret=True,
+                        title="Token",
+                        description="Token of the website, from Website Info in Ignite",
+                    ),
+                    additional_properties=False,
+                )
+            ),
+            required=True,
+            title="Websites",
+            description="Websites to report to, each with name and token. The opt-out endpoint "
+            "takes no secret.",
+        ),
+        th.Property(
+            "pii_key",
+            th.StringType(min_length=SHORTEST_KEY),
+            required=True,
+            secret=True,
+            title="Key of the hash of personal data",
+            description="Secret key, the same as the taps': `_writes` has addresses only as its "
+            "keyed hashes",
+        ),
+        th.Property(
+            "max_new",
+            th.IntegerType(minimum=0),
+            default=1_000,
+            title="New opt-outs allowed",
+            description="Opt-outs that one run may send; a run with more sends none",
+        ),
+        th.Property(
+            "batch_size",
+            th.IntegerType(minimum=1, maximum=40),
+            default=40,
+            title="Batch size",
+            description="Addresses in a request, at most; fewer where its URL would exceed "
+            f"{URL_BYTES} bytes",
+        ),
+        th.Property(
+            "resend_after_days",
+            th.IntegerType(minimum=1),
+            title="Resend after",
+            description="Days after which an accepted opt-out is sent again; never if not set",
+        ),
+        *common("https://e.atrc.link"),
+    ).to_dict()
+
+    def __init__(self, **options: Any) -> None:
+        self._addresses: dict[str, tuple[str, str]] = {}
+        super().__init__(**options)
+
+    @cached_property
+    def _clients(self) -> dict[str, OptOutClient]:
+        config = {**self.config, "max_concurrent_requests": 1}
+        return {
+            each["name"]: OptOutClient(config, each["name"], each["token"])
+            for each in self.config["websites"]
+        }
+
+    @override
+    def open_audit(self) -> Audit:
+        return WriteLog(self.config["outcomes_url"], self.config.get("outcomes_schema"), SETTLING)
+
+    @override
+    def setting_errors(self) -> Iterable[str]:
+        errors = list(super().setting_errors())
+        yield from errors
+        if not errors:
+            names = [each["name"] for each in self.config["websites"]]
+            for name in sorted({name for name in names if names.count(name) > 1}):
+                yield f"setting 'websites': the name {name!r} is given twice"
+
+    @override
+    def parse(self, record: Mapping[str, Any]) -> Iterator[Wish]:
+        address = _normalized(record.get("email"))
+        website = record.get("website")
+        if website is not None and not isinstance(website, str):
+            raise InvalidWishError("website is not a text")
+        names = list(self._clients) if website in {None, EVERY_WEBSITE} else [str(website)]
+        hashed = email_key(address, self.config["pii_key"])
+        for name in names:
+            key = f"{name}:{hashed}"
+            self._addresses[key] = (name, address)
+            yield Wish(key, f"website {name}, address {hashed[:12]}", {"website": name})
+
+    @override
+    def compare(self, wishes: Sequence[Wish]) -> list[tuple[Wish, Entry]]:
+        accepted = self.ledger.audit.accepted(self.name)
+        days = self.config.get("resend_after_days")
+        oldest = (
+            datetime.now(UTC) - timedelta(days=days) if days else datetime.min.replace(tzinfo=UTC)
+        )
+        self._settle_earlier({wish.key for wish in wishes})
+        changes, rest = [], []
+        for wish in wishes:
+            name, address = self._addresses[wish.key]
+            outcome, reason = Outcome.SENT, None
+            if name not in self._clients:
+                outcome, reason = Outcome.UNKNOWN, "the setting websites does not have this website"
+            elif self._clients[name].url_bytes([address]) > URL_BYTES:
+                outcome, reason = Outcome.INVALID, "the address is too long for a request"
+            elif wish.key in accepted and accepted[wish.key] >= oldest:
+                outcome = Outcome.UNCHANGED
+            entry = Entry(wish.key, wish.values, outcome, reason)
+            if outcome is Outcome.SENT:
+                changes.append((wish, entry))
+            else:
+                rest.append(entry)
+        self.ledger.record(rest)
+        return changes
+
+    def _settle_earlier(self, wished: set[str]) -> None:
+        """Record that writes of a killed run, which this input does not repeat, have no answer."""
+        if self.config["dry_run"]:
+            return
+        for key, values in self.ledger.audit.unsettled(self.name).items():
+            if key not in wished:  # the others are sent again
+                reason = "sent by a run that was interrupted; send the address again"
+                self.ledger.record([Entry(key, values, Outcome.NOT_CONFIRMED, reason)])
+                del self.ledger.final[key]
+
+    @override
+    def describe_plan(self, planned: Sequence[Entry]) -> None:
+        counts: dict[str, int] = defaultdict(int)
+        for entry in planned:
+            counts[entry.wish["website"]] += 1
+        for name, count in counts.items():
+            self.logger.info("website %s: %d new opt-outs", name, count)
+
+    @override
+    def send(self, changes: Sequence[tuple[Wish, Entry]]) -> None:
+        by_website: dict[str, list[str]] = defaultdict(list)
+        for wish, _ in changes:
+            by_website[wish.values["website"]].append(wish.key)
+        refused: CredentialsError | None = None
+        for name, keys in by_website.items():
+            try:
+                for batch in self._batches(name, keys):
+                    self._send(name, batch)
+            except CredentialsError as error:
+                refused = refused or error
+        if refused:
+            raise refused
+
+    def _batches(self, name: str, keys: Sequence[str]) -> Iterator[list[str]]:
+        """Yield batches as large as the settings and the length of a URL allow."""
+        batch: list[str] = []
+        for key in keys:
+            longer = [self._addresses[each][1] for each in (*batch, key)]
+            too_long = self._clients[name].url_bytes(longer) > URL_BYTES
+            if batch and (too_long or len(batch) == self.config["batch_size"]):
+                yield batch
+                batch = []
+            batch = [*batch, key]
+        if batch:
+            yield batch
+
+    def _send(self, name: str, keys: Sequence[str], attempt: int = 1) -> bool:
+        """Send a batch, by halves where the vendor refuses it; return whether all was accepted."""
+        error = self._request(name, keys, attempt)
+        if error is None:
+            return True
+        if len(keys) == 1 or not _is_refusal(error):
+            outcome = Outcome.REFUSED if _is_refusal(error) else Outcome.FAILED
+            self._settle(name, keys, outcome, error, attempt)
+            return False
+        self._divide(name, keys, attempt + 1)
+        return False
+
+    def _divide(self, name: str, keys: Sequence[str], attempt: int) -> None:
+        """Send the halves of a batch that was refused.
+
+        If the first half is accepted, the address at fault is in the second one: that half is
+        divided at once, without a request for the whole half.
+        """
+        middle = len(keys) // 2
+        first, second = keys[:middle], keys[middle:]
+        if self._send(name, first, attempt) and len(second) > 1:
+            self._divide(name, second, attempt + 1)
+        else:
+            self._send(name, second, attempt)
+
+    def _request(self, name: str, keys: Sequence[str], attempt: int) -> UnitError | None:
+        """Send one request, and return the error that the vendor or the connection gave."""
+        self.ledger.record(
+            Entry(key, {"website": name}, Outcome.SENT, attempt=attempt) for key in keys
+        )
+        try:
+            accepted = self._clients[name].opt_out([self._addresses[key][1] for key in keys])
+        except CredentialsError as error:
+            self._settle(name, keys, Outcome.REFUSED, error, attempt)
+            raise
+        except UnitError as error:
+            return error
+        if not accepted:
+            return UnitError("the vendor did not accept the addresses", status=400)
+        self._settle(name, keys, Outcome.ACCEPTED, None, attempt)
+        return None
+
+    def _settle(
+        self,
+        name: str,
+        keys: Sequence[str],
+        outcome: Outcome,
+        error: UnitError | None,
+        attempt: int,
+    ) -> None:
+        reason, status = (str(error), error.status) if error else (None, None)
+        self.ledger.record(
+            Entry(key, {"website": name}, outcome, reason, None, None, status, attempt)
+            for key in keys
+        )
+
+
+def _normalized(value: Any) -> str:
+    """Return an address trimmed and in lower case.
+
+    Raises:
+        InvalidWishError: the value is not an address; the message does not repeat it.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidWishError("email is missing")
+    address = value.strip().lower()
+    if _HASH.fullmatch(address):
+        raise InvalidWishError("email is a hash: the vendor needs the address")
+    if len(address) > MOST_CHARACTERS or not _ADDRESS.fullmatch(address):
+        raise InvalidWishError("email is not an address")
+    return address
+
+
+def _is_refusal(error: UnitError) -> bool:
+    """Return whether the vendor refused the content of a request."""
+    return error.status is not None and 400 <= error.status < 500 and error.status != 429

@@ -1,0 +1,177 @@
+"""tap-query: types, values, bookmarks and errors, on three databases."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+from tap_query.tap import TapQuery
+
+from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from tests import leaks
+
+EXECUTABLE = Path(sysconfig.get_path("scripts")) / "tap-query"
+TABLE = """
+CREATE TABLE t AS
+SELECT
+    i AS id,
+    CAST(i AS decimal(38, 2)) / 4 AS price,
+    CAST('2026-03-01 10:00:00.5' AS timestamp) + i * INTERVAL '1 hour' AS seen_at,
+    CAST('2026-03-01' AS date) AS day,
+    i = 1 AS flag,
+    CAST(NULL AS varchar) AS nothing,
+    'Åsa' AS name
+FROM (VALUES (1), (2), (9007199254740993)) AS v(i)
+"""
+
+
+def run(
+    folder: Path, url: str, streams: list[Mapping[str, Any]], state: Any = None, code: int = 0
+) -> tuple[list[dict[str, Any]], str]:
+    """Run the executable; its messages and its log."""
+    config, given = folder / "config.json", folder / "state.json"
+    config.write_text(json.dumps({"url": url, "streams": streams}))
+    command = [str(EXECUTABLE), "--config", str(config)]
+    if state is not None:
+        given.write_text(json.dumps(state))
+        command += ["--state", str(given)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    leaks.guard(done.stdout, done.stderr, settings={"url": url})
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return list(map(json.loads, done.stdout.splitlines())), done.stderr
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with the table `t`."""
+    if request.param == "duckdb":
+        with duckdb.connect(str(tmp_path / "q.duckdb")) as connection:
+            connection.execute(TABLE.replace("i * INTERVAL '1 hour'", "to_hours(i % 10)"))
+        return f"duckdb:///{tmp_path}/q.duckdb"
+    address: str = request.getfixturevalue("postgres_url")
+    with psycopg.connect(address) as connection:
+        connection.execute(TABLE.replace("i *", "i % 10 *").encode())
+    return address
+
+
+QUERY = {
+    "name": "rows",
+    "query": "SELECT * FROM t WHERE seen_at > CAST(:since AS timestamp) ORDER BY id",
+    "key_properties": ["id"],
+    "replication_key": "seen_at",
+}
+
+
+def test_rows_keep_their_types_and_digits(url: str, tmp_path: Path) -> None:
+    messages, _ = run(tmp_path, url, [QUERY])
+
+    schema = messages[0]
+    assert schema["type"] == "SCHEMA"
+    assert schema["key_properties"] == ["id"]
+    properties = schema["schema"]["properties"]
+    assert {name: each["type"] for name, each in properties.items()} == {
+        "id": ["integer"],
+        "price": ["number", "null"],
+        "seen_at": ["string", "null"],
+        "day": ["string", "null"],
+        "flag": ["boolean", "null"],
+        "nothing": ["string", "null"],
+        "name": ["string", "null"],
+    }
+    assert properties["seen_at"]["format"] == "date-time"
+    assert properties["day"]["format"] == "date"
+    records = [each["record"] for each in messages if each["type"] == "RECORD"]
+    assert [each["id"] for each in records] == [1, 2, 9007199254740993]
+    assert records[0]["seen_at"] == "2026-03-01T11:00:00.500000Z"
+    assert (records[0]["day"], records[0]["flag"], records[0]["name"]) == (
+        "2026-03-01",
+        True,
+        "Åsa",
+    )
+    assert records[0]["nothing"] is None
+
+
+def test_the_bookmark_is_bound_to_since(url: str, tmp_path: Path) -> None:
+    messages, _ = run(tmp_path, url, [QUERY])
+    state = messages[-1]["value"]
+    bookmark = state["bookmarks"]["rows"]["replication_key_value"]
+    greatest = max(each["record"]["seen_at"] for each in messages if each["type"] == "RECORD")
+    assert bookmark == greatest
+
+    later, _ = run(tmp_path, url, [QUERY], state)
+
+    # the bookmark's second is read again
+    assert [each["record"]["seen_at"] for each in later if each["type"] == "RECORD"] == [greatest]
+
+
+def test_an_integer_bookmark_is_bound_as_an_integer(url: str, tmp_path: Path) -> None:
+    query = {**QUERY, "query": "SELECT id FROM t WHERE id > :since", "replication_key": "id"}
+    messages, _ = run(tmp_path, url, [query])
+    assert len([each for each in messages if each["type"] == "RECORD"]) == 3
+    state = {"bookmarks": {"rows": {"replication_key": "id", "replication_key_value": 2}}}
+
+    messages, _ = run(tmp_path, url, [query], state)
+
+    assert [each["record"] for each in messages if each["type"] == "RECORD"] == [
+        {"id": 9007199254740993}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT * FROM missing", "stream 'rows': the query failed"),
+        ("SELEC 1", "stream 'rows': the query failed"),
+    ],
+)
+def test_a_query_that_fails_is_reported_in_one_line(
+    query: str, reason: str, url: str, tmp_path: Path
+) -> None:
+    messages, log = run(tmp_path, url, [{"name": "rows", "query": query}], code=1)
+
+    assert messages == []
+    assert reason in log
+
+
+def test_a_key_that_the_query_lacks_is_refused(url: str, tmp_path: Path) -> None:
+    streams = [{"name": "rows", "query": "SELECT 1 AS a", "key_properties": ["b"]}]
+    _, log = run(tmp_path, url, streams, code=1)
+    assert "the query of 'rows' has no column 'b': it has a" in log
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({}, "setting 'url' is missing"),
+        ({"url": "sqlite://"}, "setting 'streams' is missing"),
+        ({"url": "sqlite://", "streams": [{"name": "a"}]}, "query"),
+        ({"url": "sqlite://", "streams": [{"name": "a b", "query": "SELECT 1"}]}, "must match"),
+        (
+            {"url": "sqlite://", "streams": [{"name": "a", "query": "SELECT 1"}] * 2},
+            "the name 'a' is given twice",
+        ),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(config: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidSettingsError, match=reason):
+        TapQuery(config=config)
+
+
+def test_a_type_that_changes_after_the_sample_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tap_query.tap.SAMPLE", 1)
+    query = "SELECT 1 AS a UNION ALL SELECT 'x'"
+    tap = TapQuery(
+        config={"url": f"sqlite:///{tmp_path}/q.db", "streams": [{"name": "rows", "query": query}]}
+    )
+    with pytest.raises(TapError, match="column 'a' has a value of type str after values"):
+        list(tap.streams["rows"].get_records(None))

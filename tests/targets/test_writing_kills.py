@@ -1,0 +1,149 @@
+"""A writing target that is killed at any moment leaves no write lost or unexplained."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from target_adtraction.target import TargetAdtraction
+from target_ignite.target import TargetIgnite
+
+from attribution_elt.sandbox import Fault, Sandbox
+from attribution_elt.sandbox.messages import Request
+from tests.targets.target_warehouse.warehouses import DuckDB, SQLite, Warehouse
+from tests.targets.writing import Writer, wishes
+
+WRITES, KILLS = (int(os.environ.get(f"WRITING_{what}", "0")) for what in ("WRITES", "KILLS"))
+"""1,000 writes and 50 kills are the long run; the suite plays fewer."""
+FAULTS = ("500", "429", "reset", "close", "truncate", "slow")
+
+
+def add_faults(vendor: object, share: float, seed: int) -> None:
+    """Let a share of the writing requests fail, in every way that a request can."""
+    rng = random.Random(seed)
+    for kind in FAULTS:
+        status = {"500": 500, "429": 429}.get(kind)
+
+        def struck(request: Request) -> bool:
+            writing = request.method == "PUT" or "/opt_outs/" in request.target
+            return writing and rng.random() < share / len(FAULTS)
+
+        fault = (
+            Fault("status", times=None, status=status, retry_after=0, match=struck)
+            if status
+            else Fault(kind, times=None, delay=0.01, match=struck)  # type: ignore[arg-type]
+        )
+        vendor.faults.add(fault)  # type: ignore[attr-defined]
+
+
+def run_with_kills(writer: Writer, text: str, kills: int, seed: int) -> int:
+    """Run the target until it succeeds, and kill it at random moments; the number of runs."""
+    rng = random.Random(seed)
+    for run in range(1, kills + 30):
+        process = writer.start(subprocess.DEVNULL)
+        assert process.stdin is not None
+        process.stdin.write(text)
+        process.stdin.close()
+        if run <= kills:
+            time.sleep(rng.uniform(0.9, 3.0))
+            process.send_signal(signal.SIGKILL if run % 5 else signal.SIGTERM)
+        code = process.wait(timeout=300)
+        if code == 0:
+            return run
+    raise AssertionError("the target never succeeded")
+
+
+def assert_explained(writer: Writer) -> None:
+    for key, outcomes in writer.outcomes(final=False).items():
+        settled = [each for each in outcomes if each != "unchanged"]
+        assert settled, key
+        assert settled[-1] in {"confirmed", "accepted"}, (key, outcomes)
+
+
+def test_every_status_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: Path) -> None:
+    count, kills = WRITES or 60, KILLS or 4
+    sandbox.adtraction.channel_count = 3 * count
+    pending = [
+        row["channelId"]
+        for row in sandbox.adtraction.truth()["channels"]
+        if row["approvalStatus"] == 2
+    ][:count]
+    assert len(pending) == count
+    sandbox.adtraction.quota.limits = dict.fromkeys(sandbox.adtraction.quota.limits, 100_000)
+    add_faults(sandbox.adtraction, 0.09, 1)
+    warehouse: Warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    settings = {
+        "client_token": sandbox.adtraction.client_token,
+        "api_url": sandbox.adtraction.url,
+        "dry_run": False,
+        "max_changes": count,
+    }
+    writer = Writer(TargetAdtraction, settings, warehouse)
+    text = wishes("channel_status", [{"channel_id": e, "approval_status": 1} for e in pending])
+
+    run_with_kills(writer, text, kills, 1)
+
+    rows = {row["channelId"]: row for row in sandbox.adtraction.truth()["channels"]}
+    assert all(rows[each]["approvalStatus"] == 1 for each in pending)
+    assert_explained(writer)
+
+
+def test_every_opt_out_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: Path) -> None:
+    count, kills = WRITES or 120, KILLS or 4
+    website = sandbox.ignite.websites[0]
+    add_faults(sandbox.ignite, 0.09, 2)
+    settings = {
+        "websites": [{"name": website.name, "token": website.token}],
+        "pii_key": "a key of the tests",
+        "api_url": sandbox.ignite.opt_out_url,
+        "dry_run": False,
+        "batch_size": 4,
+    }
+    warehouse = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
+    writer = Writer(TargetIgnite, settings, warehouse)
+    addresses = [f"p{number}@b.example" for number in range(count)]
+    text = wishes("opt_outs", [{"email": each, "website": website.name} for each in addresses])
+
+    run_with_kills(writer, text, kills, 2)
+
+    assert {effect.key for effect in sandbox.ignite.ledger} == {
+        f"{website.name} {each}" for each in addresses
+    }
+    assert_explained(writer)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_with_its_exit_code(
+    number: signal.Signals, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    slow = threading.Event()
+
+    def requested(request: Request) -> bool:
+        slow.set()
+        return bool(request.target)
+
+    sandbox.adtraction.faults.add(Fault("slow", times=None, delay=5, match=requested))
+    settings = {
+        "client_token": sandbox.adtraction.client_token,
+        "api_url": sandbox.adtraction.url,
+        "dry_run": False,
+    }
+    warehouse = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
+    with Writer(TargetAdtraction, settings, warehouse).start() as process:
+        assert process.stdin is not None
+        process.stdin.write(wishes("channel_status", [{"channel_id": 1, "approval_status": 1}]))
+        process.stdin.close()
+        deadline = time.monotonic() + 60
+        while not slow.is_set() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+
+        assert process.wait(timeout=60) == 128 + number
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
