@@ -174,7 +174,7 @@ def taps(_project: str) -> Rows:
     """Yield the rows of the table of taps."""
     yield "tap", "data", "streams"
     for tap in plugin_classes("extractors"):
-        if not hasattr(tap, "stream_types"):  # the user's settings name its streams
+        if not tap.stream_types:  # the user's settings name its streams
             continue
         about = " ".join(tap.__doc__.split()).rstrip(".")
         names = code(each.name for each in tap.stream_types)

@@ -6,23 +6,18 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 
-import click
-from singer_sdk import Stream, Tap
+from singer_sdk import Stream
 from singer_sdk import typing as th
-from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.helpers.types import Context
 from typing_extensions import override
 
-from attribution_elt.core import redaction, runtime
-from attribution_elt.kit import settings
-from attribution_elt.kit.command import TapCommand
 from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.row_source import BEGINNING, rows_of_query
-from attribution_elt.kit.writer import LineWriter
+from attribution_elt.kit.tap import VendorTap
 from tap_query.types import converter, schema_of
 
 SAMPLE = 1_000
@@ -35,10 +30,11 @@ class QueryStream(Stream):
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the converters conform each value
 
-    def __init__(self, tap: Tap, query: Mapping[str, Any]) -> None:
+    def __init__(self, tap: TapQuery, query: Mapping[str, Any]) -> None:
         self._url: str = tap.config["url"]
         self._query: str = query["query"]
         self._start: Any = BEGINNING
+        self._run = tap.run
         super().__init__(tap, name=query["name"])
         self.primary_keys = tuple(query.get("key_properties") or ())
         self.replication_key = query.get("replication_key")
@@ -90,22 +86,21 @@ class QueryStream(Stream):
             converters = converters or {name: converter(name, properties[name]) for name in row}
             yield {name: converters[name](value) for name, value in row.items()}
 
+    @override
+    def log_sync_costs(self) -> None:
+        """End the run: the SDK calls this for each stream when it has read all of them."""
+        super().log_sync_costs()
+        if self._run.config["streams"][0]["name"] == self.name:
+            self._run.write_state(complete=True)
 
-class TapQuery(Tap):
+
+class TapQuery(VendorTap[Client]):
     """Rows of SELECT statements, from any database that SQLAlchemy reaches."""
 
     name = "tap-query"
-    package_name = settings.DISTRIBUTION
-    message_writer_class = LineWriter
-    capabilities: ClassVar[list[CapabilitiesEnum]] = [
-        TapCapabilities.CATALOG,
-        TapCapabilities.STATE,
-        TapCapabilities.DISCOVER,
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.STREAM_MAPS,
-        PluginCapabilities.FLATTENING,
-        PluginCapabilities.STRUCTURED_LOGGING,
-    ]
+    credentials = ("url",)
+    backfill_refusal = "its queries decide which rows they return"
+    stream_types = ()
     config_jsonschema = th.PropertiesList(
         th.Property(
             "url",
@@ -155,23 +150,9 @@ class TapQuery(Tap):
         ),
     ).to_dict()
 
-    def __init__(self, *args: Any, validate_config: bool = True, **kwargs: Any) -> None:
-        try:
-            super().__init__(*args, validate_config=validate_config, **kwargs)
-            invalid = list(self.setting_errors()) if validate_config else []
-        except ConfigValidationError as error:
-            invalid = list(self.setting_errors()) or error.errors
-        config = dict(self.config)
-        secrets = redaction.secrets_of(self.config_jsonschema, config)
-        redaction.redactor.add([*secrets, *redaction.passwords_of(config)])
-        if invalid:
-            raise InvalidSettingsError(invalid)
-        if click.get_current_context(silent=True) is not None:
-            runtime.end_at_signals()
-
+    @override
     def setting_errors(self) -> Iterable[str]:
-        """Yield one line for each setting that cannot work."""
-        errors = list(settings.setting_errors(self.config_jsonschema, self.config))
+        errors = list(super().setting_errors())
         yield from errors
         if not errors:
             names = [each["name"] for each in self.config["streams"]]
@@ -179,18 +160,9 @@ class TapQuery(Tap):
                 yield f"setting 'streams': the name {name!r} is given twice"
 
     @override
-    def discover_streams(self) -> Sequence[QueryStream]:
+    def discover_streams(self) -> Sequence[QueryStream]:  # type: ignore[override] # no vendor's
         return [QueryStream(self, each) for each in self.config["streams"]]
 
-    @classmethod
     @override
-    def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        return TapCommand(
-            name=command.name,
-            callback=command.callback,
-            params=command.params,
-            context_settings=command.context_settings,
-            help=command.help,
-            logger=cls.logger,
-        )
+    def make_clients(self) -> dict[str, Client]:
+        return {}

@@ -9,8 +9,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from attribution_elt.kit.errors import RetryableError
-from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.auth import HeaderAuth
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.judging import Verdict
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 
 PATH = "client/channels/"
@@ -59,12 +61,7 @@ class ChannelsClient(Client):
     window = 60.0
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(config)
-        self._token: str = config["client_token"]
-
-    @override
-    def auth_headers(self) -> dict[str, str]:
-        return {"X-Token": self._token}
+        super().__init__(config, auth=HeaderAuth({"X-Token": config["client_token"]}))
 
     @override
     def fetch(self, request: Request) -> JsonResponse:
@@ -73,9 +70,10 @@ class ChannelsClient(Client):
         return super().fetch(request)
 
     @override
-    def validate(self, body: JsonResponse, request: Request) -> None:
+    def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
         if request.method == "POST" and not body.is_array and "message" not in body.document:
-            raise RetryableError("the response is not a list of channels")
+            return Verdict("the response is not a list of channels")
+        return None
 
     def statuses(self) -> dict[int, Status]:
         """Return the present status of each channel, by its id.

@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from attribution_elt.kit.http.client import Client, Request
+from attribution_elt.kit.http.auth import QueryAuth
+from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 
 PATH = "opt_outs/new"
@@ -26,12 +28,8 @@ class OptOutClient(Client):
     logs_vendor_errors = False  # an error may repeat the addresses
 
     def __init__(self, config: Mapping[str, Any], name: str, token: str) -> None:
-        super().__init__(config, account=name)
+        super().__init__(config, auth=QueryAuth({"token": token}), account=name)
         self._token = token
-
-    @override
-    def auth_params(self) -> dict[str, str]:
-        return {"token": self._token}
 
     @override
     def fetch(self, request: Request) -> JsonResponse:
@@ -41,7 +39,7 @@ class OptOutClient(Client):
 
     def url_bytes(self, addresses: Sequence[str]) -> int:
         """Return the length of the URL that reports these addresses."""
-        query = urlencode({"emails": _parameter(addresses), **self.auth_params()})
+        query = urlencode({"emails": _parameter(addresses), "token": self._token})
         return len(f"{self.url}/{PATH}?{query}")
 
     def opt_out(self, addresses: Sequence[str]) -> bool:

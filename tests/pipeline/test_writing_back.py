@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +37,14 @@ def test_a_query_of_the_warehouse_changes_statuses_at_the_vendor(
         else request.getfixturevalue("postgres_url")
     )
 
-    def execute(*statements: str) -> Iterable[Any]:
+    def execute(*statements: str) -> list[Any]:
         connected = (
             duckdb.connect(url.removeprefix("duckdb:///"))
             if warehouse == "duckdb"
             else psycopg.connect(url, autocommit=True)
         )
         with connected as connection:
-            return [connection.execute(each) for each in statements][-1].fetchall()  # type: ignore[arg-type]
+            return [connection.execute(each) for each in statements][-1].fetchall()
 
     execute(TABLE.format(channel), "SELECT 1")
     settings = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ FROM (VALUES (1), (2), (9007199254740993)) AS v(i)
 
 
 def run(
-    folder: Path, url: str, streams: list[Mapping[str, Any]], state: Any = None, code: int = 0
+    folder: Path, url: str, streams: Sequence[Mapping[str, Any]], state: Any = None, code: int = 0
 ) -> tuple[list[dict[str, Any]], str]:
     """Run the executable; its messages and its log."""
     config, given = folder / "config.json", folder / "state.json"
