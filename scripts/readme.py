@@ -34,7 +34,7 @@ def main() -> None:
     """Write the pages, or fail if one is out of date."""
     pages = [ROOT / "README.md", *(page for page in DOCS.rglob("*.md") if page.parent != COLUMNS)]
     written = {page: SECTION.sub(section, page.read_text("utf-8")) for page in pages}
-    for tap in plugin_classes("extractors"):
+    for tap in vendor_taps():
         written[COLUMNS / f"{vendor(tap)}.md"] = columns(tap)
     outdated = [
         page
@@ -47,6 +47,11 @@ def main() -> None:
     for page in outdated:
         page.parent.mkdir(exist_ok=True)
         page.write_text(written[page], encoding="utf-8")
+
+
+def vendor_taps() -> Iterator[Any]:
+    """Yield the taps whose streams are known: those of tap-query are in the user's settings."""
+    return (tap for tap in plugin_classes("extractors") if tap.stream_types)
 
 
 def section(found: re.Match[str]) -> str:
@@ -173,9 +178,7 @@ def personal_data(name: str) -> Rows:
 def taps(_project: str) -> Rows:
     """Yield the rows of the table of taps."""
     yield "tap", "data", "streams"
-    for tap in plugin_classes("extractors"):
-        if not tap.stream_types:  # the user's settings name its streams
-            continue
+    for tap in vendor_taps():
         about = " ".join(tap.__doc__.split()).rstrip(".")
         names = code(each.name for each in tap.stream_types)
         yield f"[`{tap.name}`](docs/{vendor(tap)}.md)", about, names

@@ -12,8 +12,8 @@ import pyarrow as pa
 from attribution_elt.core import dates
 from attribution_elt.core.events import WRITES
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.transaction import transact
 from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.transaction import transact
 
 _KINDS = {
     "run_id": ColumnType.TEXT,
