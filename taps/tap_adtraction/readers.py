@@ -90,6 +90,8 @@ class Programs(AdtractionReader[ProgramList]):
         feeds: the product feeds that are listed, by name.
         programs: the programs that are listed, by channel, each with the rows of its feeds.
         incomplete: whether a list failed, or had a program or feed without a usable id.
+        without_feeds: the programs that came without a list of feeds, as beginnings of the names
+            of their feeds' bookmarks.
     """
 
     def __init__(self, run: Run[AdtractionClient], streams: Sequence[VendorStream]) -> None:
@@ -104,6 +106,7 @@ class Programs(AdtractionReader[ProgramList]):
         self.feeds: dict[str, ProductFeed] = {}
         self.programs: dict[int, dict[int, list[Any]]] = {}
         self.incomplete = False
+        self.without_feeds: set[str] = set()
         self._claims: list[Claim] = []
 
     @property
@@ -178,6 +181,8 @@ class Programs(AdtractionReader[ProgramList]):
             self._report_unusable()
             return
         self.programs.setdefault(unit.channel_id, {})[program_id] = feeds
+        if "feeds" not in lists and not self._requests_feed_info:
+            self.without_feeds.add(f"{unit.channel_id}:{program_id}:")
         where = {"channel_id": unit.channel_id, "program_id": program_id}
         if "commissions" in lists and not (self._requests_standard and not unit.channel_id):
             self._claims.append(Claim("commissions", where))
@@ -342,7 +347,12 @@ class ProductFeeds(AdtractionReader[ProductFeed]):
         programs = self.run.read(Programs)
         bookmarks = self.streams["products"].units
         if not programs.incomplete:
-            self._withdrawn = [name for name in bookmarks if name not in programs.feeds]
+            unknown = tuple(programs.without_feeds)
+            self._withdrawn = [
+                name
+                for name in bookmarks
+                if name not in programs.feeds and not name.startswith(unknown)
+            ]
         feeds = [
             feed
             for feed in programs.feeds.values()

@@ -10,7 +10,7 @@ import pytest
 from attribution_elt.kit.testing import Warehouse, claims_of
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.adtraction import Adtraction
-from tests.taps.tap_adtraction.helpers import requests_for, run_here, settings
+from tests.taps.tap_adtraction.helpers import bookmarks, requests_for, run_here, settings
 
 CHANNEL = 114000001
 FIRST, SECOND = 700000000, 700000001
@@ -126,6 +126,18 @@ def test_a_list_that_is_absent_makes_no_claim(vendor: Adtraction, name: str) -> 
     output = run_here(settings(vendor))
     assert claims_of(output, name) == []
     assert claims_of(output, "programs")
+
+
+def test_a_program_without_its_list_of_feeds_keeps_its_products(
+    vendor: Adtraction, warehouse: Warehouse
+) -> None:
+    state = load(warehouse, vendor)
+    before = dict(warehouse.rows["products"])
+    fault = Fault("altered", change=absent("feeds"), match="/programs/", times=None)
+    vendor.faults.add(fault)
+    again = load(warehouse, vendor, state)
+    assert warehouse.rows["products"] == before
+    assert bookmarks(again) == bookmarks(state)
 
 
 def test_feed_info_fills_the_approval_status_and_finds_unlisted_feeds(
