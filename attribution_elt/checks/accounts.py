@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from attribution_elt.checks.findings import Finding
 from attribution_elt.core.errors import OpsError
+from attribution_elt.core.spelling import unknown_settings
 from attribution_elt.kit.errors import InvalidSettingsError, TapError, UnitError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.http.headers import Head
@@ -47,6 +49,17 @@ def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
         return Kept(state, project.catalog(extractor.name))
     except OpsError as error:
         return error
+
+
+def settings(project: Project) -> Finding:
+    """Check that every environment variable of a tap is one of its settings."""
+    found = Finding("settings")
+    for extractor in project.extractors.values():
+        schema = copy.deepcopy(extractor.tap.config_jsonschema)
+        extractor.tap.append_builtin_config(schema)
+        found.problems += unknown_settings(extractor.name, schema["properties"])
+    found.facts.append("every name of a setting is known")
+    return found
 
 
 def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:

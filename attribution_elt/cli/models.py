@@ -47,7 +47,7 @@ def models(
     schema: str,
     dry_run: bool,
 ) -> None:
-    """Build the SQL models of transform/ in the warehouse, and test them.
+    """Build and test the SQL models of transform/.
 
     Each model is replaced in a transaction of its own. Models of vendors whose tables do not exist
     are left out. Exit code 1 if a test fails.

@@ -45,10 +45,12 @@ def check(project: Project) -> Iterator[Finding]:
             for probe in accounts.probes(extractor, each)
         ]
         yield from pool.map(accounts.finding, probes)
+    if not (found := accounts.settings(project)).passed:
+        yield found
     for loader in project.loaders.values():
         schemas = [loader.schema_of(each) for each in project.accounts]
-        found = warehouses.finding(loader, list(dict.fromkeys(schemas)) or [None])
-        if found.passed:
-            warehouses.judge_views(found, project, loader)
-        yield found
+        place = warehouses.finding(loader, list(dict.fromkeys(schemas)) or [None])
+        if place.passed:
+            warehouses.judge_views(place, project, loader)
+        yield place
     yield machine.finding()

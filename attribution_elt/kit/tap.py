@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -16,6 +17,8 @@ from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.core import redaction, runtime
+from attribution_elt.core.events import event
+from attribution_elt.core.spelling import unknown_settings
 from attribution_elt.kit import settings
 from attribution_elt.kit.command import TapCommand
 from attribution_elt.kit.errors import InvalidSettingsError
@@ -72,8 +75,15 @@ class VendorTap(Tap, Generic[ClientT]):
         context = click.get_current_context(silent=True)
         if context is not None and isinstance(context.command, TapCommand):
             context.obj = self.run
+            self._warn_of_unknown_settings()
             # the state that was written covers everything that was complete
             runtime.end_at_signals()
+
+    def _warn_of_unknown_settings(self) -> None:
+        plugin = os.environ.get("MELTANO_EXTRACTOR_NAME") or self.name
+        known = self.config_jsonschema["properties"]
+        for line in unknown_settings(plugin, known, self.config):
+            self.logger.warning(line, extra=event("warning"))
 
     @cached_property
     def run(self) -> Run[ClientT]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ from typing_extensions import override
 
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import in_a_line
+from attribution_elt.core.spelling import unknown_settings
 from target_warehouse.reader import MessageReader
 from target_warehouse.warehouses.registry import connect
 
@@ -124,6 +126,9 @@ class TargetWarehouse(Target):
             redaction.redactor.add(redaction.passwords_of(given))
         self._reader = reader
         runtime.on_signals(reader.stop)
+        plugin = os.environ.get("MELTANO_LOADER_NAME") or self.name
+        for line in unknown_settings(plugin, self.config_jsonschema["properties"], given):
+            self.logger.warning(line)
 
     @cached_property
     def loader(self) -> Loader:

@@ -33,6 +33,14 @@ def test_it_says_its_version() -> None:
     assert done.output == f"attribution-elt v{version('attribution-elt')}\n"
 
 
+def test_no_line_of_the_help_is_cut() -> None:
+    done = CliRunner().invoke(cli, ["--help"], terminal_width=80)
+    assert "..." not in done.output.partition("Commands:")[2]
+    for name in cli.commands:
+        shown = CliRunner().invoke(cli.commands[name], ["--help"], obj=None)
+        assert "%Y" not in shown.output
+
+
 def test_every_command_and_option_says_what_it_is_for() -> None:
     for command in cli.commands.values():
         assert command.help

@@ -1,0 +1,38 @@
+"""Settings that a plugin does not have, such as misspelt ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+
+
+def unknown_settings(
+    plugin: str, known: Collection[str], config: Mapping[str, object] | None = None
+) -> Iterator[str]:
+    """Yield a line for each setting that a plugin does not have, with the nearest name.
+
+    Args:
+        plugin: name of the plugin, which is the prefix of its environment variables.
+        known: names of its settings.
+        config: its configuration, besides the environment variables.
+    """
+    for name in sorted({*(config or ()), *_variables(plugin, known)} - set(known)):
+        nearest = get_close_matches(name, known, 1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        yield f"{plugin} has no setting {name!r}{hint}"
+
+
+def _variables(plugin: str, known: Collection[str]) -> Iterator[str]:
+    """Yield the names of the settings in environment variables of a plugin.
+
+    Variables may also belong to a plugin whose name begins with this one (`TAP_ECDP_SHOP_API_KEY`),
+    to a member of a setting, or to Meltano (`TAP_ECDP__SELECT`).
+    """
+    prefix = plugin.upper().replace("-", "_") + "_"
+    for variable in os.environ:
+        name = variable.removeprefix(prefix).lower()
+        if not variable.startswith(prefix) or name.startswith("_"):
+            continue
+        if not any(name.endswith(f"_{each}") or name.startswith(f"{each}_") for each in known):
+            yield name
