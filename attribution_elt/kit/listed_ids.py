@@ -13,7 +13,7 @@ MOST_LISTED = 5_000
 
 
 class ListedIds:
-    """The ids of each scope (a website, a channel), kept in a stream's state.
+    """The ids of each scope, such as a channel, kept in a stream's state.
 
     A scope's ids are one text, because Meltano merges the dictionaries of states: a text is
     replaced as a whole, but an entry of a dictionary could never be removed.

@@ -17,7 +17,6 @@ from attribution_elt.kit.claims import Claim
 from attribution_elt.kit.errors import CredentialsError, UnitError
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
-from attribution_elt.kit.listed_ids import ListedIds
 from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.run import Run
 from attribution_elt.kit.stream import VendorStream
@@ -277,6 +276,10 @@ class MemberReader(DetailReader):
 
     hashed = True
 
+    def __init__(self, run: Run[IgniteClient], streams: Sequence[VendorStream]) -> None:
+        super().__init__(run, streams)
+        self._failed: set[str] = set()
+
     @override
     def wanted(self, website: str) -> date:
         return self.today - timedelta(days=self.run.config["snapshot_days"])
@@ -290,18 +293,20 @@ class MemberReader(DetailReader):
 
     @override
     def closing_claims(self) -> Iterator[Claim]:
-        """Yield an empty claim for each id that a website's list has no more."""
-        unusable = self.run.read(self.listing).unusable
-        complete = {name: ids for name, ids in self.listed.items() if name not in unusable}
-        for stream in self.streams.values():
-            known = ListedIds(stream.stream_state)
-            kept: dict[str, list[str]] = {}
-            for website, id_ in known:
-                if website not in complete:
-                    kept.setdefault(website, []).append(id_)
-                elif id_ not in complete[website]:
-                    yield Claim(stream.name, {"website": website, self.id_property: id_})
-            known.save({**kept, **complete})
+        """Yield all members of a website, so that those of withdrawn lists do not remain.
+
+        A website makes no such claim if one of its requests failed, or a list entry has no id.
+        """
+        incomplete = self.run.read(self.listing).unusable | self._failed
+        for website in self.listed:
+            for algorithm in () if website in incomplete else self.algorithms:
+                for stream in self.streams:
+                    yield Claim(stream, {"website": website, "algorithm": algorithm})
+
+    @override
+    def on_failure(self, unit: SnapshotRequest, error: UnitError) -> None:
+        super().on_failure(unit, error)
+        self._failed.add(unit.website)
 
 
 class FailedDetails(DetailReader):

@@ -88,7 +88,12 @@ def environment(level: str) -> dict[str, str]:
 
 
 def run(
-    folder: Path, name: str, *arguments: str, level: str = "INFO", timeout: float = 60, **given: Any
+    folder: Path,
+    name: str,
+    *arguments: str,
+    level: str = "INFO",
+    timeout: float = 180,
+    **given: Any,
 ) -> Output:
     """Run a console script until it ends; `given` are its config, state and catalog."""
     done = subprocess.run(  # noqa: S603 - an executable of our own

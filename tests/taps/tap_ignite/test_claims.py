@@ -27,11 +27,17 @@ def test_members_are_claimed_by_list_and_algorithm(sandbox: Sandbox) -> None:
     site = sandbox.ignite.websites[1]
     config = settings(sandbox, websites=[site], hash_algorithms=["md5", "sha2"])
     output = run_here(config, catalog=only(config, "audience_members"))
-    assert claims_of(output, "audience_members") == [
-        {"website": site.name, "audience_id": row["id"], "algorithm": algorithm}
-        for row in site.audiences()
-        for algorithm in ("md5", "sha2")
-    ]
+    algorithms = ("md5", "sha2")
+    whole = [{"website": site.name, "algorithm": algorithm} for algorithm in algorithms]
+    assert (
+        claims_of(output, "audience_members")
+        == [
+            {"website": site.name, "audience_id": row["id"], "algorithm": algorithm}
+            for row in site.audiences()
+            for algorithm in algorithms
+        ]
+        + whole
+    )
 
 
 def test_members_of_an_audience_that_is_listed_no_more_leave_the_warehouse(
@@ -48,9 +54,29 @@ def test_members_of_an_audience_that_is_listed_no_more_leave_the_warehouse(
     second = run_here(config, state=first.states[-1])
     warehouse.load(second)
     assert not any(key[1] == gone for key in warehouse.rows["audience_members"])
-    assert warehouse.rows["audience_members"]
-    third = run_here(config, state=second.states[-1])
-    assert gone not in {each["audience_id"] for each in claims_of(third, "audience_members")}
+    assert warehouse.rows["audience_members"] == second.rows("audience_members")
+
+
+def test_members_of_an_algorithm_that_is_configured_no_more_stay(sandbox: Sandbox) -> None:
+    warehouse = Warehouse()
+    warehouse.load(run_here(settings(sandbox, hash_algorithms=["md5", "sha1"])))
+    before = dict(warehouse.rows["audience_members"])
+    warehouse.load(run_here(settings(sandbox, hash_algorithms=["md5"])))
+    assert warehouse.rows["audience_members"] == before
+
+
+def test_a_website_with_a_failed_audience_keeps_its_other_members(sandbox: Sandbox) -> None:
+    site = sandbox.ignite.websites[1]
+    warehouse = Warehouse()
+    config = settings(sandbox, websites=[site])
+    warehouse.load(run_here(config))
+    before = dict(warehouse.rows["audience_members"])
+    (failed, *_) = (row["id"] for row in site.audiences())
+    sandbox.ignite.faults.add(Fault("status", status=404, match=f"/audiences/{failed}", times=None))
+    output = run_here(config)
+    assert output.code == 1
+    warehouse.load(output)
+    assert warehouse.rows["audience_members"] == before
 
 
 @pytest.mark.parametrize("list_", ["failing", "with an entry without an id"])
