@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def environment(folder: Path, python: str, *requirements: str) -> Path:
     done = call(*install, "--constraints", ROOT / "constraints.txt", *requirements)
     assert done.returncode == 0, done.stderr
     return venv / "bin"
+
+
+def test_the_wheel_installs_only_the_documented_packages(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    folders = [*ROOT.glob("taps/tap_*"), *ROOT.glob("targets/target_*")]
+    packages = {"attribution_elt", "schemas", *(each.name for each in folders)}
+    top = {name.partition("/")[0] for name in names}
+    assert {each for each in top if not each.endswith(".dist-info")} == packages
+    assert {f"{package}/py.typed" for package in packages} <= set(names)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert [name for name in names if name.endswith((".pyc", ".env"))] == []
 
 
 @pytest.fixture(scope="module")
