@@ -7,16 +7,14 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attribution_elt.core.errors import in_a_line
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses import history as versions
 from target_warehouse.warehouses.dialect import SqlDialect
-from target_warehouse.warehouses.history import DELETED_AT, REPLACED_BECAUSE, VANISHED
-from target_warehouse.warehouses.sweeping import Claimed, ClaimGroup, Sweep, Sweeper
+from target_warehouse.warehouses.errors import TableError, WarehouseError
+from target_warehouse.warehouses.sweeping import Claimed, ClaimGroup, Sweep, Sweeper, sql_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,14 +52,6 @@ class Merged:
             _sum(self.inserted, other.inserted),
             _sum(self.updated, other.updated),
         )
-
-
-class WarehouseError(Exception):
-    """The warehouse cannot be used. The message is for the user."""
-
-
-class TableError(WarehouseError):
-    """A table cannot take the rows of its stream until a person changes one of the two."""
 
 
 class Adapter(abc.ABC):
@@ -160,21 +150,9 @@ class Adapter(abc.ABC):
         warehouse does not report it.
         """
         source = self.staged()
-        if source is None:
-            return None
-        quoted = self.dialect.identifier
-        same = " AND ".join(f"old.{quoted(key)} = new.{quoted(key)}" for key in keys)
-        found = "EXISTS (SELECT 1 FROM {} AS old WHERE {})"
-        if history:
-            because = f"{quoted(REPLACED_BECAUSE)} = {self.dialect.literal(VANISHED)}"
-            vanished = found.format(self.path(history), f"{same} AND {because}")
-            condition = f"{vanished} AND NOT {found.format(self.path(table), same)}"
-        else:
-            marked = f"{same} AND old.{quoted(DELETED_AT)} IS NOT NULL"
-            marked = found.format(self.path(table), marked)
-            condition = f"new.{quoted(DELETED_AT)} IS NULL AND {marked}"
-        [(count,)] = self.execute(f"SELECT COUNT(*) FROM {source} AS new WHERE {condition}")
-        return int(count)
+        return (
+            None if source is None else versions.count_revived(self, source, table, history, keys)
+        )
 
     def staged(self) -> str | None:
         """Return the staged rows as SQL, with the names of the table's columns, if it is known."""
@@ -216,20 +194,7 @@ class Adapter(abc.ABC):
 
     def value(self, value: object) -> str:
         """Return a bound of a claim, or a moment, as SQL."""
-        match value:
-            case bool():
-                return str(value).upper()
-            case int() | Decimal():
-                return format(value, "f")
-            case datetime():
-                text = value.astimezone(UTC).isoformat(" ")
-                return f"CAST({self.dialect.literal(text)} AS {self.types[ColumnType.TIMESTAMP]})"
-            case date():
-                return f"CAST({self.dialect.literal(str(value))} AS {self.types[ColumnType.DATE]})"
-            case time():
-                return f"CAST({self.dialect.literal(str(value))} AS {self.types[ColumnType.TIME]})"
-            case _:
-                return self.dialect.literal(str(value))
+        return sql_of(value, self.dialect, self.types)
 
     def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run statements in one transaction; return the rows of the last one."""

@@ -85,3 +85,22 @@ def ensure_view(adapter: Adapter, view: str, table: str, history: str) -> bool:
         f"UNION ALL SELECT {listed([*wanted, VALID_FROM, VALID_TO])} FROM {adapter.path(history)}"
     )
     return True
+
+
+def count_revived(
+    adapter: Adapter, source: str, table: str, history: str | None, keys: Sequence[str]
+) -> int:
+    """Count the rows in `source` that bring a row back which had vanished, or was marked so."""
+    quoted = adapter.dialect.identifier
+    same = " AND ".join(f"held.{quoted(key)} = new.{quoted(key)}" for key in keys)
+    found = "EXISTS (SELECT 1 FROM {} AS held WHERE {})"
+    if history:
+        because = f"{quoted(REPLACED_BECAUSE)} = {adapter.dialect.literal(VANISHED)}"
+        vanished = found.format(adapter.path(history), f"{same} AND {because}")
+        condition = f"{vanished} AND NOT {found.format(adapter.path(table), same)}"
+    else:
+        marked = f"{same} AND held.{quoted(DELETED_AT)} IS NOT NULL"
+        marked = found.format(adapter.path(table), marked)
+        condition = f"new.{quoted(DELETED_AT)} IS NULL AND {marked}"
+    [(count,)] = adapter.execute(f"SELECT COUNT(*) FROM {source} AS new WHERE {condition}")
+    return int(count)

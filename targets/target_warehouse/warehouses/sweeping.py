@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_warehouse.columns import Column
+from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.history import BATCHED_AT, DELETED_AT, VANISHED, insertion
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pyarrow as pa
 
     from target_warehouse.warehouses.base import Adapter
+    from target_warehouse.warehouses.dialect import SqlDialect
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,3 +186,21 @@ class Sweeper:
 def _own_names(count: int) -> list[str]:
     """Return names for the columns of staged tables that no column of a stream has."""
     return [f"_sdc_sweep_{index}" for index in range(count)]
+
+
+def sql_of(value: object, dialect: SqlDialect, types: Mapping[ColumnType, str]) -> str:
+    """Return a bound of a claim, or a moment, as SQL."""
+    match value:
+        case bool():
+            return str(value).upper()
+        case int() | Decimal():
+            return format(value, "f")
+        case datetime():
+            text = value.astimezone(UTC).isoformat(" ")
+            return f"CAST({dialect.literal(text)} AS {types[ColumnType.TIMESTAMP]})"
+        case date():
+            return f"CAST({dialect.literal(str(value))} AS {types[ColumnType.DATE]})"
+        case time():
+            return f"CAST({dialect.literal(str(value))} AS {types[ColumnType.TIME]})"
+        case _:
+            return dialect.literal(str(value))

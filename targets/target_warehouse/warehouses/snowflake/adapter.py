@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
@@ -21,51 +20,18 @@ from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.history import keep_changed
 from target_warehouse.warehouses.snowflake.connection import opened
 from target_warehouse.warehouses.snowflake.dialect import SnowflakeDialect, swapped
+from target_warehouse.warehouses.snowflake.types import (
+    DIGITS,
+    LONG_TEXT,
+    SHORT_TEXT,
+    TYPES,
+    column_of,
+    holds_its_kind,
+    parts_of,
+    typed,
+)
 from target_warehouse.warehouses.snowflake.upload import own_texts, upload
 
-_DIGITS = 38
-_INT64_DIGITS = 19
-_TYPES = {
-    ColumnType.BOOLEAN: "BOOLEAN",
-    # With 38 digits it could not be told from a number that has had no fraction so far.
-    ColumnType.INTEGER: f"NUMBER({_INT64_DIGITS},0)",
-    ColumnType.NUMBER: f"NUMBER({_DIGITS},{{scale}})",
-    ColumnType.DATE: "DATE",
-    # Of the three sorts the one that is shown in UTC whatever the time zone of a session.
-    ColumnType.TIMESTAMP: "TIMESTAMP_TZ",
-    ColumnType.TIME: "TIME",
-    ColumnType.TEXT: "VARCHAR",
-    # What it would round is put into it as a text: see snowflake_values.
-    ColumnType.JSON: "VARIANT",
-}
-_KINDS = {
-    "BOOLEAN": ColumnType.BOOLEAN,
-    "NUMBER": ColumnType.NUMBER,
-    "DATE": ColumnType.DATE,
-    "TIMESTAMP_LTZ": ColumnType.TIMESTAMP,
-    "TIMESTAMP_NTZ": ColumnType.TIMESTAMP,
-    "TIMESTAMP_TZ": ColumnType.TIMESTAMP,
-    "TIME": ColumnType.TIME,
-    "VARCHAR": ColumnType.TEXT,
-    "VARIANT": ColumnType.JSON,
-}
-"""Kinds of types that hold every value of theirs, if their size is large enough."""
-_NARROW = {
-    "FLOAT": ColumnType.NUMBER,
-    "DECFLOAT": ColumnType.NUMBER,
-    "ARRAY": ColumnType.JSON,
-    "OBJECT": ColumnType.JSON,
-}
-"""Kinds of types that round or reshape some values; all others become text."""
-_SHORT_TEXT, _LONG_TEXT = 2**24, 2**27
-"""Characters of a VARCHAR of no given length, and of the longest; bytes of a text, at most."""
-_SIZES = {
-    "NUMBER": _DIGITS,
-    "TIME": 6,
-    **dict.fromkeys(("TIMESTAMP_LTZ", "TIMESTAMP_NTZ", "TIMESTAMP_TZ"), 6),
-    "VARCHAR": _SHORT_TEXT,
-}
-"""What the brackets of a type must say for it to hold all that we have."""
 _NEW, _OLD = "_sdc_new__", "_sdc_old__"
 """Begin the names of a column's successor, and of the column itself once it has one."""
 _NO_SUCH_OBJECT = 2003
@@ -86,11 +52,11 @@ class SnowflakeAdapter(Adapter):
     killed leaves none open, which would keep a table locked.
     """
 
-    types = _TYPES
+    types = TYPES
     dialect = SnowflakeDialect(255 - len(_NEW))
     batch_bytes = 64 << 20
-    decimal_digits = _DIGITS
-    text_limit = _LONG_TEXT // 4
+    decimal_digits = DIGITS
+    text_limit = LONG_TEXT // 4
     errors = (Error, RowError)
     data_errors = (RowError,)
 
@@ -171,14 +137,11 @@ class SnowflakeAdapter(Adapter):
             if error.errno == _NO_SUCH_OBJECT:
                 return {}
             raise
-        return {swapped(name): _column(type_) for name, type_, *_ in rows}
+        return {swapped(name): column_of(type_) for name, type_, *_ in rows}
 
     @override
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        base, size, _ = _parts(existing.type)
-        needed = _INT64_DIGITS if existing.kind is ColumnType.INTEGER else _SIZES.get(base, 0)
-        is_short = base not in _KINDS or size < needed
-        return is_short or super().is_narrower(existing, wanted)
+        return not holds_its_kind(existing) or super().is_narrower(existing, wanted)
 
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
@@ -187,11 +150,11 @@ class SnowflakeAdapter(Adapter):
             # More digits after the point leave fewer before it.
             whole = f"SPLIT_PART(CAST(ABS({plain}) AS VARCHAR), '.', 1)"
             longest = self.execute(f"SELECT MAX(LENGTH({whole})) FROM {path}")[0][0] or 0
-            if longest + column.scale > _DIGITS:
+            if longest + column.scale > DIGITS:
                 column = Column(ColumnType.TEXT)
         type_ = self.type_of(column)
-        base, _, scale = _parts(type_)
-        if base in ("NUMBER", "VARCHAR") and (base, scale) == _parts(held.type)[::2]:
+        base, _, scale = parts_of(type_)
+        if base in ("NUMBER", "VARCHAR") and (base, scale) == parts_of(held.type)[::2]:
             self.execute(f"ALTER TABLE {path} ALTER COLUMN {plain} SET DATA TYPE {type_}")
             return True
         # No other change of type is allowed. Whenever this is interrupted, even by another load
@@ -296,12 +259,12 @@ class SnowflakeAdapter(Adapter):
     def _room(self, table: str, name: str, column: Column, texts: pa.ChunkedArray) -> str:
         """Return a type that holds these texts, and see to it that the column does."""
         size = pc.max(pc.binary_length(texts)).as_py() or 0
-        if size > _LONG_TEXT:
-            raise RowError(f"{name}: {size} bytes are more than the {_LONG_TEXT} of a text")
-        if size <= _SHORT_TEXT:
+        if size > LONG_TEXT:
+            raise RowError(f"{name}: {size} bytes are more than the {LONG_TEXT} of a text")
+        if size <= SHORT_TEXT:
             return "VARCHAR"
-        long = f"VARCHAR({_LONG_TEXT})"
-        if _parts(column.type)[:2] == ("VARCHAR", _SHORT_TEXT):
+        long = f"VARCHAR({LONG_TEXT})"
+        if parts_of(column.type)[:2] == ("VARCHAR", SHORT_TEXT):
             self.execute(
                 f"ALTER TABLE {self.path(table)} "
                 f"ALTER COLUMN {self.dialect.identifier(name)} SET DATA TYPE {long}"
@@ -349,7 +312,7 @@ class SnowflakeAdapter(Adapter):
     def _selected(self, columns: Mapping[str, Column]) -> str:
         """Return the query of the staged rows in the types of the columns."""
         values = ", ".join(
-            f"{_typed(f'C{index}', column)} AS {self.dialect.identifier(name)}"
+            f"{typed(f'C{index}', column)} AS {self.dialect.identifier(name)}"
             for index, (name, column) in enumerate(columns.items())
         )
         return f"SELECT {values} FROM {self._staged}"
@@ -388,30 +351,6 @@ class SnowflakeAdapter(Adapter):
     @override
     def close(self) -> None:
         self._connection.close()
-
-
-def _parts(type_: str) -> tuple[str, int, int]:
-    """Part a type such as NUMBER(38,2): its name and the numbers in its brackets."""
-    base, _, numbers = type_.rstrip(")").partition("(")
-    size, _, scale = numbers.partition(",")
-    return base, int(size or sys.maxsize), int(scale or 0)
-
-
-def _column(type_: str) -> Column:
-    base, size, scale = _parts(type_)
-    kind = _KINDS.get(base) or _NARROW.get(base, ColumnType.TEXT)
-    if kind is ColumnType.NUMBER and scale == 0 and size <= _INT64_DIGITS:
-        kind = ColumnType.INTEGER
-    return Column(kind, scale, type_)
-
-
-def _typed(text: str, column: Column) -> str:
-    """Return the SQL of a staged text in the type of its column."""
-    if column.type.startswith("VARCHAR"):
-        return text  # a cast would cut it
-    if column.kind is ColumnType.JSON:
-        text = f"COALESCE(TRY_PARSE_JSON({text}), TO_VARIANT({text}))"
-    return f"CAST({text} AS {column.type})"
 
 
 ADAPTER = SnowflakeAdapter

@@ -26,10 +26,17 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from typing_extensions import override
 
 from target_warehouse.columns import Column
-from target_warehouse.warehouses.base import Adapter, Claimed, Merged, Sweep, WarehouseError
+from target_warehouse.warehouses.base import (
+    Adapter,
+    Claimed,
+    Merged,
+    Sweep,
+    TableError,
+    WarehouseError,
+)
 from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt import sql as dlt_sql
-from target_warehouse.warehouses.through_dlt.destinations import destination
+from target_warehouse.warehouses.through_dlt.destinations import destination, file_format
 from target_warehouse.warehouses.through_dlt.dialect import DltDialect
 from target_warehouse.warehouses.through_dlt.errors import cause_of, is_of_data
 
@@ -175,15 +182,18 @@ class DltAdapter(Adapter):
                 wanted[name] = self._alter(table, name, existing[name], columns[name], empty=empty)
             except DltException as error:
                 if not empty or table not in self.tables():
-                    raise WarehouseError(
-                        f"the column {name!r} of the table {table!r} has to become "
-                        f"{columns[name].kind}, which failed: {self.explain(error)}; "
-                        "alter it by hand, or drop the table and load it anew"
+                    raise TableError(
+                        f"the column {name!r} of the table {table!r} is {existing[name].type} and "
+                        f"has to become {columns[name].kind}: {self.explain(error)}"
                     ) from error
                 self.drop(table)
                 break
         self._describe(table, wanted, keys)
         return wanted
+
+    @override
+    def is_narrower(self, existing: Column, wanted: Column) -> bool:
+        return not dlt_columns.holds_its_kind(existing) or super().is_narrower(existing, wanted)
 
     @override
     def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
@@ -195,10 +205,7 @@ class DltAdapter(Adapter):
 
     @override
     def is_empty(self, table: str) -> bool:
-        with self._client() as client:
-            sql = client.sql_client
-            path = sql.make_qualified_table_name(table)
-            return not sql.execute_sql(f"SELECT COUNT(*) FROM {path}")[0][0]
+        return not self.count(table)  # not every destination has LIMIT
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
@@ -297,21 +304,14 @@ class DltAdapter(Adapter):
     @override
     def replace(self, table: str, source: str) -> None:
         names = self.columns(source)
-        with self._client() as client:
-            sql = client.sql_client
-            path, aside = map(sql.make_qualified_table_name, (table, source))
-            listed = ", ".join(map(sql.escape_column_name, names))
-            with sql.begin_transaction() if self._is_atomic else contextlib.nullcontext():
-                sql.execute_sql(f"DELETE FROM {path} WHERE 1 = 1")
-                sql.execute_sql(f"INSERT INTO {path} ({listed}) SELECT {listed} FROM {aside}")
+        listed, path = self.dialect.identifiers(names), self.path(table)
+        self.atomically(
+            [
+                f"DELETE FROM {path} WHERE 1 = 1",
+                f"INSERT INTO {path} ({listed}) SELECT {listed} FROM {self.path(source)}",
+            ]
+        )
         self.drop(source)
-
-    @override
-    def remove(self, table: str, column: str, least: int) -> None:
-        with self._client() as client:
-            sql = client.sql_client
-            path, name = sql.make_qualified_table_name(table), sql.escape_column_name(column)
-            sql.execute_sql(f"DELETE FROM {path} WHERE {name} IS NULL OR {name} < {least}")
 
     @override
     def drop(self, table: str) -> None:
@@ -407,7 +407,7 @@ class DltAdapter(Adapter):
                 columns=schema.tables[table]["columns"],
                 write_disposition=disposition,
                 schema_contract="freeze",
-                loader_file_format=self._file_format(),
+                loader_file_format=file_format(self._capabilities, has_bucket=bool(self._bucket)),
             )
             self._pipeline.normalize()
             self._pipeline.load(workers=1)
@@ -416,19 +416,6 @@ class DltAdapter(Adapter):
             if is_of_data(cause_of(error)):
                 raise RefusedError(self.explain(error)) from error
             raise
-
-    def _file_format(self) -> Any:
-        """Return Parquet, where the warehouse takes it, for it alone loses nothing anywhere."""
-        capabilities = self._capabilities
-        if self._bucket:
-            return "parquet"
-        preferred = capabilities.preferred_loader_file_format
-        supported = capabilities.supported_loader_file_formats
-        if capabilities.loader_file_format_selector:
-            preferred, supported = capabilities.loader_file_format_selector(
-                preferred, supported, table_schema={}
-            )
-        return "parquet" if "parquet" in supported else preferred
 
 
 ADAPTER = DltAdapter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -24,23 +25,35 @@ TYPES = {
     ColumnType.TEXT: "text",
     ColumnType.JSON: "text",
 }
-_KINDS = {type_: kind for kind, type_ in TYPES.items()} | {
+_WHOLE = {type_: kind for kind, type_ in TYPES.items()} | {
     "json": ColumnType.JSON,
     "text": ColumnType.TEXT,
     "time": ColumnType.TIME,
 }
-"""Of columns that others made: no description of them is stored."""
+"""Kinds of columns that others made, whose descriptions are not stored, by types that hold them."""
+_NARROW = {"double": ColumnType.NUMBER, "wei": ColumnType.NUMBER}
+"""Kinds of types that round some values or refuse them; all others become text."""
+_PRECISIONS = {"bigint": 64, "decimal": DIGITS, "timestamp": 6, "time": 6}
+"""Least precisions of types that have one, if it is known."""
 _KIND = "x-kind"
+_SHORT = "short "
+"""Begins the type of a column whose precision is too small."""
 
 
 def column(stored: Mapping[str, Any], described: Mapping[str, Any]) -> Column:
     """Return a column as its description says, or, without one, as its type."""
     type_ = stored["data_type"]
-    kind = (
-        ColumnType(described[_KIND]) if _KIND in described else _KINDS.get(type_, ColumnType.TEXT)
-    )
+    kind = _WHOLE.get(type_) or _NARROW.get(type_, ColumnType.TEXT)
+    kind = ColumnType(described.get(_KIND, kind))
+    if (stored.get("precision") or sys.maxsize) < _PRECISIONS.get(type_, 0):
+        type_ = f"{_SHORT}{type_}"
     scale = described.get("scale") or (stored.get("scale") if kind is ColumnType.NUMBER else None)
     return Column(kind, scale or 0, type_)
+
+
+def holds_its_kind(column: Column) -> bool:
+    """Return whether a column's type holds every value of its kind."""
+    return column.type in _WHOLE
 
 
 def description(name: str, column: Column) -> dict[str, Any]:
@@ -91,6 +104,8 @@ def typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
 def wider(held: Column, wanted: Column, *, empty: bool) -> list[Column]:
     """Return what a column may become, the best first."""
     text = Column(ColumnType.TEXT)
+    if held.type == "double" and not empty:
+        return [text]  # a decimal would round its values
     if wanted.kind is ColumnType.NUMBER:
         return [wanted, text]  # more digits after the point leave fewer before it
     if held.kind is ColumnType.DATE and not empty:

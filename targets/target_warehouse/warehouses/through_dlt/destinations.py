@@ -85,3 +85,16 @@ _BUILDERS: dict[str, Callable[[SplitResult, _Settings], _Settings]] = {
     "databricks": _databricks,
     "duckdb": _duckdb,
 }
+
+
+def file_format(capabilities: Any, *, has_bucket: bool) -> Any:
+    """Return Parquet, where the destination takes it, for it alone loses nothing anywhere."""
+    if has_bucket:
+        return "parquet"
+    preferred = capabilities.preferred_loader_file_format
+    supported = capabilities.supported_loader_file_formats
+    if capabilities.loader_file_format_selector:
+        preferred, supported = capabilities.loader_file_format_selector(
+            preferred, supported, table_schema={}
+        )
+    return "parquet" if "parquet" in supported else preferred

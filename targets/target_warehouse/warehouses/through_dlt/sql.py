@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt.dialect import dialect_of
 
 _ALTER = {
@@ -38,8 +39,11 @@ def indexed(dialect: str, table: str, types: Mapping[str, str]) -> str | None:
 
 def alter(client: Any, table: str, stored: Mapping[str, Any], described: Mapping[str, Any]) -> None:
     """Change the type of a stored column to the described one."""
-    if all(stored.get(name) == described.get(name) for name in ("data_type", "scale")):
-        return  # by hand, perhaps
+    has_precision = (stored.get("precision") or 0) >= (described.get("precision") or 0)
+    is_short = not dlt_columns.holds_its_kind(dlt_columns.column(stored, {}))
+    same = all(stored.get(name) == described.get(name) for name in ("data_type", "scale"))
+    if same and has_precision and not is_short:
+        return  # somebody may have done it by hand
     sql = client.sql_client
     type_ = client.type_mapper.to_destination_type(described, {"name": table})
     if not isinstance(type_, str):

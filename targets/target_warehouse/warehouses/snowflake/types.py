@@ -1,0 +1,83 @@
+"""Types of Snowflake, and which of them hold every value of a kind."""
+
+from __future__ import annotations
+
+import sys
+
+from target_warehouse.columns import Column, ColumnType
+
+DIGITS = 38
+INT64_DIGITS = 19
+TYPES = {
+    ColumnType.BOOLEAN: "BOOLEAN",
+    # With 38 digits it could not be told from a number that has had no fraction so far.
+    ColumnType.INTEGER: f"NUMBER({INT64_DIGITS},0)",
+    ColumnType.NUMBER: f"NUMBER({DIGITS},{{scale}})",
+    ColumnType.DATE: "DATE",
+    # Of the three sorts the one that is shown in UTC whatever the time zone of a session.
+    ColumnType.TIMESTAMP: "TIMESTAMP_TZ",
+    ColumnType.TIME: "TIME",
+    ColumnType.TEXT: "VARCHAR",
+    # What it would round is put into it as a text: see snowflake_values.
+    ColumnType.JSON: "VARIANT",
+}
+_KINDS = {
+    "BOOLEAN": ColumnType.BOOLEAN,
+    "NUMBER": ColumnType.NUMBER,
+    "DATE": ColumnType.DATE,
+    "TIMESTAMP_LTZ": ColumnType.TIMESTAMP,
+    "TIMESTAMP_NTZ": ColumnType.TIMESTAMP,
+    "TIMESTAMP_TZ": ColumnType.TIMESTAMP,
+    "TIME": ColumnType.TIME,
+    "VARCHAR": ColumnType.TEXT,
+    "VARIANT": ColumnType.JSON,
+}
+"""Kinds of types that hold every value of theirs, if their size is large enough."""
+_NARROW = {
+    "FLOAT": ColumnType.NUMBER,
+    "DECFLOAT": ColumnType.NUMBER,
+    "ARRAY": ColumnType.JSON,
+    "OBJECT": ColumnType.JSON,
+}
+"""Kinds of types that round or reshape some values; all others become text."""
+SHORT_TEXT, LONG_TEXT = 2**24, 2**27
+"""Characters of a VARCHAR of no given length, and of the longest; bytes of a text, at most."""
+SIZES = {
+    "NUMBER": DIGITS,
+    "TIME": 6,
+    **dict.fromkeys(("TIMESTAMP_LTZ", "TIMESTAMP_NTZ", "TIMESTAMP_TZ"), 6),
+    "VARCHAR": SHORT_TEXT,
+}
+"""What the brackets of a type must say for it to hold all that we have."""
+
+
+def parts_of(type_: str) -> tuple[str, int, int]:
+    """Part a type such as NUMBER(38,2): its name and the numbers in its brackets."""
+    base, _, numbers = type_.rstrip(")").partition("(")
+    size, _, scale = numbers.partition(",")
+    return base, int(size or sys.maxsize), int(scale or 0)
+
+
+def column_of(type_: str) -> Column:
+    """Return the column that has this type."""
+    base, size, scale = parts_of(type_)
+    kind = _KINDS.get(base) or _NARROW.get(base, ColumnType.TEXT)
+    if kind is ColumnType.NUMBER and scale == 0 and size <= INT64_DIGITS:
+        kind = ColumnType.INTEGER
+    return Column(kind, scale, type_)
+
+
+def typed(text: str, column: Column) -> str:
+    """Return the SQL of a staged text in the type of its column."""
+    if column.type.startswith("VARCHAR"):
+        return text  # a cast would cut it
+    if column.kind is ColumnType.JSON:
+        text = f"COALESCE(TRY_PARSE_JSON({text}), TO_VARIANT({text}))"
+    return f"CAST({text} AS {column.type})"
+
+
+def holds_its_kind(column: Column) -> bool:
+    """Return whether a column's type holds every value of its kind."""
+    base, size, _ = parts_of(column.type)
+    needed = INT64_DIGITS if column.kind is ColumnType.INTEGER else SIZES.get(base, 0)
+    return base in _KINDS and size >= needed
