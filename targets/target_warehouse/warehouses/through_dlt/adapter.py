@@ -157,9 +157,22 @@ class DltAdapter(Adapter):
             version = client.get_stored_schema(table) if stored else None
         tables = json.loads(version.schema)["tables"] if version else {}
         described = tables.get(table, {}).get("columns", {})
+        own_types = self._own_types(table) if stored.keys() - described.keys() else {}
         return {
-            name: dlt_columns.column(held, described.get(name, {})) for name, held in stored.items()
+            name: dlt_columns.column(held, described.get(name, {}), own_types.get(name))
+            for name, held in stored.items()
         }
+
+    def _own_types(self, table: str) -> dict[str, str]:
+        """Return the destination's names of types: dlt takes those that it does not know for text."""
+        literal = self.dialect.literal
+        with contextlib.suppress(DltException):  # not every destination has the view
+            rows = self.execute(
+                "SELECT column_name, data_type FROM information_schema.columns "
+                f"WHERE table_schema = {literal(self.schema)} AND table_name = {literal(table)}"
+            )
+            return dict(rows)  # type: ignore[arg-type] # of two columns
+        return {}
 
     @override
     def ensure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from datetime import date, datetime, time
@@ -36,17 +37,26 @@ _NARROW = {"double": ColumnType.NUMBER, "wei": ColumnType.NUMBER}
 _PRECISIONS = {"bigint": 64, "decimal": DIGITS, "timestamp": 6, "time": 6}
 """Least precisions of types that have one, if it is known."""
 _KIND = "x-kind"
+_TEXTS = re.compile("char|text|string|clob", re.IGNORECASE)
+"""Words in the names of types that hold text."""
 _SHORT = "short "
 """Begins the type of a column whose precision is too small."""
 
 
-def column(stored: Mapping[str, Any], described: Mapping[str, Any]) -> Column:
-    """Return a column as its description says, or, without one, as its type."""
+def column(
+    stored: Mapping[str, Any], described: Mapping[str, Any], own_type: str | None = None
+) -> Column:
+    """Return a column as its description says, or, without one, as its type.
+
+    `own_type` is the destination's name of the type.
+    """
     type_ = stored["data_type"]
     kind = _WHOLE.get(type_) or _NARROW.get(type_, ColumnType.TEXT)
     kind = ColumnType(described.get(_KIND, kind))
     if (stored.get("precision") or sys.maxsize) < _PRECISIONS.get(type_, 0):
         type_ = f"{_SHORT}{type_}"
+    if type_ == "text" and own_type and not described and not _TEXTS.search(own_type):
+        type_ = own_type
     scale = described.get("scale") or (stored.get("scale") if kind is ColumnType.NUMBER else None)
     return Column(kind, scale or 0, type_)
 
