@@ -11,23 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.common.configuration.exceptions import ConfigFieldMissingException
-from dlt.common.destination.exceptions import DestinationTransientException
-from dlt.common.exceptions import DltException, MissingDependencyException
+from dlt.common.exceptions import DltException
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.pipeline.exceptions import PipelineStepFailed
 from typing_extensions import override
 
 from target_warehouse.columns import Column
 from target_warehouse.warehouses.base import (
-    Adapter,
     Claimed,
     Merged,
     Sweep,
@@ -36,64 +31,19 @@ from target_warehouse.warehouses.base import (
 )
 from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt import sql as dlt_sql
-from target_warehouse.warehouses.through_dlt.destinations import destination, file_format
-from target_warehouse.warehouses.through_dlt.dialect import DltDialect
+from target_warehouse.warehouses.through_dlt.connection import DltConnection, RefusedError
+from target_warehouse.warehouses.through_dlt.destinations import file_format
 from target_warehouse.warehouses.through_dlt.errors import cause_of, is_of_data
-
-_SETTINGS = {
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "CRITICAL",  # what matters comes as an error
-    "SCHEMA__NAMING": "direct",
-    "LOAD__WORKERS": "1",
-    "LOAD__RAISE_ON_FAILED_JOBS": "true",
-    "LOAD__TRUNCATE_STAGING_DATASET": "true",
-}
-
 
 _VALUES = "sweep_values"
 
 
-class RefusedError(Exception):
-    """The warehouse refused a value."""
-
-
-class DltAdapter(Adapter):
+class DltAdapter(DltConnection):
     """Hands rows to dlt as Parquet, where the warehouse reads that.
 
     Each load is complete when `merge` or `append` returns: nothing is left for `commit` to do. What
     a killed run had not loaded is in its temporary folder, which no other run reads.
     """
-
-    types = dlt_columns.TYPES
-    batch_bytes = 64 << 20
-    decimal_digits = dlt_columns.DIGITS
-    decimal_step = 9
-    has_temporary_tables = False
-    keeps_history = False
-    errors = (DltException, RefusedError)
-    data_errors = (RefusedError,)
-
-    @override
-    def connect(self) -> None:
-        self.schema = self._wanted_schema or ""
-        self._staged = pa.table({})
-        self._described: dict[str, dlt.Schema] = {}
-        self._aside: dict[str, str] = {}
-        self._values: dict[tuple[type, object], str] = {}
-        with contextlib.ExitStack() as stack:
-            self._folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="target-warehouse-")
-            )
-            # Not in the current folder: whose `.dlt` that is, nobody knows.
-            os.environ |= {**_SETTINGS, "DLT_PROJECT_DIR": self._folder}
-            with self._told():
-                self._destination, self._bucket = destination(self._url)
-                self._destination.client_class  # noqa: B018 - imports the driver, before all else
-                self._begin()
-                with self._client() as client:
-                    self._capabilities = client.capabilities
-                    self.dialect = DltDialect(client)
-            self._open = stack.pop_all()
 
     @override
     def use_schema(self) -> None:
@@ -102,42 +52,6 @@ class DltAdapter(Adapter):
                 client.initialize_storage()
             else:
                 client.is_storage_initialized()  # something to ask of the warehouse
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say in a line for the user why the warehouse cannot be used."""
-        try:
-            yield
-        except MissingDependencyException as error:
-            needed = " ".join(f"'{name}'" for name in error.dependencies)
-            message = f"the setting url needs more of dlt: pip install {needed}"
-            raise WarehouseError(message) from error
-        except ModuleNotFoundError:
-            raise  # it says itself what is missing
-        except Exception as error:
-            raise WarehouseError(self.explain(error)) from error
-
-    @override
-    def is_transient(self, error: Exception) -> bool:
-        return isinstance(error, DestinationTransientException)  # loads dlt has tried again itself
-
-    @override
-    def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._client() as client:
-            return [tuple(row) for row in client.sql_client.execute_sql(sql) or ()]
-
-    @override
-    def explain(self, error: Exception) -> str:
-        lines = str(cause_of(error)).strip().splitlines() or [type(error).__name__]
-        if isinstance(error, ConfigFieldMissingException):
-            return "the setting url is not complete: " + " ".join(lines[:2])
-        return lines[0]  # further ones may show the row
-
-    @override
-    def path(self, table: str) -> str:
-        with self._client() as client:
-            path: str = client.sql_client.make_qualified_table_name(table)
-            return path
 
     @override
     def tables(self) -> list[str]:
@@ -164,7 +78,7 @@ class DltAdapter(Adapter):
         }
 
     def _own_types(self, table: str) -> dict[str, str]:
-        """Return the destination's names of types: dlt takes those that it does not know for text."""
+        """Return the names of types in the destination; dlt takes unknown ones for text."""
         literal = self.dialect.literal
         with contextlib.suppress(DltException):  # not every destination has the view
             rows = self.execute(
@@ -340,34 +254,6 @@ class DltAdapter(Adapter):
     @override
     def rollback(self) -> None:
         """Do nothing: what failed was left out."""
-
-    @override
-    def close(self) -> None:
-        self._open.close()
-
-    def _begin(self) -> None:
-        """Begin with a pipeline that knows of no load."""
-        pipeline = dlt.pipeline(
-            "target_warehouse",
-            pipelines_dir=tempfile.mkdtemp(dir=self._folder),
-            destination=self._destination,
-            staging=self._bucket,
-            dataset_name=self.schema or None,  # type: ignore[arg-type]  # None is dlt's default
-        )
-        pipeline.config.restore_from_destination = False
-        pipeline.config.enable_runtime_trace = False
-        pipeline.config.runtime.intercept_signals = False  # they are the target's
-        for schema in self._described.values():
-            pipeline.schemas.save_schema(schema)
-        self._pipeline = pipeline
-
-    @contextlib.contextmanager
-    def _client(self, table: str | None = None) -> Iterator[Any]:
-        """Connect by dlt, with the schema of a table."""
-        if table and table not in self._pipeline.schemas:
-            self._pipeline.schemas.save_schema(dlt.Schema(table))
-        with self._pipeline.destination_client(*([table] if table else [])) as client:
-            yield client
 
     def _describe(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
         """Make the table have these columns, and dlt know of them."""
