@@ -85,7 +85,7 @@ class DltAdapter(DltConnection):
                 "SELECT column_name, data_type FROM information_schema.columns "
                 f"WHERE table_schema = {literal(self.schema)} AND table_name = {literal(table)}"
             )
-            return dict(rows)  # type: ignore[arg-type] # of two columns
+            return dict(rows)
         return {}
 
     @override
