@@ -1,4 +1,4 @@
-"""What is said in several places is said alike: scripts, Meltano, settings, schemas."""
+"""Scripts, Meltano's definitions, settings and schemas agree with each other."""
 
 from __future__ import annotations
 

@@ -21,17 +21,17 @@ _NAMED = re.compile(r".*`([\w./-]+\.\w+)`[^`]*:")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: where it is, and what is to be done with it."""
+    """A fenced block of a page."""
 
     page: Path
     line: int
-    """Of its first fence."""
+    """Line number of the first fence."""
     language: str
     text: str
     file: str | None
-    """The file that it is or belongs to, by the line before it."""
+    """The file that the line before the block names, or None."""
     not_run: str | None
-    """Why it cannot be executed, by the comment before it."""
+    """The reason not to run the block, from the comment before it, or None."""
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(PROJECT)}:{self.line}"

@@ -183,7 +183,7 @@ def _rows(warehouse: Path | str, sql: str) -> list[Any]:
 
 
 def _insert(path: Path, text: str) -> None:
-    """Put the lines of a TOML table beneath its heading."""
+    """Insert the lines of a TOML table after its heading."""
     heading, _, lines = text.partition("\n")
     whole = path.read_text()
     assert f"{heading}\n" in whole, f"{path.name} has no {heading}"
@@ -192,7 +192,7 @@ def _insert(path: Path, text: str) -> None:
 
 
 def _merge(held: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Put a part of meltano.yml into it: what has a name stands beside others, so do tasks."""
+    """Merge a part of meltano.yml: entries with a name and tasks are added to the others."""
     for name, value in given.items():
         if isinstance(value, dict):
             _merge(held.setdefault(name, {}), value)
