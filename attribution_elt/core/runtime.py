@@ -6,11 +6,16 @@ Gains were measured on two cores with Python 3.11.
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
+
+from attribution_elt.core.errors import OneLineError
 
 COLLECTOR_THRESHOLD = 100_000
 """Objects made before the garbage collector looks for cycles; records and rows have none.
@@ -55,3 +60,27 @@ def exit_code(number: int) -> int:
 def end_at_signals() -> None:
     """End the process at SIGINT and SIGTERM, with the exit code of the signal."""
     on_signals(lambda number: sys.exit(exit_code(number)))
+
+
+def open_standard_streams() -> None:
+    """Open the standard streams that the parent process has closed, so that no file takes them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - of the process
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is None:
+                handler.setStream(sys.stderr)
+
+
+def require_output() -> None:
+    """Refuse to run without a standard output.
+
+    Raises:
+        OneLineError: the parent process has closed it.
+    """
+    if sys.stdout is None:
+        raise OneLineError("standard output is closed: the messages have nowhere to go")

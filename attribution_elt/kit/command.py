@@ -1,4 +1,4 @@
-"""The command line of every tap: one line for each failure, and an honest exit code."""
+"""The command line of every tap: one line for each failure, and exit code 1."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ class TapCommand(SingerCommand):
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        runtime.open_standard_streams()
         redaction.install()
         runtime.collect_rarely()
         try:
+            runtime.require_output()
             return super().main(*args, **kwargs)
         except Exception as error:
             for line in lines_of(error):

@@ -47,6 +47,20 @@ def common(api_url: str) -> th.PropertiesList:
             description="Seconds without a byte before a request counts as failed",
         ),
         th.Property(
+            "max_request_seconds",
+            th.NumberType(exclusive_minimum=0, maximum=86_400),
+            default=3600,
+            title="Longest request",
+            description="Seconds that a whole request may take before it counts as failed",
+        ),
+        th.Property(
+            "max_response_bytes",
+            th.IntegerType(minimum=1),
+            default=2 << 30,
+            title="Largest response",
+            description="Bytes of a response, after which its unit counts as failed",
+        ),
+        th.Property(
             "max_retries",
             th.IntegerType(minimum=1),
             default=8,
@@ -70,11 +84,11 @@ def common(api_url: str) -> th.PropertiesList:
         ),
         th.Property(
             "pii_key",
-            th.StringType(min_length=1),
+            th.StringType(min_length=16),
             secret=True,
             title="Key of the hash of personal data",
-            description="Secret key of the hash: the same person gives the same value in every "
-            "tap that uses the same key",
+            description="Secret key of the hash, at least 16 characters: the same person gives "
+            "the same value in every tap that uses the same key",
         ),
     )
 
@@ -133,12 +147,17 @@ def _sentence(error: ValidationError) -> str:
         "maximum": f"must be at most {schema.get('maximum')}",
         "exclusiveMinimum": f"must be more than {schema.get('exclusiveMinimum')}",
         "minItems": "must have at least one entry",
-        "minLength": "must not be empty",
+        "minLength": _length_rule(schema),
         "pattern": f"must match {schema.get('pattern')}",
         "format": "must be a date, YYYY-MM-DD",
     }
     rule = rules.get(str(error.validator), f"breaks the rule {error.validator!r}")
     return f"setting {name!r}: {given}{rule} ({schema.get('description', 'see --about')})"
+
+
+def _length_rule(schema: Mapping[str, Any]) -> str:
+    least = schema.get("minLength", 1)
+    return "must not be empty" if least == 1 else f"must have at least {least} characters"
 
 
 def _listed(value: Any) -> list[str]:

@@ -14,12 +14,13 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.schema.source import SchemaDirectory
+from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.events import event
 from attribution_elt.core.spelling import unknown_settings
-from attribution_elt.kit import settings
+from attribution_elt.kit import inputs, settings
 from attribution_elt.kit.command import TapCommand
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.kit.reader import Reader
@@ -60,6 +61,7 @@ class VendorTap(Tap, Generic[ClientT]):
         if isinstance(given := kwargs.get("config"), dict):
             # null is what is not set: its default holds
             kwargs["config"] = {name: value for name, value in given.items() if value is not None}
+        self._check_inputs(kwargs)
         try:
             super().__init__(*args, validate_config=validate_config, **kwargs)
             invalid = list(self.setting_errors()) if validate_config else []
@@ -84,6 +86,18 @@ class VendorTap(Tap, Generic[ClientT]):
         known = self.config_jsonschema["properties"]
         for line in unknown_settings(plugin, known, self.config):
             self.logger.warning(line, extra=event("warning"))
+
+    def _check_inputs(self, given: dict[str, Any]) -> None:
+        """Refuse a state or a catalogue that the SDK could not read, with a line for each fault."""
+        errors: list[str] = []
+        if isinstance(state := given.get("state"), (dict, list, str, int, float)) and state:
+            given["state"] = inputs.readable_state(state) if isinstance(state, dict) else state
+            errors += inputs.state_errors(given["state"])
+        if (catalog := given.get("catalog")) is not None and not isinstance(catalog, Catalog):
+            names = [str(vars(kind)["name"]) for kind in self.stream_types]
+            errors += inputs.catalog_errors(catalog, names)
+        if errors:
+            raise InvalidSettingsError(errors)
 
     @cached_property
     def run(self) -> Run[ClientT]:

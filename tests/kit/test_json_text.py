@@ -43,7 +43,7 @@ def test_half_of_a_surrogate_pair_becomes_a_replacement_character(
 
 
 def test_a_text_without_such_halves_is_left_alone() -> None:
-    assert json_text.with_whole_characters(io.BytesIO(rb'["\ud83e\udd84 \\ud83e"]')) is None
+    assert json_text.mended(io.BytesIO(rb'["\ud83e\udd84 \\ud83e"]')) is None
 
 
 def document(entries: int) -> dict[str, Any]:

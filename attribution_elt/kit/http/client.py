@@ -11,19 +11,23 @@ from typing import IO, Any, ClassVar
 
 import backoff
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from attribution_elt.core.events import event
 from attribution_elt.kit.errors import CredentialsError, OverloadedError, UnitError
 from attribution_elt.kit.http.budget import RequestBudget
+from attribution_elt.kit.http.deadline import Deadline, DeadlineAdapter
 from attribution_elt.kit.http.headers import Head
 from attribution_elt.kit.http.judging import Verdict, of_status, of_transport, quoted
 from attribution_elt.kit.http.quota import QuotaLimiter
 from attribution_elt.kit.http.request import Request
-from attribution_elt.kit.http.response import JsonResponse, spooled
+from attribution_elt.kit.http.response import JsonResponse, Spooled, TooLargeError, spooled
 from attribution_elt.kit.json import document as json_text
 
+MOST_SECONDS = 3600
+"""Seconds that a whole request may take, unless a setting says otherwise."""
+MOST_BYTES = 2 << 30
+"""Bytes of the largest response, unless a setting says otherwise."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds between the tries of one request: doubled each time, with jitter."""
 
@@ -69,6 +73,8 @@ class Client:
         self.budget = budget or RequestBudget()
         self._auth = auth
         self._timeout = float(config["request_timeout"])  # a settings file's may be a Decimal
+        self._deadline = float(config.get("max_request_seconds", MOST_SECONDS))
+        self._most_bytes = int(config.get("max_response_bytes", MOST_BYTES))
         self._tries: int = config["max_retries"]
         self._quotas: dict[str, QuotaLimiter] = {}
         self._refused: CredentialsError | None = None
@@ -87,7 +93,7 @@ class Client:
         self._session.trust_env = False
         width = config["max_concurrent_requests"]
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=width, pool_block=True))
+            self._session.mount(scheme, DeadlineAdapter(pool_maxsize=width, pool_block=True))
 
     def credentials_request(self) -> Request | None:
         """Return the cheapest request that only valid credentials open; None: every one costs."""
@@ -171,10 +177,32 @@ class Client:
         if self._refused:
             quota.observe(sent, None, {})
             raise self._refused
+        deadline = Deadline(self._deadline)
+        answer = self._exchange(request, quota, sent, deadline)
+        if deadline.has_passed:  # also of a body without a length, which ends where it was cut off
+            if not isinstance(answer, Verdict):
+                answer.file.close()
+            return Verdict(f"no whole answer in {self._deadline:g} s", error=OverloadedError)
+        if isinstance(answer, Verdict):
+            return answer
+        took = f"answered {answer.status} in {time.time() - sent:.2f} s"
+        self._logger.debug("%s", self.describe(request, took))
+        outcome: JsonResponse | Verdict | None = None
+        try:
+            outcome = self._judge(request, answer)
+        finally:
+            if not isinstance(outcome, JsonResponse):
+                answer.file.close()
+        return outcome
+
+    def _exchange(
+        self, request: Request, quota: QuotaLimiter, sent: float, deadline: Deadline
+    ) -> Spooled | Verdict:
+        """Send a request and receive its whole response."""
         status: int | None = None
         head: Mapping[str, str] = {}
         try:
-            with self._send(request) as response:
+            with deadline, self._send(request) as response:
                 status, head = response.status_code, response.headers
                 self.last_headers = Head(head, sent, time.time())
                 if status in {401, 403}:
@@ -185,24 +213,16 @@ class Client:
                     raise self._refused
                 if status == 429:
                     self.budget.refund()  # a gateway refused it: the vendor did no work
-                file = spooled(response)
+                return Spooled(status, head, spooled(response, self._most_bytes))
         except (requests.exceptions.InvalidHeader, UnicodeError):
             quota.observe(sent, None, head)
             raise self._refuse(self.credentials_error(request, "it cannot be sent")) from None
+        except TooLargeError as error:
+            return Verdict(str(error), status, retry=False)
         except requests.RequestException as error:
             if status is None:
                 quota.observe(sent, None, head)
             return of_transport(error, self._timeout)
-        self._logger.debug(
-            "%s", self.describe(request, f"answered {status} in {time.time() - sent:.2f} s")
-        )
-        outcome: JsonResponse | Verdict | None = None
-        try:
-            outcome = self._judge(request, status, head, file)
-        finally:
-            if not isinstance(outcome, JsonResponse):
-                file.close()
-        return outcome
 
     def _quota(self, name: str) -> QuotaLimiter:
         if name not in self._quotas:
@@ -224,9 +244,8 @@ class Client:
             allow_redirects=False,
         )
 
-    def _judge(
-        self, request: Request, status: int, headers: Mapping[str, str], file: IO[bytes]
-    ) -> JsonResponse | Verdict:
+    def _judge(self, request: Request, answer: Spooled) -> JsonResponse | Verdict:
+        status, headers, file = answer.status, answer.headers, answer.file
         if self._refused:
             raise self._refused
         message = self._quote(file) if status >= 300 else ""

@@ -1,4 +1,4 @@
-"""Uses a vendor's request quota to its end without being refused."""
+"""Uses a vendor's request quota to its end without a refusal."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ SAME_WINDOW = 0.05
 """Seconds by which two answers about one window may differ in its reset time."""
 LONGEST_WAIT = 3600.0
 """Seconds that a single wait takes at most, whatever an answer says."""
+SHORT_WAIT = 1.0
+"""Seconds of a wait that is not worth a log line."""
+UNKNOWN, SPENT = -1.0, -2.0
+"""Decisions: only the answer to another request can tell; the quota is spent until its reset."""
 
 
 class QuotaLimiter:
@@ -24,8 +28,8 @@ class QuotaLimiter:
 
     It spends what the last answers left, sleeps to the reset, sends one request to learn the
     new quota, and goes on. Read are `X-RateLimit-Remaining` and `X-RateLimit-Reset` (epoch
-    seconds or milliseconds) and `Retry-After` (seconds or HTTP date). A vendor that sends none
-    of them is not held back.
+    seconds or milliseconds) and, with 429 and 503, `Retry-After` (seconds or HTTP date). Requests
+    to a vendor that sends none of them do not wait.
 
     Args:
         name: what the quota is for, as logs should call it.
@@ -50,40 +54,48 @@ class QuotaLimiter:
     def acquire(self) -> float:
         """Wait until a request may be sent; return the moment, for `observe`."""
         with self._changed:
-            while (delay := self._delay()) != 0:
-                self._changed.wait(delay)
+            while (delay := self._decide()) != 0:
+                if delay == SPENT:
+                    delay = self._begin_wait()
+                self._changed.wait(None if delay == UNKNOWN else delay)
             self._in_flight += 1
             self._probing = self._remaining is None
             return time.time()
 
-    def _delay(self) -> float | None:
-        """Seconds until a request may be sent, None while only another's answer can tell."""
+    def _decide(self) -> float:
+        """Return the seconds until a request may be sent, `UNKNOWN` or `SPENT`."""
         if (delay := self._blocked_until - time.monotonic()) > 0:
             return delay
         if self._governed is False:
             return 0
         if self._remaining is None:
-            return None if self._probing else 0
+            return UNKNOWN if self._probing else 0
         # unless we are known to be alone, another client may take one for each on its way
         reserved = self._in_flight * (1 if self._foreign is False else 2)
         kept = 1 if self._foreign else 0  # of what was left, it may have taken the last since
         if self._remaining > reserved + kept:
             return 0
-        if self._in_flight and self._remaining > kept:
-            return None
+        return UNKNOWN if self._in_flight and self._remaining > kept else SPENT
+
+    def _begin_wait(self) -> float:
+        """Begin to wait for the reset, after which one request learns the new quota."""
         wait = self._until_reset()
-        if wait > 1:
-            until = datetime.fromtimestamp(time.time() + wait, UTC)
-            logging.getLogger(__name__).info(
-                "%s: waiting %.0f s for the quota",
-                self._name,
-                wait,
-                extra=event("waiting", until=until.isoformat(timespec="seconds")),
-            )
+        self._log_wait(wait, "for the quota")
         self._blocked_until = time.monotonic() + wait
         self._remaining = None
         self._probing = False
         return wait
+
+    def _log_wait(self, seconds: float, why: str) -> None:
+        if seconds > SHORT_WAIT:
+            until = datetime.fromtimestamp(time.time() + seconds, UTC)
+            logging.getLogger(__name__).info(
+                "%s: waiting %.0f s %s",
+                self._name,
+                seconds,
+                why,
+                extra=event("waiting", until=until.isoformat(timespec="seconds")),
+            )
 
     def _until_reset(self) -> float:
         if self._reset is None:
@@ -155,6 +167,9 @@ class QuotaLimiter:
             self._foreign = True
 
     def _learn_pause(self, status: int | None, retry_after: str | None, vendor_now: float) -> None:
+        """Learn from `Retry-After`, which has a meaning with 429 and 503 only."""
+        if status not in {429, 503}:
+            return
         seconds = number(retry_after)
         if seconds is None and (moment := http_date(retry_after)) is not None:
             seconds = moment - vendor_now
@@ -164,7 +179,10 @@ class QuotaLimiter:
             self._pause(min(max(seconds, 0) + MARGIN, LONGEST_WAIT))
 
     def _pause(self, seconds: float) -> None:
-        self._blocked_until = max(self._blocked_until, time.monotonic() + seconds)
+        until = time.monotonic() + seconds
+        if until > self._blocked_until + SHORT_WAIT:  # else a wait as long has been logged
+            self._log_wait(seconds, "as the vendor asks")
+        self._blocked_until = max(self._blocked_until, until)
 
 
 class _VendorClock:

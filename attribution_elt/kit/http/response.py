@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Any
 
 import requests
@@ -15,16 +17,48 @@ LARGE = 8 << 20
 """Bytes of a document from which on its lists are read entry by entry, slower but flat."""
 
 
-def spooled(response: requests.Response) -> IO[bytes]:
-    """Return a temporary file with the whole body; a large one goes to disk."""
+class TooLargeError(Exception):
+    """A response does not fit: into the limit, or onto the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A response whose body has arrived."""
+
+    status: int
+    headers: Mapping[str, str]
+    file: IO[bytes]
+
+
+def spooled(response: requests.Response, most_bytes: int) -> IO[bytes]:
+    """Return a temporary file with the whole body; a large one goes to disk.
+
+    Raises:
+        TooLargeError: the body is larger than `most_bytes`, or the disk is full.
+    """
     file = tempfile.SpooledTemporaryFile(max_size=json_text.MEMORY)  # noqa: SIM115 - JsonResponse closes it
+    size = 0
     try:
         for chunk in response.iter_content(1 << 16):
-            file.write(chunk)
+            size += len(chunk)
+            _write(file, chunk, is_too_much=size > most_bytes)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _write(file: IO[bytes], chunk: bytes, *, is_too_much: bool) -> None:
+    if is_too_much:
+        raise TooLargeError("the body is larger than the setting max_response_bytes allows")
+    try:
+        file.write(chunk)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+        where = tempfile.gettempdir()
+        reason = f"no room in {where} ({error.strerror})"
+        raise TooLargeError(f"{reason}: set TMPDIR to a folder with more") from None
 
 
 class JsonResponse:
@@ -57,7 +91,7 @@ class JsonResponse:
         try:
             self._read(names, lists)
         except ValueError:
-            mended = json_text.with_whole_characters(file)
+            mended = json_text.mended(file)
             if mended is None:
                 raise
             file.close()

@@ -1,7 +1,8 @@
-"""What vendors' JSON needs besides an exact parser: characters mended, large lists left aside."""
+"""JSON of vendors: exact numbers, mended text, large lists read entry by entry."""
 
 from __future__ import annotations
 
+import codecs
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,10 +19,15 @@ MEMORY = 1 << 20
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _NUL = b"\\u0000"
-_LONGEST_ESCAPE = len(b"\\ud83e\\udd84")
-_ESCAPE = re.compile(
-    rb"\\(?:(?P<pair>u[dD][89abAB]..\\u[dD][c-fC-F]..)|(?P<lone>u[dD][89a-fA-F]..)|.)", re.DOTALL
+_LONGEST_TOKEN = len(b"\\ud83e\\udd84")
+_TOKEN = re.compile(
+    rb"""(?P<quote>")"""
+    rb"""|\\(?:(?P<pair>u[dD][89abAB]..\\u[dD][c-fC-F]..)|(?P<lone>u[dD][89a-fA-F]..)|.)"""
+    rb"""|(?P<constant>-?\b(?:NaN|Infinity)\b)""",
+    re.DOTALL,
 )
+BUFFER = 8 << 20
+"""Bytes that ijson reads at once. It scans a text from its beginning again with each read."""
 
 
 def decode(text: bytes) -> Any:
@@ -30,36 +36,71 @@ def decode(text: bytes) -> Any:
     return without_nul(value) if _NUL in text else value
 
 
-def with_whole_characters(file: IO[bytes]) -> IO[bytes] | None:
-    r"""Return the text with every half of a surrogate pair (`"\ud83e"`) replaced by `\ufffd`.
+def mended(file: IO[bytes]) -> IO[bytes] | None:
+    r"""Return JSON text without what parsers refuse and other clients forgive; None if it has none.
 
-    Such a half is what remains of an emoji that was cut off; it is no character, and parsers
-    refuse it. None if there is none.
+    - A byte order mark is removed.
+    - Bytes that are not UTF-8 become U+FFFD, as does each half of a surrogate pair (`"\ud83e"`),
+      which remains of an emoji that was cut off.
+    - NaN and Infinity, which JSON does not have, become texts: a number's property cannot hold
+      them, so the original goes into `_extra`.
     """
-    mended = tempfile.SpooledTemporaryFile(max_size=MEMORY)  # noqa: SIM115 - the caller's to close
-    replaced = 0
-    held = b""
+    result = tempfile.SpooledTemporaryFile(max_size=MEMORY)  # noqa: SIM115 - the caller's to close
+    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
+    mender = _Mender()
+    changed = False
     file.seek(0)
     while chunk := file.read(MEMORY):
-        text = held + chunk
-        end = len(text) - _LONGEST_ESCAPE
-        done = 0
-        for escape in _ESCAPE.finditer(text):
-            if escape.start() > end:
-                break
-            mended.write(text[done : escape.start()])
-            mended.write(rb"\ufffd" if escape["lone"] else escape[0])
-            replaced += escape["lone"] is not None
-            done = escape.end()
-        cut = max(done, end)
-        mended.write(text[done:cut])
-        held = text[cut:]
-    mended.write(_ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], held))
-    replaced += any(found["lone"] for found in _ESCAPE.finditer(held))
-    if replaced:
-        return mended
-    mended.close()
+        text = decoder.decode(chunk).encode()
+        changed = changed or text != chunk
+        result.write(mender.feed(text))
+    result.write(mender.feed(decoder.decode(b"", final=True).encode(), final=True))
+    if mender.changed or (changed and not _is_equal(file, result)):
+        return result
+    result.close()
     return None
+
+
+def _is_equal(one: IO[bytes], other: IO[bytes]) -> bool:
+    """Tell whether two files are equal: a character may lie across two chunks of one of them."""
+    one.seek(0)
+    other.seek(0)
+    while (chunk := one.read(MEMORY)) == other.read(MEMORY):
+        if not chunk:
+            return True
+    return False
+
+
+class _Mender:
+    """Replaces tokens in JSON text that comes in pieces."""
+
+    def __init__(self) -> None:
+        self.changed = False
+        self._held = b""
+        self._in_text = False
+
+    def feed(self, piece: bytes, *, final: bool = False) -> bytes:
+        """Return the next part of the mended text; a token may be cut by the end of a piece."""
+        text = self._held + piece
+        end = len(text) if final else len(text) - _LONGEST_TOKEN
+        parts, done = [], 0
+        for found in _TOKEN.finditer(text):
+            if found.start() > end:
+                break
+            if found["quote"]:
+                self._in_text = not self._in_text
+            elif found["lone"] or (found["constant"] and not self._in_text):
+                mended = rb"\ufffd" if found["lone"] else b'"%s"' % found["constant"]
+                parts += [text[done : found.start()], mended]
+                done = found.end()
+                self.changed = True
+                continue
+            parts.append(text[done : found.end()])
+            done = found.end()
+        cut = max(done, end)
+        parts.append(text[done:cut])
+        self._held = text[cut:]
+        return b"".join(parts)
 
 
 def outline(file: IO[bytes], lists: Sequence[str]) -> tuple[Any, set[str]]:
@@ -80,7 +121,7 @@ def outline(file: IO[bytes], lists: Sequence[str]) -> tuple[Any, set[str]]:
     skipped: str | None = None
     found: set[str] = set()
     try:
-        for prefix, event, value in ijson.parse(file, use_float=False):
+        for prefix, event, value in ijson.parse(file, use_float=False, buf_size=BUFFER):
             if skipped is not None:
                 skipped = None if (prefix, event) == (skipped, "end_array") else skipped
                 continue
@@ -103,5 +144,5 @@ def outline(file: IO[bytes], lists: Sequence[str]) -> tuple[Any, set[str]]:
 def entries(file: IO[bytes], path: str) -> Iterator[Any]:
     """Yield the entries of a list in a large document, one at a time."""
     file.seek(0)
-    for entry in ijson.items(file, f"{path}.item", use_float=False):
+    for entry in ijson.items(file, f"{path}.item", use_float=False, buf_size=BUFFER):
         yield without_nul(entry)

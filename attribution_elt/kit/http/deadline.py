@@ -1,0 +1,104 @@
+"""A limit on the time of a whole request, for vendors that send a byte now and then.
+
+The timeout of `requests` is the time without a byte. So a thread shuts down the socket of a
+request that takes too long, which ends every read of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from requests.adapters import HTTPAdapter
+from typing_extensions import override
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_requests = threading.local()
+
+
+class Deadline:
+    """Limits the request that the current thread sends inside of the `with` block.
+
+    Attributes:
+        has_passed: whether the request was cut off.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.has_passed = False
+        self.connection: HTTPConnection | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        _requests.deadline = self
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        _requests.deadline = None
+
+    def _cut(self) -> None:
+        self.has_passed = True
+        connected = self.connection.sock if self.connection else None
+        if connected is not None:
+            with contextlib.suppress(OSError):  # it has just been closed
+                connected.shutdown(socket.SHUT_RDWR)
+
+
+class _HTTPConnection(HTTPConnection):
+    @override
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _note(self)
+        super().request(*args, **kwargs)
+
+
+class _HTTPSConnection(HTTPSConnection):
+    @override
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _note(self)
+        super().request(*args, **kwargs)
+
+
+def _note(connection: HTTPConnection) -> None:
+    deadline: Deadline | None = getattr(_requests, "deadline", None)
+    if deadline is not None:
+        deadline.connection = connection
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Sends requests over connections that a `Deadline` can cut off."""
+
+    poolmanager: PoolManager
+
+    @override
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _use_pools(self.poolmanager)
+
+    @override
+    def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        _use_pools(manager)
+        return manager
+
+
+def _use_pools(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
