@@ -29,7 +29,7 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.has_passed = False
-        self.connection: HTTPConnection | None = None
+        self.socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
 
@@ -49,30 +49,30 @@ class Deadline:
 
     def _cut(self) -> None:
         self.has_passed = True
-        connected = self.connection.sock if self.connection else None
-        if connected is not None:
+        if self.socket is not None:
             with contextlib.suppress(OSError):  # it has just been closed
-                connected.shutdown(socket.SHUT_RDWR)
+                self.socket.shutdown(socket.SHUT_RDWR)
 
 
 class _HTTPConnection(HTTPConnection):
     @override
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _note(self)
         super().request(*args, **kwargs)
+        _note(self)
 
 
 class _HTTPSConnection(HTTPSConnection):
     @override
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _note(self)
         super().request(*args, **kwargs)
+        _note(self)
 
 
 def _note(connection: HTTPConnection) -> None:
     deadline: Deadline | None = getattr(_requests, "deadline", None)
     if deadline is not None:
-        deadline.connection = connection
+        # the connection forgets its socket if the body has no length
+        deadline.socket = connection.sock
 
 
 class _HTTPPool(HTTPConnectionPool):
