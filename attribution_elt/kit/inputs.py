@@ -1,20 +1,9 @@
-"""Checks of what a tap is given besides valid settings: unknown settings, states and catalogues."""
+"""Checks of the state and the catalogue that a tap is given."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
-
-
-def unknown_settings(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a warning for each setting that the schema does not have, with the nearest name."""
-    known = list(schema["properties"])
-    for name in config:
-        if name not in known:
-            nearest = get_close_matches(name, known, n=1, cutoff=0)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            yield f"setting {name!r} is unknown and has no effect{hint}"
 
 
 def readable_state(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,18 +59,3 @@ def test_null_in_a_state_counts_as_not_there(state: Any) -> None:
 def test_a_catalogue_of_another_shape_is_a_line(catalog: Any, line: str) -> None:
     (found,) = lines(catalog=catalog)
     assert found.startswith(line)
-
-
-def test_an_unknown_setting_is_named_with_the_nearest_known_one(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    TapShop(config={"max_retrys": 3})
-    assert (
-        "setting 'max_retrys' is unknown and has no effect; did you mean 'max_retries'?"
-        in caplog.messages
-    )
-
-
-def test_known_settings_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    TapShop(config={"max_retries": 3, "stream_maps": {}, "flattening_enabled": False})
-    assert not [each for each in caplog.messages if "unknown" in each]

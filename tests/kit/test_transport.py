@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,6 @@ import pytest
 
 from attribution_elt.kit.errors import OverloadedError, UnitError, UnreachableError
 from attribution_elt.kit.http import client as http
-from attribution_elt.kit.http import response as bodies
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.http.request import Request
 
@@ -190,7 +190,7 @@ def test_a_request_that_never_ends_fails_at_its_deadline(head: bytes) -> None:
 
 
 def test_the_deadline_of_one_request_leaves_the_next_alone() -> None:
-    answers = iter([drip(OK + b"\r\n"), lambda found: found.sendall(WHOLE)])
+    answers: Iterator[Answer] = iter([drip(OK + b"\r\n"), lambda found: found.sendall(WHOLE)])
 
     def answer(connection: socket.socket) -> None:
         next(answers)(connection)
@@ -220,7 +220,7 @@ class FullFile:
 
 
 def test_a_full_disk_fails_the_unit_and_names_tmpdir(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies.tempfile, "SpooledTemporaryFile", lambda **_: FullFile())
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: FullFile())
     with (
         serving(WHOLE) as server,
         pytest.raises(UnitError, match=r"No space left on device.*set TMPDIR"),

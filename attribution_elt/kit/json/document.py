@@ -26,8 +26,8 @@ _TOKEN = re.compile(
     rb"""|(?P<constant>-?\b(?:NaN|Infinity)\b)""",
     re.DOTALL,
 )
-BUFFER = 2 << 20
-"""Bytes that ijson reads at once; the events of so many take 25 MB.
+BUFFER = 1 << 19
+"""Bytes that ijson reads at once; the events of so many take 6 MB.
 
 It scans a text from its beginning again with each read, so smaller reads make long texts slow.
 """
