@@ -123,7 +123,7 @@ def test_a_failed_audience_is_requested_again_by_the_next_run(sandbox: Sandbox) 
     assert marks(state, MEMBERS) == dict.fromkeys(
         ("website_1", "website_2"), str(sandbox.clock.today)
     )
-    assert len(json.dumps(state)) < 2000
+    assert len(json.dumps(state)) < 3000
     assert not lists_in(state)
 
     sandbox.ignite.faults.clear()
