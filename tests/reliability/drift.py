@@ -14,6 +14,7 @@ from typing import Any
 
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.exact_json import decode, encode
+from tests.reliability.claims import miscounted_claims
 from tests.reliability.drift_changes import SOURCES, Drift, Object, Source
 from tests.reliability.faults_benches import Bench
 from tests.reliability.matrix import captured_logs
@@ -88,6 +89,7 @@ def judge(bench: Bench, drift: Drift, folder: Path) -> list[str] | None:
         *_unannounced(bench, run, {text for _, text in warnings}),
         *_lost(changed.sent, landed),
         *_fewer(bench, landed),
+        *miscounted_claims(run),
     ]
 
 

@@ -17,7 +17,7 @@ from tests.pipeline.landings import Postgres
 from tests.reliability.database import Database
 from tests.reliability.fork_server import ForkServer
 from tests.reliability.run import PLACES, STATEMENTS, Kill, Outcome, Run, schema_of
-from tests.reliability.truth import Account, identified
+from tests.reliability.truth import UNCLAIMED, Account, identified
 from tests.tap_process import merged
 
 MOST_IN_A_ROW = 4
@@ -75,6 +75,9 @@ class Figures:
     """Rows that a state covers and the warehouse does not have."""
     recomputed: list[str] = field(default_factory=list)
     """Journeys that the vendor computed again although their credits were loaded."""
+    history: list[str] = field(default_factory=list)
+    """Withdrawn rows that the history has not exactly once."""
+    removed: int = 0
     bad_exits: list[str] = field(default_factory=list)
     """Runs that ended with a traceback or an unexpected exit code."""
     seconds: float = 0
@@ -82,7 +85,14 @@ class Figures:
 
     @property
     def faults(self) -> list[str]:
-        return self.lost + self.duplicated + self.ahead + self.recomputed + self.bad_exits
+        return (
+            self.lost
+            + self.duplicated
+            + self.ahead
+            + self.recomputed
+            + self.history
+            + self.bad_exits
+        )
 
     def __str__(self) -> str:
         kinds, places = Counter[str](), Counter[str]()
@@ -102,6 +112,7 @@ class Figures:
                     f"{len(self.lost)} lost, {len(self.duplicated)} duplicated, "
                     f"{len(self.ahead)} promised by a state but not there, "
                     f"{len(self.recomputed)} journeys computed again, "
+                    f"{self.removed} rows withdrawn, {len(self.history)} errors in the history, "
                     f"{len(self.bad_exits)} bad exits"
                 ),
                 *([self.skipped] if self.skipped else []),
@@ -129,6 +140,8 @@ class Campaign:
         self._profiles: dict[str, Counter[str]] = {}
         self._untried: dict[str, list[int]] = {}
         self._kinds = dict(self.weights)
+        self._owed: set[tuple[str, Any]] = set()
+        """Rows that were loaded before the withdrawals and that the vendor still has."""
         if not database.has_own_disk and self._kinds.pop("fill disk", 0):
             self.figures.skipped = "no disk was filled, because none could be mounted"
 
@@ -144,14 +157,20 @@ class Campaign:
         return self.figures
 
     def _pipeline(self, account: Account, kills: int) -> None:
-        """Load an account from an empty warehouse to completion."""
+        """Load an account from an empty warehouse, and once more after withdrawals."""
         if account.tap not in self._profiles:
             self.begin(account)
             self._learn(account)
         self.begin(account)
         if isinstance(account.vendor, Ihc):
             account.vendor.journeys_computed.clear()
-        state: dict[str, Any] = {}
+        state = self._load(account, {}, kills)
+        if state is not None and account.withdraw():
+            self._owed = self._keys_of(account)
+            self._load(account, state, kills)
+
+    def _load(self, account: Account, state: dict[str, Any], kills: int) -> dict[str, Any] | None:
+        """Run until a run completes; return its state, or None after an unexpected failure."""
         in_a_row = 0
         while True:
             left = in_a_row < MOST_IN_A_ROW and self.figures.kills.total() < kills
@@ -167,14 +186,16 @@ class Campaign:
             self.check(account, state, outcome, before)
             if outcome.complete:
                 self.compare(account)
-                return
+                return state
             if kill is None:
                 self.figures.bad_exits.append(f"{account.tap}: {outcome.codes}: {outcome.log}")
-                return
+                return None
 
     def begin(self, account: Account) -> None:
         """Drop all loaded tables of an account."""
         self._database.drop_schema(schema_of(account))
+        self._owed = set()
+        account.begin()
 
     def _learn(self, account: Account) -> None:
         """Count how often a run without faults reaches each place."""
@@ -247,16 +268,27 @@ class Campaign:
         for name, stream in account.streams.items():
             rows = self._rows(account, name)
             keys |= {(name, tuple(row[key] for key in stream.keys)) for row in rows}
-            truth = account.truth[name]
             for key, row in identified(stream, rows):
-                if truth.get(key) == row:
+                if account.is_true(name, key, row):
                     held.add((name, key))
                 else:
                     self.figures.duplicated.append(f"{account.tap}, {name}: {row} is not the truth")
-        ahead = (outcome.committed - keys) | (set(account.promised(state)) - held)
+        # after withdrawals, bookmarks cover rows that have changed since
+        promised = set() if account.past else set(account.promised(state))
+        ahead = (outcome.committed - keys) | (promised - held)
         self.figures.ahead += [f"{account.tap}: {each}" for each in ahead]
+        self.figures.lost += [f"{account.tap}: {each} vanished" for each in self._owed - held]
         now = self._journey_counts(account, None)
         self.figures.recomputed += [each for each, times in before.items() if now[each] != times]
+
+    def _keys_of(self, account: Account) -> set[tuple[str, Any]]:
+        """Return the loaded rows that the vendor still has."""
+        return {
+            (name, key)
+            for name, stream in account.streams.items()
+            for key, _ in identified(stream, self._rows(account, name))
+            if key in account.truth[name]
+        }
 
     def _journey_counts(self, account: Account, state: Mapping[str, Any] | None) -> dict[str, int]:
         """Count how often the vendor computed each journey, or those that a state covers."""
@@ -266,16 +298,39 @@ class Campaign:
         if state is None:
             return counts
         of = account.truth["attributions"]
+        past = account.past.get("attributions", of)
+        changed = {each[1] for each in of.keys() ^ past.keys()}
         covered = {of[key]["conversion_id"] for name, key in account.promised(state) if key in of}
-        return {name: count for name, count in counts.items() if name in covered}
+        return {name: count for name, count in counts.items() if name in covered - changed}
 
     def compare(self, account: Account) -> None:
-        """Compare all tables with the truth."""
+        """Compare all tables with the truth, and the removed rows with the withdrawn ones."""
         self.figures.completed += 1
         for name, stream in account.streams.items():
             rows = list(identified(stream, self._rows(account, name)))
             found, truth = dict(rows), account.truth[name]
             missing = [key for key in truth if found.get(key) != truth[key]]
             self.figures.lost += [f"{account.tap}, {name}: {key} is lost" for key in missing]
-            if len(rows) > len(truth):
-                self.figures.duplicated.append(f"{account.tap}, {name}: {len(rows)} rows")
+            if len(rows) > len(truth) and not (account.past and name in UNCLAIMED):
+                left = sorted(map(str, found.keys() - truth.keys()))[:3]
+                self.figures.duplicated.append(f"{account.tap}, {name}: {len(rows)} rows, {left}")
+            if account.past and name not in UNCLAIMED and "sale_key" not in stream.keys:
+                self._compare_history(account, name)
+
+    def _compare_history(self, account: Account, name: str) -> None:
+        """Check that each withdrawn row is in the history exactly once."""
+        withdrawn = account.past[name].keys() - account.truth[name].keys()
+        self.figures.removed += len(withdrawn)
+        columns = ", ".join(account.streams[name].keys)
+        query = (
+            f"SELECT {columns} FROM {schema_of(account)}.{name}__history "
+            "WHERE _sdc_replaced_because = 'vanished'"
+        )
+        try:
+            with psycopg.connect(self._database.url) as connection:
+                kept = Counter(connection.execute(query.encode()).fetchall())
+        except psycopg.errors.UndefinedTable:
+            kept = Counter()
+        if kept != Counter(withdrawn):
+            wrong = [*(kept - Counter(withdrawn)), *(Counter(withdrawn) - kept)][:3]
+            self.figures.history.append(f"{account.tap}, {name}: {wrong} in the history")

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from attribution_elt.kit.records.shaper import snake_case
 from attribution_elt.sandbox import Fault, Request
+from tests.reliability.claims import miscounted_claims, removed_rows
 from tests.reliability.faults_benches import Bench, Endpoint
 from tests.reliability.faults_clock import SharedClock
 from tests.reliability.faults_table import KINDS, Kind, Rule
@@ -142,6 +143,7 @@ def judge(cell: Cell, clock: SharedClock) -> list[str]:
         *_about_words(cell, spoilt, [record.getMessage() for record in heard]),
         *_about_rows(cell, spoilt),
         *_about_state(spoilt),
+        *_about_claims(cell, spoilt),
         *_about_waiting(cell, waited),
         *_about_next_run(cell, spoilt, after),
     ]
@@ -184,6 +186,16 @@ def _about_state(run: Output) -> Iterator[str]:
     for state in run.states:
         if lists_in(state):
             yield f"a list in the state {state}"
+
+
+def _about_claims(cell: Cell, run: Output) -> Iterator[str]:
+    """Yield an error for each stream from which the faulty run would remove rows."""
+    removed: defaultdict[str, list[Any]] = defaultdict(list)
+    for stream, key in removed_rows(run, cell.bench.truth):
+        removed[stream].append(key)
+    for stream, keys in removed.items():
+        yield f"{stream}: {len(keys)} rows would vanish, such as {keys[0]}"
+    yield from miscounted_claims(run)
 
 
 def _about_waiting(cell: Cell, waited: float) -> Iterator[str]:

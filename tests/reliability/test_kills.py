@@ -14,6 +14,8 @@ from tests.reliability.kills import Campaign
 from tests.reliability.truth import Account, open_accounts
 
 SEED = 1
+SHARE = 0.02
+"""Share of the records that the vendors withdraw each day between two loads."""
 KILLS = 20
 
 
@@ -24,7 +26,7 @@ def campaign(forks: ForkServer, server: Database, tmp_path: Path) -> Campaign:
 
 @pytest.fixture
 def accounts(tmp_path: Path) -> Iterator[list[Account]]:
-    with open_accounts(tmp_path, SEED) as vendors:
+    with open_accounts(tmp_path, SEED, SHARE) as vendors:
         yield vendors
 
 
@@ -49,7 +51,7 @@ def test_the_campaign_detects_wrong_rows(
     campaign: Campaign, accounts: list[Account], server: Database, change: str, found: list[str]
 ) -> None:
     (account,) = [each for each in accounts if each.tap == "tap-ecdp"]
-    server.drop_schema("tap_ecdp")
+    campaign.begin(account)
     outcome = campaign.outcome(account, {}, None)
     with psycopg.connect(server.url) as connection:
         connection.execute(change.replace("{}", "tap_ecdp.attributed_orders").encode())

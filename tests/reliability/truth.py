@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,12 @@ from tests.taps.tap_ihc import helpers as ihc
 
 DAYS = 20
 """Days with data."""
+LATER = 6
+"""Days of withdrawals between a complete load and the next one."""
+SNAPSHOT_DAYS = 30
+"""The window of Ignite's members, the default of the setting `snapshot_days`."""
+UNCLAIMED = {"visitors", "products", "locations", "location_details"}
+"""Ignite's streams without claims: their rows stay in the tables when they leave the window."""
 UNKNOWN_TO_VENDORS = {"reason", "window_start", "computed_at", "parameters"}
 """Columns that the tap adds and that the vendors' truth does not contain."""
 
@@ -45,23 +51,59 @@ Covers = Callable[[Mapping[str, Any], Row], bool]
 
 @dataclass
 class Account:
-    """A tap with its settings, and the true rows of its tables."""
+    """A tap with its settings, and the true rows of its tables.
+
+    Attributes:
+        expected: Returns the true rows of each stream on the sandbox's day.
+        truth: The true rows of each stream by key.
+        past: The true rows before the last withdrawals; empty without any.
+    """
 
     tap: str
-    vendor: Vendor
+    kind: type[VendorTap]
+    sandbox: Sandbox
     settings: dict[str, Any]
     covers: Covers
+    expected: Callable[[], Mapping[str, Iterable[Row]]]
     streams: dict[str, Stream] = field(default_factory=dict)
     truth: dict[str, dict[Key, Row]] = field(default_factory=dict)
+    past: dict[str, dict[Key, Row]] = field(default_factory=dict)
 
-    def set_truth(self, kind: type[VendorTap], rows: Mapping[str, Iterable[Row]]) -> None:
-        """Set the true rows of each stream."""
-        for name, told in kind(config=self.settings).streams.items():
-            stream = Stream(told.schema["properties"], list(told.primary_keys))
+    @property
+    def vendor(self) -> Vendor:
+        return self.sandbox.vendors[self.tap.removeprefix("tap-")]
+
+    def refresh(self) -> None:
+        """Compute the true rows of each stream."""
+        rows = self.expected()
+        for name, described in self.kind(config=self.settings).streams.items():
+            stream = Stream(described.schema["properties"], list(described.primary_keys))
             self.streams[name] = stream
             self.truth[name] = dict(
                 identified(stream, (stream.typed(_as_sent(row)) for row in rows[name]))
             )
+
+    def begin(self) -> None:
+        """Go back to the sandbox's first day."""
+        clock = self.sandbox.clock
+        if clock.today != clock.start:
+            clock.today = clock.start
+            self.vendor.discard_data()
+            self.past = {}
+            self.refresh()
+
+    def withdraw(self) -> bool:
+        """Move forward by some days of withdrawals; return whether the vendor makes any."""
+        if not self.vendor.withdrawals.share:
+            return False
+        self.past = dict(self.truth)
+        self.sandbox.advance(LATER)
+        self.refresh()
+        return True
+
+    def is_true(self, stream: str, key: Key, row: Row) -> bool:
+        """Return whether a row is true today or was before the withdrawals."""
+        return row in (self.truth[stream].get(key), self.past.get(stream, {}).get(key))
 
     def promised(self, state: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
         """Yield the stream and the key of every row that a state covers."""
@@ -94,68 +136,103 @@ def _as_sent(row: Row) -> Row:
 
 
 @contextmanager
-def open_accounts(folder: Path, seed: int) -> Iterator[list[Account]]:
-    """Open an account at each vendor, on the real day, because taps are separate processes."""
-    with Sandbox(seed=seed) as sandbox:
-        yield list(_accounts(sandbox, folder))
+def open_accounts(folder: Path, seed: int, share: float = 0.0) -> Iterator[list[Account]]:
+    """Open an account at each vendor; the vendors withdraw a share of their records each day.
+
+    The sandboxes end on the real day, because taps are separate processes.
+    """
+    today = datetime.now(UTC).date()
+    with ExitStack() as stack:
+        accounts = []
+        for make in (_ecdp, _adtraction, _ignite, _attribution_io, _ihc):
+            first_day = today - timedelta(LATER) if share else today
+            sandbox = stack.enter_context(Sandbox(seed=seed, today=first_day))
+            sandbox.withdraw_daily(share)
+            _shrink(sandbox)
+            account = make(sandbox, folder)
+            account.settings = settings(sandbox)[account.tap] | account.settings
+            account.settings["max_retries"] = 2
+            account.refresh()
+            accounts.append(account)
+        yield accounts
 
 
-def _accounts(sandbox: Sandbox, folder: Path) -> Iterator[Account]:
-    _shrink(sandbox)
-    sessions = [
-        *journeys(
-            14,
-            sandbox.clock.today,
-            days=DAYS,
-            seed=sandbox.seed,
-            lengths={range(2, 9): 1},
-        ),
-        *(invalid := invalid_journeys(sandbox.clock.today)["30 February"]),
-    ]
-    first = sandbox.clock.today - timedelta(DAYS)
-    more: dict[str, dict[str, Any]] = {
-        "tap-ecdp": {"window_days": 3, "lookback_days": 4},
-        "tap-adtraction": {},
-        # each run has the same window, independent of the last one
-        "tap-ignite": {"start_date": str(first), "lookback_days": DAYS, "hash_algorithms": ["md5"]},
-        "tap-attribution-io": {},
-        "tap-ihc": {
-            "journeys_file": str(ihc.file_of(folder / "journeys.jsonl", sessions)),
-            "max_journeys_per_request": 4,
-        },
-    }
-    every = settings(sandbox)
-    of = {
-        tap: Account(tap, _vendor(sandbox, tap), {**every[tap], **given, "max_retries": 2}, covers)
-        for (tap, given), covers in zip(more.items(), COVERS, strict=True)
-    }
-    orders = sandbox.ecdp.truth()
-    of["tap-ecdp"].set_truth(
-        TapEcdp,
-        {
+def _ecdp(sandbox: Sandbox, _: Path) -> Account:
+    # claims leave out the first day, so it has no orders
+    start = sandbox.ecdp.first_day - timedelta(1)
+    # withdrawals change orders of the last 30 days
+    lookback = 30 if sandbox.ecdp.withdrawals.share else 4
+    given = {"start_date": str(start), "window_days": 3, "lookback_days": lookback}
+
+    def expected() -> Mapping[str, Iterable[Row]]:
+        orders = sandbox.ecdp.truth()
+        return {
             ecdp.ORDERS: ecdp.expected_orders(orders).values(),
             ecdp.LINES: ecdp.expected_lines(orders).values(),
-        },
-    )
-    of["tap-adtraction"].set_truth(TapAdtraction, adtraction.expected(sandbox.adtraction))
-    of["tap-ignite"].set_truth(TapIgnite, _ignite(sandbox, first))
-    customers = attribution_io.expected(sandbox.attribution_io.truth())
-    of["tap-attribution-io"].set_truth(
-        TapAttributionIo, {name: rows.values() for name, rows in customers.items()}
-    )
-    good = [row for row in sessions if row not in invalid]
+        }
+
+    return Account("tap-ecdp", TapEcdp, sandbox, given, _of_day, expected)
+
+
+def _adtraction(sandbox: Sandbox, _: Path) -> Account:
+    def expected() -> Mapping[str, Iterable[Row]]:
+        return adtraction.expected(sandbox.adtraction)
+
+    return Account("tap-adtraction", TapAdtraction, sandbox, {}, _of_feed, expected)
+
+
+def _ignite(sandbox: Sandbox, _: Path) -> Account:
+    today = datetime.now(UTC).date()
+    since = today - timedelta(DAYS)
+    # each run has the same window, independent of the last one
+    given = {"start_date": str(since), "lookback_days": DAYS, "hash_algorithms": ["md5"]}
+
+    def expected() -> Mapping[str, Iterable[Row]]:
+        found: dict[str, list[Row]] = {name: [] for name in ignite.KEYS}
+        for site in sandbox.ignite.websites:
+            snapshot = today - timedelta(SNAPSHOT_DAYS)
+            for name, rows in ignite.expected(site, since, snapshot=snapshot).items():
+                found[name] += rows.values()
+            for name in ignite.SALES:
+                found[name] += [
+                    {"website": site.name, "sale_key": "", "_extra": sale}
+                    for sale in site.sales()[name]
+                ]
+        return found
+
+    return Account("tap-ignite", TapIgnite, sandbox, given, _of_website, expected)
+
+
+def _attribution_io(sandbox: Sandbox, _: Path) -> Account:
+    def expected() -> Mapping[str, Iterable[Row]]:
+        customers = attribution_io.expected(sandbox.attribution_io.truth())
+        return {name: rows.values() for name, rows in customers.items()}
+
+    return Account("tap-attribution-io", TapAttributionIo, sandbox, {}, _of_customer, expected)
+
+
+def _ihc(sandbox: Sandbox, folder: Path) -> Account:
+    vendor, until = sandbox.ihc, sandbox.clock.start
+    made = list(journeys(14, until, days=DAYS, seed=sandbox.seed, lengths={range(2, 9): 1}))
+    invalid = invalid_journeys(until)["30 February"]
     failure = {
-        "conv_type_id": sandbox.ihc.conv_type_id,
+        "conv_type_id": vendor.conv_type_id,
         "conversion_id": invalid[1]["conversion_id"],
         "session_id": invalid[1]["session_id"],
     }
-    credits_ = ihc.expected(sandbox.ihc, good).values()
-    of["tap-ihc"].set_truth(TapIhc, {"attributions": credits_, "failures": [failure]})
-    yield from of.values()
+    path = folder / "journeys.jsonl"
 
+    def expected() -> Mapping[str, Iterable[Row]]:
+        kept = [
+            row
+            for row in made
+            if row["conversion"] or not vendor.is_gone("session", row["session_id"])
+        ]
+        ihc.file_of(path, [*kept, *invalid])
+        return {"attributions": ihc.expected(vendor, kept).values(), "failures": [failure]}
 
-def _vendor(sandbox: Sandbox, tap: str) -> Vendor:
-    return sandbox.vendors[tap.removeprefix("tap-")]
+    given = {"journeys_file": str(path), "max_journeys_per_request": 4}
+    return Account("tap-ihc", TapIhc, sandbox, given, _of_conversion, expected)
 
 
 def _shrink(sandbox: Sandbox) -> None:
@@ -170,31 +247,18 @@ def _shrink(sandbox: Sandbox) -> None:
     sandbox.attribution_io.customer_count = 8
 
 
-def _ignite(sandbox: Sandbox, since: date) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {name: [] for name in ignite.KEYS}
-    for site in sandbox.ignite.websites:
-        for name, rows in ignite.expected(site, since).items():
-            found[name] += rows.values()
-        for name in ignite.SALES:
-            found[name] += [
-                {"website": site.name, "sale_key": "", "_extra": sale}
-                for sale in site.sales()[name]
-            ]
-    return found
-
-
-def _ecdp(progress: Mapping[str, Any], row: Row) -> bool:
+def _of_day(progress: Mapping[str, Any], row: Row) -> bool:
     held = progress.get("replication_key_value")
     return held is not None and row["order_date_time"].date() <= instant(held).date()
 
 
-def _adtraction(progress: Mapping[str, Any], row: Row) -> bool:
+def _of_feed(progress: Mapping[str, Any], row: Row) -> bool:
     name = f"{row.get('channel_id')}:{row.get('program_id')}:{row.get('feed_id')}"
     held = progress.get("units", {}).get(name)
     return held is not None and row["feed_last_updated"] <= instant(held)
 
 
-def _website(progress: Mapping[str, Any], row: Row) -> bool:
+def _of_website(progress: Mapping[str, Any], row: Row) -> bool:
     return row["website"] in progress.get("units", {})
 
 
@@ -203,16 +267,12 @@ def _customer_order() -> CustomerOrder:
     return CustomerOrder(Sandbox().attribution_io.secret)
 
 
-def _customer(progress: Mapping[str, Any], row: Row) -> bool:
+def _of_customer(progress: Mapping[str, Any], row: Row) -> bool:
     ((place, _),) = _customer_order().sorted([row["client_id"]]).after("")
     return place <= progress.get("after", "") or bool(progress.get("completed"))
 
 
-def _journey(progress: Mapping[str, Any], row: Row) -> bool:
+def _of_conversion(progress: Mapping[str, Any], row: Row) -> bool:
     held = progress.get("replication_key_value")
     converted = row.get("conversion_timestamp")
     return held is not None and converted is not None and converted <= instant(held)
-
-
-COVERS: tuple[Covers, ...] = (_ecdp, _adtraction, _website, _customer, _journey)
-"""One function per account, in their order."""

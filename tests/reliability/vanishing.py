@@ -78,7 +78,9 @@ class VanishingOrders:
         }
         self.days = Days()
         self._sandbox = sandbox
-        self._account = Account("tap-ecdp", vendor, settings, lambda *_: False)
+        self._account = Account(
+            "tap-ecdp", TapEcdp, sandbox, settings, lambda *_: False, self._expected
+        )
         self._forks, self._database, self._folder = forks, database, folder
         self._rng = random.Random(seed)
         self._state: dict[str, Any] = {}
@@ -104,19 +106,19 @@ class VanishingOrders:
         return self.days
 
     def _begin_day(self) -> None:
-        orders = self._sandbox.ecdp.truth()
         before = set(self._account.truth.get(ecdp.ORDERS, ()))
         self._account.settings["end_date"] = str(self._sandbox.clock.today)
-        self._account.set_truth(
-            TapEcdp,
-            {
-                ecdp.ORDERS: ecdp.expected_orders(orders).values(),
-                ecdp.LINES: ecdp.expected_lines(orders).values(),
-            },
-        )
+        self._account.refresh()
         now: set[Any] = set(self._account.truth[ecdp.ORDERS])
         self.days.vanished |= before - now
         self._owed = self._loaded() & now
+
+    def _expected(self) -> dict[str, Any]:
+        orders = self._sandbox.ecdp.truth()
+        return {
+            ecdp.ORDERS: ecdp.expected_orders(orders).values(),
+            ecdp.LINES: ecdp.expected_lines(orders).values(),
+        }
 
     def _finish_day(self, outcome: Outcome) -> None:
         if outcome.complete:

@@ -1,0 +1,25 @@
+"""Orders vanish for 60 days, with failed windows and killed processes; `-s` prints the figures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.reliability.database import Database
+from tests.reliability.fork_server import ForkServer
+from tests.reliability.vanishing import simulate
+
+DAYS = int(os.environ.get("RELIABILITY_DAYS", "60"))
+KILLS = int(os.environ.get("RELIABILITY_KILLS", "200"))
+SEED = int(os.environ.get("RELIABILITY_SEED", "1"))
+
+
+def test_vanished_orders_leave_the_table_and_no_other(
+    forks: ForkServer, server: Database, tmp_path: Path
+) -> None:
+    days = simulate(DAYS, KILLS, forks, server, tmp_path, seed=SEED)
+    print(f"\nvanishing orders, seed {SEED}: {days}")  # noqa: T201 - the purpose of the test
+    assert not days.missing + days.left + days.bad_exits, str(days)
+    assert len(days.vanished) >= DAYS * 8
+    assert days.failed
+    assert days.complete > DAYS / 3
