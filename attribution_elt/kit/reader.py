@@ -168,7 +168,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
                 progress.step(self.total, failed=len(self.run.failures) > failures)
             if self.test_satisfied:
                 return
-        self._write_state(self.closing_claims())
+        self._write_state(() if self._keyless else self.closing_claims())
         progress.log(self.total)
         self.run.writer.flush()
 
@@ -186,7 +186,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
                 raise TapError(f"gave up after {self._in_a_row} failures in a row") from None
             return
         self._in_a_row = 0
-        before = self._written
+        before, keyless_before = self._written, self._keyless
         errors = self._emitted(unit, answer)
         if self.is_request(unit):
             self.run.accounts.count(
@@ -198,12 +198,19 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
             self.on_failure(unit, each)
         if not errors:
             self.on_complete(unit)
-            self._write_state(self.claims(unit, answer))
+            # a row without its key may be one that the vendor still has under its key
+            is_keyed = self._keyless == keyless_before
+            self._write_state(self.claims(unit, answer) if is_keyed else ())
 
     @property
     def _written(self) -> int:
         """Number of records of all streams."""
         return sum(stream.emitted for stream in self.streams.values())
+
+    @property
+    def _keyless(self) -> int:
+        """Number of rows that were keyed by their content, because the vendor sent no key."""
+        return sum(stream.keyless for stream in self.streams.values())
 
     def _write_state(self, claims: Iterable[Claim]) -> None:
         """Write the state with claims; claims of streams that are not selected are left out."""

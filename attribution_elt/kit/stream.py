@@ -40,6 +40,7 @@ class VendorStream(SdkHooks):
     Attributes:
         reader: walks the units (windows, websites, feeds, customers) that hold the records.
         emitted: records written in this run.
+        keyless: records whose key is made of their content, because the vendor sent none.
     """
 
     reader: ClassVar[type[AnyReader]]
@@ -53,6 +54,7 @@ class VendorStream(SdkHooks):
         # the SDK announces an exception, which the command line reports in full
         self._log.addFilter(lambda record: "unhandled error" not in str(record.msg))
         self.emitted = 0
+        self.keyless = 0
         self._counted = 0
 
     @property
@@ -129,6 +131,7 @@ class VendorStream(SdkHooks):
         schema = self.schema["properties"][key]
         if STAND_IN in schema:
             return schema[STAND_IN]
+        self.keyless += 1
         digest = self.run.personal_data.digest(_encode(row))
         if "integer" in schema["type"] or "number" in schema["type"]:
             return -int(digest[:16], 16) >> 2

@@ -29,6 +29,7 @@ class Rule(Enum):
     ACCOUNT_FAILS = "the account fails with one line that names the setting to check"
     RUN_STOPS = "the run stops with one line"
     NOT_FOUND = "the rows do not exist; a warning names them"
+    KEYED_BY_CONTENT = "rows without a key get a stand-in; nothing fails and nothing vanishes"
     HARMLESS = "nothing fails and all rows are there"
 
 
@@ -190,7 +191,7 @@ def no_fault(_: Endpoint) -> dict[str, Any]:
     return {"kind": "altered"}
 
 
-RETRIED, UNIT_FAILS, ACCOUNT_FAILS, RUN_STOPS, NOT_FOUND, HARMLESS = Rule
+RETRIED, UNIT_FAILS, ACCOUNT_FAILS, RUN_STOPS, NOT_FOUND, KEYED_BY_CONTENT, HARMLESS = Rule
 NO_CUSTOMER = {"attribution-io": NOT_FOUND}
 ALWAYS = ("always",)
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
@@ -268,7 +269,12 @@ KINDS = [
         in_objects(lambda at, each: each.update({at.plain: {"is": each.get(at.plain)}})),
         alters=True,
     ),
-    Kind("no key", UNIT_FAILS, without_key, {"ignite/locations/{id}": RETRIED}),
+    Kind(
+        "no key",
+        KEYED_BY_CONTENT,
+        without_key,
+        {"ignite/locations/{id}": RETRIED, "ihc": UNIT_FAILS},
+    ),
     Kind(
         "rows twice",
         HARMLESS,
@@ -277,9 +283,9 @@ KINDS = [
     ),
     Kind(
         "texts among the rows",
-        UNIT_FAILS,
+        KEYED_BY_CONTENT,
         in_list(lambda rows: rows.append("text")),
-        {"ihc": HARMLESS},
+        {"ihc": HARMLESS, "adtraction/feed": UNIT_FAILS},
     ),
     Kind("clock 5 min ahead", HARMLESS, no_fault, around=AHEAD, positions=ALWAYS),
     Kind("clock 5 min behind", HARMLESS, no_fault, around=BEHIND, positions=ALWAYS),

@@ -174,12 +174,31 @@ def _about_words(cell: Cell, run: Output, logged: Iterable[str]) -> Iterator[str
 def _about_rows(cell: Cell, run: Output) -> Iterator[str]:
     bench = cell.bench
     found = bench.rows(run)
+    if cell.rule is Rule.KEYED_BY_CONTENT:
+        yield from _about_stand_ins(cell, found)
+        return
     yield from _differences(cell, found, invented_only=True)
     for stream, rows in bench.truth.items():
         lacking = [key for key in rows if key not in found.get(stream, {})]
         wrongly = [key for key in lacking if not cell.may_lack(stream, rows[key])]
         if wrongly:
             yield f"{stream} lacks {len(wrongly)} rows that it could have, such as {wrongly[0]}"
+
+
+def _about_stand_ins(cell: Cell, found: dict[str, Rows]) -> Iterator[str]:
+    """Yield an error for rows with a wrong key, and for rows that no stand-in replaces."""
+    for stream, truth in cell.bench.truth.items():
+        other = [key for key in found.get(stream, {}) if key not in truth]
+        if wrong := [key for key in other if not any(map(_is_stand_in, key))]:
+            yield f"{stream}: {len(wrong)} rows that there are not, such as {wrong[0]}"
+        lacking = [key for key in truth if key not in found.get(stream, {})]
+        wrongly = [key for key in lacking if not cell.may_lack(stream, truth[key])]
+        if wrongly or len(lacking) > len(other) > 0:
+            yield f"{stream} lacks {len(lacking)} rows, but has {len(other)} stand-ins"
+
+
+def _is_stand_in(part: Any) -> bool:
+    return part.startswith("sha256:") if isinstance(part, str) else part < 0
 
 
 def _about_state(run: Output) -> Iterator[str]:
@@ -208,6 +227,8 @@ def _about_waiting(cell: Cell, waited: float) -> Iterator[str]:
 def _about_next_run(cell: Cell, spoilt: Output, after: Output) -> Iterator[str]:
     if after.code or after.stderr:
         yield f"the next run: {after.stderr.strip()}"
+    if cell.rule is Rule.KEYED_BY_CONTENT:  # the keyed rows come with the next window or snapshot
+        return
     held = cell.bench.rows(spoilt, after)
     yield from (f"after the next run: {each}" for each in _differences(cell, held))
 
