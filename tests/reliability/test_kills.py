@@ -14,7 +14,7 @@ from tests.reliability.kills import Campaign
 from tests.reliability.truth import Account, open_accounts
 
 SEED = 1
-SHARE = 0.02
+SHARE = 0.0
 """Share of the records that the vendors withdraw each day between two loads."""
 KILLS = 20
 
