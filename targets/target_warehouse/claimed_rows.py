@@ -49,19 +49,19 @@ class ClaimedRows:
     """The claims of a batch, put together so that few statements cover them."""
 
     def __init__(self, claims: Sequence[Claim], plan: ColumnPlan, scope: Iterable[str]) -> None:
-        """Convert claims.
-
-        Raises:
-            UnusableClaimError: a claim names a property without a column or outside the scope, or
-                a value that its column cannot have.
-        """
+        self.problems: list[str] = []
+        """Why claims were left out."""
         self._kinds = {name: column.kind for name, column in plan.columns.items()}
         self._keys = plan.keys
         columns = {name: plan.identifiers.get(name) for name in scope}
         self._groups: dict[tuple[Any, ...], list[tuple[_Converted, int]]] = {}
         for claim in claims:
-            converted = self._converted(claim, columns)
-            self._groups.setdefault(converted.group, []).append((converted, claim.rows))
+            try:
+                converted = self._converted(claim, columns)
+            except UnusableClaimError as error:
+                self.problems.append(str(error))
+            else:
+                self._groups.setdefault(converted.group, []).append((converted, claim.rows))
 
     def groups(self) -> list[ClaimGroup]:
         """Return the claims as adapters take them."""
@@ -70,19 +70,24 @@ class ClaimedRows:
             for members in self._groups.values()
         ]
 
-    def miscounted(self, delivered: Iterable[pa.Table]) -> int:
-        """Return how many claims have another number of records than the tap has written."""
+    def drop_miscounted(self, delivered: Iterable[pa.Table]) -> None:
+        """Leave out the claims that have another number of records than the tap has written."""
         counts = [[0] * len(members) for members in self._groups.values()]
         for chunk in delivered:
             for number, found in enumerate(self._inside(chunk)):
                 for value in pc.value_counts(found[_CLAIM]).to_pylist():
                     counts[number][value["values"]] += value["counts"]
-        wanted = [[rows for _, rows in members] for members in self._groups.values()]
-        return sum(
-            count != rows
-            for found, expected in zip(counts, wanted, strict=True)
-            for count, rows in zip(found, expected, strict=True)
-        )
+        confirmed = {}
+        for (group, members), found in zip(self._groups.items(), counts, strict=True):
+            right = []
+            for (converted, rows), count in zip(members, found, strict=True):
+                if rows == count:
+                    right.append((converted, rows))
+                else:
+                    self.problems.append(f"{count} records arrived inside it, not {rows}")
+            if right:
+                confirmed[group] = right
+        self._groups = confirmed
 
     def keys_inside(self, delivered: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Yield the delivered keys that lie inside the claims."""

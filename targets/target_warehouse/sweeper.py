@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 from target_warehouse import exact
 from target_warehouse.arrow import ARROW_TYPES
 from target_warehouse.batch import Batch
-from target_warehouse.claimed_rows import ClaimedRows, UnusableClaimError
+from target_warehouse.claimed_rows import ClaimedRows
 from target_warehouse.column_plan import ColumnPlan
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.decode import Reject
@@ -81,6 +82,7 @@ class Sweeper:
         self._inserted: int | None = 0
         self._vanished = 0
         self._has_vanished = False
+        self._has_warned = False
 
     def announce(self, scope: Sequence[str] | None, key_properties: Sequence[str]) -> None:
         """Take the properties that claims may name; None if the stream makes no claims."""
@@ -140,19 +142,13 @@ class Sweeper:
         kinds = {name: self._plan.kind(name) for name in properties}
         values: dict[str, list[Any]] = {self._plan.identifiers[name]: [] for name in properties}
         for reject in rejects:
-            try:
-                record, _ = exact.parse_record(batch.line(reject.line))
-                found = {
-                    name: exact.convert(kind, bytes(record.record.get(name, b"null")))
-                    for name, kind in kinds.items()
-                }
-            except (ValueError, RecursionError, exact.TooNarrow):
-                found = {}
+            # A claim that uses a value which cannot be read counts another number of records.
+            found = dict(_readable(batch.line(reject.line), kinds))
             if any(found.get(name) is None for name in self._key_properties):
                 self.stop("the key of a rejected record cannot be read")
                 return
-            for name, value in found.items():
-                values[self._plan.identifiers[name]].append(value)
+            for name in kinds:
+                values[self._plan.identifiers[name]].append(found.get(name))
         columns = {
             self._plan.identifiers[name]: pa.array(
                 values[self._plan.identifiers[name]], ARROW_TYPES[kind]
@@ -168,8 +164,6 @@ class Sweeper:
         claimed = self._claimed(claims, self._spool)
         if claimed is None:
             return None
-        if self._history:
-            self._ensure_history(self._history)
         spool = self._spool
         return Sweep(
             table=self._plan.table,
@@ -184,21 +178,20 @@ class Sweeper:
 
     def _claimed(self, claims: Sequence[Claim], spool: KeySpool) -> ClaimedRows | None:
         """Return claims that the delivered records confirm."""
-        if type(self._adapter).sweep is Adapter.sweep:
-            self.stop("this warehouse cannot remove them")
-            return None
+        claimed = ClaimedRows(claims, self._plan, self._scope or ())
         try:
-            claimed = ClaimedRows(claims, self._plan, self._scope or ())
-            wrong = claimed.miscounted(spool)
-        except UnusableClaimError as error:
-            self.stop(f"a claim cannot be used: {error}")
+            claimed.drop_miscounted(spool)
         except OSError as error:
             self.stop(f"the delivered keys cannot be read: {error}")
-        else:
-            if not wrong:
-                return claimed
-            self.stop(f"{wrong} of {len(claims)} claims count other records than arrived")
-        return None
+            return None
+        if claimed.problems and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "stream %r: vanished rows stay where a claim is unclear: %s",
+                self._stream,
+                claimed.problems[0],
+            )
+        return claimed if claimed.groups() else None
 
     def sweep(self, sweep: Sweep, inserted: int | None) -> None:
         """Run a sweep; the caller commits and then calls `committed`.
@@ -249,11 +242,15 @@ class Sweeper:
 
     def _permit(self, counts: Claimed) -> bool:
         self._counts = counts
-        return not self._is_too_much(counts)
+        if self._is_too_much(counts):
+            return False
+        if counts.vanished and self._history:
+            self._adapter.ensure(self._history, {**self._plan.columns, **_HISTORY_COLUMNS}, ())
+        return True
 
     def _is_too_much(self, counts: Claimed) -> bool:
         before, fall = self._shrinking(counts)
-        return fall > _FEW_ROWS and fall > self._options.limit * before
+        return counts.vanished > 0 and fall > _FEW_ROWS and fall > self._options.limit * before
 
     def _shrinking(self, counts: Claimed) -> tuple[int, int]:
         """Return the live rows inside all claims of the run before it, and how many are lost.
@@ -280,11 +277,16 @@ class Sweeper:
     def _scope_columns(self) -> list[str]:
         return [self._plan.identifiers[name] for name in self._scope_properties()]
 
-    def _ensure_history(self, history: str) -> None:
-        wanted = {**self._plan.columns, **_HISTORY_COLUMNS}
-        held = self._adapter.columns(history)
-        if any(held.get(name) != column for name, column in wanted.items()):
-            transact(self._adapter, lambda: self._adapter.ensure(history, wanted, ()))
+
+def _readable(line: bytes, kinds: Mapping[str, ColumnType]) -> Iterator[tuple[str, Any]]:
+    """Yield those values of a rejected record that their columns can have."""
+    try:
+        record, _ = exact.parse_record(line)
+    except (ValueError, TypeError, RecursionError):
+        return
+    for name, kind in kinds.items():
+        with contextlib.suppress(ValueError, RecursionError, exact.TooNarrow):
+            yield name, exact.convert(kind, bytes(record.record.get(name, b"null")))
 
 
 class _Repeatable:

@@ -98,7 +98,7 @@ class Sweeper:
             f"FROM {self._path} WHERE {live}"
         )
         condition, count = self._selected(vanished)
-        if not count or not permit(Claimed(int(rows), int(written), count)):
+        if not permit(Claimed(int(rows), int(written), count)) or not count:
             return 0
         adapter.atomically(list(self._statements(condition)))
         return count
