@@ -63,7 +63,8 @@ class Loading:
         with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:
             for line in lines:
                 pipe.write(singer([line]).encode())
-                if not isinstance(line, str) and line["type"] == "STATE":
+                in_steps = isinstance(lines, InSteps)
+                if in_steps or (not isinstance(line, str) and line["type"] == "STATE"):
                     pipe.flush()
 
     def _listen(self) -> None:
