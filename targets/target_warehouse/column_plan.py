@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import pyarrow as pa
 
@@ -27,6 +27,8 @@ class ColumnPlan:
         """Columns by property."""
         self.keys: list[str] = []
         """Columns of the primary key."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called in the transaction that has given the table its columns."""
         self._adapter = adapter
         self._metadata = metadata
         self._key_properties: tuple[str, ...] = ()
@@ -110,6 +112,7 @@ class ColumnPlan:
 
     def _ensure(self, wanted: Mapping[str, Column]) -> None:
         self.columns = self._adapter.ensure(self.table, wanted, self.keys)
+        self.on_change()
 
 
 def decoded_as(kind: ColumnType, held: ColumnType) -> ColumnType:

@@ -232,7 +232,7 @@ class Loader:
                 stream,
                 table,
                 adapter,
-                history=lambda: self._names.history(table),
+                names=self._names,
                 rejects=self._rejects,
                 options=self._options,
             )

@@ -16,8 +16,9 @@ from target_warehouse.arrow import ARROW_TYPES
 from target_warehouse.batch import Batch
 from target_warehouse.claimed_rows import ClaimedRows
 from target_warehouse.column_plan import ColumnPlan
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import ColumnType
 from target_warehouse.decode import Reject
+from target_warehouse.history import History
 from target_warehouse.key_spool import KeySpool
 from target_warehouse.messages import Claim
 from target_warehouse.runs import Tally
@@ -26,11 +27,6 @@ from target_warehouse.warehouses.transaction import transact
 
 _FEW_ROWS = 100
 """Rows by which a stream's claims may always shrink."""
-_HISTORY_COLUMNS = {
-    "_sdc_valid_from": Column(ColumnType.TIMESTAMP),
-    "_sdc_valid_to": Column(ColumnType.TIMESTAMP),
-    "_sdc_replaced_because": Column(ColumnType.TEXT),
-}
 
 logger = logging.getLogger("target-warehouse")
 
@@ -55,7 +51,7 @@ class Sweeper:
         *,
         stream: str,
         adapter: Adapter,
-        history: Callable[[], str],
+        history: History,
         options: SweepOptions,
         started_at: int,
     ) -> None:
@@ -65,9 +61,7 @@ class Sweeper:
         self._adapter = adapter
         self._plan = plan
         self._tally = tally
-        self._history_name = history
-        self._history: str | None = None
-        """Table that takes removed rows; None where rows are marked."""
+        self._history = history if options.mode == "remove" else None
         self._key_properties: Sequence[str] = ()
         self._options = options
         self._started_at = datetime.fromtimestamp(started_at / 1000, UTC)
@@ -98,12 +92,7 @@ class Sweeper:
 
     def _look_for_vanished(self) -> None:
         """Look whether rows have vanished in earlier runs."""
-        if self._options.mode != "remove":
-            self._has_vanished = True
-            return
-        self._history = self._history_name()
-        is_there = bool(self._adapter.columns(self._history))
-        self._has_vanished = is_there and not self._adapter.is_empty(self._history)
+        self._has_vanished = self._history is None or self._history.has_rows()
 
     def stop(self, reason: str) -> None:
         """Sweep nothing in the rest of the run: what was delivered is not known completely."""
@@ -173,7 +162,7 @@ class Sweeper:
             delivered=_Repeatable(lambda: claimed.keys_inside(spool)),
             started_at=self._started_at,
             swept_at=datetime.now(UTC),
-            history=self._history,
+            history=self._history.table if self._history else None,
         )
 
     def _claimed(self, claims: Sequence[Claim], spool: KeySpool) -> ClaimedRows | None:
@@ -228,7 +217,8 @@ class Sweeper:
         """Return how many staged rows bring vanished ones back; call it between stage and merge."""
         if not self._has_vanished or self._scope is None:
             return 0
-        return self._adapter.revived(self._plan.table, self._history, self._plan.keys) or 0
+        history = self._history.table if self._history else None
+        return self._adapter.revived(self._plan.table, history, self._plan.keys) or 0
 
     @property
     def needs_merge(self) -> bool:
@@ -245,7 +235,7 @@ class Sweeper:
         if self._is_too_much(counts):
             return False
         if counts.vanished and self._history:
-            self._adapter.ensure(self._history, {**self._plan.columns, **_HISTORY_COLUMNS}, ())
+            self._history.ensure()
         return True
 
     def _is_too_much(self, counts: Claimed) -> bool:

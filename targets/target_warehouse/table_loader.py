@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -15,9 +15,11 @@ from target_warehouse.batch import Batch
 from target_warehouse.column_plan import ColumnPlan, decoded_as
 from target_warehouse.columns import ColumnType
 from target_warehouse.decode import EXTRACTED, LINE, VERSION, Decoder, Reject
+from target_warehouse.history import History
 from target_warehouse.rejects import Rejects
 from target_warehouse.runs import Tally
 from target_warehouse.sweeper import Sweeper, SweepOptions
+from target_warehouse.table_names import TableNames
 from target_warehouse.table_writer import TableWriter
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.transaction import transact
@@ -47,6 +49,8 @@ class Options:
     started_at: int
     """Start of the run, in milliseconds since 1970."""
     sweeps: SweepOptions
+    history: Sequence[str] = ()
+    """Streams whose old versions are kept; `*` stands for all."""
 
 
 class TableLoader:
@@ -58,7 +62,7 @@ class TableLoader:
         table: str,
         adapter: Adapter,
         *,
-        history: Callable[[], str],
+        names: TableNames,
         rejects: Rejects,
         options: Options,
     ) -> None:
@@ -74,12 +78,13 @@ class TableLoader:
         self._options = options
         self._metadata = _METADATA if options.add_metadata else {}
         self._plan = ColumnPlan(table, adapter, self._metadata)
+        self._history = History(adapter, self._plan, names)
         self.sweeper = Sweeper(
             self._plan,
             self.tally,
             stream=stream,
             adapter=adapter,
-            history=history,
+            history=self._history,
             options=options.sweeps,
             started_at=options.started_at,
         )
@@ -117,6 +122,7 @@ class TableLoader:
         self._bookmark = bookmark if bookmark in kinds else None
 
         def prepare() -> None:
+            self._keep_history()
             self._plan.prepare(kinds, self._key_properties)
             self._writer.prepare()
 
@@ -131,6 +137,20 @@ class TableLoader:
             hint=self._plan.hint,
             ignored=[*_METADATA, _DELETED_AT],
         )
+
+    def _keep_history(self) -> None:
+        """Have old versions of changed rows kept, if the setting names the stream."""
+        wanted = {self.stream, "*"} & {*self._options.history}
+        if not wanted or not self._metadata or not self._key_properties:
+            return
+        if self._options.load_method != "upsert" or not self._adapter.keeps_history:
+            if "*" not in wanted:
+                logger.warning(
+                    "stream %r: no history is kept with this load method or warehouse", self.stream
+                )
+            return
+        self._plan.on_change = self._history.ensure_with_view
+        self._writer.history = self._history.table
 
     def load(self, batch: Batch) -> None:
         """Load a batch, sweep its claims and commit. Refused records go to the table of rejects."""

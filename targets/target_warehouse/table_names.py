@@ -24,7 +24,7 @@ class TableNames:
 
     def of_stream(self, stream: str) -> str:
         """Return the table of a stream."""
-        return self._identifier(stream, f"{stream}", reserved=stream.endswith((HISTORY, VERSIONS)))
+        return self._identifier(stream, stream, reserved=stream.endswith((HISTORY, VERSIONS)))
 
     def aside(self, stream: str) -> str:
         """Return the table that takes a stream's rows until they replace those of its table."""
@@ -33,6 +33,10 @@ class TableNames:
     def history(self, table: str) -> str:
         """Return the table that keeps the removed rows of `table`."""
         return self._identifier(f"\0history {table}", f"{table}{HISTORY}")
+
+    def versions(self, table: str) -> str:
+        """Return the view of a table together with its history."""
+        return self._identifier(f"\0versions {table}", f"{table}{VERSIONS}")
 
     def _identifier(self, key: str, name: str, *, reserved: bool = False) -> str:
         if key not in self._assigned:

@@ -25,6 +25,8 @@ class TableWriter:
         self._plan = plan
         self._tally = tally
         self._sweeper = sweeper
+        self.history: str | None = None
+        """Table that takes the versions which are updated."""
         self._append = False
         self._is_swept = False
 
@@ -83,7 +85,8 @@ class TableWriter:
             return Merged(len(rows), 0), 0
         self._adapter.stage(table, rows, columns)
         revived = self._sweeper.count_revived()
-        return self._adapter.merge(table, columns, self._plan.keys), revived
+        merged = self._adapter.merge(table, columns, self._plan.keys, self.history)
+        return merged, revived
 
     def _latest(self, rows: pa.Table) -> pa.Table:
         """Return the last row of each key."""

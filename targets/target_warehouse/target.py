@@ -106,6 +106,14 @@ class TargetWarehouse(Target):
             "_sdc_deleted_at is set. ignore: they stay.",
         ),
         th.Property(
+            "history",
+            th.ArrayType(th.StringType),
+            default=[],
+            title="History",
+            description="Streams whose old versions of changed rows are kept in the table's "
+            "__history and shown by the view __versions; * stands for all streams.",
+        ),
+        th.Property(
             "vanish_limit",
             th.NumberType(minimum=0, maximum=1),
             default=0.2,
@@ -148,6 +156,7 @@ class TargetWarehouse(Target):
                 sweeps=module.SweepOptions(
                     mode=self.config["vanished"], limit=float(self.config["vanish_limit"])
                 ),
+                history=self.config.get("history") or (),
             ),
             batch_size_rows=self.config.get("batch_size_rows"),
             batch_max_bytes=self.config.get("batch_max_bytes"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from target_warehouse.warehouses import registry
+from target_warehouse.warehouses.base import Adapter
 
 from tests.targets.target_warehouse.claims import (
     EVENTS,
@@ -159,7 +160,9 @@ def test_a_claim_of_a_range(loaded: Warehouse) -> None:
     days = {number: f"2026-11-{number:02}T12:00:00Z" for number in range(10, 16)}
     lines = {day: record("events", id=day, customer="r", at=at) for day, at in days.items()}
     loaded.load(EVENTS, *lines.values())
-    where = {"at": {"from": "2026-11-11T12:00:00+00:00", "to": "2026-11-14T13:00:00+01:00"}}
+    where: dict[str, Any] = {
+        "at": {"from": "2026-11-11T12:00:00+00:00", "to": "2026-11-14T13:00:00+01:00"}
+    }
     loaded.load(EVENTS, lines[12], lines[15], claiming(1, claim(1, **where, customer="r")))
     assert ids(loaded) == [1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 15]
 
@@ -177,9 +180,12 @@ def test_ten_thousand_claims_are_few_statements(
     with contextlib.closing(registry.connect(warehouse.url, None)) as connected:
         adapter = type(connected)
     execute = adapter.execute
-    monkeypatch.setattr(
-        adapter, "execute", lambda self, sql, *more: seen.append(sql) or execute(self, sql, *more)
-    )
+
+    def seen_execute(self: Adapter, sql: str, *more: Any) -> list[tuple[Any, ...]]:
+        seen.append(sql)
+        return execute(self, sql, *more)
+
+    monkeypatch.setattr(adapter, "execute", seen_execute)
     warehouse.load(EVENTS, *kept, claiming(1, *claims))
     assert len(ids(warehouse)) == 9_900
     assert len(seen) < 100
@@ -319,3 +325,32 @@ def test_numbers_in_claims_and_keys_are_equal_by_value(warehouse: Warehouse) -> 
     claims = [claim(1, "prices", amount=1.5), claim(0, "prices", amount={"from": 1.9, "to": 2.1})]
     warehouse.load(prices, line, claiming(1, *claims))
     assert warehouse.rows("SELECT count(*) FROM prices") == [(1,)]
+
+
+@pytest.mark.parametrize("streams", [["events"], ["others", "*"]])
+def test_old_versions_are_kept_where_a_setting_asks_for_it(
+    loaded: Warehouse, streams: list[str]
+) -> None:
+    loaded.settings["history"] = streams
+    loaded.load(EVENTS, *unit(3, "a", 1, 2, note="y"), *events("b", 6, note="x"))
+    loaded.load(EVENTS, *events("a", 1, note="z", at="2026-11-01T00:00:00Z", more=7))
+    assert loaded.rows(
+        "SELECT id, note, _sdc_replaced_because FROM events__history ORDER BY id, _sdc_valid_to"
+    ) == [
+        (1, "x", "changed"),
+        (1, "y", "changed"),
+        (2, "x", "changed"),
+        (3, "x", "vanished"),
+        (4, "x", "vanished"),
+        (5, "x", "vanished"),
+    ]
+    assert loaded.rows(
+        "SELECT note, more, _sdc_valid_to IS NULL FROM events__versions "
+        "WHERE id = 1 ORDER BY _sdc_valid_from"
+    ) == [("x", None, False), ("y", None, False), ("z", 7, True)]
+
+
+def test_no_version_is_kept_of_other_streams(loaded: Warehouse) -> None:
+    loaded.settings["history"] = ["others"]
+    loaded.load(EVENTS, *events("a", 1, note="y"))
+    assert history(loaded) == []

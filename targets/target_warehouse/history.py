@@ -1,0 +1,43 @@
+"""The table that keeps old versions of a stream's rows, and the view of all versions."""
+
+from __future__ import annotations
+
+from target_warehouse.column_plan import ColumnPlan
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.table_names import TableNames
+from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.history import REPLACED_BECAUSE, VALID_FROM, VALID_TO
+
+_ADDED = {
+    VALID_FROM: Column(ColumnType.TIMESTAMP),
+    VALID_TO: Column(ColumnType.TIMESTAMP),
+    REPLACED_BECAUSE: Column(ColumnType.TEXT),
+}
+
+
+class History:
+    """Makes the history of a table follow its columns; the caller commits."""
+
+    def __init__(self, adapter: Adapter, plan: ColumnPlan, names: TableNames) -> None:
+        self._adapter = adapter
+        self._plan = plan
+        self._names = names
+
+    @property
+    def table(self) -> str:
+        """The table of old versions, which may not exist yet."""
+        return self._names.history(self._plan.table)
+
+    def has_rows(self) -> bool:
+        """Return whether the table exists and is not empty."""
+        return bool(self._adapter.columns(self.table)) and not self._adapter.is_empty(self.table)
+
+    def ensure(self) -> None:
+        """Make the table have the columns of the stream's table."""
+        self._adapter.ensure(self.table, {**self._plan.columns, **_ADDED}, ())
+
+    def ensure_with_view(self) -> None:
+        """Make the table have the columns of the stream's table, and the view show both."""
+        self.ensure()
+        view = self._names.versions(self._plan.table)
+        self._adapter.ensure_versions(view, self._plan.table, self.table)
