@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import hmac
+import unicodedata
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 
 from attribution_elt.kit.records.personal_data import PersonalData
 from attribution_elt.kit.records.shaper import RecordShaper
+from tests.kit import shop
 
 PROPERTIES = {
     "email": {"type": ["string", "null"], "x-pii": True, "format": "email"},
@@ -113,3 +117,86 @@ def test_without_a_key_of_its_own_dropped_keys_are_hashed_with_the_fallback() ->
     personal_data = PersonalData.of_settings({"pii": "drop"}, fallback_key="secret")
     assert personal_data.of(key=True)("jane") == PersonalData("hash", "secret").hashed("jane")
     assert personal_data.of(key=False)("jane") is None
+
+
+@pytest.mark.parametrize("spelling", ["Jane@Example.com", " jane@example.com", "JANE@EXAMPLE.COM "])
+def test_an_address_and_its_sha_256_hash_give_one_value(spelling: str) -> None:
+    personal_data = PersonalData("hash", "k" * 16)
+    sha256 = hashlib.sha256(b"jane@example.com").hexdigest()
+    expected = hmac.new(b"k" * 16, sha256.encode(), hashlib.sha256).hexdigest()
+    assert personal_data.hashed(spelling) == expected
+    assert personal_data.hashed(sha256.upper()) == expected
+
+
+def test_composed_and_decomposed_characters_are_one_person() -> None:
+    personal_data = PersonalData("hash", "k" * 16)
+    for name in ("José", "josé@example.com", "Ångström"):
+        forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
+        assert len(forms) == 2
+        assert len({personal_data.hashed(form) for form in forms}) == 1
+
+
+EXTRA_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": ["integer"]},
+        "day": {"type": ["string", "null"], "format": "date"},
+        "email": {"type": ["integer", "null"], "x-pii": True},
+        "_extra": {"type": ["object", "null"]},
+    },
+}
+
+
+@pytest.mark.parametrize("mode", ["hash", "drop"])
+def test_extra_is_masked_but_for_properties_that_the_schema_knows_as_harmless(mode: str) -> None:
+    shape = RecordShaper(EXTRA_SCHEMA, ("id",), PersonalData(mode, "k" * 16), lambda _: None)
+    row = {
+        "id": 1,
+        "day": "2021-11-31",
+        "email": "jane@example.com",
+        "giftCardRecipientEmail": "joe@example.com",
+        "more": {"deep": ["joe@example.com"], "flag": True},
+    }
+    extra = shape(row, {})["_extra"]
+    assert extra["day"] == "2021-11-31"
+    assert "example.com" not in str(extra)
+    if mode == "drop":
+        assert extra == {"day": "2021-11-31"}
+    else:
+        assert extra["more"]["flag"] is True
+        assert set(extra) == {"day", "email", "gift_card_recipient_email", "more"}
+
+
+def test_kept_extra_is_left_as_it_is() -> None:
+    shape = RecordShaper(EXTRA_SCHEMA, ("id",), PersonalData("keep", ""), lambda _: None)
+    assert shape({"id": 1, "new": "joe@example.com"}, {})["_extra"] == {"new": "joe@example.com"}
+
+
+KEYED = {"pii": "hash", "pii_key": "k" * 16}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ({}, {"pii": "keep"}, False),
+        ({}, KEYED, True),
+        (KEYED, {}, True),
+        (KEYED, KEYED, False),
+        (KEYED, {"pii": "hash", "pii_key": "l" * 16}, True),
+        (KEYED, {"pii": "drop", "pii_key": "k" * 16}, True),
+        ({"pii": "drop"}, {"pii": "drop"}, False),
+    ],
+)
+def test_a_change_of_pii_is_refused_unless_the_run_starts_anew(
+    before: dict[str, str], after: dict[str, str], refused: bool
+) -> None:
+    first = shop.run([[shop.order(1, email="jane@example.com")]], **before)
+    assert "kkkk" not in str(first.state)
+    second = shop.run([[shop.order(1)]], state=first.state, **after)
+    assert (second.error is not None) == refused
+    if refused:
+        assert "'pii' or 'pii_key'" in str(second.error)
+        assert "--full-refresh" in str(second.error)
+        assert second.rows("orders") == []
+        assert shop.SHOP.asked == []
+    assert shop.run([[shop.order(1)]], **after).error is None

@@ -39,7 +39,7 @@ def setting_errors(**config: Any) -> list[str]:
 
 def test_good_settings_have_no_faults() -> None:
     assert setting_errors() == []
-    assert setting_errors(end_date=None, website_ids=[1, 2], pii="hash", pii_key="k") == []
+    assert setting_errors(end_date=None, website_ids=[1, 2], pii="hash", pii_key="k" * 16) == []
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_what_is_mapped_selected_and_masked_lands_so(
 ) -> None:
     if (side, landing.loader) == ("loader", "target-jsonl"):
         pytest.skip("target-jsonl has no stream maps: it is not made with the SDK")
-    masked = {"pii": "hash", "pii_key": "of this test"}
+    masked = {"pii": "hash", "pii_key": "the key of this test"}
     every = {"tap-ecdp": {**settings(sandbox)["tap-ecdp"], **masked}}
     mapping = "tap-ecdp" if side == "tap" else landing.loader
     folder = project(

@@ -24,7 +24,7 @@ def test_a_hash_is_keyed_and_the_same_in_every_run(vendor: Adtraction) -> None:
         for name in names(vendor)
     ]
     for _ in range(2):
-        rows = run_here(settings(vendor, pii="hash", pii_key="k")).records("channels")
+        rows = run_here(settings(vendor, pii="hash", pii_key="k" * 16)).records("channels")
         assert [row["affiliate_name"] for row in rows] == hashes
 
 
@@ -36,7 +36,7 @@ def test_dropped_names_are_null_and_the_rest_stays(vendor: Adtraction) -> None:
 
 
 @pytest.mark.parametrize("odd", [["Åsa Nr 1"], {"first": "Åsa Nr 1"}])
-@pytest.mark.parametrize("pii", [{"pii": "drop"}, {"pii": "hash", "pii_key": "k"}])
+@pytest.mark.parametrize("pii", [{"pii": "drop"}, {"pii": "hash", "pii_key": "k" * 16}])
 def test_a_name_in_an_unexpected_shape_is_masked_too(
     vendor: Adtraction, odd: Any, pii: dict[str, Any]
 ) -> None:

@@ -39,14 +39,18 @@ def debug(vendor: Adtraction, folder: Path, location: str) -> Output:
     """Run at the level that says most, with tokens that are spelt in many ways."""
     vendor.partner_token, vendor.client_token = PARTNER, CLIENT
     config = settings(
-        vendor, auth_location=location, max_retries=2, request_timeout=0.5, pii_key="h4sh key"
+        vendor,
+        auth_location=location,
+        max_retries=2,
+        request_timeout=0.5,
+        pii_key="h4sh key, 16 long",
     )
     return run(folder, config, level="DEBUG")
 
 
 def keeps_its_secrets(output: Output) -> bool:
     said = output.stdout.decode() + output.stderr
-    for secret in (PARTNER, CLIENT, "h4sh key"):
+    for secret in (PARTNER, CLIENT, "h4sh key, 16 long"):
         for spelling in spellings(secret):
             assert spelling not in said
     for sign in ("Traceback", 'File "', "http://"):
