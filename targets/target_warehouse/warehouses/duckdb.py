@@ -16,6 +16,7 @@ from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, TableError
 from target_warehouse.warehouses.create_table import CreateTable
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
+from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.history import keep_changed
 
@@ -23,6 +24,8 @@ _STAGE_VIEW = "staged_rows"
 _STAGE = f"temp.{_STAGE_VIEW}"  # with its catalog: a stream may have this name
 _INSERTED_VIEW = "inserted_rows"
 _CHANGED = "changed_rows"
+_KEY = "Primary key: "
+"""Begins the comment of a table, which names the key of its rows."""
 _SPARE = "rebuilt by target-warehouse"
 _ENUM = "ENUM("
 _DIGITS = 38
@@ -231,7 +234,27 @@ class DuckDBAdapter(Adapter):
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
-        """Do nothing: keys are for `merge` to look at, and an index would only slow it down."""
+        """Check that rows do not share a key, and note it: an index would only slow merges down."""
+        ((comment,),) = self.execute(
+            "SELECT comment FROM duckdb_tables() "
+            f"WHERE database_name = {literal(self._catalog)} "
+            f"AND schema_name = {literal(self.schema)} AND table_name = {literal(table)}"
+        )
+        wanted = f"{_KEY}{', '.join(keys)}" if keys else None
+        if comment == wanted or (comment and not comment.startswith(_KEY)):
+            return
+        path, names = self.path(table), listed(keys)
+        shared = f"SELECT 1 FROM {path} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+        if keys and self.execute(shared):
+            held = (comment or "").removeprefix(_KEY)
+            raise key_error(table, held.split(", ") if held else (), keys)
+        value = literal(wanted) if wanted else "NULL"
+        self.execute(f"COMMENT ON TABLE {path} IS {value}")
+
+    @override
+    def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+        super().create(table, columns, keys)
+        self.key(table, keys)
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class WarehouseError(Exception):
     """The warehouse cannot be used. The message is for the user."""
@@ -9,3 +11,12 @@ class WarehouseError(Exception):
 
 class TableError(WarehouseError):
     """A table cannot take the rows of its stream until a person changes one of the two."""
+
+
+def key_error(table: str, old: Iterable[str], new: Iterable[str]) -> TableError:
+    """Return the error of a key that a table cannot have, for rows share it."""
+    before, after = (", ".join(names) or "no column" for names in (sorted(old), new))
+    return TableError(
+        f"the primary key of the table {table!r} changes from {before} to {after}, but rows have "
+        "the same new key: remove those rows, or load into another table"
+    )

@@ -421,3 +421,29 @@ def test_keys_and_indexes_of_the_user_in_duckdb(duckdb: DuckDB, table: Sequence[
     assert [word for word in words if word in sql] == [
         word for word in words if word in " ".join(table)
     ]
+
+
+def test_a_key_with_fewer_columns_over_rows_that_share_it(warehouse: Warehouse) -> None:
+    lines = {"id": "integer", "line": "integer"}
+    warehouse.load(
+        schema("orders", ["id", "line"], **lines),
+        record("orders", id=1, line=1),
+        record("orders", id=1, line=2),
+    )
+
+    run = warehouse.load(
+        schema("orders", ["id"], **lines), record("orders", id=1, line=3), state(1), fails=True
+    )
+
+    assert run.states == []
+    assert "changes from id, line to id" in str(run.error)
+    assert warehouse.rows("SELECT id, line FROM orders ORDER BY line") == [(1, 1), (1, 2)]
+
+
+def test_a_key_that_gains_and_loses_a_column(warehouse: Warehouse) -> None:
+    columns = {"id": "integer", "name": "string"}
+    for keys in (["id"], ["id", "name"], ["id"], ["name", "id"]):
+        for _ in range(2):
+            warehouse.load(schema("orders", keys, **columns), record("orders", id=1, name="a"))
+
+    assert warehouse.rows("SELECT id, name FROM orders") == [(1, "a")]

@@ -19,6 +19,7 @@ from typing_extensions import override
 from target_warehouse.columns import Column
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.dialect import SqlDialect, listed, literal, quoted
+from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.history import (
     CHANGED,
     ensure_view,
@@ -206,6 +207,7 @@ class PostgreSQLAdapter(Adapter):
         primary = next((index for index in unique if index.is_primary), None)
         if any(index.columns == set(keys) for index in unique) or (not keys and not primary):
             return
+        held = primary.columns if primary else ()
         if primary and not primary.is_filled_by_database:
             self.execute(f"ALTER TABLE {path} DROP CONSTRAINT {quoted(primary.name)}")
             for name in primary.columns:
@@ -216,7 +218,10 @@ class PostgreSQLAdapter(Adapter):
             nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in keys)
             has_nulls = self.execute(f"SELECT 1 FROM {path} WHERE {nulls} LIMIT 1")
             kind = "UNIQUE" if primary or has_nulls else "PRIMARY KEY"
-            self.execute(f"ALTER TABLE {path} ADD {kind} ({listed(keys)})")
+            try:
+                self.execute(f"ALTER TABLE {path} ADD {kind} ({listed(keys)})")
+            except psycopg.errors.UniqueViolation as error:
+                raise key_error(table, held, keys) from error
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:

@@ -18,6 +18,7 @@ from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, TableError, WarehouseError
 from target_warehouse.warehouses.create_table import CreateTable
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
+from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.history import (
     BATCHED_AT,
@@ -178,7 +179,10 @@ class SQLiteAdapter(Adapter):
         definition, _, held = self._definition(table)
         if held != set(keys):
             definition.rekey(keys)
-            self._rebuild(table, definition, {})
+            try:
+                self._rebuild(table, definition, {})
+            except sqlite3.IntegrityError as error:
+                raise key_error(table, held, keys) from error
 
     def _definition(self, table: str) -> tuple[CreateTable, list[str], set[str]]:
         """Return a table's definition, and the names of its columns and of those in its key."""
