@@ -123,6 +123,12 @@ def test_persons_are_stitched_without_personal_data(warehouse: Warehouse) -> Non
         {**alias, "aliases": ["client23", "browser"]},
         {**junk, "client_id": "client0"},
         {**junk, "client_id": "stranger"},
+        # a device that six clients share
+        *(
+            {"client_id": f"crowd{number}", "identity_number": 1, "identity_client_id": "kiosk"}
+            for number in range(6)
+        ),
+        {"client_id": "client3", "identity_number": 2, "identity_client_id": "client3"},
     )
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
     shop.load(
@@ -146,7 +152,8 @@ def test_persons_are_stitched_without_personal_data(warehouse: Warehouse) -> Non
     assert shop.failed == {}
     persons = shop.rows("dim_persons", ("ids", "sources", "touches", "conversions"))
     # the chain, the address, its alias, the order's customer and a visitor are one person
-    assert persons == [(1, 1, 0, 0), (1, 1, 1, 0), (28, 3, 1, 1)]
+    alone = [(1, 1, 0, 0)] * (1 + 6 + 1)  # a visitor, the crowd, what it shares
+    assert persons == [*alone, (1, 1, 1, 0), (28, 3, 1, 1)]
     assert shop.credits("last", "ecdp:1:1") == {"1": 1}
     for model in ("int_persons__stitched", "int_persons__linked", "dim_persons"):
         text = repr(shop.execute("SELECT * FROM {}", model)).lower()

@@ -1,6 +1,20 @@
 {{ config(materialized='table') }}
--- a row links an id of a person with another; an id without any other is linked with itself
-WITH link AS (
+-- A row links an id of a person with another; an id without any other is linked with itself. An id that
+-- more clients have than `shared_id_limit` belongs to a device or a shop, not to a person, and links
+-- nothing.
+WITH shared AS (
+    SELECT id
+    FROM (
+        SELECT identity_client_id AS id, client_id FROM {{ ref('stg_attribution_io__identities') }} AS identity
+        UNION
+        SELECT alias, client_id FROM {{ ref('stg_attribution_io__identities') }} AS identity
+    ) AS used
+    WHERE id IS NOT NULL
+    GROUP BY id
+    HAVING count(*) > {{ var('shared_id_limit') }}
+),
+
+link AS (
     SELECT
         'ecdp' AS source,
         {{ person_id('ecdp', 'orders.customer_id') }} AS source_id,
@@ -34,15 +48,17 @@ WITH link AS (
         {{ person_id('attribution_io', 'identity.client_id') }},
         {{ person_id('attribution_io', 'identity.identity_client_id') }}
     FROM {{ ref('stg_attribution_io__identities') }} AS identity
-    WHERE {{ is_id('identity.client_id') }} AND {{ is_id('identity.identity_client_id') }}
+    LEFT JOIN shared ON shared.id = identity.identity_client_id
+    WHERE shared.id IS NULL AND {{ is_id('identity.client_id') }} AND {{ is_id('identity.identity_client_id') }}
     UNION
     SELECT
         'attribution_io',
         {{ person_id('attribution_io', 'identity.client_id') }},
         {{ person_id('attribution_io', 'identity.alias') }}
     FROM {{ ref('stg_attribution_io__identities') }} AS identity
-    WHERE {{ is_id('identity.client_id') }} AND {{ is_id('identity.alias') }}
+    LEFT JOIN shared ON shared.id = identity.alias
+    WHERE shared.id IS NULL AND {{ is_id('identity.client_id') }} AND {{ is_id('identity.alias') }}
 )
 
-SELECT source, source_id, coalesce(linked_id, source_id) AS linked_id
+SELECT DISTINCT source, source_id, coalesce(linked_id, source_id) AS linked_id
 FROM link
