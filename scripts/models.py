@@ -217,7 +217,7 @@ def models() -> Iterator[dict[str, Any]]:
             "description": f"`{name}` of `{source.replace('_', '-')}`, renamed and cast",
             "columns": columns,
             **(
-                {"data_tests": [{"is_key": {"columns": KEYED[each.name]}}]}
+                {"data_tests": [{"is_key": {"arguments": {"columns": KEYED[each.name]}}}]}
                 if each.name in KEYED
                 else {}
             ),

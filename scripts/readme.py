@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from singer_sdk import Stream
 from target_warehouse.columns import ColumnType
 from target_warehouse.warehouses.registry import own_adapters
@@ -59,6 +60,7 @@ def section(found: re.Match[str]) -> str:
     tables = {
         "common": common_settings,
         "limits": limits,
+        "model": model,
         "personal": personal_data,
         "settings": settings,
         "streams": streams,
@@ -73,6 +75,16 @@ def table(rows: Iterable[Sequence[str]]) -> str:
     header, *others = rows
     lines = (header, ["---"] * len(header), *others)
     return "".join(f"| {' | '.join(row)} |\n" for row in lines)
+
+
+def model(name: str) -> Rows:
+    """Yield the columns of a SQL model."""
+    yield "column", "meaning"
+    for path in (ROOT / "transform" / "models").rglob("*.yml"):
+        for each in yaml.safe_load(path.read_text("utf-8")).get("models", ()):
+            if each["name"] == name:
+                for column in each["columns"]:
+                    yield f"`{column['name']}`", column["description"].replace("|", "\\|")
 
 
 def columns(tap: Any) -> str:

@@ -238,7 +238,6 @@ class Models:
             described = self._folder.descriptions.get(name)
             for macro, arguments in described.tests if described and name in chosen else ():
                 settings = dict(arguments)
-                config = settings.pop("config", {})
                 target = settings.get("to")
                 if target is not None:
                     model = target.split("'")[1]
@@ -246,7 +245,7 @@ class Models:
                         continue
                     settings["to"] = self._path(model)
                 sql = self._renderer.macro(f"test_{macro}")(self._path(name), **settings)
-                yield f"{macro} of {name}", sql, config
+                yield f"{macro} of {name}", sql, {}
         for name, text in self._folder.tests.items():
             rendered = self._renderer.render(name, text, self._ref)
             models = set(rendered.refs) - self._folder.seeds.keys()

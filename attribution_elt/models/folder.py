@@ -103,7 +103,11 @@ class Folder:
                 columns = {
                     column["name"]: column["data_type"] for column in each.get("columns") or ()
                 }
-                tests = [next(iter(test.items())) for test in each.get("data_tests") or ()]
+                tests = [
+                    (macro, test.get("arguments") or {})
+                    for named in each.get("data_tests") or ()
+                    for macro, test in named.items()
+                ]
                 found[each["name"]] = Description(columns, tests)
         return found
 

@@ -1,0 +1,97 @@
+"""dbt builds the folder of the models as it is, and makes the same rows of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from target_warehouse.warehouses.registry import connect
+
+from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, Warehouse
+from tests.transform.shop import Shop, copied, order, output
+from tests.transform.test_mathematics import world
+
+ADAPTERS = {"duckdb": "dbt-duckdb", "postgres": "dbt-postgres"}
+
+
+@pytest.fixture(scope="module")
+def dbt(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dbt, in an environment of its own."""
+    folder = tmp_path_factory.mktemp("dbt") / "venv"
+    subprocess.run([uv, "venv", "--quiet", folder], check=True)
+    python = folder / "bin" / "python"
+    packages = ("dbt-core<1.12", *ADAPTERS.values())
+    command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *packages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"dbt cannot be installed: {done.stderr}")
+    return folder / "bin" / "dbt"
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_dbt_builds_the_same_rows(
+    kind: str, dbt: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    warehouse: Warehouse
+    if kind == "duckdb":
+        warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+        variables = {"DBT_DUCKDB_PATH": f"{tmp_path}/warehouse.duckdb"}
+    else:
+        url = request.getfixturevalue("postgres_url")
+        warehouse = PostgreSQL(url, tmp_path)
+        parts = urlsplit(url)
+        variables = {
+            "PGHOST": parse_qs(parts.query)["host"][0],
+            "PGUSER": parts.username or "",
+            "PGDATABASE": parts.path.removeprefix("/"),
+        }
+    shop = Shop(warehouse)
+    touches, events = world(seed=5, persons=60)
+    shop.load("tap_attribution_io", "touchpoints", *touches)
+    shop.load("tap_attribution_io", "events", {**events[0], "transaction_id": "A1"}, *events[1:])
+    shop.load("tap_attribution_io", "event_attributions", output(1, 1, 1, 100.0))
+    orders = (order("A1", "2026-03-02T10:00:00Z", 10.0), order("A2", "2026-03-02T10:00:00Z", 1.0))
+    shop.load("tap_ecdp", "attributed_orders", *orders)
+    shop.build()
+    assert shop.failed == {}
+
+    folder = copied(tmp_path / "transform")
+    done = subprocess.run(
+        [dbt, "build", "--project-dir", folder, "--profiles-dir", folder / "profiles" / kind],
+        env={**os.environ, **variables, "DBT_SCHEMA": "by_dbt", "DO_NOT_TRACK": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "ERROR=0" in done.stdout
+    assert "Deprecat" not in done.stdout
+
+    ours, theirs = rows_of(warehouse, "attribution"), rows_of(warehouse, "by_dbt")
+    left_out = {name for name in theirs if name not in ours}
+    assert left_out == set(shop.left_out)
+    assert not any(theirs[name] for name in left_out)
+    for name, rows in ours.items():
+        assert rows == theirs[name], name
+
+
+def rows_of(warehouse: Warehouse, schema: str) -> dict[str, list[str]]:
+    """Every relation's rows in any order, numbers to nine digits."""
+    with closing(connect(warehouse.url, schema)) as adapter:
+        return {
+            name: sorted(
+                repr([rounded(value) for value in row])
+                for row in adapter.execute(f"SELECT * FROM {adapter.path(name)}")
+            )
+            for name in adapter.tables()
+        }
+
+
+def rounded(value: Any) -> Any:
+    return float(f"{value:.9g}") + 0.0 if isinstance(value, float) else value
