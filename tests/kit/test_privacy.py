@@ -188,7 +188,7 @@ KEYED = {"pii": "hash", "pii_key": "k" * 16}
     ],
 )
 def test_a_change_of_pii_is_refused_unless_the_run_starts_anew(
-    before: dict[str, str], after: dict[str, str], refused: bool
+    before: dict[str, Any], after: dict[str, Any], refused: bool
 ) -> None:
     first = shop.run([[shop.order(1, email="jane@example.com")]], **before)
     assert "kkkk" not in str(first.state)
