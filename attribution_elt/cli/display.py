@@ -26,6 +26,9 @@ from attribution_elt.meltano.execution import pipelines
 from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.run_log import COUNTS, Event, Pipeline
 
+WIDE = 110
+"""Columns of a terminal from which on the table has the column `newest`."""
+
 
 @contextmanager
 def display() -> Iterator[Display]:
@@ -120,8 +123,12 @@ class Terminal:
                 self._write(
                     ("warning", "yellow"), f"  {pipeline.tap}: {times} more such warnings: {kind}"
                 )
-        if rows := list(_rows(outcomes)):
-            self._console.print(table(("tap", "stream", *COUNTS, "newest"), rows))
+        header, rows = ("tap", "stream", *COUNTS, "newest"), list(_rows(outcomes))
+        narrow = self._console.width < WIDE
+        if narrow:
+            header, rows = header[:-1], [row[:-1] for row in rows]
+        if rows:
+            self._console.print(table(header, rows, padding=1 if narrow else 2))
         if skipped:
             self.note(f"skipped, without credentials: {', '.join(skipped)}")
         for outcome in outcomes:
@@ -175,13 +182,13 @@ def _rows(outcomes: Iterable[Outcome]) -> Iterator[tuple[Any, ...]]:
             yield (pipeline.tap, stream, *cells, newest and str(newest)[:16])
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, padding: int = 2) -> Table:
     """Return a table without lines; numbers are right-aligned, and None is a dash."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    made = Table(box=None, pad_edge=False, padding=(0, padding, 0, 0))
     for place, name in enumerate(header):
         numbers = all(isinstance(row[place], int | None) for row in rows)
         justify: Any = "right" if numbers else "left"
-        made.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
+        made.add_column(name, justify=justify, no_wrap=numbers, overflow="fold")
     for row in rows:
         made.add_row(*(Text(_cell(each)) for each in row))
     return made

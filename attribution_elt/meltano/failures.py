@@ -19,6 +19,8 @@ from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Project
 from attribution_elt.meltano.run_log import Pipeline
 
+ELSEWHERE = "units of other streams failed"
+"""Message of a stream that is incomplete only because the run is."""
 LONGEST = 2000
 """Most characters of a message."""
 
@@ -53,7 +55,9 @@ def _update(adapter: Adapter, run_id: str, stream: str, pipeline: Pipeline) -> s
     lines = [*pipeline.failures, *units]
     complete = ", complete = FALSE" if lines else ""
     lines += pipeline.load_failures
-    message = literal("\n".join(lines)[:LONGEST]) if lines else "NULL"
+    message = literal("\n".join(lines)[:LONGEST])
+    if not lines:  # the loader's own message stays
+        message = f"COALESCE(message, {literal(ELSEWHERE)})"
     return (
         f"UPDATE {adapter.path(RUNS)} SET failed_units = {len(units)}, message = {message}"
         f"{complete} WHERE run_id = {literal(run_id)} AND stream = {literal(stream)}"

@@ -185,7 +185,7 @@ def test_people_get_a_status_line_and_a_table() -> None:
     waiting = line("waiting", elt_event="waiting", until="2026-03-31T05:00:00+00:00")
     warning = line("careful", level="warning")
     log, events = taken(PROGRESS, waiting, warning, LOADED)
-    display, shown = terminal(90)
+    display, shown = terminal(120)
     for event in events:
         display.show(event)
     display.summarize([Outcome("r", TASK, 0, log, 61)], ["tap-ihc"])
@@ -205,6 +205,16 @@ def test_people_get_a_status_line_and_a_table() -> None:
     assert skipped == "skipped, without credentials: tap-ihc"
     assert ended.startswith(f"{TASK} succeeded after 61 s; log: ")
     assert ended.endswith("meltano logs show r")
+
+
+def test_a_narrow_terminal_has_the_whole_names() -> None:
+    loaded = json.loads(LOADED) | {"stream": "attributed_order_lines"}
+    log, _ = taken(json.dumps(loaded))
+    display, shown = terminal(80)
+    display.summarize([Outcome("r", TASK, 0, log, 61)], [])
+    header, row, _ = shown.getvalue().splitlines()[-3:]
+    assert header.split()[-1] == "rejected"
+    assert row.split() == ["tap-ecdp", "attributed_order_lines", "420", "400", "15", "4", "1"]
 
 
 def test_failed_units_are_in_the_status_line() -> None:
