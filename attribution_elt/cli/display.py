@@ -123,7 +123,8 @@ class Terminal:
                 self._write(
                     ("warning", "yellow"), f"  {pipeline.tap}: {times} more such warnings: {kind}"
                 )
-        header, rows = ("tap", "stream", *COUNTS, "newest"), list(_rows(outcomes))
+        header: tuple[str, ...] = ("tap", "stream", *COUNTS, "newest")
+        rows = list(_rows(outcomes))
         narrow = self._console.width < WIDE
         if narrow:
             header, rows = header[:-1], [row[:-1] for row in rows]

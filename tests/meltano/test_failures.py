@@ -9,8 +9,8 @@ from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.display import Lines
 from attribution_elt.core.events import RUN_ID
-from attribution_elt.meltano.execution import Outcome
 from attribution_elt.meltano.failures import ELSEWHERE, record_failures
+from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Extractor, Loader, Project
 from attribution_elt.meltano.run_log import RunLog
 from tests.meltano.test_run_log import line
@@ -31,7 +31,7 @@ class FakeProject(Project):
         self._loaders = {"target-warehouse": Loader("target-warehouse", url, "tap_ecdp")}
 
     @property
-    def loaders(self) -> dict[str, Loader]:  # type: ignore[override]
+    def loaders(self) -> dict[str, Loader]:
         return self._loaders
 
 
@@ -45,7 +45,7 @@ def recorded(warehouse: Warehouse, *log_lines: str) -> dict[str, tuple[Any, ...]
     """The rows of `_runs` after a run with this log, by stream."""
     rows = [record("orders", id=1), record("lines", id=1)]
     schemas = [schema("orders", id="integer"), schema("lines", id="integer")]
-    settings = {"add_record_metadata": True, "default_target_schema": "tap_ecdp"}
+    settings: dict[str, Any] = {"add_record_metadata": True, "default_target_schema": "tap_ecdp"}
     warehouse.load(*schemas, *rows, **settings)
     log = RunLog()
     for each in (loaded("orders"), loaded("lines"), *log_lines):
@@ -56,7 +56,7 @@ def recorded(warehouse: Warehouse, *log_lines: str) -> dict[str, tuple[Any, ...]
         found = adapter.execute(
             "SELECT stream, complete, failed_units, message FROM " + adapter.path("_runs")
         )
-    return {stream: rest for stream, *rest in found}
+    return {stream: tuple(rest) for stream, *rest in found}
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from target_warehouse.columns import ColumnType
 
 if TYPE_CHECKING:
-    from target_warehouse.warehouses.base import Adapter
+    from target_warehouse.warehouses.database import Database
 
 BATCHED_AT, DELETED_AT = "_sdc_batched_at", "_sdc_deleted_at"
 VALID_FROM, VALID_TO = "_sdc_valid_from", "_sdc_valid_to"
@@ -19,18 +19,18 @@ CHANGED, VANISHED = "changed", "vanished"
 _ADDED = (VALID_FROM, VALID_TO, REPLACED_BECAUSE)
 
 
-def kept_columns(adapter: Adapter, history: str) -> list[str]:
+def kept_columns(adapter: Database, history: str) -> list[str]:
     """Return the columns that a history has of its table."""
     return [name for name in adapter.columns(history) if name not in _ADDED]
 
 
 def insertion(
-    adapter: Adapter, history: str, names: Sequence[str], *, old: str, until: str, because: str
+    adapter: Database, history: str, names: Sequence[str], *, old: str, until: str, because: str
 ) -> str:
     """Return the beginning of a statement that keeps versions: what follows is its FROM.
 
     Args:
-        adapter: Adapter of the warehouse.
+        adapter: Database of the warehouse.
         history: Table of the versions.
         names: Columns from `kept_columns`.
         old: SQL before the names of columns of the old versions, such as `held.`.
@@ -45,7 +45,7 @@ def insertion(
     )
 
 
-def keep_changed(adapter: Adapter, table: str, history: str, keys: Sequence[str], new: str) -> str:
+def keep_changed(adapter: Database, table: str, history: str, keys: Sequence[str], new: str) -> str:
     """Return the statement that keeps the rows which the rows in `new` replace."""
     quoted = adapter.dialect.identifier
     same = " AND ".join(f"held.{quoted(key)} = new.{quoted(key)}" for key in keys)
@@ -63,7 +63,7 @@ def keep_changed(adapter: Adapter, table: str, history: str, keys: Sequence[str]
     )
 
 
-def ensure_view(adapter: Adapter, view: str, table: str, history: str) -> bool:
+def ensure_view(adapter: Database, view: str, table: str, history: str) -> bool:
     """Make `view` show all versions in a table and its history; return whether it was created.
 
     Current versions have no end. A view that shows what it should is left alone.
@@ -88,7 +88,7 @@ def ensure_view(adapter: Adapter, view: str, table: str, history: str) -> bool:
 
 
 def count_revived(
-    adapter: Adapter, source: str, table: str, history: str | None, keys: Sequence[str]
+    adapter: Database, source: str, table: str, history: str | None, keys: Sequence[str]
 ) -> int:
     """Count the rows in `source` that bring a row back which had vanished, or was marked so."""
     quoted = adapter.dialect.identifier

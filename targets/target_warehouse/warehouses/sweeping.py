@@ -16,7 +16,7 @@ from target_warehouse.warehouses.history import BATCHED_AT, DELETED_AT, VANISHED
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from target_warehouse.warehouses.base import Adapter
+    from target_warehouse.warehouses.database import Database
     from target_warehouse.warehouses.dialect import SqlDialect
 
 
@@ -69,7 +69,7 @@ class Claimed:
 class Sweeper:
     """One sweep of a table; staged tables have column names that no other table has."""
 
-    def __init__(self, adapter: Adapter, sweep: Sweep) -> None:
+    def __init__(self, adapter: Database, sweep: Sweep) -> None:
         self._adapter = adapter
         self._sweep = sweep
         self._path = adapter.path(sweep.table)
