@@ -40,7 +40,7 @@ def test_every_stream_of_a_job_is_an_asset_with_columns_before_the_first_run() -
     schema = orders.metadata["dagster/column_schema"]
     columns = {each.name: each for each in schema.columns}
     assert columns["order_date_time"].type == "date-time"
-    assert columns["order_id"].description == "Order, unique within its website"
+    assert columns["order_id"].description == "Id of the order, unique within a website"
 
 
 def test_an_asset_is_late_after_the_shortest_interval_of_its_schedules() -> None:

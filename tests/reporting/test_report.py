@@ -44,6 +44,8 @@ NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 LESS = "\N{MINUS SIGN}"
 ECDP, IO, IHC = "tap-ecdp", "tap-attribution-io", "tap-ihc"
 
+INCOMPLETE = '{"type": "STATE", "value": 1, "complete": false}'
+
 
 class Reader(HTMLParser):
     """Text that is shown, elements that there are, and what a browser would load."""
@@ -279,7 +281,7 @@ def test_runs_that_failed_and_records_that_were_rejected_are_named(warehouse: Wa
     secret = 'somebody@example.com","order_value_converted":"private'
     bad = raw_record("attributed_orders", f'{{"website_id":1,"order_id":"2","channel":"{secret}"}}')
     load(warehouse, ECDP, ORDERS, bad, fails=True)
-    load(warehouse, ECDP, ORDERS, "no message", fails=True)
+    load(warehouse, ECDP, ORDERS, INCOMPLETE, "no message", fails=True)
     message = "UPDATE {} SET message = 'ECDP answered 401: <b>check</b>' WHERE complete = FALSE"
     change(warehouse, ECDP, message, "_runs")
     whole = made(warehouse, ECDP, now=now)
@@ -298,7 +300,7 @@ def test_freshness_is_the_time_of_the_last_complete_run(warehouse: Warehouse) ->
     now = datetime.now(UTC)
     load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
     change(warehouse, ECDP, "UPDATE {} SET finished_at = '2026-03-01 05:00:00+00:00'", "_runs")
-    load(warehouse, ECDP, ORDERS, "no message", fails=True)
+    load(warehouse, ECDP, ORDERS, INCOMPLETE, "no message", fails=True)
     text = shown(warehouse, ECDP, now=now)
     assert "attributed_orders | 1 | 2026-03-01 05:00" in text
 

@@ -75,7 +75,15 @@ def test_only_changes_are_recorded(warehouse: Warehouse) -> None:
 
 def test_rows_of_an_incomplete_run_are_recorded_after_the_next_one(warehouse: Warehouse) -> None:
     one, other = order("1", "2026-03-01", "1", "SMS"), order("2", "2026-03-01", "2", "SMS")
-    load(warehouse, TAP, ORDERS, one, '{"type": "STATE", "value": 1}', "no message", fails=True)
+    load(
+        warehouse,
+        TAP,
+        ORDERS,
+        one,
+        '{"type": "STATE", "value": 1, "complete": false}',
+        "no message",
+        fails=True,
+    )
     assert count_noted(warehouse) == 0
     load(warehouse, TAP, ORDERS, one, other)
     assert count_noted(warehouse) == 1

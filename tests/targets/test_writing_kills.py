@@ -63,7 +63,8 @@ def assert_explained(writer: Writer) -> None:
     for key, outcomes in writer.outcomes(final=False).items():
         settled = [each for each in outcomes if each != "unchanged"]
         assert settled, key
-        assert settled[-1] in {"confirmed", "accepted"}, (key, outcomes)
+        # a kill after `applied` leaves the confirmation to the next run, as `unchanged`
+        assert settled[-1] in {"confirmed", "accepted", "applied"}, (key, outcomes)
 
 
 def test_every_status_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: Path) -> None:

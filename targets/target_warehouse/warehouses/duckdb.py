@@ -73,6 +73,7 @@ class DuckDBAdapter(Adapter):
     decimal_digits = _DIGITS
     errors = (duckdb.Error,)
     data_errors = (duckdb.DataError, duckdb.IntegrityError)
+    _is_limited = False
 
     @override
     def connect(self) -> None:

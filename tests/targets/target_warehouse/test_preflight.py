@@ -14,5 +14,5 @@ def test_rights_are_tried_in_schemas_that_are_there_and_that_are_not(warehouse: 
     before = sorted(warehouse.tables())
     found = finding(Loader("target-warehouse", warehouse.url, None), ["shop", "other"])
     assert found.problems == []
-    assert found.facts[0].startswith("may create and write")
+    assert found.facts[0].startswith("can create and write")
     assert sorted(warehouse.tables()) == before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -107,21 +106,8 @@ class TestLoading:
             lambda self, sql, *file: lost if sql[:4] == "COPY" else execute(self, sql, *file),
         )
         run = snowflake.load(ORDERS, record("orders", id=1), state(1), fails=True)
-        assert str(run.error) == "of 1 rows only 0 came from the stage"
+        assert str(run.error).endswith("of 1 rows only 0 came from the stage")
         assert run.states == []
-
-    def test_what_only_the_database_refuses_is_found(self, snowflake: Snowflake) -> None:
-        snowflake.rows("CREATE TABLE orders (id NUMBER(19,0), ratio FLOAT)")
-        orders = schema("orders", id="integer", ratio="string")
-        ratios = ["a" if number % 10 == 3 else str(number / 2) for number in range(30)]
-        records = [record("orders", id=number, ratio=each) for number, each in enumerate(ratios)]
-        run = snowflake.load(orders, *records, state("done"), fails=True)
-
-        assert run.states == ["done"]
-        assert snowflake.rows("SELECT count(*), max(ratio) FROM orders") == [(27, 14.5)]
-        kept = snowflake.rows("SELECT record, reason FROM _rejected")
-        assert sorted(json.loads(text)["id"] for text, _ in kept) == [3, 13, 23]
-        assert all("Could not convert string 'a'" in reason for _, reason in kept)
 
     def test_a_record_that_does_not_fit(self, snowflake: Snowflake) -> None:
         bad = record("orders", id="x")
@@ -136,7 +122,8 @@ class TestLoading:
     def test_a_session_that_has_ended_is_opened_again(
         self, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        adapter = SnowflakeAdapter(snowflake.url, "shop")
+        adapter = connect(snowflake.url, "shop")
+        assert isinstance(adapter, SnowflakeAdapter)
         transact(adapter, adapter.use_schema)
         cursors = []
 

@@ -184,7 +184,7 @@ class TestTypes:
             "ID": "NUMBER(19,0)",
             "PRICE": "NUMBER(38,2)",
             "NAME": "VARCHAR(16777216)",
-            "RATIO": "FLOAT",
+            "RATIO": "NUMBER(38,1)",
             "SOLD": "TIMESTAMP_NTZ(9)",
             "DAY": "DATE",
             "MORE": "VARIANT",
