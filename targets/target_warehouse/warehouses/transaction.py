@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import backoff
 
@@ -51,7 +51,18 @@ def transact(adapter: Adapter, work: Callable[[], _T], *, once: bool = False) ->
 
 
 def retry(adapter: Adapter, work: Callable[[], _T]) -> _T:
-    """Do `work` until it succeeds, for a minute at most, while its errors are transient."""
+    """Do `work` until it succeeds, for a minute at most, while its errors are transient.
+
+    Each cause is logged once, however often it is met.
+    """
+    logged: set[str] = set()
+
+    def log(details: Mapping[str, Any]) -> None:
+        cause = adapter.explain(details["exception"])
+        if cause not in logged:
+            logged.add(cause)
+            logger.warning("%s; trying again", cause)
+
     retried: Callable[[], _T] = backoff.on_exception(
         backoff.expo,
         adapter.errors,
@@ -59,9 +70,7 @@ def retry(adapter: Adapter, work: Callable[[], _T]) -> _T:
         max_value=_LONGEST_WAIT,
         max_time=_PATIENCE,
         giveup=lambda error: not adapter.is_transient(error),
-        on_backoff=lambda details: logger.warning(
-            "%s; trying again", adapter.explain(details["exception"])
-        ),
+        on_backoff=log,
         logger=None,
     )(work)
     return retried()

@@ -29,7 +29,7 @@ COMMON = {
         ({"websites": [{"token": "t"}]}, ["'websites[0].secret' is missing"]),
         ({"websites": [{**ACCOUNT, "token": ""}]}, ["'websites[0].token'"]),
         ({"websites": [ACCOUNT, {**ACCOUNT, "name": "website_1"}]}, ["'website_1'"]),
-        ({"websites": [{**ACCOUNT, "name": "a"}] * 2}, ["'websites': 2 of them are called 'a'"]),
+        ({"websites": [{**ACCOUNT, "name": "a"}] * 2}, ["'websites': 2 have the name 'a'"]),
         ({"websites": [ACCOUNT], "hash_algorithms": []}, ["'hash_algorithms'"]),
         ({"websites": [ACCOUNT], "hash_algorithms": ["sha256"]}, ["'hash_algorithms[0]'"]),
         ({"websites": [ACCOUNT], "start_date": "2026-02-30"}, ["'start_date'"]),
