@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -184,10 +185,12 @@ class TargetAdtraction(WritingTarget):
             try:
                 success = self._client.update(int(wish.key), _wanted(wish.values))
             except CredentialsError as error:
-                self.ledger.settle(_with_status(sent, error), Outcome.REFUSED, "credentials")
+                self.ledger.settle(
+                    replace(sent, http_status=error.status), Outcome.REFUSED, "credentials"
+                )
                 raise
             except UnitError as error:
-                sent = _with_status(sent, error)
+                sent = replace(sent, http_status=error.status)
                 if error.status == HTTPStatus.CONFLICT and attempt < DECISIONS:
                     planned = self._decide(wish, self._client.statuses())
                     if planned.outcome is Outcome.SENT:
@@ -221,10 +224,3 @@ def _wanted(values: Mapping[str, Any]) -> Status:
 def _equals(now: Status, wanted: Status) -> bool:
     """Compare statuses; a vendor's list need not show the reason of a rejection."""
     return now.status == wanted.status and now.reason in {None, wanted.reason}
-
-
-def _with_status(entry: Entry, error: UnitError) -> Entry:
-    return Entry(
-        entry.key, entry.wish, entry.outcome, None, entry.before, entry.after, error.status,
-        entry.attempt,
-    )  # fmt: skip
