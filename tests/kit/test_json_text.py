@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 import random
+import tempfile
 import tracemalloc
 from decimal import Decimal
 from typing import Any
@@ -106,3 +108,13 @@ def peak_of(entries: int) -> int:
 def test_the_lists_of_a_large_document_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "LARGE", 100)
     assert peak_of(60_000) < 1.2 * peak_of(20_000)
+
+
+def test_a_response_in_a_reference_cycle_closes_its_file() -> None:
+    # A file that is still open when it is collected warns, and pytest reports the warning.
+    file = tempfile.SpooledTemporaryFile()  # noqa: SIM115 - the response closes it
+    file.write(b"[1]")
+    response = JsonResponse(file, {})
+    response.document = [response]
+    del response, file
+    gc.collect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
@@ -81,6 +82,7 @@ class JsonResponse:
     ) -> None:
         self.headers = headers
         self._file = file
+        self._close_with_self()
         self._index = json_array.Index()
         self._taken: dict[str, list[Any]] | None = {}
         self.lists: set[str] = set()
@@ -96,7 +98,15 @@ class JsonResponse:
                 raise
             file.close()
             self._file = mended
+            self._close_with_self()
             self._read(names, lists)
+
+    def _close_with_self(self) -> None:
+        """Close the file of a response that is not read, because the run ends early.
+
+        `__del__` may be called after the file's own if both are part of a cycle.
+        """
+        weakref.finalize(self, self._file.close)
 
     def _read(self, names: Sequence[str], lists: Sequence[str]) -> None:
         try:
@@ -132,8 +142,6 @@ class JsonResponse:
     def close(self) -> None:
         """Give the temporary file back."""
         self._file.close()
-
-    __del__ = close  # of an answer that nobody reads, because the run ends early
 
 
 def _taken(document: Any, path: str) -> list[Any] | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.targets.target_warehouse.warehouses import (
-    DuckDB,
     Line,
     Warehouse,
     record,
@@ -37,14 +35,13 @@ def test_a_run_counts_what_it_did(warehouse: Warehouse) -> None:
     ]
 
 
-def test_no_count_is_less_than_none(tmp_path: Path) -> None:
-    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+def test_an_upsert_into_appended_rows_of_equal_key_is_refused(warehouse: Warehouse) -> None:
     order = record("orders", id=1, amount=1)
     for _ in range(2):
-        duckdb.load(ORDERS, order, load_method="append-only")
-    changed = record("orders", id=1, amount=2)
-    duckdb.load(ORDERS, changed, add_record_metadata=True)
-    assert duckdb.rows(COUNTS) == [(1, 0, 2, 0, 0, None)]
+        warehouse.load(ORDERS, order, load_method="append-only")
+    run = warehouse.load(ORDERS, record("orders", id=1, amount=2), fails=True)
+    assert "changes from no column to id, but rows have the same new key" in str(run.error)
+    assert warehouse.rows("SELECT id, amount FROM orders") == [(1, 1), (1, 1)]
 
 
 def test_a_run_is_kept_with_its_name_and_its_times(warehouse: Warehouse) -> None:

@@ -203,8 +203,10 @@ class TestTypes:
     def test_a_text_makes_room_for_itself(
         self, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch, statements: list[str]
     ) -> None:
-        for name, value in [("SHORT_TEXT", 10), ("LONG_TEXT", 100), ("SIZES", {"VARCHAR": 10})]:
-            monkeypatch.setattr(f"target_warehouse.warehouses.snowflake.adapter._{name}", value)
+        module = "target_warehouse.warehouses.snowflake"
+        monkeypatch.setattr(f"{module}.adapter.SHORT_TEXT", 10)
+        monkeypatch.setattr(f"{module}.adapter.LONG_TEXT", 100)
+        monkeypatch.setattr(f"{module}.types.SIZES", {"VARCHAR": 10})
         monkeypatch.setattr(SnowflakeAdapter, "text_limit", 24)
         snowflake.rows("CREATE TABLE items (id NUMBER(19,0), name VARCHAR(10))")
         items = schema("items", id="integer", name="string")

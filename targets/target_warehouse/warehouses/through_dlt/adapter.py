@@ -288,12 +288,12 @@ class DltAdapter(DltConnection):
             _, stored = client.get_storage_table(table)
             *others, last = dlt_columns.wider(held, wanted, empty=empty)
             for column in others:
+                described = dlt_columns.description(name, column)
                 with contextlib.suppress(DltException):
-                    dlt_sql.alter(
-                        client, table, stored[name], dlt_columns.description(name, column)
-                    )
+                    dlt_sql.alter(client, table, held, stored[name], described)
                     return column
-            dlt_sql.alter(client, table, stored[name], dlt_columns.description(name, last))
+            described = dlt_columns.description(name, last)
+            dlt_sql.alter(client, table, held, stored[name], described)
             return last
 
     def _load(self, table: str, rows: pa.Table, disposition: Any) -> None:

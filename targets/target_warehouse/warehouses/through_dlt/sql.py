@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from target_warehouse.columns import Column
 from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt.dialect import dialect_of
 
@@ -37,12 +38,21 @@ def indexed(dialect: str, table: str, types: Mapping[str, str]) -> str | None:
     return f"CREATE INDEX staged_keys ON {table} ({', '.join(parts)})"
 
 
-def alter(client: Any, table: str, stored: Mapping[str, Any], described: Mapping[str, Any]) -> None:
-    """Change the type of a stored column to the described one."""
+def alter(
+    client: Any,
+    table: str,
+    held: Column,
+    stored: Mapping[str, Any],
+    described: Mapping[str, Any],
+) -> None:
+    """Change the type of a column to the described one.
+
+    dlt describes a type that it does not support as text, so `held`, which has the type's own name,
+    decides whether the column has to change.
+    """
     has_precision = (stored.get("precision") or 0) >= (described.get("precision") or 0)
-    is_short = not dlt_columns.holds_its_kind(dlt_columns.column(stored, {}))
     same = all(stored.get(name) == described.get(name) for name in ("data_type", "scale"))
-    if same and has_precision and not is_short:
+    if same and has_precision and dlt_columns.holds_its_kind(held):
         return  # somebody may have done it by hand
     sql = client.sql_client
     type_ = client.type_mapper.to_destination_type(described, {"name": table})
