@@ -67,6 +67,8 @@ class Bench:
     clean: Output = field(init=False)
     unit_requests: dict[str, list[Request]] = field(init=False)
     """The units of each endpoint, as the requests of a clean run in their order."""
+    first_requests: list[Request] = field(init=False)
+    """The first request with each credential."""
     truth: dict[str, Rows] = field(init=False)
 
     def __repr__(self) -> str:
@@ -87,6 +89,10 @@ class Bench:
         self.unit_requests = {
             endpoint.name: list(filter(endpoint.answers, sent)) for endpoint in self.endpoints
         }
+        self.first_requests = [
+            next(each for each in sent if secret in f"{each.target}{each.headers}")
+            for secret in self.vendor.credentials.values()
+        ]
         assert all(self.unit_requests.values())
         assert all(self.truth[name] for each in self.endpoints for name in each.streams)
 

@@ -40,6 +40,7 @@ class Kind:
     Attributes:
         make: Returns the fault's arguments at an endpoint, or None if it does not apply there.
         rules: Exceptions from `rule` by vendor, or by endpoint as `vendor/endpoint`.
+        at_first: The rule where the fault affects the first request of an account, if it differs.
         waits: Minimum and maximum seconds that the tap waits if the fault happens once.
         alters: Whether the spoilt member of a row may differ from the truth.
         timeout: Seconds without a byte after which a request counts as failed.
@@ -52,6 +53,7 @@ class Kind:
     rule: Rule
     make: Callable[[Endpoint], dict[str, Any] | None]
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    at_first: Rule | None = None
     waits: tuple[float, float] | None = None
     alters: bool = False
     timeout: float = 5
@@ -251,7 +253,12 @@ KINDS = [
     ),
     Kind("404", UNIT_FAILS, refusal(404), NO_CUSTOMER),
     Kind("409", UNIT_FAILS, refusal(409)),
-    Kind("302", UNIT_FAILS, refusal(302, lambda _: {"Location": "http://localhost/"})),
+    Kind(
+        "302",
+        UNIT_FAILS,
+        refusal(302, lambda _: {"Location": "http://localhost/"}),
+        at_first=RUN_STOPS,
+    ),
     Kind("401", ACCOUNT_FAILS, refusal(401)),
     Kind("403", ACCOUNT_FAILS, refusal(403)),
     Kind(

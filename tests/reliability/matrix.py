@@ -64,6 +64,8 @@ class Cell:
     def rule(self) -> Rule:
         """The expected consequence; a retried fault that happens once is harmless."""
         rule = self.kind.at(self.bench, self.endpoint)
+        if self.kind.at_first and any(map(self.is_hit, self.bench.first_requests)):
+            rule = self.kind.at_first
         return Rule.HARMLESS if rule is Rule.RETRIED and self.position == "once" else rule
 
     def may_lack(self, stream: str, row: Row) -> bool:
