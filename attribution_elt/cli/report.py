@@ -32,8 +32,8 @@ from attribution_elt.reporting.reading import failed_attempts, read
 def report(project: Project, *, output: Path, days: int) -> None:
     """Write an HTML report from the warehouse.
 
-    The report shows revenue by channel, restatements, credits, freshness and failures. It is one
-    file without scripts. Changed revenue is recorded in the warehouse first.
+    The report shows revenue by channel, restatements, credits by model, freshness and failures. It
+    is one file without scripts. Changed revenue is recorded in the warehouse first.
     """
     with extra("report", "a report"):
         from attribution_elt.reporting.page import page  # noqa: PLC0415 - its needs are an extra

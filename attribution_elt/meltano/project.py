@@ -76,6 +76,11 @@ class Loader:
         """Return the schema of an extractor's tables; None: the database's default."""
         return self.schema and self.schema.replace(SCHEMA, extractor.load_schema)
 
+    def schema_named(self, name: str) -> str:
+        """Return a schema's name with the prefix that the loader gives to schemas of taps."""
+        template = self.schema or ""
+        return template.replace(SCHEMA, name) if SCHEMA in template else name
+
 
 class Project:
     """A Meltano project, with its settings resolved by Meltano.

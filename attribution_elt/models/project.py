@@ -10,7 +10,7 @@ from typing import Any
 
 from attribution_elt.core.errors import OneLineError, OpsError, in_a_line
 from attribution_elt.core.redaction import redactor
-from attribution_elt.meltano.project import SCHEMA, Loader, Project
+from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.warehouse import file_of, keep_secret
 from attribution_elt.models.build import Models
 from attribution_elt.models.folder import PROJECT_FILE, Folder
@@ -34,13 +34,7 @@ def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> 
     loader = project.loader
     parsed = folder()
     tables = _loaded(loader, project)
-    return _connected(parsed, loader, schema_in(loader, schema), tables, variables)
-
-
-def schema_in(loader: Loader, schema: str) -> str:
-    """Return the schema of models, with the prefix that the loader gives to schemas of taps."""
-    template = loader.schema or ""
-    return template.replace(SCHEMA, schema) if SCHEMA in template else schema
+    return _connected(parsed, loader, loader.schema_named(schema), tables, variables)
 
 
 def view_of(project: Project, loader: Loader, model: str, schema: str) -> str:

@@ -1,4 +1,4 @@
-"""Sections on money: revenue by channel, restatements, and credits by model."""
+"""Sections on money: revenue by channel and restatements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from attribution_elt.reporting.cards import (
     counted,
     money,
 )
-from attribution_elt.reporting.credit import Comparison
 from attribution_elt.reporting.movements import Movement, Restated, restated
 from attribution_elt.reporting.reading import Revenue, Warehouse
 from attribution_elt.reporting.revenue import Figure, Key
@@ -88,7 +87,7 @@ def revenue(warehouse: Warehouse, window: Window) -> Section:
     return section
 
 
-def _title(found: Revenue | Comparison, currency: str | None = None) -> str:
+def _title(found: Revenue, currency: str | None = None) -> str:
     return ", ".join(filter(None, (found.source.vendor, found.tap, currency)))
 
 
@@ -297,45 +296,3 @@ def _by_day(title: str, days: Sequence[Restated], currency: str | None) -> Table
         Column("change", Kind.CHANGE),
     )
     return Table(title, columns, rows, folded=True)
-
-
-def credits_of(warehouse: Warehouse) -> Section:
-    """Show the credits of the same conversions by several models."""
-    section = Section(
-        "credits",
-        "Credits by model",
-        "The same conversions, credited by IHC and by the models of the vendor.",
-    )
-    section.cards = [_compared(each) for each in warehouse.comparisons]
-    if not section.cards:
-        why = (
-            "IHC has credited none of the conversions of these days."
-            if warehouse.is_compared
-            else "IHC has credited nothing yet."
-        )
-        section.cards.append(Card("IHC", [why]))
-    return section
-
-
-def _compared(comparison: Comparison) -> Card:
-    models = list(comparison.amounts)
-    channels = dict.fromkeys(name for each in comparison.amounts.values() for name in each)
-    rows = [
-        (channel or NO_CHANNEL, *(comparison.amounts[model].get(channel) for model in models))
-        for channel in channels
-    ]
-    rows.sort(key=lambda row: max(amount or 0 for amount in row[1:]), reverse=True)
-    colours = dict(zip(models, CHANNELS, strict=False))
-    columns = [Column("channel")] + [
-        Column(_in(model, comparison.currency), Kind.MONEY, colours.get(model, OTHER))
-        for model in models
-    ]
-    totals = [sum(comparison.amounts[model].values(), Decimal()) for model in models]
-    title = _title(comparison, comparison.currency)
-    what = counted(comparison.conversions, comparison.source.noun)
-    by_ihc = f", credited by IHC as {comparison.conv_type} too" if comparison.conv_type else ""
-    table = Table(f"Credits by model, {title}", columns, rows, ("total", *totals))
-    card = Card(title, [f"{what}{by_ihc}."], tables=[table])
-    if comparison.currency is None:
-        card.hints.append(f"{comparison.source.currency_hint}.")
-    return card

@@ -1,114 +1,218 @@
-"""Credits of the same conversions by several models: IHC's, and those of the vendors."""
+"""What the SQL models of `transform/` found: credits by model, double claims, restatements."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
 from target_warehouse.warehouses.base import Adapter
 
-from attribution_elt.kit.revenue import RevenueSource
-from attribution_elt.reporting.revenue import credits_of
+from attribution_elt.reporting.revenue import day_of
 
-STREAM, REFUSED = "attributions", "failures"
-IHC = "IHC"
-_COLUMNS = {"conv_type_id", "conversion_id", "channel_label", "ihc"}
+SCHEMA = "attribution"
+CREDITS, CONVERSIONS = "fct_credits", "fct_conversions"
+CLAIMS, RESTATEMENTS = "fct_double_claims", "fct_restatements"
+WEEK = timedelta(days=7)
+BASELINE = "linear"
+"""A model that credits every conversion with touches."""
+PARTS = ("ihc_initializer", "ihc_holder", "ihc_closer")
+"""Models that are parts of another, and not compared; a conversion type may follow the name."""
+REFUSED = "failures"
+"""Table of the journeys that IHC did not compute."""
 
 
 @dataclass
 class Comparison:
-    """Amounts by model and channel of the same conversions.
+    """Credits of the same conversions by a reference and by the baselines.
 
     Attributes:
-        source: the vendor of the conversions.
-        tap: the account.
-        currency: currency of the amounts, None if the vendor does not send it.
-        conv_type: IHC's conversion type; None if IHC has not credited these conversions.
+        reference: the vendor's model that all of these conversions have; the baselines are compared
+            alone if it is one of them.
+        currency: currency of the amounts; None if unknown.
         conversions: number of conversions.
-        amounts: amounts by channel, by model.
+        credits: number of conversions that a model credits to a channel, by model.
+        amounts: amounts in the same form; without amounts, empty.
     """
 
-    source: RevenueSource
-    tap: str
+    reference: str
     currency: str | None
-    conv_type: str | None
-    conversions: int = 0
-    amounts: dict[str, dict[str | None, Decimal]] = field(default_factory=dict)
+    conversions: int
+    credits: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+    amounts: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+
+    def share(self, model: str, channel: str) -> Decimal:
+        """Return the share of the credit that a model gives a channel."""
+        credits_ = self.credits[model]
+        return credits_.get(channel, Decimal()) / sum(credits_.values(), Decimal())
+
+    def distance(self, one: str, other: str) -> Decimal:
+        """Return the share of the credit that two models give to other channels."""
+        channels = self.credits[one].keys() | self.credits[other].keys()
+        differences = (abs(self.share(one, each) - self.share(other, each)) for each in channels)
+        return sum(differences, Decimal()) / 2
+
+    def furthest(self) -> tuple[str, str] | None:
+        """Return the two models that differ most; None if none differ."""
+        pairs = list(combinations(self.credits, 2))
+        found = max(pairs, key=lambda pair: self.distance(*pair), default=None)
+        return found if found and self.distance(*found) > 0 else None
 
 
-def is_there(adapter: Adapter) -> bool:
-    """Return whether IHC has credited anything."""
-    return adapter.columns(STREAM).keys() >= _COLUMNS and not adapter.is_empty(STREAM)
+@dataclass
+class Claims:
+    """Conversions in one currency that more than one vendor claims.
 
-
-def own_models(
-    adapter: Adapter, source: RevenueSource, tap: str, since: date
-) -> Iterator[Comparison]:
-    """Yield, for each currency, the amounts by a vendor's own models, if it has several."""
-    credit = _since(adapter, source, since)
-    counts = adapter.execute(
-        f"SELECT NULL, currency, COUNT(DISTINCT conversion) FROM {credit} GROUP BY currency"
-    )
-    amounts = adapter.execute(
-        f"SELECT NULL, currency, model, channel, SUM(model_amount) FROM {credit} "
-        "GROUP BY currency, model, channel"
-    )
-    found = _compared(source, tap, counts, amounts)
-    yield from (each for each in found if len(each.amounts) > 1)
-
-
-def with_ihc(
-    adapter: Adapter, own: Adapter, source: RevenueSource, tap: str, since: date
-) -> Iterator[Comparison]:
-    """Yield, for each conversion type and currency, the amounts by IHC and by the vendor.
-
-    Both are of the conversions that the warehouse has from both.
+    Attributes:
+        currency: currency of the amounts; None if unknown.
+        conversions: number of conversions.
+        amount: their amount.
+        over: amount that adding up the vendors' reports counts too much.
+        by_channels: number and amount of conversions by claim, such as `ecdp: Email`.
     """
-    ihc, credit = adapter.path(STREAM), _since(own, source, since)
-    counts = adapter.execute(
-        "SELECT conv_type_id, currency, COUNT(DISTINCT conversion_id) "
-        f"FROM {ihc} AS ihc JOIN {credit} ON conversion = conversion_id "
-        "GROUP BY conv_type_id, currency"
-    )
-    by_ihc = adapter.execute(
-        f"SELECT conv_type_id, currency, '{IHC}', channel_label, SUM(ihc * amount) "
-        f"FROM {ihc} AS ihc JOIN (SELECT conversion, currency, SUM(amount) AS amount "
-        f"FROM {credit} GROUP BY conversion, currency) AS counted ON conversion = conversion_id "
-        "GROUP BY conv_type_id, currency, channel_label"
-    )
-    by_vendor = adapter.execute(
-        f"SELECT conv_type_id, currency, model, channel, SUM(model_amount) FROM {credit} "
-        f"JOIN (SELECT DISTINCT conv_type_id, conversion_id FROM {ihc}) AS ihc "
-        "ON conversion = conversion_id GROUP BY conv_type_id, currency, model, channel"
-    )
-    yield from _compared(source, tap, counts, [*by_ihc, *by_vendor])
+
+    currency: str | None
+    conversions: int = 0
+    amount: Decimal = Decimal()
+    over: Decimal = Decimal()
+    by_channels: dict[tuple[str, ...], tuple[int, Decimal]] = field(default_factory=dict)
 
 
-def _since(adapter: Adapter, source: RevenueSource, since: date) -> str:
-    """Return the credits since a day, as a table of a FROM clause."""
-    return (
-        f"(SELECT * FROM ({credits_of(source, adapter)}) AS every "
-        f"WHERE moment >= {adapter.dialect.literal(str(since))}) AS credit"
+@dataclass(frozen=True)
+class Restated:
+    """Change of a channel's amount, in one model, for days that were known before."""
+
+    as_of: date
+    model: str
+    channel: str
+    currency: str | None
+    delta: Decimal
+
+
+@dataclass
+class Answers:
+    """What the models found about the conversions of some days.
+
+    Attributes:
+        comparisons: the most conversions first.
+        claims: by currency.
+        restated: changes that were seen since a week before these days.
+        has_history: whether the models found any change, of any day.
+    """
+
+    comparisons: list[Comparison] = field(default_factory=list)
+    claims: list[Claims] = field(default_factory=list)
+    restated: list[Restated] = field(default_factory=list)
+    has_history: bool = False
+
+
+def answers(adapter: Adapter, first: date) -> Answers | None:
+    """Return what the models found about the conversions since a day; None without models."""
+    if not (adapter.columns(CREDITS) and adapter.columns(CONVERSIONS)):
+        return None
+    found = Answers(_comparisons(adapter, first))
+    if adapter.columns(CLAIMS):
+        found.claims = _claims(adapter, first)
+    if adapter.columns(RESTATEMENTS):
+        found.has_history = not adapter.is_empty(RESTATEMENTS)
+        found.restated = _restated(adapter, first - WEEK)
+    return found
+
+
+def _since(adapter: Adapter, column: str, first: date) -> str:
+    return f"{column} >= {adapter.dialect.literal(str(first))}"
+
+
+def _comparisons(adapter: Adapter, first: date) -> list[Comparison]:
+    """Return the comparison of each reference and currency, the most conversions first."""
+    credit, conversion = adapter.path(CREDITS), adapter.path(CONVERSIONS)
+    days = _since(adapter, "conversion.converted_on", first)
+    rows = adapter.execute(
+        f"SELECT DISTINCT credit.model FROM {credit} AS credit JOIN {conversion} AS conversion "
+        "ON conversion.conversion_key = credit.conversion_key "
+        f"WHERE {days} AND credit.source <> 'sql' ORDER BY credit.model"
     )
+    models = [model for (model,) in rows if model.partition(":")[0] not in PARTS]
+    found: list[Comparison] = []
+    for model in models:
+        found += _compared(adapter, model, days)
+    found.sort(key=lambda each: -each.conversions)
+    return found or _compared(adapter, BASELINE, days)
 
 
-def _compared(
-    source: RevenueSource,
-    tap: str,
-    counts: list[tuple[Any, ...]],
-    amounts: list[tuple[Any, ...]],
-) -> list[Comparison]:
+def _compared(adapter: Adapter, reference: str, days: str) -> list[Comparison]:
+    credit, conversion = adapter.path(CREDITS), adapter.path(CONVERSIONS)
+    named = adapter.dialect.literal(reference)
+    joined = (
+        f"FROM {credit} AS credit JOIN {conversion} AS conversion "
+        "ON conversion.conversion_key = credit.conversion_key "
+        f"JOIN (SELECT DISTINCT conversion_key FROM {credit} WHERE model = {named}) AS reference "
+        "ON reference.conversion_key = credit.conversion_key "
+        f"JOIN (SELECT DISTINCT conversion_key FROM {credit} WHERE model = '{BASELINE}') AS base "
+        f"ON base.conversion_key = credit.conversion_key WHERE {days} "
+        f"AND (credit.source = 'sql' OR credit.model = {named})"
+    )
     found = {
-        (conv_type, currency): Comparison(source, tap, currency, conv_type, int(count))
-        for conv_type, currency, count in counts
+        currency: Comparison(reference, currency, int(count))
+        for currency, count in adapter.execute(
+            f"SELECT credit.currency, COUNT(DISTINCT credit.conversion_key) {joined} "
+            "GROUP BY credit.currency"
+        )
     }
-    in_order = sorted(amounts, key=lambda row: (row[2] != IHC, str(row[2])))
-    for conv_type, currency, model, channel, amount in in_order:
-        by_channel = found[conv_type, currency].amounts.setdefault(model, {})
-        by_channel[channel] = Decimal(str(amount or 0))
+    rows = adapter.execute(
+        "SELECT credit.currency, credit.model, credit.channel, SUM(credit.credit), "
+        f"SUM(credit.amount) {joined} GROUP BY credit.currency, credit.model, credit.channel"
+    )
+    for currency, model, channel, share, amount in sorted(
+        rows, key=lambda row: (row[1] != reference, row[1])
+    ):
+        comparison = found[currency]
+        comparison.credits.setdefault(model, {})[channel] = Decimal(str(share))
+        if amount is not None:
+            comparison.amounts.setdefault(model, {})[channel] = Decimal(str(amount))
     return [found[key] for key in sorted(found, key=str)]
+
+
+def _claims(adapter: Adapter, first: date) -> list[Claims]:
+    found: defaultdict[str | None, Claims] = defaultdict(lambda: Claims(None))
+    counts: defaultdict[str | None, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    worth: defaultdict[tuple[str | None, tuple[str, ...]], Decimal] = defaultdict(Decimal)
+    rows: list[tuple[Any, ...]] = adapter.execute(
+        "SELECT currency, claimants, SUM(amount), SUM(amount_over), COUNT(*) "
+        f"FROM {adapter.path(CLAIMS)} WHERE {_since(adapter, 'converted_on', first)} "
+        "GROUP BY currency, claimants"
+    )
+    for currency, claimants, amount, over, count in rows:
+        pairs = {(each["claimant"], each["channel"]) for each in json.loads(claimants)}
+        names = tuple(f"{claimant}: {channel}" for claimant, channel in sorted(pairs))
+        claims = found[currency]
+        claims.currency = currency
+        claims.conversions += int(count)
+        claims.amount += Decimal(str(amount or 0))
+        claims.over += Decimal(str(over or 0))
+        counts[currency][names] += int(count)
+        worth[currency, names] += Decimal(str(amount or 0))
+    for currency, claims in found.items():
+        claims.by_channels = {
+            names: (count, worth[currency, names])
+            for names, count in counts[currency].most_common()
+        }
+    return [found[key] for key in sorted(found, key=str)]
+
+
+def _restated(adapter: Adapter, first: date) -> list[Restated]:
+    rows: list[tuple[Any, ...]] = adapter.execute(
+        "SELECT as_of, model, channel, currency, SUM(delta) "
+        f"FROM {adapter.path(RESTATEMENTS)} WHERE {_since(adapter, 'as_of', first)} "
+        "GROUP BY as_of, model, channel, currency"
+    )
+    return [
+        Restated(day_of(as_of), model, channel, currency, Decimal(str(delta)))
+        for as_of, model, channel, currency, delta in rows
+    ]

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
-from attribution_elt.reporting import amounts, loads
+from attribution_elt.reporting import amounts, loads, models
 from attribution_elt.reporting.amounts import Window
 from attribution_elt.reporting.cards import Section, shown
 from attribution_elt.reporting.reading import Warehouse
@@ -40,7 +40,7 @@ def _sections(warehouse: Warehouse, window: Window) -> list[Section]:
     return [
         amounts.revenue(warehouse, window),
         amounts.restatements(warehouse, window),
-        amounts.credits_of(warehouse),
+        models.credits_of(warehouse, window),
         loads.freshness(warehouse, window),
         loads.failures(warehouse, window),
     ]

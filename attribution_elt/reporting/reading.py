@@ -21,7 +21,7 @@ from attribution_elt.kit.revenue import RevenueSource
 from attribution_elt.meltano.project import Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
 from attribution_elt.reporting import credit, revenue
-from attribution_elt.reporting.credit import Comparison
+from attribution_elt.reporting.credit import Answers
 from attribution_elt.reporting.revenue import Figure, Key, Note
 
 CLOCKS = timedelta(minutes=1)
@@ -144,9 +144,8 @@ class Warehouse:
     problem: str | None = None
     places: list[Place] = field(default_factory=list)
     revenues: list[Revenue] = field(default_factory=list)
-    comparisons: list[Comparison] = field(default_factory=list)
-    is_compared: bool = False
-    """Whether IHC has credits."""
+    answers: Answers | None = None
+    """What the SQL models found; None if they are not built."""
 
 
 def failed_attempts(project: Project, since: datetime) -> list[Attempt]:
@@ -192,7 +191,8 @@ def read(
                 place.attempts = list(_unrecorded(place, loader, attempts))
                 if place.streams or place.attempts or place.is_configured:
                     warehouse.places.append(place)
-            _fill(warehouse, loader, since.date())
+            _fill(warehouse, loader)
+        warehouse.answers = _answers(loader, since.date())
     except Exception as error:  # noqa: BLE001 - each driver has its own
         warehouse.problem = f"{warehouse.title} cannot be read: {redactor(in_a_line(error))}"
     return warehouse
@@ -230,26 +230,25 @@ def _unrecorded(place: Place, loader: Loader, attempts: Sequence[Attempt]) -> It
             yield each
 
 
-def _fill(warehouse: Warehouse, loader: Loader, since: date) -> None:
-    """Read revenue by channel, and the credits by model."""
-    credited: list[tuple[RevenueSource, str, Adapter]] = []
+def _fill(warehouse: Warehouse, loader: Loader) -> None:
+    """Read revenue by channel."""
     for place in warehouse.places:
         for tap in place.taps:
             source = tap.tap.revenue
             if place.adapter and source and place.tap_of(source.stream) is tap:
-                found = _revenue(place.adapter, loader, source, tap.name)
-                warehouse.revenues.append(found)
-                if not found.missing:
-                    credited.append((source, tap.name, place.adapter))
-    for place in warehouse.places:
-        if place.adapter and place.tap_of(credit.STREAM) and credit.is_there(place.adapter):
-            warehouse.is_compared = True
-            for source, name, own in credited:
-                warehouse.comparisons += credit.with_ihc(place.adapter, own, source, name, since)
-    compared = {each.tap for each in warehouse.comparisons}
-    for source, name, own in credited:
-        if name not in compared:
-            warehouse.comparisons += credit.own_models(own, source, name, since)
+                warehouse.revenues.append(_revenue(place.adapter, loader, source, tap.name))
+
+
+def _answers(loader: Loader, since: date) -> Answers | None:
+    """Return what the SQL models found; a connection to a missing schema would create it."""
+    if is_through_dlt(loader.url):
+        return None
+    schema = loader.schema_named(credit.SCHEMA)
+    with closing(connect(loader.url, None)) as adapter:
+        if adapter.schema and not has_schema(adapter, schema):
+            return None
+    with closing(connect(loader.url, schema)) as adapter:
+        return credit.answers(adapter, since)
 
 
 def _look(place: Place, adapter: Adapter, since: datetime) -> None:

@@ -27,11 +27,7 @@ from attribution_elt.reporting.reading import failed_attempts, read
 from tests.pipeline.meltano import PROJECT
 from tests.reporting.vendors_data import (
     ATTRIBUTIONS,
-    EVENT_ATTRIBUTIONS,
-    EVENTS,
     ORDERS,
-    credit,
-    event,
     extractors,
     load,
     loader,
@@ -132,21 +128,6 @@ def test_amounts_without_a_currency_come_with_a_hint(warehouse: Warehouse) -> No
     assert "ECDP does not send the currency: set reporting_currency to show it." in text
 
 
-def test_the_models_of_a_vendor_are_compared_without_ihc(warehouse: Warehouse) -> None:
-    load(
-        warehouse,
-        IO,
-        EVENTS,
-        event(1, "2026-03-01"),
-        EVENT_ATTRIBUTIONS,
-        credit(1, 1, "Linear", "Paid", weight=50, amount=40),
-        credit(2, 1, "Linear", "Direct", weight=50, amount=40),
-        credit(3, 1, "Last Touch", "Direct", weight=100, amount=80),
-    )
-    text = shown(warehouse, IO)
-    assert "channel | Last Touch | Linear | Direct | 80 | 40 | Paid | 40 | total | 80 | 80" in text
-
-
 def test_every_table_has_its_values_as_a_csv_file(warehouse: Warehouse) -> None:
     orders = [
         order("1", "2026-03-01", "150.25", "=HYPERLINK(1)"),
@@ -240,36 +221,6 @@ def test_restatements_are_shown_with_their_time(warehouse: Warehouse) -> None:
     assert "SMS | 1 | 100 | 42 % | +100" in text
 
 
-def test_credits_of_ihc_are_compared_with_the_vendor_s(warehouse: Warehouse) -> None:
-    load(warehouse, ECDP, ORDERS, order("A", "2026-03-01", "10", "Email"))
-    load(
-        warehouse,
-        IO,
-        EVENTS,
-        event(1, "2026-03-01"),
-        event(2, "2026-03-01"),
-        EVENT_ATTRIBUTIONS,
-        credit(1, 1, "Linear", "Paid", weight=100, amount=200),
-        credit(2, 2, "Linear", "Paid", weight=100, amount=999),
-    )
-    assert "IHC has credited nothing yet." in shown(warehouse, ECDP, IO, IHC)
-    load(
-        warehouse,
-        IHC,
-        ATTRIBUTIONS,
-        session("1", "a", "Paid", 0.25),
-        session("1", "b", "Direct", 0.75),
-        session("unknown", "c", "Paid", 1),
-    )
-    text = shown(warehouse, ECDP, IO, IHC)
-    assert "1 event, credited by IHC as purchases too." in text
-    assert "channel | IHC | Linear | Paid | 50 | 200 | Direct | 150 | total | 200 | 200" in text
-    assert "Attribution.io does not send a currency." in text
-    assert "channel | IHC (EUR)" not in text
-    text = shown(warehouse, ECDP, IHC)
-    assert "IHC has credited none of the conversions of these days." in text
-
-
 def test_runs_that_failed_and_records_that_were_rejected_are_named(warehouse: Warehouse) -> None:
     now = datetime.now(UTC)
     load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "1", "SMS"))
@@ -311,7 +262,7 @@ def test_missing_schemas_are_named_and_not_created(warehouse: Warehouse) -> None
     text = shown(warehouse, ECDP, IO, IHC, "tap-adtraction")
     assert "Load times are unknown: without add_record_metadata" in text
     assert "Nothing to show: the table attributed_orders does not exist." in text
-    assert "IHC has credited nothing yet." in text
+    assert "The SQL models are not built yet." in text
     assert "Last load | never" in text
     assert "tap-adtraction" not in text  # nothing loaded, and no credentials
     if not warehouse.url.startswith("sqlite"):

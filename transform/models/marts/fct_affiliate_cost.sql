@@ -33,8 +33,9 @@ version AS (
 ),
 
 first_version AS (
-    -- what was in force before the first load is not known: the first version stands for it
-    SELECT min(valid_from) AS valid_from FROM version
+    -- what was in force before the first load is not known: the first version stands for it; without
+    -- any commission there is no row, and no cost
+    SELECT min(valid_from) AS valid_from FROM version HAVING count(*) > 0
 ),
 
 priced AS (

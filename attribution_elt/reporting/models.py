@@ -1,0 +1,162 @@
+"""The section on attribution models: credits of the same conversions, double claims, changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from attribution_elt.reporting.cards import (
+    CHANNELS,
+    OTHER,
+    Card,
+    Column,
+    Kind,
+    Section,
+    Table,
+    counted,
+    money,
+    shown,
+)
+from attribution_elt.reporting.credit import WEEK, Answers, Claims, Comparison
+
+if TYPE_CHECKING:
+    from attribution_elt.reporting.amounts import Window
+    from attribution_elt.reporting.reading import Warehouse
+
+MOST = 4
+"""Number of comparisons that are shown."""
+ROWS = 12
+"""Number of rows of the other tables."""
+
+
+def credits_of(warehouse: Warehouse, window: Window) -> Section:
+    """Show how models credit the same conversions, what vendors both claim, and what changed."""
+    section = Section(
+        "credits",
+        "Credits by model",
+        "The conversions of these days, as the SQL models found them when they were last built. "
+        "Each table compares models on the conversions that all of its models credit.",
+    )
+    found = warehouse.answers
+    if found is None:
+        why = ["The SQL models are not built yet."]
+        hints = ["attribution-elt models builds them."]
+        section.cards.append(Card("Attribution models", why, hints))
+        return section
+    section.cards += [_compared(each) for each in found.comparisons[:MOST]]
+    if not found.comparisons:
+        why = ["No conversion of these days has touches that models could credit."]
+        section.cards.append(Card("Attribution models", why))
+    section.cards.append(_claimed(found.claims))
+    section.cards.append(_restated(found, window))
+    return section
+
+
+def _compared(comparison: Comparison) -> Card:
+    """Show amounts by channel and model, or numbers of conversions where there are no amounts."""
+    values = comparison.amounts or comparison.credits
+    kind = Kind.MONEY if comparison.amounts else Kind.COUNT
+    models = list(comparison.credits)
+    channels = dict.fromkeys(name for each in comparison.credits.values() for name in each)
+    rows = [
+        (
+            channel,
+            *(values.get(model, {}).get(channel) for model in models),
+            _spread(comparison, channel),
+        )
+        for channel in channels
+    ]
+    rows.sort(key=lambda row: max(amount or 0 for amount in row[1:-1]), reverse=True)
+    columns = [Column("channel")]
+    columns += [
+        Column(model, kind, CHANNELS[0] if model == comparison.reference else OTHER)
+        for model in models
+    ]
+    columns.append(Column("share, lowest to highest"))
+    totals = [sum(values.get(model, {}).values(), Decimal()) for model in models]
+    title = ", ".join(filter(None, (comparison.reference, comparison.currency)))
+    return Card(
+        title,
+        [f"{counted(comparison.conversions, 'conversion')}.", *_disagreement(comparison)],
+        tables=[Table(f"Credits by model, {title}", columns, rows, ("total", *totals, ""))],
+    )
+
+
+def _spread(comparison: Comparison, channel: str) -> str:
+    shares = [comparison.share(model, channel) for model in comparison.credits]
+    return f"{shown(min(shares), Kind.SHARE)} to {shown(max(shares), Kind.SHARE)}"
+
+
+def _disagreement(comparison: Comparison) -> Iterator[str]:
+    """Yield where the models disagree most."""
+    pair = comparison.furthest()
+    if not pair:
+        yield "All models give every channel the same credit."
+        return
+    one, other = pair
+    channels = {name for model in pair for name in comparison.credits[model]}
+
+    def gap(channel: str) -> Decimal:
+        return abs(comparison.share(one, channel) - comparison.share(other, channel))
+
+    most = max(sorted(channels), key=gap)
+    first, second = (shown(comparison.share(each, most), Kind.SHARE) for each in pair)
+    apart = shown(comparison.distance(*pair), Kind.SHARE)
+    yield (
+        f"{one} and {other} disagree most: they give {apart} of the credit to different channels. "
+        f"{most} gets {first} from {one} and {second} from {other}."
+    )
+
+
+def _claimed(found: Sequence[Claims]) -> Card:
+    card = Card("Double claims")
+    if not found:
+        card.lines.append("No conversion of these days is claimed by two vendors.")
+    tables = []
+    for claims in found:
+        card.lines.append(
+            "More than one vendor claims "
+            f"{counted(claims.conversions, 'conversion')} worth "
+            f"{money(claims.amount, claims.currency)}. The sum of the vendors' reports is "
+            f"{money(claims.over, claims.currency)} too high."
+        )
+        amount = f"amount ({claims.currency})" if claims.currency else "amount"
+        tables.append(
+            Table(
+                ", ".join(filter(None, ("Double claims", claims.currency))),
+                (Column("claims"), Column("conversions", Kind.COUNT), Column(amount, Kind.MONEY)),
+                [
+                    (", ".join(names), count, worth)
+                    for names, (count, worth) in list(claims.by_channels.items())[:ROWS]
+                ],
+            )
+        )
+    card.tables = tables
+    return card
+
+
+def _restated(found: Answers, window: Window) -> Card:
+    since = window.last - WEEK
+    card = Card(f"Changed since {since}")
+    sums: defaultdict[tuple[str, str, str | None], Decimal] = defaultdict(Decimal)
+    for each in found.restated:
+        if each.as_of > since:
+            sums[each.channel, each.model, each.currency] += each.delta
+    rows = [(*key, delta) for key, delta in sums.items() if delta]
+    rows.sort(key=lambda row: -abs(row[-1]))
+    if rows:
+        card.lines.append("Changes that vendors made to days that were known before.")
+        columns = (
+            Column("channel"),
+            Column("model"),
+            Column("currency"),
+            Column("change", Kind.SIGNED),
+        )
+        card.tables = [Table(card.title, columns, rows[:ROWS])]
+    else:
+        card.lines.append("No vendor changed the credits of a day that was known before.")
+    if not found.has_history:
+        card.hints.append("Only tables with the loader's setting history show such changes.")
+    return card

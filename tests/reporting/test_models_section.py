@@ -1,0 +1,121 @@
+"""The report's section on attribution models, made of what the models built."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from target_warehouse.warehouses.registry import connect
+
+from attribution_elt.reporting.page import page
+from attribution_elt.reporting.plots import midnight
+from attribution_elt.reporting.reading import read
+from tests.reporting.test_report import LESS, Reader
+from tests.reporting.vendors_data import extractors, loader
+from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
+from tests.transform.shop import Shop, order, output, purchase, touch
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+TAPS = ("tap-ecdp", "tap-attribution-io", "tap-ihc")
+
+
+def section(warehouse: Warehouse) -> str:
+    """Return the text of the section."""
+    found = read(loader(warehouse), extractors(*TAPS), midnight(NOW.date() - timedelta(days=27)))
+    whole = page([found], "dev", NOW, 28)
+    return Reader(whole.partition('<section id="credits">')[2].partition("</section>")[0]).text
+
+
+@pytest.fixture
+def shop(warehouse: Warehouse) -> Shop:
+    """Two conversions with two touches each; ECDP claims the first, Attribution.io both."""
+    made = Shop(warehouse)
+    names = {"medium_name": "cpc", "source_name": "google"}
+    made.load(
+        "tap_attribution_io",
+        "touchpoints",
+        touch(1, "a", "2026-03-01T10:00:00Z", "email/letter"),
+        touch(2, "a", "2026-03-02T10:00:00Z", "cpc/google"),
+        touch(3, "b", "2026-03-01T10:00:00Z", "email/letter"),
+        touch(4, "b", "2026-03-02T10:00:00Z", "cpc/google"),
+    )
+    made.load(
+        "tap_attribution_io",
+        "events",
+        purchase(1, "a", "2026-03-03T10:00:00Z", 100.0, transaction_id="A1"),
+        purchase(2, "b", "2026-03-03T10:00:00Z", 50.0),
+    )
+    outputs = (output(1, 1, 2, 100.0, **names), output(2, 2, 4, 100.0, **names))
+    made.load("tap_attribution_io", "event_attributions", *outputs)
+    made.load("tap_ecdp", "attributed_orders", order("A1", "2026-03-03T10:00:00Z", 100.0))
+    return made
+
+
+def test_models_are_compared_on_the_same_conversions(shop: Shop) -> None:
+    assert "The SQL models are not built yet. | attribution-elt models builds them." in section(
+        shop.warehouse
+    )
+    shop.build(attribution_io_currency="EUR")
+    assert shop.failed == {}
+    text = section(shop.warehouse)
+    # both conversions have a credit of Attribution.io, one has a credit of ECDP
+    both, one = text.index("attribution_io:Linear, EUR | 2 conv"), text.index("ecdp, EUR | 1 conv")
+    assert both < one
+    header = "channel | attribution_io:Linear | first | last | last_non_direct | linear"
+    assert header in text
+    assert "Paid Search | 150 | 150 | 150 | 75" in text
+    assert "Email | 150 | 75" in text
+    assert "total | 150 | 150 | 150 | 150 | 150" in text
+    assert "0 % to 100 %" in text
+    assert (
+        "attribution_io:Linear and first disagree most: they give 100 % of the credit to different "
+        "channels. Email gets 0 % from attribution_io:Linear and 100 % from first." in text
+    )
+    assert (
+        "More than one vendor claims 1 conversion worth 100 EUR. "
+        "The sum of the vendors' reports is 100 EUR too high." in text
+    )
+    assert "attribution_io: Paid Search, ecdp: Email | 1 | 100" in text
+    assert "Changed since 2026-03-13 | No vendor changed the credits" in text
+    assert "Only tables with the loader's setting history show such changes." in text
+
+
+def test_conversions_of_other_days_are_not_compared(shop: Shop) -> None:
+    shop.build()
+    found = read(
+        loader(shop.warehouse), extractors(*TAPS), midnight(datetime(2026, 3, 4, tzinfo=UTC).date())
+    )
+    assert found.answers is not None
+    assert found.answers.comparisons == []
+    assert found.answers.claims == []
+
+
+def test_baselines_are_compared_without_a_vendor_s_model(tmp_path: Path) -> None:
+    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+    shop.load("tap_attribution_io", "touchpoints", touch(1, "a", "2026-03-01T10:00:00Z"))
+    shop.load("tap_attribution_io", "events", purchase(1, "a", "2026-03-03T10:00:00Z", 100.0))
+    shop.build()
+    text = section(shop.warehouse)
+    assert "channel | linear | first | last" in text
+    assert "All models give every channel the same credit." in text
+    assert "No conversion of these days is claimed by two vendors." in text
+
+
+def test_changes_of_the_last_week_are_shown(tmp_path: Path) -> None:
+    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+    shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
+    shop.build()
+    assert "No conversion of these days has touches" in section(shop.warehouse)
+    with closing(connect(shop.warehouse.url, "attribution")) as adapter:
+        path = adapter.path("fct_restatements")
+        for as_of, delta in (("2026-03-13", 900), ("2026-03-14", -20), ("2026-03-20", 5)):
+            adapter.execute(
+                f"INSERT INTO {path} VALUES "
+                f"('{as_of}', '2026-03-02', 'Email', 'ecdp', 'EUR', 0, 0, {delta})"
+            )
+        adapter.commit()
+    text = section(shop.warehouse)
+    assert f"channel | model | currency | change | Email | ecdp | EUR | {LESS}15" in text
+    assert "setting history" not in text
