@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import unicodedata
 
 SHORTEST_KEY = 16
 """Characters of the key, at least: a shorter key can be guessed."""
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_PHONE = re.compile(r"(?:\+|00)[\s().\-/\d]+")
+_TRUNK_ZERO = re.compile(r"\(0+\)")
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
 def email_key(address: str, key: str) -> str:
@@ -16,10 +22,36 @@ def email_key(address: str, key: str) -> str:
     It is the HMAC of the address' SHA-256 in hex, so that an address and its SHA-256 hash, which
     some vendors send instead, have one pseudonym. Case and surrounding blanks do not count.
     """
-    normal = unicodedata.normalize("NFC", address).strip().lower()
-    return hash_key(hashlib.sha256(normal.encode()).hexdigest(), key)
+    return keyed_hash(hashlib.sha256(normal_address(address).encode()).hexdigest(), key)
 
 
-def hash_key(sha256: str, key: str) -> str:
-    """Return the pseudonym of the address that has this SHA-256 hash, in hex."""
-    return hmac.new(key.encode(), sha256.lower().encode(), hashlib.sha256).hexdigest()
+def person_key(text: str, key: str) -> str:
+    """Return the pseudonym of a text that is personal data: an address, a phone number, an id.
+
+    Case, surrounding blanks and the form of composed characters do not count. An international
+    phone number has one pseudonym in all its spellings; a number without its country keeps its own,
+    because its country would be a guess.
+    """
+    plain = unicodedata.normalize("NFC", text).strip()
+    if _ADDRESS.fullmatch(plain):
+        return email_key(plain, key)
+    return keyed_hash(unicodedata.normalize("NFC", (e164(plain) or plain).casefold()), key)
+
+
+def normal_address(address: str) -> str:
+    """Return an e-mail address trimmed and in lower case, its characters composed."""
+    return unicodedata.normalize("NFC", address).strip().lower()
+
+
+def e164(text: str) -> str | None:
+    """Return a phone number that begins with + or 00 in the format E.164; None for other texts."""
+    if not _PHONE.fullmatch(text):
+        return None
+    digits = re.sub(r"\D", "", _TRUNK_ZERO.sub("", text))
+    number = "+" + (digits if text.startswith("+") else digits[2:])
+    return number if _E164.fullmatch(number) else None
+
+
+def keyed_hash(text: str, key: str) -> str:
+    """Return the HMAC-SHA-256 of a text, in hex."""
+    return hmac.new(key.encode(), text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
-import unicodedata
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+from attribution_elt.core.pseudonyms import keyed_hash, person_key
+
 EXTRA = "_extra"
 """The property that holds what a stream's schema does not name, and values of other types."""
 
@@ -25,7 +24,7 @@ class PersonalData:
 
     def __init__(self, mode: str, key: str) -> None:
         self._mode = mode
-        self._key = key.encode()
+        self._key = key
 
     @classmethod
     def of_settings(cls, config: Mapping[str, Any], *, fallback_key: str) -> PersonalData:
@@ -62,9 +61,7 @@ class PersonalData:
     def hashed(self, value: Any) -> Any:
         """Return the value with each text and number in it replaced by its hash.
 
-        Case, surrounding blanks and the form of composed characters do not count: one address is
-        one person. An e-mail address is hashed twice, first by SHA-256 without a key, so that it
-        equals the hash of a vendor that sends only SHA-256 hashes of addresses.
+        One person has one hash in all spellings: `core.pseudonyms.person_key`.
         """
         if isinstance(value, dict):
             return {name: self.hashed(inner) for name, inner in value.items()}
@@ -72,22 +69,12 @@ class PersonalData:
             return [self.hashed(inner) for inner in value]
         if value is None or isinstance(value, bool):
             return value
-        text = unicodedata.normalize("NFC", str(value)).strip()
-        if _ADDRESS.fullmatch(text):
-            return self._hmac(hashlib.sha256(text.lower().encode()).hexdigest())
-        return self._hmac(unicodedata.normalize("NFC", text.casefold()))
-
-    def token(self, text: str) -> str:
-        """Return a keyed hash by which a log or a state may name a person: 64 hex digits.
-
-        The key is `pii_key`, else the credentials, so that nobody without them can try addresses.
-        """
-        return self._hmac(text)
+        return person_key(str(value), self._key)
 
     def digest(self, text: bytes) -> str:
         """Return a hash of a row that may hold personal data; keyed if such data is masked."""
         if self.active:
-            return hmac.new(self._key, text, hashlib.sha256).hexdigest()
+            return hmac.new(self._key.encode(), text, hashlib.sha256).hexdigest()
         return hashlib.sha256(text).hexdigest()
 
     def fingerprint(self, *, hashes_keys: bool) -> str:
@@ -97,11 +84,8 @@ class PersonalData:
             hashes_keys: whether the primary key has personal data, which `drop` hashes too.
         """
         if self._mode == "hash" or (self._mode == "drop" and hashes_keys):
-            return f"{self._mode}:{self._hmac('fingerprint of pii_key')[:16]}"
+            return f"{self._mode}:{keyed_hash('fingerprint of pii_key', self._key)[:16]}"
         return self._mode
-
-    def _hmac(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def _kept(schema: Mapping[str, Any]) -> dict[str, Any]:
