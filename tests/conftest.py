@@ -32,7 +32,8 @@ LONG = {
     "cli/test_first_hour.py",
     *("cli/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
     *("orchestration/test_kubernetes.py", "orchestration/test_runs.py"),
-    *("pipeline/test_maps.py", "pipeline/test_shared_state.py", "test_docs.py"),
+    *("pipeline/test_console.py", "pipeline/test_maps.py", "pipeline/test_shared_state.py"),
+    *("taps/tap_ihc/test_size.py", "test_docs.py"),
     *(
         "targets/target_warehouse/test_dlt_runs.py",
         "targets/target_warehouse/test_third_party_taps.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,13 +58,18 @@ def of_kind(kind: str, request: pytest.FixtureRequest, folder: Path) -> Landing:
     return PostgresByMeltanoLabs(request.getfixturevalue("postgres_url"))
 
 
-@pytest.fixture(params=["duckdb", "postgresql", "meltanolabs", "jsonl"])
+def long(kind: str) -> Any:
+    """Leave a kind to the long tests."""
+    return pytest.param(kind, marks=pytest.mark.long)
+
+
+@pytest.fixture(params=["duckdb", long("postgresql"), long("meltanolabs"), long("jsonl")])
 def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Landing:
     """Each loader in turn; the project is to be in `tmp_path / "project"`."""
     return of_kind(request.param, request, tmp_path / "project")
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
+@pytest.fixture(params=[long("duckdb"), "postgresql"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     """Likewise, each warehouse of target-warehouse."""
     found = of_kind(request.param, request, tmp_path / "project")

@@ -213,13 +213,17 @@ MESSAGES = singer(
 )
 
 
+A_MINUTE = pytest.mark.long
+"""Marks URLs of hosts that refuse connections, which the loader retries for a minute."""
+
+
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://user:{}@127.0.0.1:1/db",
+        pytest.param("postgresql://user:{}@127.0.0.1:1/db", marks=A_MINUTE),
         "postgresql://user:{}@127.0.0.1:port/db",
         "postgresql://user:{}@[::1/db",
-        "postgresql://127.0.0.1:1/db?password={}",
+        pytest.param("postgresql://127.0.0.1:1/db?password={}", marks=A_MINUTE),
         "postgresql://127.0.0.1:1/db?passwort={}",
         "postgres//user:{}@127.0.0.1:1/db",
         "nosuch://user:{}@127.0.0.1/db",
@@ -229,7 +233,7 @@ MESSAGES = singer(
         "snowflake://user:{}@127.0.0.1:1/db",
         "user:{}@127.0.0.1",
         "{}",
-        "postgresql://postgres:{}@127.0.0.1:{port}/warehouse",
+        pytest.param("postgresql://postgres:{}@127.0.0.1:{port}/warehouse", marks=A_MINUTE),
     ],
 )
 def test_an_unreachable_warehouse(url: str, execute: Callable[..., Finished]) -> None:

@@ -161,12 +161,18 @@ def test_an_extra_that_is_not_installed(tmp_path: Path, scheme: str, module: str
 @pytest.mark.parametrize(
     "url",
     [
-        f"postgresql://user:{quote(PASSWORD, safe='')}@localhost:1/db",
+        pytest.param(
+            f"postgresql://user:{quote(PASSWORD, safe='')}@localhost:1/db",
+            marks=pytest.mark.long,  # the loader retries for a minute
+        ),
         f"postgresql://user:{PASSWORD}@localhost:1/db",
         "postgresql://user:p@ss:wörd@localhost:1/db",
         "postgresql://user:ss:wörd@localhost:1/db",
         "postgresql://user:ss:w %zz@localhost:1/db",
-        f"postgresql://localhost:1/db?user=u&password={quote(PASSWORD)}",
+        pytest.param(
+            f"postgresql://localhost:1/db?user=u&password={quote(PASSWORD)}",
+            marks=pytest.mark.long,
+        ),
         f"duckdb:///no/folder/x.duckdb?motherduck_token={quote(PASSWORD)}",
         f"snowflake://user@account/db?passcode={quote(PASSWORD)}&port={quote(PASSWORD)}",
         f"unknown://user:{quote(PASSWORD)}@localhost/db",
