@@ -114,7 +114,11 @@ KNOWN = "it must begin with one of athena://, bigquery://, clickhouse://, "
         ({"batch_size_rows": 0}, "0 is less than the minimum of 1 in config['batch_size_rows']"),
         ({"url": 12345678}, "*** is not of type"),
         ({"url": "duckdb:////no/such/folder/file.duckdb"}, "Cannot open file"),
-        ({"url": "postgresql://localhost:1/db"}, "connection failed"),
+        pytest.param(
+            {"url": "postgresql://localhost:1/db"},
+            "connection failed",
+            marks=pytest.mark.long,  # the loader retries for a minute
+        ),
         (
             {"url": "sqlite:////no/such/folder/file.db"},
             "Error: /no/such/folder/file.db: unable to open database file",
