@@ -22,6 +22,8 @@ class History:
         self._adapter = adapter
         self._plan = plan
         self._names = names
+        self.is_on = False
+        """Whether the setting names the stream: old versions of changed rows are kept."""
 
     @property
     def table(self) -> str:

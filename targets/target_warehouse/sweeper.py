@@ -61,7 +61,7 @@ class Sweeper:
         self._adapter = adapter
         self._plan = plan
         self._tally = tally
-        self._history = history if options.mode == "remove" else None
+        self._history = history
         self._key_properties: Sequence[str] = ()
         self._options = options
         self._started_at = datetime.fromtimestamp(started_at / 1000, UTC)
@@ -92,7 +92,17 @@ class Sweeper:
 
     def _look_for_vanished(self) -> None:
         """Look whether rows have vanished in earlier runs."""
-        self._has_vanished = self._history is None or self._history.has_rows()
+        self._has_vanished = self._marks or self._history.has_rows()
+
+    @property
+    def _marks(self) -> bool:
+        """Whether vanished rows stay in the table."""
+        return self._options.mode == "mark"
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether the versions of vanished rows are kept."""
+        return self._history.is_on or not self._marks
 
     def stop(self, reason: str) -> None:
         """Sweep nothing in the rest of the run: what was delivered is not known completely."""
@@ -162,7 +172,8 @@ class Sweeper:
             delivered=_Repeatable(lambda: claimed.keys_inside(spool)),
             started_at=self._started_at,
             swept_at=datetime.now(UTC),
-            history=self._history.table if self._history else None,
+            history=self._history.table if self._keeps else None,
+            marks=self._marks,
         )
 
     def _claimed(self, claims: Sequence[Claim], spool: KeySpool) -> ClaimedRows | None:
@@ -217,7 +228,7 @@ class Sweeper:
         """Return how many staged rows bring vanished ones back; call it between stage and merge."""
         if not self._has_vanished or self._scope is None:
             return 0
-        history = self._history.table if self._history else None
+        history = None if self._marks else self._history.table
         return self._adapter.revived(self._plan.table, history, self._plan.keys) or 0
 
     @property
@@ -234,7 +245,7 @@ class Sweeper:
         self._counts = counts
         if self._is_too_much(counts):
             return False
-        if counts.vanished and self._history:
+        if counts.vanished and self._keeps:
             self._history.ensure()
         return True
 

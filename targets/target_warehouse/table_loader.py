@@ -88,7 +88,7 @@ class TableLoader:
             options=options.sweeps,
             started_at=options.started_at,
         )
-        self._writer = TableWriter(adapter, self._plan, self.tally, self.sweeper)
+        self._writer = TableWriter(adapter, self._plan, self.tally, self.sweeper, self._history)
         self._key_properties: tuple[str, ...] = ()
         self._bookmark: str | None = None
         self._warned: set[str] = set()
@@ -149,8 +149,8 @@ class TableLoader:
                     "stream %r: no history is kept with this load method or warehouse", self.stream
                 )
             return
+        self._history.is_on = True
         self._plan.on_change = self._history.ensure_with_view
-        self._writer.history = self._history.table
 
     def load(self, batch: Batch) -> None:
         """Load a batch, sweep its claims and commit. Refused records go to the table of rejects."""
@@ -185,7 +185,10 @@ class TableLoader:
                 self.stream,
             )
             return
-        transact(self._adapter, lambda: self._adapter.remove(self._plan.table, _VERSION, version))
+        kept = (self._history.table, datetime.now(UTC)) if self._history.is_on else None
+        transact(
+            self._adapter, lambda: self._adapter.remove(self._plan.table, _VERSION, version, kept)
+        )
 
     def warn(self) -> None:
         """Log once what happens to data that the schema does not describe."""

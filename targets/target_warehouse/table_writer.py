@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from target_warehouse.column_plan import ColumnPlan
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.decode import LINE, Reject
+from target_warehouse.history import History
 from target_warehouse.runs import Tally
 from target_warehouse.sweeper import Sweeper
 from target_warehouse.warehouses.base import Adapter, Merged, Sweep
@@ -20,13 +21,19 @@ from target_warehouse.warehouses.transaction import transact
 class TableWriter:
     """Writes rows by key, or appends them where there is no key."""
 
-    def __init__(self, adapter: Adapter, plan: ColumnPlan, tally: Tally, sweeper: Sweeper) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        plan: ColumnPlan,
+        tally: Tally,
+        sweeper: Sweeper,
+        history: History,
+    ) -> None:
         self._adapter = adapter
         self._plan = plan
         self._tally = tally
         self._sweeper = sweeper
-        self.history: str | None = None
-        """Table that takes the versions which are updated."""
+        self._history = history
         self._append = False
         self._is_swept = False
 
@@ -85,7 +92,8 @@ class TableWriter:
             return Merged(len(rows), 0), 0
         self._adapter.stage(table, rows, columns)
         revived = self._sweeper.count_revived()
-        merged = self._adapter.merge(table, columns, self._plan.keys, self.history)
+        history = self._history.table if self._history.is_on else None
+        merged = self._adapter.merge(table, columns, self._plan.keys, history)
         return merged, revived
 
     def _latest(self, rows: pa.Table) -> pa.Table:

@@ -164,6 +164,7 @@ class Run:
     def _follow(self, url: str) -> tuple[int, int]:
         target_config = {
             "url": url,
+            "history": ["*"],
             "default_target_schema": schema_of(self._account),
             "batch_size_rows": 8,
         }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,23 @@ class Days:
     left: list[str] = field(default_factory=list)
     """Differences between the tables and the vendor after a complete run."""
     bad_exits: list[str] = field(default_factory=list)
+    versions: int = 0
+    """Rows of the histories."""
+    misremembered: list[str] = field(default_factory=list)
+    """Differences between the versions and the copies that were made after complete runs."""
+
+    @property
+    def errors(self) -> list[str]:
+        """Return all errors."""
+        return self.missing + self.left + self.bad_exits + self.misremembered
 
     def __str__(self) -> str:
         return (
             f"{self.days} days, {self.runs} runs, {self.complete} complete, {self.failed} with a "
             f"failed window, {self.kills.total()} kills; {len(self.vanished)} orders vanished; "
             f"{self.polls} polls; {len(self.missing)} missing, {len(self.left)} differences, "
-            f"{len(self.bad_exits)} bad exits\n"
-            + "\n".join((self.missing + self.left + self.bad_exits)[:20])
+            f"{len(self.bad_exits)} bad exits; {self.versions} old versions, "
+            f"{len(self.misremembered)} of them wrong\n" + "\n".join(self.errors[:20])
         )
 
 
@@ -85,6 +95,8 @@ class VanishingOrders:
         self._rng = random.Random(seed)
         self._state: dict[str, Any] = {}
         self._seen: Counter[str] = Counter()
+        self._copies: list[tuple[datetime, dict[str, set[str]]]] = []
+        """Copies of the tables after complete runs, and when they were made."""
         self._owed: set[Key] = set()
         """Loaded orders that the vendor still has; they must stay in the table."""
 
@@ -103,6 +115,7 @@ class VanishingOrders:
                 last = self._run(None, failing=day < days - 1)
                 self._finish_day(last)
         self.days.days += days
+        self._check_versions()
         return self.days
 
     def _begin_day(self) -> None:
@@ -235,6 +248,48 @@ class VanishingOrders:
                 for key in found.keys() | truth.keys()
                 if found.get(key) != truth.get(key)
             ]
+        with psycopg.connect(self._database.url) as connection:
+            copies = {
+                name: {self._row(row) for (row,) in connection.execute(self._rows(name))}
+                for name in self._account.streams
+            }
+            self._copies.append((datetime.now(UTC), copies))
+
+    def _rows(self, table: str) -> bytes:
+        path = f"{schema_of(self._account)}.{table}"
+        return f"SELECT to_jsonb(held) FROM {path} AS held".encode()
+
+    @staticmethod
+    def _row(row: Mapping[str, Any]) -> str:
+        """Return the columns of a record, as text."""
+        return str({n: value for n, value in sorted(row.items()) if not n.startswith("_sdc_")})
+
+    def _check_versions(self) -> None:
+        """Compare the versions at each moment of a copy with it; no version repeats the last."""
+        with psycopg.connect(self._database.url) as connection:
+            for name, stream in self._account.streams.items():
+                versions = [
+                    (
+                        str([row[key] for key in stream.keys]),
+                        datetime.fromisoformat(row["_sdc_valid_from"]),
+                        datetime.fromisoformat(row["_sdc_valid_to"] or "9999-01-01T00:00:00+00:00"),
+                        self._row(row),
+                    )
+                    for (row,) in connection.execute(self._rows(f"{name}__versions"))
+                ]
+                self.days.versions += sum(end.year < 9999 for _, _, end, _ in versions)
+                for moment, copies in self._copies:
+                    known = {row for _, start, end, row in versions if start <= moment < end}
+                    self.days.misremembered += [
+                        f"{name} at {moment}: {row}" for row in known ^ copies[name]
+                    ]
+                self.days.misremembered += [
+                    f"{name} {key} has the same version twice"
+                    for (key, _, end, row), (next_key, start, _, next_row) in pairwise(
+                        sorted(versions)
+                    )
+                    if (key, row) == (next_key, next_row) and start <= end
+                ]
 
 
 def simulate(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attribution_elt.core.errors import in_a_line
@@ -364,10 +365,24 @@ class Adapter(abc.ABC):
         )
         self.drop(source)
 
-    def remove(self, table: str, column: str, least: int) -> None:
-        """Delete the rows whose `column` is less than `least` or null."""
+    def remove(
+        self, table: str, column: str, least: int, history: tuple[str, datetime] | None = None
+    ) -> None:
+        """Delete the rows whose `column` is less than `least` or null.
+
+        `history` is the table that takes them as vanished, and when they vanished.
+        """
         name = self.dialect.identifier(column)
-        self.execute(f"DELETE FROM {self.path(table)} WHERE {name} IS NULL OR {name} < {least}")
+        rows = f"FROM {self.path(table)} WHERE {name} IS NULL OR {name} < {least}"
+        statements = [f"DELETE {rows}"]
+        if history:
+            kept, moment = history
+            names, until = versions.kept_columns(self, kept), self.value(moment)
+            insertion = versions.insertion(
+                self, kept, names, old="", until=until, because=versions.VANISHED
+            )
+            statements.insert(0, insertion + rows)
+        self.atomically(statements)
 
     def drop(self, table: str) -> None:
         """Drop a table if it exists."""

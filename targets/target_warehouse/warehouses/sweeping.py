@@ -50,8 +50,10 @@ class Sweep:
     """Start of the run: rows with a later `_sdc_batched_at` belong to other runs and stay."""
     swept_at: datetime
     history: str | None
-    """Table that takes the removed rows; it has the columns of `table`, `_sdc_valid_from`,
-    `_sdc_valid_to` and `_sdc_replaced_because`. None: rows stay and get `_sdc_deleted_at`."""
+    """Table that takes the old versions; it has the columns of `table`, `_sdc_valid_from`,
+    `_sdc_valid_to` and `_sdc_replaced_because`. None: they are not kept."""
+    marks: bool = False
+    """Whether the rows stay and get `_sdc_deleted_at`, instead of being removed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,14 +108,8 @@ class Sweeper:
     def _statements(self, vanished: str) -> Iterator[str]:
         adapter, sweep = self._adapter, self._sweep
         swept = adapter.value(sweep.swept_at)
-        if not sweep.history:
-            yield (
-                f"UPDATE {self._path} SET {self._deleted} = {swept}, {self._batched} = {swept} "
-                f"WHERE {vanished}"
-            )
-            return
-        yield (
-            insertion(
+        if sweep.history:
+            kept = insertion(
                 adapter,
                 sweep.history,
                 list(sweep.columns),
@@ -121,9 +117,14 @@ class Sweeper:
                 until=swept,
                 because=VANISHED,
             )
-            + f"FROM {self._path} WHERE {vanished}"
-        )
-        yield f"DELETE FROM {self._path} WHERE {vanished}"
+            yield f"{kept}FROM {self._path} WHERE {vanished}"
+        if sweep.marks:
+            yield (
+                f"UPDATE {self._path} SET {self._deleted} = {swept}, {self._batched} = {swept} "
+                f"WHERE {vanished}"
+            )
+        else:
+            yield f"DELETE FROM {self._path} WHERE {vanished}"
 
     def _inside(self, index: int, claim: ClaimGroup) -> str:
         """Return the condition that a row is inside a group of claims."""

@@ -200,3 +200,15 @@ def test_a_tap_of_the_sdk(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch)
         assert any('"ACTIVATE_VERSION"' in line for line in lines)
         warehouse.load(*lines, **METADATA)
         assert ids(warehouse) == present
+
+
+def test_rows_of_older_versions_are_kept_in_the_history(loaded: Warehouse) -> None:
+    run = loaded.load(
+        ITEMS, *items(2, 4, 5), activate(2), state("done"), history=["items"], **METADATA
+    )
+    assert run.states == ["done"]
+    assert ids(loaded) == [4, 5]
+    assert loaded.rows(
+        "SELECT id, _sdc_replaced_because FROM items__history "
+        "WHERE _sdc_replaced_because = 'vanished' ORDER BY id"
+    ) == [(1, "vanished"), (2, "vanished"), (3, "vanished")]

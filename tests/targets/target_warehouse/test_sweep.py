@@ -97,6 +97,7 @@ def sweep(
                     started_at,
                     datetime.now(UTC),
                     history,
+                    marks=history is None,
                 ),
                 allow,
             )

@@ -225,6 +225,17 @@ def test_vanished_rows_can_be_marked(loaded: Warehouse) -> None:
     assert history(loaded) == []
 
 
+def test_the_version_of_a_row_before_it_was_marked_is_kept(loaded: Warehouse) -> None:
+    settings: dict[str, Any] = {"vanished": "mark", "history": ["events"]}
+    loaded.load(EVENTS, *unit(3, "a", 1, 2, note="x"), **settings)
+    loaded.load(EVENTS, *unit(4, "a", 1, 2, 3, note="x"), **settings)
+    assert history(loaded) == [(3, "x"), (3, "x"), (4, "x"), (5, "x")]
+    assert loaded.rows(
+        "SELECT _sdc_deleted_at IS NULL FROM events__versions WHERE id = 3 ORDER BY _sdc_valid_from"
+    ) == [(True,), (False,), (True,)]
+    assert counts(loaded) == [(0, 0), (3, 0), (0, 1)]
+
+
 def test_vanished_rows_can_be_ignored(loaded: Warehouse, caplog: pytest.LogCaptureFixture) -> None:
     run = loaded.load(EVENTS, *unit(3, "a", 1), vanished="ignore")
     assert run.states == [3]
