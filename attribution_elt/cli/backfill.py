@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import click
 
 from attribution_elt.cli.display import display
 from attribution_elt.cli.parameters import Day, Duration
+from attribution_elt.cli.ranges import (
+    REQUEST_SECONDS,
+    START_SECONDS,
+    about,
+    check_account,
+    check_days,
+    counted,
+    loader_of,
+    run_range,
+    settings_of,
+)
 from attribution_elt.core.dates import day_of
 from attribution_elt.core.errors import OpsError
 from attribution_elt.kit.windows import Window, windows
-from attribution_elt.meltano.execution import execute
 from attribution_elt.meltano.failures import record_failures
 from attribution_elt.meltano.project import BACKFILL, Extractor, Project
 from attribution_elt.meltano.webhook import alert
 from attribution_elt.reporting.revenue import record_changes
-
-START_SECONDS, REQUEST_SECONDS = 10, 1
-"""Assumed seconds to start the run of a slice, and for a request, in the first estimate."""
 
 
 @click.command()
@@ -59,29 +66,23 @@ def backfill(
     extractor = project.extractor(tap)
     days = Window(first, last)
     refuse(extractor, days)
-    target = loader or project.loader.name
-    if target not in project.loaders:
-        raise OpsError(f"unknown loader {target!r}; choose from {', '.join(project.loaders)}")
+    target = loader_of(project, loader)
     suffix = f"{BACKFILL}{days.first}-{days.last}"
-    state_id = project.state_id(tap, target, suffix)
+    state_id = project.state_id(tap, target.name, suffix)
     if again and not dry_run:
         project.meltano.ask("state", "clear", "--force", state_id)
     done = None if again else _reached(project.state(state_id))
     start = days.first if done is None else done + timedelta(days=1)
     slices = list(windows(start, days.last, length.days))
     with display() as shown:
-        shown.note(_plan(extractor, target, days, done, slices))
+        shown.note(_plan(extractor, target.name, days, done, slices))
         if dry_run or not slices:
             return
         took: list[float] = []
         for number, each in enumerate(slices, 1):
             shown.note(f"slice {number} of {len(slices)}: {each.first}..{each.last}")
-            outcome = execute(
-                project.meltano,
-                [tap, target],
-                shown,
-                options=[f"--state-id-suffix={suffix}"],
-                variables=_variables(extractor, each),
+            outcome = run_range(
+                project, extractor, target, shown, settings=settings_of(each), suffix=suffix
             )
             shown.summarize([outcome], [])
             record_failures(project, outcome, shown)
@@ -92,7 +93,7 @@ def backfill(
                 sys.exit(outcome.exit_code)
             took.append(outcome.seconds)
             left = (len(slices) - number) * sum(took) / len(took)
-            shown.note(f"slice {number} of {len(slices)} is complete; {_about(left)} left")
+            shown.note(f"slice {number} of {len(slices)} is complete; {about(left)} left")
         shown.note(f"{tap}: {days.first}..{days.last} is complete")
 
 
@@ -102,15 +103,10 @@ def refuse(extractor: Extractor, days: Window) -> None:
     Raises:
         OpsError: the tap cannot; the text has the reason.
     """
-    today = datetime.now(UTC).date()
     if reason := extractor.tap.backfill_refusal:
         raise OpsError(f"{extractor.name} cannot load a range of past days: {reason}")
-    if not extractor.configured:
-        raise OpsError(f"{extractor.name} has no credentials: set {extractor.credentials}")
-    if days.last < days.first:
-        raise OpsError(f"--to {days.last} is before --from {days.first}")
-    if days.last > today:
-        raise OpsError(f"--to {days.last} is in the future: today is {today} in UTC")
+    check_account(extractor)
+    check_days(days)
 
 
 def _reached(state: Mapping[str, Any]) -> date | None:
@@ -133,31 +129,12 @@ def _plan(
     requests = sum(_requests(extractor, each) for each in slices)
     estimate = len(slices) * START_SECONDS + requests * REQUEST_SECONDS
     return (
-        f"{what}{_count(len(slices), 'slice')}, {_count(requests, 'request')}, "
-        f"{_about(estimate)} "
+        f"{what}{counted(len(slices), 'slice')}, {counted(requests, 'request')}, "
+        f"{about(estimate)} "
         f"at {START_SECONDS} s to start a slice and {REQUEST_SECONDS} s a request"
     )
 
 
 def _requests(extractor: Extractor, each: Window) -> int:
-    given = {"start_date": f"{each.first}", "end_date": f"{each.last}", "lookback_days": 0}
-    return extractor.tap(config={**extractor.settings, **given}).count_requests()
-
-
-def _variables(extractor: Extractor, each: Window) -> dict[str, str]:
-    """Return the environment variables that restrict a tap to these days."""
-    prefix = extractor.name.upper().replace("-", "_")
-    return {
-        f"{prefix}_START_DATE": each.first.isoformat(),
-        f"{prefix}_END_DATE": each.last.isoformat(),
-        f"{prefix}_LOOKBACK_DAYS": "0",  # the slice before has loaded those days
-    }
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def _about(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"about {minutes} minutes" if minutes > 1 else f"about {seconds:.0f} seconds"
+    config = {**extractor.settings, **settings_of(each)}
+    return extractor.tap(config=config).count_requests()

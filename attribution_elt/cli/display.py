@@ -31,8 +31,14 @@ WIDE = 110
 
 
 @contextmanager
-def display() -> Iterator[Display]:
-    """Yield the display that suits standard output."""
+def display(*, quiet: bool = False) -> Iterator[Display]:
+    """Yield the display that suits standard output.
+
+    `quiet` leaves standard output to the result of a command.
+    """
+    if quiet:
+        yield Quiet()
+        return
     if not sys.stdout.isatty():
         yield Lines()
         return
@@ -84,6 +90,22 @@ class Lines:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         document = json.dumps({"event": kind, "time": now, **fields}, ensure_ascii=False)
         click.echo(redactor(document))
+
+
+class Quiet:
+    """Prints notes, warnings and errors to standard error."""
+
+    def show(self, event: Event) -> None:
+        """Print an event if it is a warning or an error."""
+        if event.kind in {"warning", "drift", "days_lost", "error"}:
+            self.note(event.message)
+
+    def note(self, text: str) -> None:
+        """Print a note."""
+        click.echo(_clean(text), err=True)
+
+    def summarize(self, outcomes: Sequence[Outcome], skipped: Sequence[str]) -> None:
+        """Print nothing."""
 
 
 class Terminal:

@@ -18,6 +18,7 @@ from attribution_elt.cli.models import models
 from attribution_elt.cli.preflight import preflight
 from attribution_elt.cli.report import report
 from attribution_elt.cli.run import run
+from attribution_elt.cli.verify import verify
 from attribution_elt.cli.views import views
 from attribution_elt.core import redaction
 from attribution_elt.core.errors import lines_of
@@ -66,5 +67,5 @@ def cli(context: click.Context, environment: str | None, env_file: Path | None) 
     context.obj = Project(environment, env_file)
 
 
-for command in (backfill, freshness, models, preflight, report, run, views):
+for command in (backfill, freshness, models, preflight, report, run, verify, views):
     cli.add_command(command)

@@ -48,6 +48,8 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
     """Units asked for per worker while an earlier one is emitted; 1 asks for one after another."""
     requests_each: int = 1
     """Requests that a unit takes, if all goes well."""
+    units_of: ClassVar[str] = ""
+    """The stream whose rows are the units, if other responses of the run list them."""
 
     def __init__(self, run: Run[Account], streams: Sequence[VendorStream]) -> None:
         self.run = run

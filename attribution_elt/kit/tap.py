@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar, Generic
@@ -143,14 +143,34 @@ class VendorTap(Tap, Generic[ClientT]):
         errors = (each.personal_data_error for each in streams if each.selected)
         yield from islice(filter(None, errors), 1)
 
-    def count_requests(self) -> int:
-        """Return how many requests a run takes, if all goes well; for taps that know beforehand."""
-        readers = dict.fromkeys(self.run.reader(kind.reader) for kind in self.stream_types)
+    @property
+    def listing_streams(self) -> list[str]:
+        """The streams whose rows are the units of readers."""
+        return [each.units_of for each in self._readers() if each.units_of]
+
+    def count_requests(self, rows: Mapping[str, int] | None = None) -> int:
+        """Return how many requests a run without a state takes, if all goes well.
+
+        Args:
+            rows: number of rows of the `listing_streams`.
+        """
         return sum(
-            each.requests_each * sum(map(each.is_request, each.units()))
-            for each in readers
-            if isinstance(each, Reader)
+            each.requests_each
+            * (
+                (rows or {}).get(each.units_of, 0)
+                if each.units_of
+                else sum(map(each.is_request, each.units()))
+            )
+            for each in self._readers()
         )
+
+    def _readers(self) -> Iterator[Reader[Any, Any, Any]]:
+        """Yield the readers of the selected streams."""
+        streams = self.run.streams
+        selected = [each for each in self.stream_types if streams[vars(each)["name"]].selected]
+        for each in dict.fromkeys(self.run.reader(kind.reader) for kind in selected):
+            if isinstance(each, Reader):
+                yield each
 
     def history_needed(self) -> Iterable[HistoryNeed]:
         """Yield how far back each account's next run has to reach, if `has_retention`."""

@@ -334,6 +334,8 @@ class ProgramDetails(AdtractionReader[ProgramDetail]):
 class ProductFeeds(AdtractionReader[ProductFeed]):
     """Downloads the product feeds that are newer than their bookmarks."""
 
+    units_of = "feeds"
+
     def __init__(self, run: Run[AdtractionClient], streams: Sequence[VendorStream]) -> None:
         super().__init__(run, streams)
         self._options = {

@@ -75,6 +75,7 @@ class LocationById(FailedDetails):
 
     path = "locations"
     listing = LocationList
+    units_of = "locations"
     dated = False
     hashed = True
 
@@ -106,6 +107,7 @@ class AudienceById(MemberReader):
 
     path = "audiences"
     listing = AudienceList
+    units_of = "audiences"
     id_property = "audience_id"
 
 
@@ -122,6 +124,7 @@ class AudienceGroupById(MemberReader):
 
     path = "audience_groups"
     listing = AudienceGroupList
+    units_of = "audience_groups"
     id_property = "audience_group_id"
 
 

@@ -278,6 +278,7 @@ class MemberReader(DetailReader):
 
     def __init__(self, run: Run[IgniteClient], streams: Sequence[VendorStream]) -> None:
         super().__init__(run, streams)
+        self.requests_each = len(self.algorithms)
         self._failed: set[str] = set()
 
     @override

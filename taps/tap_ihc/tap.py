@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import ceil
 from pathlib import Path
 
 from singer_sdk import typing as th
@@ -135,6 +136,17 @@ class TapIhc(VendorTap[IhcClient]):
     @override
     def make_clients(self) -> dict[str, IhcClient]:
         return {ACCOUNT: IhcClient(self.config)}
+
+    @property
+    @override
+    def listing_streams(self) -> list[str]:
+        return ["attributions"]
+
+    @override
+    def count_requests(self, rows: Mapping[str, int] | None = None) -> int:
+        """Return the least number of requests for the sessions that were computed."""
+        sessions = (rows or {}).get("attributions", 0)
+        return max(1, ceil(sessions / int(self.config["max_sessions_per_request"])))
 
     @override
     def setting_errors(self) -> Iterable[str]:

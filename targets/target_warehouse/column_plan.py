@@ -19,7 +19,14 @@ _MONEY_SCALE = 2  # of a decimal column that has no values yet
 class ColumnPlan:
     """Maps the properties of a stream to columns, and widens the table to what they hold."""
 
-    def __init__(self, table: str, adapter: Adapter, metadata: Mapping[str, ColumnType]) -> None:
+    def __init__(
+        self,
+        table: str,
+        adapter: Adapter,
+        metadata: Mapping[str, ColumnType],
+        *,
+        dry_run: bool = False,
+    ) -> None:
         self.table = table
         self.columns: dict[str, Column] = {}
         """Columns of the table as the warehouse has them."""
@@ -31,6 +38,7 @@ class ColumnPlan:
         """Called in the transaction that has given the table its columns."""
         self._adapter = adapter
         self._metadata = metadata
+        self._dry_run = dry_run
         self._key_properties: tuple[str, ...] = ()
 
     def prepare(self, kinds: Mapping[str, ColumnType], keys: Iterable[str]) -> None:
@@ -111,6 +119,9 @@ class ColumnPlan:
         return column.sized(*decimal_size(numbers), limit, self._adapter.decimal_step)
 
     def _ensure(self, wanted: Mapping[str, Column]) -> None:
+        if self._dry_run:
+            self.columns = self._adapter.planned(self.table, {**self.columns, **wanted})
+            return
         self.columns = self._adapter.ensure(self.table, wanted, self.keys)
         self.on_change()
 

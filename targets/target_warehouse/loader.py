@@ -26,6 +26,7 @@ from target_warehouse.state import Checkpoints
 from target_warehouse.sweeper import SweepOptions
 from target_warehouse.table_loader import Options, TableLoader
 from target_warehouse.table_names import TableNames
+from target_warehouse.verification import write_verifications
 from target_warehouse.versions import Version
 from target_warehouse.warehouses.base import Adapter, WarehouseError
 from target_warehouse.warehouses.transaction import transact
@@ -63,11 +64,12 @@ class Loader:
         self._run = Run(options.load_method, options.started_at)
         self._overwrite = options.load_method == "overwrite"
         self._names = TableNames(adapter)
-        self._rejects = Rejects(adapter)
+        self._rejects = Rejects(adapter, dry_run=options.dry_run)
         self._streams: dict[str, _Stream] = {}
         self._tables: dict[str, TableLoader] = {}
         self._states = Checkpoints()
-        if self._overwrite:  # the old rows are replaced at the end, all at once
+        # The old rows are replaced at the end, all at once; a dry run loads nothing.
+        if self._overwrite or options.dry_run:
             self._states.batch_opened(self)
         self._batches = OpenBatches(
             self._states,
@@ -80,6 +82,9 @@ class Loader:
         """Whether the tap has finished; None while it does not report that."""
         self._errors: list[str] = []
         """Why old rows of streams were not replaced."""
+        if options.dry_run and (options.load_method != "upsert" or not adapter.has_dry_runs):
+            adapter.close()
+            raise LoadError("dry_run is not possible with this load method or warehouse")
 
     def schema(self, message: SchemaMessage) -> None:
         """Take a SCHEMA message. A repeated one changes nothing."""
@@ -165,7 +170,9 @@ class Loader:
         """
         try:
             self.drain()
-            if not stopped:  # else more records would follow, and the old rows stay
+            if self._options.dry_run:
+                self._worker.run(self._compare)
+            elif not stopped:  # else more records would follow, and the old rows stay
                 self._worker.run(self._remove_old_versions)
                 if self._overwrite:
                     self._worker.run(self._replace)
@@ -174,6 +181,8 @@ class Loader:
             raise
         errors = [*self._failures(), *self._errors]
         complete = self._complete and not stopped and not errors
+        if self._options.dry_run:
+            complete = not stopped and not errors and self._complete is not False
         self._worker.run(lambda: self._write_run(complete=complete))
         self._close()
         if errors:
@@ -184,7 +193,7 @@ class Loader:
         """End the run after the batch at hand; what is not committed is undone."""
         self._worker.stop()
         with contextlib.suppress(Exception):  # the error that led here is raised
-            if self._options.add_metadata:
+            if self._options.add_metadata and not self._options.dry_run:
                 write_run(self._adapter, self._run_rows(complete=self._complete and False))
                 self._adapter.commit()
         self._close()
@@ -214,6 +223,7 @@ class Loader:
                     tuple(dict.fromkeys(keys)),
                     scope=message.scope if sweeps else None,
                     bookmark=message.bookmark,
+                    volatile=message.volatile,
                 )
 
         self._worker.run(apply_schema)
@@ -337,10 +347,25 @@ class Loader:
         if not partial:
             self._states.committed(self)
 
+    def _compare(self) -> None:
+        for table in self._tables.values():
+            if table.verifier and not table.failure:
+                with self._contained(table):
+                    table.verifier.finish()
+
     def _write_run(self, *, complete: bool | None) -> None:
+        adapter = self._adapter
+        if self._options.dry_run:
+            found = [(n, t.verifier, t.tally) for n, t in self._tables.items() if t.verifier]
+            transact(
+                adapter,
+                lambda: write_verifications(adapter, self._run, found, complete=complete),
+                once=True,
+            )
+            return
         if not self._options.add_metadata:
             return
-        adapter, rows = self._adapter, self._run_rows(complete=complete)
+        rows = self._run_rows(complete=complete)
         try:
             transact(adapter, lambda: write_run(adapter, rows), once=True)
         except adapter.errors as error:  # the load itself is done

@@ -10,6 +10,8 @@ import msgspec
 
 CLAIMS = "x-claims"
 """Member of a stream's schema: the properties that claims of the stream may name."""
+VOLATILE = "x-volatile"
+"""Member of a property's schema: true if two readings of the same data differ in it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,18 @@ class SchemaMessage:
         if not isinstance(announced, list):
             return None
         return tuple(name for name in announced if isinstance(name, str))
+
+    @property
+    def volatile(self) -> list[str]:
+        """Properties that differ between two readings of the same data."""
+        properties = self.schema.get("properties")
+        if not isinstance(properties, dict):
+            return []
+        return [
+            name
+            for name, each in properties.items()
+            if isinstance(each, dict) and each.get(VOLATILE) is True
+        ]
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -28,13 +28,20 @@ _COLUMNS = {
 class Rejects:
     """Writes rejected records and counts them by stream."""
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, *, dry_run: bool = False) -> None:
         self._adapter = adapter
+        self._dry_run = dry_run
         self._counts: Counter[str] = Counter()
         self._keyless = False
 
     def write(self, stream: str, batch: Batch, rejects: Sequence[Reject]) -> None:
         """Write the rejected records of a batch, as they were sent, and commit."""
+        self._counts[stream] += len(rejects)
+        self._keyless |= any(reject.keyless for reject in rejects)
+        if not self._dry_run:
+            self._write(stream, batch, rejects)
+
+    def _write(self, stream: str, batch: Batch, rejects: Sequence[Reject]) -> None:
         limit, storable = self._adapter.text_limit, self._adapter.storable
         records = [
             storable(exact.raw_record(batch.line(reject.line)))[:limit] for reject in rejects
@@ -51,8 +58,6 @@ class Rejects:
             self._adapter.append(REJECTED, pa.table(rows), {name: columns[name] for name in rows})
 
         transact(self._adapter, write, once=True)
-        self._counts[stream] += len(rejects)
-        self._keyless |= any(reject.keyless for reject in rejects)
 
     def check(self) -> None:
         """Raise RecordsRejectedError if there are any."""
@@ -60,6 +65,8 @@ class Rejects:
         if not total:
             return
         counts = ", ".join(f"{stream} {count}" for stream, count in self._counts.items())
+        if self._dry_run:
+            raise RecordsRejectedError(f"a load would reject records ({counts})")
         message = (
             f"1 record was rejected ({counts}): the table {REJECTED} has it, with the reason"
             if total == 1

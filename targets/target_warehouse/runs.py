@@ -99,6 +99,7 @@ class Run:
     load_method: str
     started_at: int
     """In milliseconds since 1970."""
+    id: str = dataclasses.field(default_factory=lambda: os.environ.get(RUN_ID) or str(uuid.uuid4()))
 
     def log(self, tallies: Mapping[str, Tally], *, complete: bool | None) -> pa.Table:
         """Log what the run has brought, and return it as rows of `_runs`.
@@ -107,7 +108,7 @@ class Run:
         does not report that.
         """
         run = {
-            "run_id": os.environ.get(RUN_ID) or str(uuid.uuid4()),
+            "run_id": self.id,
             "started_at": datetime.fromtimestamp(self.started_at / 1000, UTC),
             "finished_at": datetime.now(UTC),
             "load_method": self.load_method,

@@ -111,6 +111,11 @@ class Sweeper:
             logger.warning("stream %r: vanished rows stay: %s", self._stream, reason)
 
     @property
+    def scope(self) -> Sequence[str]:
+        """The properties that claims may name."""
+        return self._scope or ()
+
+    @property
     def is_active(self) -> bool:
         """Whether delivered keys are remembered."""
         return self._scope is not None and self._stopped is None

@@ -21,6 +21,7 @@ from target_warehouse.runs import Tally
 from target_warehouse.sweeper import Sweeper, SweepOptions
 from target_warehouse.table_names import TableNames
 from target_warehouse.table_writer import TableWriter
+from target_warehouse.verification import Verifier
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.transaction import transact
 
@@ -51,6 +52,8 @@ class Options:
     sweeps: SweepOptions
     history: Sequence[str] = ()
     """Streams whose old versions are kept; `*` stands for all."""
+    dry_run: bool = False
+    """Whether rows are compared with the tables instead of loaded."""
 
 
 class TableLoader:
@@ -77,7 +80,7 @@ class TableLoader:
         self._rejects = rejects
         self._options = options
         self._metadata = _METADATA if options.add_metadata else {}
-        self._plan = ColumnPlan(table, adapter, self._metadata)
+        self._plan = ColumnPlan(table, adapter, self._metadata, dry_run=options.dry_run)
         self._history = History(adapter, self._plan, names)
         self.sweeper = Sweeper(
             self._plan,
@@ -88,7 +91,10 @@ class TableLoader:
             options=options.sweeps,
             started_at=options.started_at,
         )
-        self._writer = TableWriter(adapter, self._plan, self.tally, self.sweeper, self._history)
+        self.verifier = Verifier(adapter, self._plan, self.sweeper) if options.dry_run else None
+        self._writer = self.verifier or TableWriter(
+            adapter, self._plan, self.tally, self.sweeper, self._history
+        )
         self._key_properties: tuple[str, ...] = ()
         self._bookmark: str | None = None
         self._warned: set[str] = set()
@@ -105,6 +111,7 @@ class TableLoader:
         *,
         scope: Sequence[str] | None,
         bookmark: str | None,
+        volatile: Sequence[str] = (),
     ) -> None:
         """Make the table hold properties of these kinds, keyed by `keys`.
 
@@ -113,6 +120,7 @@ class TableLoader:
             keys: Properties of the primary key.
             scope: Properties that claims may name; None if vanished rows are to stay.
             bookmark: Property of the replication key.
+            volatile: Properties that differ between two readings of the same data.
         """
         previous = self._key_properties
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
@@ -120,6 +128,8 @@ class TableLoader:
             kinds.setdefault(_DELETED_AT, ColumnType.TIMESTAMP)
         self._key_properties = () if self._options.load_method == "append-only" else tuple(keys)
         self._bookmark = bookmark if bookmark in kinds else None
+        if self.verifier:
+            self.verifier.ignore(volatile)
 
         def prepare() -> None:
             self._keep_history()

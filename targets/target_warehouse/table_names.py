@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from attribution_elt.core.events import REJECTED, RUNS
+from attribution_elt.core.events import REJECTED, RUNS, VERIFICATIONS
 from target_warehouse.names import assign_identifiers
 from target_warehouse.warehouses.base import Adapter
 
@@ -46,7 +46,7 @@ class TableNames:
                 [wanted],
                 adapter.dialect,
                 existing=adapter.tables(),
-                reserved=[REJECTED, RUNS, *self._assigned.values()],
+                reserved=[REJECTED, RUNS, VERIFICATIONS, *self._assigned.values()],
             )
             self._assigned[key] = fitted[wanted]
         return self._assigned[key]

@@ -45,7 +45,7 @@ class TableWriter:
     def write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
         """Write the last row of each key, sweep and commit; return the rows that are refused."""
         self._is_swept = False
-        rejects = self._write(self._latest(rows), sweep) if len(rows) else []
+        rejects = self._write(latest(rows, self._plan), sweep) if len(rows) else []
         if sweep and not self._is_swept:  # there were no rows, or they were written in parts
             transact(self._adapter, lambda: self._sweeper.sweep(sweep, self._tally.merged.inserted))
             self._sweeper.committed()
@@ -96,22 +96,23 @@ class TableWriter:
         merged = self._adapter.merge(table, columns, self._plan.keys, history)
         return merged, revived
 
-    def _latest(self, rows: pa.Table) -> pa.Table:
-        """Return the last row of each key."""
-        names = self._plan.keys
-        if not names:
-            return rows
-        columns = self._plan.columns
-        if any(columns[name].kind is ColumnType.NUMBER for name in names):
-            last = _last_by_value(rows, names, columns)
-        else:
-            # Arrow would take some names for paths.
-            keys = {f"key{index}": rows[name] for index, name in enumerate(names)}
-            groups = pa.table(keys | {"line": rows[LINE]}).group_by(list(keys), use_threads=False)
-            last = groups.aggregate([("line", "max")])["line_max"]
-        if len(last) == len(rows):
-            return rows
-        return rows.filter(pc.is_in(rows[LINE], last))
+
+def latest(rows: pa.Table, plan: ColumnPlan) -> pa.Table:
+    """Return the last row of each key."""
+    names = plan.keys
+    if not names:
+        return rows
+    columns = plan.columns
+    if any(columns[name].kind is ColumnType.NUMBER for name in names):
+        last = _last_by_value(rows, names, columns)
+    else:
+        # Arrow would take some names for paths.
+        keys = {f"key{index}": rows[name] for index, name in enumerate(names)}
+        groups = pa.table(keys | {"line": rows[LINE]}).group_by(list(keys), use_threads=False)
+        last = groups.aggregate([("line", "max")])["line_max"]
+    if len(last) == len(rows):
+        return rows
+    return rows.filter(pc.is_in(rows[LINE], last))
 
 
 def _last_by_value(rows: pa.Table, names: Sequence[str], columns: Mapping[str, Column]) -> pa.Array:

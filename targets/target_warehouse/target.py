@@ -122,6 +122,14 @@ class TargetWarehouse(Target):
             "tap has read again. If it is exceeded by more than 100 rows, nothing vanishes and the "
             "run fails.",
         ),
+        th.Property(
+            "dry_run",
+            th.BooleanType,
+            default=False,
+            title="Dry Run",
+            description="Compare the records with the tables and load nothing: the table "
+            "_verifications gets what differs. attribution-elt verify sets it.",
+        ),
     ).to_dict()
 
     def __init__(self, **options: Any) -> None:
@@ -157,6 +165,7 @@ class TargetWarehouse(Target):
                     mode=self.config["vanished"], limit=float(self.config["vanish_limit"])
                 ),
                 history=self.config.get("history") or (),
+                dry_run=self.config["dry_run"],
             ),
             batch_size_rows=self.config.get("batch_size_rows"),
             batch_max_bytes=self.config.get("batch_max_bytes"),

@@ -76,6 +76,8 @@ class Adapter(abc.ABC):
     has_temporary_tables: ClassVar[bool] = True
     keeps_history: ClassVar[bool] = True
     """Whether `merge` can keep the versions that it updates."""
+    has_dry_runs: ClassVar[bool] = True
+    """Whether rows can be compared with a table without loading them."""
     errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
@@ -262,6 +264,17 @@ class Adapter(abc.ABC):
         )
         return [name for (name,) in rows]
 
+    def planned(self, table: str, columns: Mapping[str, Column]) -> dict[str, Column]:
+        """Return the columns that `ensure` would give a table, and change nothing."""
+        existing = self.columns(table)
+        wider = {
+            name: existing[name].widest(column) if name in existing else column
+            for name, column in columns.items()
+            if name not in existing
+            or self.is_narrower(existing[name], existing[name].widest(column))
+        }
+        return existing | wider
+
     def ensure(
         self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
     ) -> dict[str, Column]:
@@ -339,6 +352,14 @@ class Adapter(abc.ABC):
         """Return whether a column cannot hold every value of the wanted one."""
         return existing.kind is not wanted.kind or existing.scale < wanted.scale
 
+    def differs(self, column: Column, one: str, other: str) -> str:  # noqa: ARG002 - for subclasses
+        """Return the condition that two values of a column differ; nulls are values too."""
+        return f"{one} IS DISTINCT FROM {other}"
+
+    def day(self, instant: str) -> str:
+        """Return the SQL of the UTC day of an instant."""
+        return f"CAST({instant} AS DATE)"
+
     @staticmethod
     def compared(columns: Mapping[str, Column], keys: Sequence[str]) -> list[str]:
         """Return the columns that decide whether a row has changed: not its keys or metadata."""
@@ -352,6 +373,9 @@ class Adapter(abc.ABC):
         """Return the number of rows of a table."""
         ((rows,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
         return int(rows)
+
+    def deduplicate(self, table: str, keys: Sequence[str]) -> None:  # noqa: B027 - optional
+        """Leave one row of each key, in warehouses that do not enforce keys."""
 
     def replace(self, table: str, source: str) -> None:
         """Replace the rows of `table` by those of `source`, and drop `source`.

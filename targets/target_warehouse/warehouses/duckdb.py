@@ -253,6 +253,14 @@ class DuckDBAdapter(Adapter):
         self.execute(f"COMMENT ON TABLE {path} IS {value}")
 
     @override
+    def deduplicate(self, table: str, keys: Sequence[str]) -> None:
+        path = self.path(table)
+        self.execute(
+            f"DELETE FROM {path} WHERE rowid NOT IN "
+            f"(SELECT max(rowid) FROM {path} GROUP BY {listed(keys)})"
+        )
+
+    @override
     def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
         super().create(table, columns, keys)
         self.key(table, keys)

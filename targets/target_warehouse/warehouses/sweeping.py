@@ -54,6 +54,8 @@ class Sweep:
     `_sdc_valid_to` and `_sdc_replaced_because`. None: they are not kept."""
     marks: bool = False
     """Whether the rows stay and get `_sdc_deleted_at`, instead of being removed."""
+    look: Callable[[str], None] | None = None
+    """Called before `permit` with the condition of the rows that vanish, if there are any."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +102,8 @@ class Sweeper:
             f"FROM {self._path} WHERE {live}"
         )
         condition, count = self._selected(vanished)
+        if sweep.look and count:
+            sweep.look(condition)
         if not permit(Claimed(int(rows), int(written), count)) or not count:
             return 0
         adapter.atomically(list(self._statements(condition)))

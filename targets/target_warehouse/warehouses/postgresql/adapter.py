@@ -16,7 +16,7 @@ import psycopg
 import pyarrow as pa
 from typing_extensions import override
 
-from target_warehouse.columns import Column
+from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.dialect import SqlDialect, listed, literal, quoted
 from target_warehouse.warehouses.errors import key_error
@@ -176,6 +176,12 @@ class PostgreSQLAdapter(Adapter):
                 f"do not fit are rejected: {self.explain(error)}"
             )
             return False
+
+    @override
+    def differs(self, column: Column, one: str, other: str) -> str:
+        if column.kind is ColumnType.JSON:  # json has no equality
+            one, other = f"{one}::text", f"{other}::text"
+        return super().differs(column, one, other)
 
     @override
     def ensure_versions(self, view: str, table: str, history: str) -> None:

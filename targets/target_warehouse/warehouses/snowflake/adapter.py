@@ -272,6 +272,20 @@ class SnowflakeAdapter(Adapter):
         return long
 
     @override
+    def differs(self, column: Column, one: str, other: str) -> str:
+        if column.kind is ColumnType.JSON:
+            one, other = f"TO_JSON({one})", f"TO_JSON({other})"
+        return super().differs(column, one, other)
+
+    @override
+    def deduplicate(self, table: str, keys: Sequence[str]) -> None:
+        path, names = self.path(table), self.dialect.identifiers(keys)
+        self.execute(
+            f"INSERT OVERWRITE INTO {path} SELECT * FROM {path} "
+            f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {names} ORDER BY {names}) = 1"
+        )
+
+    @override
     def merge(
         self,
         table: str,
@@ -282,9 +296,7 @@ class SnowflakeAdapter(Adapter):
         names = {name: self.dialect.identifier(name) for name in columns}
         same = " AND ".join(f"held.{names[key]} = new.{names[key]}" for key in keys)
         differs = " OR ".join(
-            f"TO_JSON(held.{names[name]}) IS DISTINCT FROM TO_JSON(new.{names[name]})"
-            if columns[name].kind is ColumnType.JSON
-            else f"held.{names[name]} IS DISTINCT FROM new.{names[name]}"
+            self.differs(columns[name], f"held.{names[name]}", f"new.{names[name]}")
             for name in self.compared(columns, keys)
         )
         update = ", ".join(f"{name} = new.{name}" for key, name in names.items() if key not in keys)

@@ -150,6 +150,14 @@ class SQLiteAdapter(Adapter):
         return changes_values or super().is_narrower(existing, wanted)
 
     @override
+    def differs(self, column: Column, one: str, other: str) -> str:
+        return f"{one} IS NOT {other}"
+
+    @override
+    def day(self, instant: str) -> str:
+        return f"substr({instant}, 1, 10)"  # there are no dates: a cast returns the year
+
+    @override
     def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:
         return are_exact(numbers)
 

@@ -47,6 +47,7 @@ class DltConnection(Adapter):
     decimal_step = 9
     has_temporary_tables = False
     keeps_history = False
+    has_dry_runs = False
     errors = (DltException, RefusedError)
     data_errors = (RefusedError,)
 

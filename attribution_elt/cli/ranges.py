@@ -1,0 +1,113 @@
+"""One way to run a tap over a range of past days: of `backfill` and of `verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from attribution_elt.core.errors import OpsError
+from attribution_elt.kit.windows import Window
+from attribution_elt.meltano.display import Display
+from attribution_elt.meltano.execution import execute
+from attribution_elt.meltano.outcome import Outcome
+from attribution_elt.meltano.project import Extractor, Loader, Project
+
+START_SECONDS, REQUEST_SECONDS = 10, 1
+"""Assumed seconds to start a run, and for a request, in the first estimate."""
+
+
+def check_account(extractor: Extractor) -> None:
+    """Check that a tap has credentials.
+
+    Raises:
+        OpsError: it has none.
+    """
+    if not extractor.configured:
+        raise OpsError(f"{extractor.name} has no credentials: set {extractor.credentials}")
+
+
+def check_days(days: Window) -> None:
+    """Check that these are past days.
+
+    Raises:
+        OpsError: they are not.
+    """
+    today = datetime.now(UTC).date()
+    if days.last < days.first:
+        raise OpsError(f"--to {days.last} is before --from {days.first}")
+    if days.last > today:
+        raise OpsError(f"--to {days.last} is in the future: today is {today} in UTC")
+
+
+def loader_of(project: Project, name: str | None) -> Loader:
+    """Return a loader; the project's first if no name is given.
+
+    Raises:
+        OpsError: the project has no such loader.
+    """
+    if name is None:
+        return project.loader
+    if name not in project.loaders:
+        raise OpsError(f"unknown loader {name!r}; choose from {', '.join(project.loaders)}")
+    return project.loaders[name]
+
+
+def settings_of(days: Window, *, whole: bool = True) -> dict[str, Any]:
+    """Return the settings that restrict a tap to these days.
+
+    `whole` is false if the last day is today and is still read to its end.
+    """
+    end = {"end_date": days.last.isoformat()} if whole else {}
+    # the range has all days that are to be read
+    return {"start_date": days.first.isoformat(), **end, "lookback_days": 0}
+
+
+def run_range(
+    project: Project,
+    extractor: Extractor,
+    loader: Loader,
+    display: Display,
+    *,
+    settings: Mapping[str, Any],
+    suffix: str,
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Run a tap into a loader with a state of its own.
+
+    Args:
+        project: the project.
+        extractor: the tap.
+        loader: the loader.
+        display: the display of events.
+        settings: settings of the tap that differ from the project's.
+        suffix: suffix of the state's id.
+        options: more options of `meltano run`.
+        variables: more environment variables.
+    """
+    prefix = prefix_of(extractor.name)
+    given = {f"{prefix}_{name.upper()}": str(value) for name, value in settings.items()}
+    return execute(
+        project.meltano,
+        [extractor.name, loader.name],
+        display,
+        options=[f"--state-id-suffix={suffix}", *options],
+        variables={**given, **(variables or {})},
+    )
+
+
+def prefix_of(plugin: str) -> str:
+    """Return the prefix of the environment variables of a plugin."""
+    return plugin.upper().replace("-", "_")
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def about(seconds: float) -> str:
+    """Return a duration in words."""
+    minutes = round(seconds / 60)
+    return f"about {minutes} minutes" if minutes > 1 else f"about {seconds:.0f} seconds"

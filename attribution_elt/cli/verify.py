@@ -1,0 +1,244 @@
+"""`attribution-elt verify`: compares tables with the vendor, and repairs them."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import click
+from target_warehouse.warehouses.registry import connect
+
+from attribution_elt.cli.display import display
+from attribution_elt.cli.parameters import Day
+from attribution_elt.cli.ranges import (
+    REQUEST_SECONDS,
+    START_SECONDS,
+    about,
+    check_account,
+    check_days,
+    counted,
+    loader_of,
+    prefix_of,
+    run_range,
+    settings_of,
+)
+from attribution_elt.core.errors import OpsError
+from attribution_elt.core.events import VERIFICATIONS
+from attribution_elt.core.redaction import redactor
+from attribution_elt.kit.windows import Window
+from attribution_elt.meltano.display import Display
+from attribution_elt.meltano.failures import record_failures
+from attribution_elt.meltano.outcome import Outcome
+from attribution_elt.meltano.project import Extractor, Loader, Project
+
+SUFFIX = "verify"
+"""Suffix of the id of the state, which no run reads."""
+COUNTS = ("identical", "modified", "missing", "extra")
+SHOWN = 20
+"""Units, and rows, of a stream that are shown."""
+
+
+@click.command()
+@click.argument("tap")
+@click.option("--from", "first", type=Day(), help="First day, for taps that read ranges of days.")
+@click.option("--to", "last", type=Day(), help="Last day.")
+@click.option("--loader", help="Loader whose tables to compare. Defaults to the project's first.")
+@click.option("--repair", is_flag=True, help="Load the same data if anything differs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.pass_obj
+def verify(
+    project: Project,
+    tap: str,
+    *,
+    first: date | None,
+    last: date | None,
+    loader: str | None,
+    repair: bool,
+    as_json: bool,
+) -> None:
+    """Compare the tables of TAP with the vendor.
+
+    All records of the days are requested again and compared with the tables, which stay as they
+    are. Taps that cannot read a range of days are compared as a whole. Exit with 1 if anything
+    differs or a request failed; with --repair, only if the repair failed.
+    """
+    extractor = project.extractor(tap)
+    days = _days(extractor, first, last)
+    target = loader_of(project, loader)
+    settings = _settings(days) if days else {}
+    what = f"{days.first}..{days.last}" if days else "everything"
+    requests = _requests(project, extractor, target, settings)
+    result: dict[str, Any] = {
+        "tap": tap,
+        "loader": target.name,
+        "from": days and str(days.first),
+        "to": days and str(days.last),
+        "requests": requests,
+        "seconds": START_SECONDS + requests * REQUEST_SECONDS,
+    }
+    with display(quiet=as_json) as shown:
+        shown.note(
+            f"{tap} against {target.name}, {what}: about {counted(requests, 'request')}, "
+            f"{about(result['seconds'])} at {REQUEST_SECONDS} s a request"
+        )
+        outcome = _run(project, extractor, target, settings, shown, dry=True)
+        result |= _read(extractor, target, outcome)
+        for stream in result["streams"]:
+            _show(stream, shown)
+        if repair and result["differs"] and not result["failures"]:
+            _remove_repeated(extractor, target, result["streams"])
+            repaired = _run(project, extractor, target, settings, shown, dry=False)
+            record_failures(project, repaired, shown)
+            result |= {"repaired": not repaired.exit_code, "failures": repaired.complaints}
+            if result["repaired"]:
+                shown.note(f"{tap}: {what} is repaired")
+    if as_json:
+        click.echo(redactor(json.dumps(result, ensure_ascii=False)))
+    elif result["failures"]:
+        raise OpsError("; ".join(result["failures"]))
+    differs = result["differs"] and not result["repaired"]
+    sys.exit(1 if differs or result["failures"] else 0)
+
+
+def _days(extractor: Extractor, first: date | None, last: date | None) -> Window | None:
+    """Return the days to compare; None for a tap that does not read ranges of days."""
+    check_account(extractor)
+    if extractor.tap.backfill_refusal:
+        return None
+    if first is None or last is None:
+        raise OpsError(f"{extractor.name} is compared by days: set --from and --to")
+    days = Window(first, last)
+    check_days(days)
+    return days
+
+
+def _settings(days: Window) -> dict[str, Any]:
+    """Return settings that read a day more on both ends.
+
+    Vendors may read the outermost days in part, so the taps make no claim of them.
+    """
+    today = datetime.now(UTC).date()
+    day = timedelta(days=1)
+    last = min(days.last + day, today)
+    return settings_of(Window(days.first - day, last), whole=days.last < today)
+
+
+def _requests(
+    project: Project, extractor: Extractor, loader: Loader, settings: Mapping[str, Any]
+) -> int:
+    """Return about how many requests it takes, from the settings and from what was loaded."""
+    tap = extractor.tap(
+        config={**extractor.settings, **settings}, catalog=project.catalog(extractor.name)
+    )
+    rows = {}
+    with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
+        for name in tap.listing_streams:
+            rows[name] = adapter.count(name) if adapter.columns(name) else 0
+    return tap.count_requests(rows)
+
+
+def _run(
+    project: Project,
+    extractor: Extractor,
+    loader: Loader,
+    settings: Mapping[str, Any],
+    shown: Display,
+    *,
+    dry: bool,
+) -> Outcome:
+    variables = {f"{prefix_of(loader.name)}_DRY_RUN": str(dry).lower()}
+    return run_range(
+        project,
+        extractor,
+        loader,
+        shown,
+        settings=settings,
+        suffix=SUFFIX,
+        options=["--full-refresh"],
+        variables=variables,
+    )
+
+
+def _read(extractor: Extractor, loader: Loader, outcome: Outcome) -> dict[str, Any]:
+    """Return what a run has written into `_verifications`."""
+    streams: dict[str, dict[str, Any]] = {}
+    failures = list(outcome.complaints)
+    with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
+        if adapter.columns(VERIFICATIONS):
+            names = ("stream", "unit", *COUNTS, "repeated", "rejected")
+            more = ("modified_columns", "samples", "complete", "message")
+            rows = adapter.execute(
+                f"SELECT {', '.join([*names, *more])} FROM {adapter.path(VERIFICATIONS)} "
+                f"WHERE run_id = {adapter.dialect.literal(outcome.run_id)} ORDER BY stream, unit"
+            )
+            found = [dict(zip((*names, *more), row, strict=True)) for row in rows]
+            for row in found:
+                if row["unit"] is None:
+                    row["modified_columns"] = json.loads(row["modified_columns"])
+                    row["samples"] = json.loads(row["samples"])
+                    row["complete"] = bool(row["complete"])
+                    streams[row.pop("stream")] = {**row, "units": []}
+            for row in found:
+                if row["unit"] is not None:
+                    counts = {name: row[name] for name in COUNTS}
+                    unit = {"unit": json.loads(row["unit"]), **counts}
+                    streams[row["stream"]]["units"].append(unit)
+    for name, stream in streams.items():
+        del stream["unit"]
+        if stream["message"]:
+            failures.append(f"{name}: {stream['message']}")
+    if not streams and not failures:
+        failures.append("nothing was compared")
+    return {
+        "run_id": outcome.run_id,
+        "streams": [{"stream": name, **stream} for name, stream in streams.items()],
+        "differs": any(each[name] for each in streams.values() for name in COUNTS[1:]),
+        "failures": list(dict.fromkeys(failures)),
+        "repaired": False,
+    }
+
+
+def _show(stream: Mapping[str, Any], shown: Display) -> None:
+    """Show the counts of a stream, its units that differ, and some rows."""
+    name = stream["stream"]
+    shown.note(f"{name}: {_counts(stream)}")
+    for column, rows in stream["modified_columns"].items():
+        shown.note(f"{name}: {column} differs in {counted(rows, 'row')}")
+    for unit in stream["units"][:SHOWN]:
+        about_it = ", ".join(f"{n} {value}" for n, value in unit["unit"].items()) or "everything"
+        shown.note(f"{name}, {about_it}: {_counts(unit)}")
+    if len(stream["units"]) > SHOWN:
+        shown.note(f"{name}: {len(stream['units']) - SHOWN:,} more units differ")
+    for row in stream["samples"][:SHOWN]:
+        key = ", ".join(f"{n} {value}" for n, value in row["key"].items())
+        values = "".join(
+            f"; {n}: {value['table']!r}, vendor {value['vendor']!r}"
+            for n, value in row["values"].items()
+            if row["kind"] == "modified"
+        )
+        shown.note(f"{name}: {row['kind']} {key}{values}")
+
+
+def _counts(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{counts[name]:,} {name}" for name in COUNTS)
+
+
+def _remove_repeated(
+    extractor: Extractor, loader: Loader, streams: list[Mapping[str, Any]]
+) -> None:
+    """Leave one row of each key, in warehouses that do not enforce keys."""
+    types: Sequence[Any] = extractor.tap.stream_types
+    keys = {each.name: each.primary_keys for each in types}
+    repeated = [each["stream"] for each in streams if each["repeated"]]
+    if not repeated:
+        return
+    with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
+        for name in repeated:
+            adapter.deduplicate(name, list(keys[name]))
+        adapter.commit()

@@ -1,0 +1,328 @@
+"""Compares delivered rows with a table, in SQL that all warehouses share."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from target_warehouse.column_plan import ColumnPlan
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.warehouses.base import Adapter, Claimed, Sweep
+from target_warehouse.warehouses.history import DELETED_AT
+
+SAMPLES = 20
+"""Rows of a stream whose values are kept."""
+_BATCH = "_sdc_verified_batch"
+_ALIKE = (
+    {ColumnType.INTEGER, ColumnType.NUMBER},
+    {ColumnType.DATE, ColumnType.TIMESTAMP},
+)
+"""Kinds that warehouses compare with each other."""
+_numbers = itertools.count()
+
+
+@dataclasses.dataclass
+class Counts:
+    """How the rows of a stream or unit compare with those that the tap has delivered."""
+
+    identical: int = 0
+    modified: int = 0
+    missing: int = 0
+    """Rows that the tap has delivered and the table does not have."""
+    extra: int = 0
+    """Rows inside claims that the tap has not delivered, and second rows of a key."""
+
+    @property
+    def differ(self) -> bool:
+        """Whether any row differs."""
+        return bool(self.modified or self.missing or self.extra)
+
+    def add(self, other: Counts) -> None:
+        """Add the counts of another unit."""
+        for name, value in dataclasses.asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+@dataclasses.dataclass
+class Findings:
+    """How the rows of a stream compare.
+
+    A unit is what rows have in common that a claim can name, such as a customer, a feed or a day.
+    """
+
+    units: dict[str, Counts] = dataclasses.field(default_factory=dict)
+    """Counts by unit, which is a JSON object."""
+    columns: Counter[str] = dataclasses.field(default_factory=Counter)
+    """Number of modified rows by column."""
+    samples: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    repeated: int = 0
+    """Second rows of a key, which are among the extra ones."""
+
+    @property
+    def total(self) -> Counts:
+        """Counts of all units."""
+        total = Counts()
+        for counts in self.units.values():
+            total.add(counts)
+        return total
+
+    def count(self, unit: str, counts: Counts) -> None:
+        """Add the counts of a unit."""
+        self.units.setdefault(unit, Counts()).add(counts)
+
+
+class Comparison:
+    """The delivered rows of a stream in a temporary table, and what compares them with its table.
+
+    Args:
+        scope: properties whose values make a unit.
+        volatile: properties that differ between two readings of the same data.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        plan: ColumnPlan,
+        *,
+        scope: Collection[str],
+        volatile: Collection[str],
+    ) -> None:
+        self._adapter, self._plan = adapter, plan
+        self._name = adapter.dialect.identifier
+        number = next(_numbers)
+        self._path = adapter.temporary(f"verified_{number}")
+        self._latest = adapter.temporary(f"verified_latest_{number}")
+        self._scope, self._volatile = scope, volatile
+        self._staged: dict[str, Column] = {}
+        self._batches = 0
+
+    def stage(self, rows: pa.Table) -> None:
+        """Add rows, each of a key of its own; they replace earlier ones of the same key."""
+        names = [n for n in rows.column_names if not n.startswith("_sdc_") or n == DELETED_AT]
+        planned = {name: self._plan.columns[name] for name in names}
+        self._fit(planned)
+        batch = pa.repeat(pa.scalar(self._batches, pa.int64()), len(rows))
+        self._batches += 1
+        columns = {**planned, _BATCH: Column(ColumnType.INTEGER)}
+        self._adapter.insert(self._path, rows.select(names).append_column(_BATCH, batch), columns)
+
+    def _fit(self, planned: Mapping[str, Column]) -> None:
+        """Make the temporary table hold these columns, in the types of the stream's table."""
+        adapter, path = self._adapter, self._path
+        held = adapter.columns(self._plan.table)
+        if not self._staged:
+            adapter.discard(path)
+            alike = [n for n, c in planned.items() if n in held and self._holds(held[n], c)]
+            batch = f"{self._name(_BATCH)} {adapter.types[ColumnType.INTEGER]}"
+            if alike:
+                names = adapter.dialect.identifiers(alike)
+                adapter.execute(
+                    f"CREATE TEMPORARY TABLE {path} AS SELECT {names} "
+                    f"FROM {adapter.path(self._plan.table)} WHERE 1 = 0"
+                )
+                adapter.execute(f"ALTER TABLE {path} ADD COLUMN {batch}")
+            else:
+                adapter.execute(f"CREATE TEMPORARY TABLE {path} ({batch})")
+            self._staged = {name: planned[name] for name in alike}
+        for name, column in planned.items():
+            type_ = adapter.type_of(column)
+            if name not in self._staged:
+                adapter.execute(f"ALTER TABLE {path} ADD COLUMN {self._name(name)} {type_}")
+            elif self._staged[name] != column:
+                adapter.execute(f"ALTER TABLE {path} ALTER COLUMN {self._name(name)} TYPE {type_}")
+            self._staged[name] = column
+
+    def _holds(self, held: Column, planned: Column) -> bool:
+        return not self._adapter.is_narrower(held, planned)
+
+    def run(self, sweeps: Sequence[Sweep]) -> Findings:
+        """Compare all rows that were staged, and count the rows that the sweeps would remove."""
+        findings = Findings()
+        held = self._adapter.columns(self._plan.table)
+        if self._batches:
+            self._compare(held, findings)
+        if sweeps and held:
+            self._sweep(sweeps, findings)
+        for path in (self._path, self._latest):
+            self._adapter.discard(path)
+        return findings
+
+    def _compare(self, held: Mapping[str, Column], findings: Findings) -> None:
+        adapter, keys, columns = self._adapter, self._plan.keys, self._plan.columns
+        source = self._last_of_each_key() if self._batches > 1 else self._path
+        ignored = {*keys, *(self._plan.identifiers.get(name) for name in self._volatile)}
+        conditions = {
+            name: self._differs(name, held.get(name), columns[name])
+            for name in self._staged
+            if name not in ignored
+        }
+        table = adapter.path(self._plan.table) if held else f"(SELECT * FROM {source} WHERE 1 = 0)"
+        same = " AND ".join(f"held.{self._name(key)} = new.{self._name(key)}" for key in keys)
+        joined = f"{source} AS new LEFT JOIN {table} AS held ON {same}"
+        matched = f"held.{self._name(keys[0])} IS NOT NULL"
+        changed = " OR ".join(conditions.values()) or "1 = 0"
+        for *unit, rows, gone, other, more in adapter.execute(
+            self._counts(joined, matched, changed)
+        ):
+            missing, modified, repeated = int(gone or 0), int(other or 0), int(more or 0)
+            identical = int(rows) - missing - modified
+            findings.count(self._unit(unit), Counts(identical, modified, missing, repeated))
+            findings.repeated += repeated
+        if findings.total.modified:
+            differing = f"FROM {joined} WHERE {matched} AND ({changed})"
+            sums = (f"SUM(CASE WHEN {each} THEN 1 ELSE 0 END)" for each in conditions.values())
+            [row] = adapter.execute(f"SELECT {', '.join(sums)} {differing}")
+            findings.columns.update({n: int(c) for n, c in zip(conditions, row, strict=True) if c})
+            findings.samples += self._modified(differing, conditions, held)
+        if findings.total.missing:
+            findings.samples += self._rows("missing", f"FROM {joined} WHERE NOT ({matched})", "new")
+
+    def _last_of_each_key(self) -> str:
+        """Return the table of the rows that came last."""
+        keys = self._adapter.dialect.identifiers(self._plan.keys)
+        batch = self._name(_BATCH)
+        self._adapter.discard(self._latest)
+        self._adapter.execute(
+            f"CREATE TEMPORARY TABLE {self._latest} AS SELECT * FROM (SELECT every.*, ROW_NUMBER() "
+            f"OVER (PARTITION BY {keys} ORDER BY {batch} DESC) AS sdc_place "
+            f"FROM {self._path} AS every) AS ranked WHERE sdc_place = 1"
+        )
+        return self._latest
+
+    def _counts(self, joined: str, matched: str, changed: str) -> str:
+        """Return the query of the counts by unit, where a key counts once."""
+        keys = [f"new.{self._name(key)}" for key in self._plan.keys]
+        units = self._unit_sql("new")
+        own = [f"unit_{number}" for number in range(len(units))]
+        named = [f"{sql} AS {name}" for sql, name in zip(units, own, strict=True)]
+        inner = [
+            *named,
+            f"SUM(CASE WHEN {matched} THEN 1 ELSE 0 END) AS matches",
+            f"MAX(CASE WHEN {matched} AND ({changed}) THEN 1 ELSE 0 END) AS differs",
+        ]
+        sums = (
+            "SUM(CASE WHEN matches = 0 THEN 1 ELSE 0 END)",
+            "SUM(differs)",
+            "SUM(CASE WHEN matches > 1 THEN matches - 1 ELSE 0 END)",
+        )
+        return (
+            f"SELECT {', '.join([*own, 'COUNT(*)', *sums])} FROM (SELECT {', '.join(inner)} "
+            f"FROM {joined} GROUP BY {', '.join([*keys, *units])}) AS compared"
+            + (f" GROUP BY {', '.join(own)}" if own else "")
+        )
+
+    def _differs(self, name: str, held: Column | None, planned: Column) -> str:
+        """Return the condition that a column differs."""
+        one, other = f"held.{self._name(name)}", f"new.{self._name(name)}"
+        if held is None:
+            return f"{other} IS NOT NULL"
+        kinds = {held.kind, planned.kind}
+        if len(kinds) > 1 and not any(kinds <= alike for alike in _ALIKE):
+            one, other = f"CAST({one} AS VARCHAR)", f"CAST({other} AS VARCHAR)"
+            planned = Column(ColumnType.TEXT)
+        return self._adapter.differs(planned, one, other)
+
+    def _modified(
+        self, differing: str, conditions: Mapping[str, str], held: Mapping[str, Column]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield some modified rows, with both values of the columns that differ."""
+        keys = self._plan.keys
+        selected = [f"new.{self._name(key)}" for key in keys]
+        for name, condition in conditions.items():
+            old = f"held.{self._name(name)}" if name in held else "NULL"
+            flag = f"CASE WHEN {condition} THEN 1 ELSE 0 END"
+            selected += [flag, old, f"new.{self._name(name)}"]
+        for row in self._adapter.execute(
+            f"SELECT {', '.join(selected)} {differing} LIMIT {SAMPLES}"
+        ):
+            shown = list(map(_shown, row))
+            rest = shown[len(keys) :]
+            values = {
+                name: {"table": old, "vendor": new}
+                for name, flag, old, new in zip(
+                    conditions, rest[::3], rest[1::3], rest[2::3], strict=True
+                )
+                if flag == "1"
+            }
+            key = dict(zip(keys, shown, strict=False))
+            yield {"kind": "modified", "key": key, "values": values}
+
+    def _rows(self, kind: str, rows: str, of: str) -> Iterator[dict[str, Any]]:
+        """Yield some rows that only the vendor has, or only the table."""
+        keys = self._plan.keys
+        names = [*keys, *(n for n in self._plan.columns if n not in keys and n[:5] != "_sdc_")]
+        if kind == "missing":
+            names = [name for name in names if name in self._staged]
+        selected = ", ".join(f"{of}.{self._name(name)}" for name in names)
+        side = "vendor" if kind == "missing" else "table"
+        for row in self._adapter.execute(f"SELECT {selected} {rows} LIMIT {SAMPLES}"):
+            shown = dict(zip(names, map(_shown, row), strict=True))
+            key = {name: shown.pop(name) for name in keys}
+            values = {name: {side: value} for name, value in shown.items() if value is not None}
+            yield {"kind": kind, "key": key, "values": values}
+
+    def _sweep(self, sweeps: Sequence[Sweep], findings: Findings) -> None:
+        """Count the rows that a load would remove."""
+        table = f"{self._adapter.path(self._plan.table)} AS held"
+
+        def look(vanished: str) -> None:
+            rows = f"FROM {table} WHERE {vanished}"
+            units = self._unit_sql("held")
+            group = f" GROUP BY {', '.join(units)}" if units else ""
+            for *unit, count in self._adapter.execute(
+                f"SELECT {', '.join([*units, 'COUNT(*)'])} {rows}{group}"
+            ):
+                findings.count(self._unit(unit), Counts(extra=int(count)))
+            findings.samples += self._rows("extra", rows, "held")
+
+        def refuse(_: Claimed) -> bool:
+            return False
+
+        delivered = _Chained([sweep.delivered for sweep in sweeps])
+        claims = [group for sweep in sweeps for group in sweep.claims]
+        whole = dataclasses.replace(sweeps[-1], claims=claims, delivered=delivered, look=look)
+        self._adapter.sweep(whole, refuse)
+
+    def _units(self) -> dict[str, str]:
+        """Return the columns of units by property."""
+        known = self._plan.identifiers
+        return {
+            n: known[n] for n in self._scope if known.get(n) in self._staged or not self._staged
+        }
+
+    def _unit_sql(self, of: str) -> list[str]:
+        """Return the SQL of the columns of units; instants count by their day."""
+        found = []
+        for column in self._units().values():
+            sql = f"{of}.{self._name(column)}"
+            is_instant = self._plan.columns[column].kind is ColumnType.TIMESTAMP
+            found.append(self._adapter.day(sql) if is_instant else sql)
+        return found
+
+    def _unit(self, values: Sequence[Any]) -> str:
+        """Return a unit as text."""
+        unit = dict(zip(self._units(), map(_shown, values), strict=True))
+        return json.dumps(unit, ensure_ascii=False)
+
+
+class _Chained:
+    """The chunks of several iterables, one after the other; it can be iterated repeatedly."""
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for part in self._parts:
+            yield from part
+
+
+def _shown(value: Any) -> str | None:
+    return None if value is None else str(value)

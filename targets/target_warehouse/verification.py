@@ -1,0 +1,150 @@
+"""`dry_run`: compares what a tap delivers with its tables, and changes only `_verifications`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from attribution_elt.core.events import VERIFICATIONS
+from attribution_elt.core.text import storable
+from target_warehouse.arrow import ARROW_TYPES
+from target_warehouse.column_plan import ColumnPlan
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.comparison import SAMPLES, Comparison, Findings
+from target_warehouse.decode import LINE, Reject
+from target_warehouse.runs import Run, Tally
+from target_warehouse.sweeper import Sweeper
+from target_warehouse.table_writer import latest
+from target_warehouse.warehouses.base import Adapter, Sweep
+from target_warehouse.warehouses.transaction import transact
+
+MOST_UNITS = 1_000
+"""Units of a stream that get a row of their own, at most."""
+
+_KINDS = {
+    "run_id": ColumnType.TEXT,
+    "stream": ColumnType.TEXT,
+    "unit": ColumnType.TEXT,
+    "identical": ColumnType.INTEGER,
+    "modified": ColumnType.INTEGER,
+    "missing": ColumnType.INTEGER,
+    "extra": ColumnType.INTEGER,
+    "repeated": ColumnType.INTEGER,
+    "rejected": ColumnType.INTEGER,
+    "modified_columns": ColumnType.TEXT,
+    "samples": ColumnType.TEXT,
+    "complete": ColumnType.BOOLEAN,
+    "message": ColumnType.TEXT,
+    "started_at": ColumnType.TIMESTAMP,
+    "finished_at": ColumnType.TIMESTAMP,
+}
+_COLUMNS = {name: Column(kind) for name, kind in _KINDS.items()}
+
+
+class Verifier:
+    """Compares the rows of a stream with its table; it takes the place of `TableWriter`."""
+
+    def __init__(self, adapter: Adapter, plan: ColumnPlan, sweeper: Sweeper) -> None:
+        self.findings = Findings()
+        self.message: str | None = None
+        """Why the stream is not compared."""
+        self._adapter = adapter
+        self._plan = plan
+        self._sweeper = sweeper
+        self._volatile: Collection[str] = ()
+        self._comparison: Comparison | None = None
+        self._sweeps: list[Sweep] = []
+
+    def ignore(self, volatile: Collection[str]) -> None:
+        """Ignore properties that differ between two readings of the same data."""
+        self._volatile = volatile
+
+    def prepare(self) -> None:
+        """Look whether the stream can be compared."""
+        if not self._plan.keys:
+            self.message = "rows without a primary key cannot be compared"
+
+    def write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
+        """Put the rows of a batch aside, with its claims."""
+        if self.message:
+            return []
+        comparison = self._compared()
+        if len(rows):
+            bare = latest(rows, self._plan).drop_columns([LINE])
+            transact(self._adapter, lambda: comparison.stage(bare), once=True)
+        if sweep:
+            self._sweeps.append(sweep)
+        return []
+
+    def finish(self) -> None:
+        """Compare all rows with the table."""
+        if not self.message:
+            comparison = self._compared()
+            self.findings = transact(self._adapter, lambda: comparison.run(self._sweeps))
+
+    def _compared(self) -> Comparison:
+        if self._comparison is None:
+            self._comparison = Comparison(
+                self._adapter,
+                self._plan,
+                scope=self._sweeper.scope,
+                volatile=self._volatile,
+            )
+        return self._comparison
+
+
+def write_verifications(
+    adapter: Adapter,
+    run: Run,
+    streams: Iterable[tuple[str, Verifier, Tally]],
+    *,
+    complete: bool | None,
+) -> None:
+    """Append to `_verifications` a row for each stream, and one for each unit that differs.
+
+    The rows of streams have no unit. The caller commits.
+    """
+    ends = {
+        "run_id": run.id,
+        "started_at": datetime.fromtimestamp(run.started_at / 1000, UTC),
+        "finished_at": datetime.now(UTC),
+    }
+    rows = [
+        {**ends, "stream": storable(stream), **row}
+        for stream, verifier, tally in streams
+        for row in _rows(verifier, tally, complete=complete)
+    ]
+    table = pa.Table.from_pylist(
+        rows, pa.schema([(name, ARROW_TYPES[kind]) for name, kind in _KINDS.items()])
+    )
+    columns = adapter.ensure(VERIFICATIONS, _COLUMNS, ())
+    adapter.append(VERIFICATIONS, table, {name: columns[name] for name in _COLUMNS})
+
+
+def _rows(
+    verifier: Verifier, tally: Tally, *, complete: bool | None
+) -> Iterator[Mapping[str, Any]]:
+    findings = verifier.findings
+    differing = {unit: counts for unit, counts in findings.units.items() if counts.differ}
+    message = tally.message or verifier.message
+    if not message and len(differing) > MOST_UNITS:
+        message = f"{len(differing):,} units differ; the first {MOST_UNITS:,} have rows"
+    limited: list[Mapping[str, Any]] = []
+    for kind in ("modified", "missing", "extra"):
+        limited += [each for each in findings.samples if each["kind"] == kind][:SAMPLES]
+    yield {
+        **dataclasses.asdict(findings.total),
+        "repeated": findings.repeated,
+        "rejected": tally.rejected,
+        "modified_columns": json.dumps(findings.columns, ensure_ascii=False),
+        "samples": storable(json.dumps(limited, ensure_ascii=False)),
+        "complete": complete if message is None else False,
+        "message": message,
+    }
+    for unit, counts in list(differing.items())[:MOST_UNITS]:
+        yield {**dataclasses.asdict(counts), "unit": storable(unit)}
