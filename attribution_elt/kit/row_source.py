@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +75,8 @@ def _engine(url: str) -> sqlalchemy.Engine:
         scheme = "postgresql+psycopg"  # not SQLAlchemy's first choice, but what our extra brings
     extra = EXTRAS.get(scheme.partition("+")[0])
     advice = f": pip install '{DISTRIBUTION}[{extra}]'" if extra else ""
+    # DuckDB's driver reports objects as leaked that the collector skips when the process ends
+    atexit.register(gc.unfreeze)
     try:
         return sqlalchemy.create_engine(scheme + colon + rest)
     except sqlalchemy.exc.NoSuchModuleError as error:
