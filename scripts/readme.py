@@ -132,7 +132,8 @@ def title(name: str) -> str:
 def settings(name: str) -> Rows:
     """Yield the rows of the table of a plugin's own settings."""
     plugin = plugin_class(name)
-    shared = [each for each in COMMON if each != "api_url"]
+    own = ("api_url", *plugin.config_jsonschema.get("required", ()))
+    shared = [each for each in COMMON if each not in own]
     names = [each for each in plugin.config_jsonschema["properties"] if each not in shared]
     return rows_of(plugin, [each for each in names if not each.startswith(INHERITED)])
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tap_query.tap import TapQuery
+
 from attribution_elt.checks.findings import Finding
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.spelling import unknown_settings
@@ -34,10 +36,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Probe:
-    """An account and its client; without a client the finding is complete."""
+    """An account and its client; without a client the finding is complete.
+
+    `days_left` is when the vendor drops data that the next run needs, if it drops any.
+    """
 
     finding: Finding
     client: Client | None = None
+    days_left: int | None = None
 
 
 def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
@@ -76,12 +82,16 @@ def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:
     except TapError as error:
         yield Probe(Finding(extractor.name, problems=[str(error)]))
         return
+    if isinstance(tap, TapQuery):
+        yield Probe(Finding(extractor.name, facts=[tap.check()]))
+        return
     clients = extractor.tap(config={**extractor.settings, **IMPATIENT}).run.clients
     for account, client in clients.items():
         found = Finding(extractor.name, account if len(clients) > 1 else "")
+        left = None
         if account in reaches:
-            _judge_reach(found, client, reaches[account])
-        yield Probe(found, client)
+            left = _judge_reach(found, client, reaches[account])
+        yield Probe(found, client, left)
 
 
 def finding(probe: Probe) -> Finding:
@@ -123,7 +133,7 @@ def _judge_head(found: Finding, head: Head) -> None:
         found.facts.append(f"{head.remaining}{of} requests left in the quota window")
 
 
-def _judge_reach(found: Finding, client: Client, reach: HistoryNeed) -> None:
+def _judge_reach(found: Finding, client: Client, reach: HistoryNeed) -> int:
     left = (reach.wanted - reach.earliest).days
     if left < 0:
         found.problems.append(
@@ -137,3 +147,4 @@ def _judge_reach(found: Finding, client: Client, reach: HistoryNeed) -> None:
         )
     else:
         found.facts.append(f"{left} days until the vendor drops data that the next run needs")
+    return left

@@ -51,10 +51,11 @@ def freshness(
 def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterator[Finding]:
     """Yield a finding for each tap: its last successful run, and whether that is too old."""
     runs = project.runs()
+    loaders = [*project.loaders, *(each.name for each in project.writers)]
     now = datetime.now(UTC)
     for name in names:
         found = Finding(name)
-        jobs = [project.state_id(name, loader) for loader in project.loaders]
+        jobs = [project.state_id(name, loader) for loader in loaders]
         ended = _last_success(runs, jobs)
         if ended is None:
             found.problems.append("Meltano's history has no successful run")

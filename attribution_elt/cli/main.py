@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from attribution_elt.cli.backfill import backfill
 from attribution_elt.cli.freshness import freshness
+from attribution_elt.cli.metrics import metrics
 from attribution_elt.cli.models import models
 from attribution_elt.cli.preflight import preflight
 from attribution_elt.cli.report import report
@@ -67,5 +68,5 @@ def cli(context: click.Context, environment: str | None, env_file: Path | None) 
     context.obj = Project(environment, env_file)
 
 
-for command in (backfill, freshness, models, preflight, report, run, verify, views):
+for command in (backfill, freshness, metrics, models, preflight, report, run, verify, views):
     cli.add_command(command)

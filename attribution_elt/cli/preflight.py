@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from operator import attrgetter
 
 import click
 
-from attribution_elt.checks import accounts, machine, warehouses
+from attribution_elt.checks import accounts, machine, warehouses, writers
 from attribution_elt.checks.findings import Finding
 from attribution_elt.cli.display import show_findings
 from attribution_elt.meltano.project import Project
@@ -24,8 +25,9 @@ AT_ONCE = 4
 def preflight(project: Project, *, as_json: bool) -> None:
     """Check accounts, warehouse and machine.
 
-    Each vendor gets its cheapest request; IHC gets none, because every request costs quota. The
-    checks leave nothing in the warehouse. Exit with 1 if there is anything to do.
+    Each vendor gets its cheapest request; IHC gets none, because every request costs quota. Targets
+    that write to a vendor only read from it. The checks leave nothing in the warehouse. Exit with 1
+    if there is anything to do.
     """
     findings = list(check(project))
     show_findings(findings, as_json=as_json)
@@ -45,6 +47,7 @@ def check(project: Project) -> Iterator[Finding]:
             for probe in accounts.probes(extractor, each)
         ]
         yield from pool.map(accounts.finding, probes)
+        yield from pool.map(writers.finding, filter(attrgetter("configured"), project.writers))
     if not (found := accounts.settings(project)).passed:
         yield found
     for loader in project.loaders.values():

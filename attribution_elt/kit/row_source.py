@@ -78,7 +78,7 @@ def _engine(url: str) -> sqlalchemy.Engine:
     # DuckDB's driver reports objects as leaked that the collector skips when the process ends
     atexit.register(gc.unfreeze)
     try:
-        return sqlalchemy.create_engine(scheme + colon + rest)
+        engine = sqlalchemy.create_engine(scheme + colon + rest)
     except sqlalchemy.exc.NoSuchModuleError as error:
         text = f"the database's URL cannot be used: {_first_line(error)}"
         raise TapError(text + advice) from None
@@ -87,6 +87,11 @@ def _engine(url: str) -> sqlalchemy.Engine:
         raise TapError(text + advice) from None
     except (sqlalchemy.exc.ArgumentError, ValueError):  # whose text may hold a part of the URL
         raise TapError("the database's URL is none that SQLAlchemy understands") from None
+    file = engine.url.database
+    makes_files = engine.dialect.name in {"duckdb", "sqlite"}  # an empty one for a wrong name
+    if makes_files and file and ":" not in file and not Path(file).exists():
+        raise TapError(f"the database {file} does not exist")
+    return engine
 
 
 def _bound(since: datetime | str | int) -> str | int:

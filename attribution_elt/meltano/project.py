@@ -20,6 +20,7 @@ from attribution_elt.core.errors import OpsError
 from attribution_elt.core.redaction import secrets_of
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.kit.tap import VendorTap
+from attribution_elt.kit.writing.target import WritingTarget
 from attribution_elt.meltano.process import Meltano
 from attribution_elt.meltano.schedules import Job, Schedule
 
@@ -45,17 +46,27 @@ class Extractor:
     @property
     def configured(self) -> bool:
         """Whether a setting with credentials is set; one with empty secrets is not."""
-        schemas = self.tap.config_jsonschema["properties"]
-        return any(
-            any(secrets_of({"properties": {name: schemas[name]}}, {name: self.settings.get(name)}))
-            for name in self.tap.credentials
-        )
+        return _are_set(self.tap, self.tap.credentials, self.settings)
 
     @property
     def credentials(self) -> str:
         """The environment variables of the credentials, as a list in words."""
         prefix = self.name.upper().replace("-", "_")
         return " or ".join(f"{prefix}_{name.upper()}" for name in self.tap.credentials)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A loader of the project that runs one of our targets that write to a vendor."""
+
+    name: str
+    target: type[WritingTarget]
+    settings: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def configured(self) -> bool:
+        """Whether a setting with credentials is set."""
+        return _are_set(self.target, self.target.credentials, self.settings)
 
 
 @dataclass(frozen=True)
@@ -145,9 +156,9 @@ class Project:
     def extractors(self) -> dict[str, Extractor]:
         """The extractors that run our taps, by name."""
         return {
-            name: Extractor(name, tap, variables[SCHEMA], _settings(tap, variables))
+            name: Extractor(name, tap, variables[SCHEMA], _settings(tap, variables, "EXTRACT"))
             for name, (variables, executable) in self._plugins("extractors").items()
-            if (tap := _tap_type(executable)) is not None
+            if (tap := _plugin_type(executable, VendorTap)) is not None
         }
 
     def extractor(self, name: str) -> Extractor:
@@ -199,6 +210,15 @@ class Project:
         if not found:
             raise OpsError(f"meltano.yml has no loader that runs {TARGET}")
         return found
+
+    @property
+    def writers(self) -> list[Writer]:
+        """The loaders that write to a vendor."""
+        return [
+            Writer(name, target, _settings(target, variables, "LOAD"))
+            for name, (variables, executable) in self._plugins("loaders").items()
+            if (target := _plugin_type(executable, WritingTarget)) is not None
+        ]
 
     @property
     def loader(self) -> Loader:
@@ -296,25 +316,42 @@ def _sweep_manifests() -> None:
             continue
 
 
-def _tap_type(executable: str) -> type[VendorTap] | None:
-    """Return the tap class of a console script that this distribution installs."""
+def _plugin_type(executable: str, kind: type[Any]) -> type[Any] | None:
+    """Return the class of a console script that this distribution installs, if it is of a kind."""
     for script in entry_points(group="console_scripts", name=executable):
         module, _, attribute = script.value.partition(":")
         if script.dist is not None and script.dist.name == DISTRIBUTION:
             found = getattr(importlib.import_module(module), attribute.partition(".")[0])
-            if isinstance(found, type) and issubclass(found, VendorTap):
+            if isinstance(found, type) and issubclass(found, kind):
                 return found
     return None
 
 
-def _settings(tap: type[VendorTap], variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings of a tap that are set, decoded by the tap's own schema."""
+def _settings(
+    plugin: type[VendorTap | WritingTarget], variables: Mapping[str, str], verb: str
+) -> dict[str, Any]:
+    """Return the settings of a plugin that are set, decoded by the plugin's own schema."""
     found = {}
-    for name, schema in tap.config_jsonschema["properties"].items():
-        value = variables.get(f"MELTANO_EXTRACT_{name.upper()}")
+    for name, schema in plugin.config_jsonschema["properties"].items():
+        value = variables.get(f"MELTANO_{verb}_{name.upper()}")
         if value:
             found[name] = value if "string" in schema.get("type", ()) else _decoded(value)
     return found
+
+
+def _are_set(
+    plugin: type[VendorTap | WritingTarget], names: Iterable[str], settings: Mapping[str, Any]
+) -> bool:
+    """Return whether any of these settings is set; one with empty secrets is not."""
+    schemas = plugin.config_jsonschema["properties"]
+    for name in names:
+        value = settings.get(name)
+        if '"secret"' not in json.dumps(schemas[name]):
+            if value:
+                return True
+        elif any(secrets_of({"properties": {name: schemas[name]}}, {name: value})):
+            return True
+    return False
 
 
 def _decoded(value: str) -> Any:

@@ -184,8 +184,8 @@ def read(
         return warehouse
     try:
         with ExitStack() as opened:
-            for place in _places(loader, extractors):
-                _open(loader, place, opened)
+            for place in places_of(loader, extractors):
+                open_place(loader, place, opened)
                 if place.adapter:
                     _look(place, place.adapter, since)
                 place.attempts = list(_unrecorded(place, loader, attempts))
@@ -198,14 +198,14 @@ def read(
     return warehouse
 
 
-def _places(loader: Loader, extractors: Sequence[Extractor]) -> Iterator[Place]:
+def places_of(loader: Loader, extractors: Sequence[Extractor]) -> Iterator[Place]:
     """Yield each schema with its taps: those with credentials, if any has."""
     for schema in dict.fromkeys(loader.schema_of(each) for each in extractors):
         taps = [each for each in extractors if loader.schema_of(each) == schema]
         yield Place([each for each in taps if each.configured] or taps, schema)
 
 
-def _open(loader: Loader, place: Place, opened: ExitStack) -> None:
+def open_place(loader: Loader, place: Place, opened: ExitStack) -> None:
     """Connect to a schema if it exists; a connection to another would create it."""
     if not is_through_dlt(loader.url) and place.schema:
         with closing(connect(loader.url, None)) as adapter:

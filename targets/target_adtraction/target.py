@@ -34,6 +34,7 @@ class TargetAdtraction(WritingTarget):
 
     name = "target-adtraction"
     stream = "channel_status"
+    credentials = ("client_token",)
     limit = "max_changes"
     config_jsonschema = th.PropertiesList(
         th.Property(
@@ -79,6 +80,10 @@ class TargetAdtraction(WritingTarget):
     @cached_property
     def _client(self) -> ChannelsClient:
         return ChannelsClient({**self.config, "max_concurrent_requests": 1})
+
+    @override
+    def check(self) -> str:
+        return f"credentials are valid; {len(self._client.statuses())} channels"
 
     @override
     def open_audit(self) -> Audit:

@@ -40,6 +40,7 @@ class TargetIgnite(WritingTarget):
 
     name = "target-ignite"
     stream = "opt_outs"
+    credentials = ("websites",)
     limit = "max_new"
     config_jsonschema = th.PropertiesList(
         th.Property(
@@ -113,6 +114,10 @@ class TargetIgnite(WritingTarget):
             each["name"]: OptOutClient(config, each["name"], each["token"])
             for each in self.config["websites"]
         }
+
+    @override
+    def check(self) -> str:
+        return "settings are valid; no request sent, because each reports opt-outs"
 
     @override
     def open_audit(self) -> Audit:

@@ -16,6 +16,7 @@ from target_ignite.target import TargetIgnite
 
 from attribution_elt.sandbox import Fault, Sandbox
 from attribution_elt.sandbox.messages import Request
+from attribution_elt.sandbox.vendor import Vendor
 from tests.targets.target_warehouse.warehouses import DuckDB, SQLite, Warehouse
 from tests.targets.writing import Writer, wishes
 
@@ -24,7 +25,7 @@ WRITES, KILLS = (int(os.environ.get(f"WRITING_{what}", "0")) for what in ("WRITE
 FAULTS = ("500", "429", "reset", "close", "truncate", "slow")
 
 
-def add_faults(vendor: object, share: float, seed: int) -> None:
+def add_faults(vendor: Vendor, share: float, seed: int) -> None:
     """Let a share of the writing requests fail, in every way that a request can."""
     rng = random.Random(seed)
     for kind in FAULTS:
@@ -39,23 +40,41 @@ def add_faults(vendor: object, share: float, seed: int) -> None:
             if status
             else Fault(kind, times=None, delay=0.01, match=struck)  # type: ignore[arg-type]
         )
-        vendor.faults.add(fault)  # type: ignore[attr-defined]
+        vendor.faults.add(fault)
 
 
-def run_with_kills(writer: Writer, text: str, kills: int, seed: int) -> int:
-    """Run the target until it succeeds, and kill it at random moments; the number of runs."""
+def run_with_kills(
+    writer: Writer, text: str, vendor: Vendor, *, requests: int, kills: int, seed: int
+) -> None:
+    """Kill the target after a random number of its writing requests, and at last let it finish.
+
+    The kills are spread over the `requests` that the whole input takes.
+    """
     rng = random.Random(seed)
-    for run in range(1, kills + 30):
+
+    def written() -> int:
+        return sum(each.method == "PUT" or "/opt_outs/" in each.path for each in vendor.requests)
+
+    for run in range(kills):
         process = writer.start(subprocess.DEVNULL)
         assert process.stdin is not None
         process.stdin.write(text)
         process.stdin.close()
-        if run <= kills:
-            time.sleep(rng.uniform(0.9, 3.0))
-            process.send_signal(signal.SIGKILL if run % 5 else signal.SIGTERM)
-        code = process.wait(timeout=300)
-        if code == 0:
-            return run
+        until = written() + rng.randint(0, int(1.5 * requests / kills))
+        while written() < until and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.03))  # before the answer, before its commit, or after it
+        assert process.poll() is None, "the kills come before the end"
+        process.send_signal(signal.SIGTERM if run % 5 == 4 else signal.SIGKILL)
+        process.wait(timeout=60)
+    process = writer.start(subprocess.DEVNULL)
+    process.communicate(text)
+    # a request may fail to the last retry: the next run sends what is left
+    for _ in range(3):
+        if process.returncode == 0:
+            return
+        process = writer.start(subprocess.DEVNULL)
+        process.communicate(text)
     raise AssertionError("the target never succeeded")
 
 
@@ -88,7 +107,7 @@ def test_every_status_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: 
     writer = Writer(TargetAdtraction, settings, warehouse)
     text = wishes("channel_status", [{"channel_id": e, "approval_status": 1} for e in pending])
 
-    run_with_kills(writer, text, kills, 1)
+    run_with_kills(writer, text, sandbox.adtraction, requests=count, kills=kills, seed=1)
 
     rows = {row["channelId"]: row for row in sandbox.adtraction.truth()["channels"]}
     assert all(rows[each]["approvalStatus"] == 1 for each in pending)
@@ -111,7 +130,7 @@ def test_every_opt_out_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path:
     addresses = [f"p{number}@b.example" for number in range(count)]
     text = wishes("opt_outs", [{"email": each, "website": website.name} for each in addresses])
 
-    run_with_kills(writer, text, kills, 2)
+    run_with_kills(writer, text, sandbox.ignite, requests=count // 4, kills=kills, seed=2)
 
     assert {effect.key for effect in sandbox.ignite.ledger} == {
         f"{website.name} {each}" for each in addresses

@@ -88,6 +88,8 @@ class WritingTarget(Target):
     ]
     stream: ClassVar[str]
     """The stream of wishes."""
+    credentials: ClassVar[Sequence[str]]
+    """The settings of which any opens an account."""
     limit: ClassVar[str]
     """The setting that limits how many wishes one run may send."""
     ledger: Ledger
@@ -225,6 +227,14 @@ class WritingTarget(Target):
         if self._reader.state is not None:
             sys.stdout.write(self._reader.state.decode() + "\n")
             sys.stdout.flush()
+
+    @abstractmethod
+    def check(self) -> str:
+        """Check the account without writing, and return what was found.
+
+        Raises:
+            UnitError: the vendor refused the request.
+        """
 
     @abstractmethod
     def open_audit(self) -> Audit:

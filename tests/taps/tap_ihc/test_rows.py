@@ -274,7 +274,7 @@ def test_a_file_that_cannot_be_read_is_reported_before_any_request(
     ("url", "query", "words"),
     [
         ("sqlite:///{}", "SELECT * FROM nowhere", "no such table"),
-        ("sqlite:////nowhere/shop.db", "SELECT 1", "unable to open"),
+        ("sqlite:////nowhere/shop.db", "SELECT 1", "/nowhere/shop.db does not exist"),
         ("oracel://u:s3cr3t@h/db", "SELECT 1", "oracel"),
     ],
 )

@@ -46,6 +46,7 @@ def run(
     leaks.guard(done.stdout, done.stderr, settings={"url": url})
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
+    assert "leak" not in done.stderr  # DuckDB's driver, of objects that outlive it
     return list(map(json.loads, done.stdout.splitlines())), done.stderr
 
 
@@ -164,13 +165,11 @@ def test_settings_that_cannot_work_are_refused(config: dict[str, Any], reason: s
         TapQuery(config=config)
 
 
-def test_a_type_that_changes_after_the_sample_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_type_that_changes_after_the_sample_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tap_query.tap.SAMPLE", 1)
     query = "SELECT 1 AS a UNION ALL SELECT 'x'"
     tap = TapQuery(
-        config={"url": f"sqlite:///{tmp_path}/q.db", "streams": [{"name": "rows", "query": query}]}
+        config={"url": "sqlite:///:memory:", "streams": [{"name": "rows", "query": query}]}
     )
     with pytest.raises(TapError, match="column 'a' has a value of type str after values"):
         list(tap.streams["rows"].get_records(None))

@@ -1,0 +1,74 @@
+"""`attribution-elt metrics`: the loads as a Prometheus text file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import click
+
+from attribution_elt.checks import accounts
+from attribution_elt.core.errors import OpsError
+from attribution_elt.meltano.project import Project
+from attribution_elt.reporting.metrics import Sample, samples, text_of
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to replace, such as one of node_exporter's textfile collector. Defaults to stdout.",
+)
+@click.option("--quota", is_flag=True, help="Add the quota left: one request for each account.")
+@click.pass_obj
+def metrics(project: Project, *, output: Path | None, quota: bool) -> None:
+    """Print metrics of the loads for Prometheus.
+
+    The values come from the table _runs of each schema, and the days of Ignite's retention from
+    Meltano's state. Exit with 1 if a warehouse cannot be read.
+    """
+    found, errors = [], []
+    for loader in project.loaders.values():
+        try:
+            found += samples(loader, list(project.extractors.values()))
+        except OpsError as error:
+            errors.append(str(error))
+            up = 0
+        else:
+            up = 1
+        found.append(Sample("warehouse_up", {"loader": loader.name}, up))
+    found += _of_accounts(project, quota=quota)
+    text = text_of(found, {"environment": project.environment})
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        _replace(output, text)
+    if errors:
+        raise OpsError("; ".join(errors))
+
+
+def _of_accounts(project: Project, *, quota: bool) -> Iterator[Sample]:
+    wanted = [each for each in project.accounts if quota or each.tap.has_retention]
+    for extractor, kept in zip(wanted, map(partial(accounts.kept, project), wanted), strict=True):
+        for probe in accounts.probes(extractor, kept):
+            labels = {"tap": extractor.name, "account": probe.finding.part}
+            if probe.days_left is not None:
+                yield Sample("retention_days_left", labels, probe.days_left)
+            if quota and probe.client is not None:
+                accounts.finding(probe)
+                head = probe.client.last_headers
+                if head is not None and head.remaining is not None:
+                    yield Sample("quota_requests_left", labels, head.remaining)
+
+
+def _replace(output: Path, text: str) -> None:
+    """Write a file as a whole, so that a scrape never reads half of it."""
+    part = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(output)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OpsError(f"{output} cannot be written: {error.strerror}") from None

@@ -1,0 +1,135 @@
+"""Metrics of the loads in Prometheus' text format."""
+
+# ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from target_warehouse.warehouses.base import Adapter
+
+from attribution_elt.core.dates import instant
+from attribution_elt.core.errors import OpsError, in_a_line
+from attribution_elt.core.events import RUNS
+from attribution_elt.core.redaction import redactor
+from attribution_elt.meltano.project import Extractor, Loader
+from attribution_elt.meltano.warehouse import file_of, keep_secret, title_of
+from attribution_elt.reporting.reading import open_place, places_of
+
+Labels = Mapping[str, str]
+PREFIX = "attribution_elt_"
+METRICS = {
+    # name without the prefix: type and help
+    "warehouse_up": ("gauge", "Whether the loads could be read from the warehouse"),
+    "last_run_timestamp_seconds": ("gauge", "End of the last run of a stream"),
+    "last_success_timestamp_seconds": ("gauge", "End of the last complete run of a stream"),
+    "newest_timestamp_seconds": ("gauge", "Greatest replication key of a stream"),
+    "runs_total": ("counter", "Runs of a stream, by result: complete, failed or unknown"),
+    "rows_total": (
+        "counter",
+        "Rows of a stream, by kind: inserted, updated, unchanged, rejected, vanished or revived",
+    ),
+    "failed_units": ("gauge", "Units that failed in the last run of a stream"),
+    "retention_days_left": ("gauge", "Days until the vendor drops data that the next run needs"),
+    "quota_requests_left": ("gauge", "Requests left in the quota window of an account"),
+}
+KINDS = ("inserted", "updated", "unchanged", "rejected", "vanished", "revived")
+RESULTS = {True: "complete", False: "failed", None: "unknown"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value of a metric; `labels` does not have the environment."""
+
+    name: str
+    labels: Labels
+    value: float
+
+
+def samples(loader: Loader, extractors: Sequence[Extractor]) -> list[Sample]:
+    """Return the samples of a loader's warehouse.
+
+    Raises:
+        OpsError: the warehouse cannot be read.
+    """
+    keep_secret(loader.url)
+    found: list[Sample] = []
+    file = file_of(loader.url)
+    try:
+        if file is None or file.exists():
+            with ExitStack() as opened:
+                for place in places_of(loader, extractors):
+                    open_place(loader, place, opened)
+                    if place.adapter and place.adapter.columns(RUNS):
+                        labels = {"loader": loader.name, "schema": place.schema or ""}
+                        found += _of_schema(place.adapter, labels)
+    except Exception as error:  # noqa: BLE001 - each driver has its own
+        reason = redactor(in_a_line(error))
+        raise OpsError(f"{loader.name}: {title_of(loader.url)} cannot be read: {reason}") from None
+    return found
+
+
+def _of_schema(adapter: Adapter, labels: Labels) -> Iterator[Sample]:
+    path, known = adapter.path(RUNS), adapter.columns(RUNS)
+    kinds = [kind for kind in KINDS if kind in known]  # an older table lacks some
+    sums = ", ".join(f"SUM({kind})" for kind in kinds)
+    for stream, complete, runs, last, newest, *counts in adapter.execute(
+        f"SELECT stream, complete, COUNT(*), MAX(finished_at), MAX(newest), {sums} FROM {path} "
+        "GROUP BY stream, complete ORDER BY stream, complete"
+    ):
+        own = {**labels, "stream": stream}
+        result = RESULTS[None if complete is None else bool(complete)]
+        yield Sample("runs_total", {**own, "result": result}, int(runs))
+        if result != "failed":
+            yield Sample("last_success_timestamp_seconds", own, instant(last).timestamp())
+            if newest:
+                yield Sample("newest_timestamp_seconds", own, instant(newest).timestamp())
+        for kind, count in zip(kinds, counts, strict=True):
+            yield Sample("rows_total", {**own, "kind": kind}, int(count or 0))
+    failed = "failed_units" if "failed_units" in known else "NULL"
+    for stream, last, units in adapter.execute(
+        f"SELECT stream, finished_at, {failed} FROM {path} AS r WHERE finished_at = "
+        f"(SELECT MAX(finished_at) FROM {path} AS l WHERE l.stream = r.stream)"
+    ):
+        own = {**labels, "stream": stream}
+        yield Sample("last_run_timestamp_seconds", own, instant(last).timestamp())
+        if units is not None:
+            yield Sample("failed_units", own, int(units))
+
+
+def text_of(found: Iterable[Sample], common: Labels) -> str:
+    """Return the samples as a text file; those with the same labels are joined.
+
+    Counters are added, and of other values the greatest counts.
+    """
+    values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {name: {} for name in METRICS}
+    for each in found:
+        key = tuple({**common, **each.labels}.items())
+        before = values[each.name].get(key)
+        if before is None:
+            values[each.name][key] = each.value
+        elif METRICS[each.name][0] == "counter":
+            values[each.name][key] = before + each.value
+        else:
+            values[each.name][key] = max(before, each.value)
+    return "".join(_lines(name, rows) for name, rows in values.items() if rows)
+
+
+def _lines(name: str, rows: Mapping[tuple[tuple[str, str], ...], float]) -> str:
+    kind, about = METRICS[name]
+    lines = [f"# HELP {PREFIX}{name} {about}", f"# TYPE {PREFIX}{name} {kind}"]
+    for key, value in rows.items():
+        labels = ",".join(f'{label}="{_escaped(text)}"' for label, text in key if text)
+        lines.append(f"{PREFIX}{name}{{{labels}}} {_number(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: Any) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
