@@ -1,7 +1,8 @@
 """Builds the distribution into `dist/`, checks it, and writes its software bill of materials.
 
-The sdist and the wheel are built twice from the committed files and must be equal byte by byte. The
-wheel is installed with the extra `run` into an empty environment, where every executable must start.
+The sdist and the wheel are built twice from the committed files and must be equal byte by byte.
+The wheel is installed with the extra `run` into an empty environment, where every executable must
+start.
 The bill of materials (CycloneDX) lists exactly what that environment has.
 """
 
@@ -52,7 +53,9 @@ def main() -> None:
 def require_notes() -> None:
     """Require a section of the changelog for the version, which pyproject.toml alone names."""
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    section = re.search(rf"^## {re.escape(PROJECT['version'])}\b.*?(?=^## |\Z)", text, re.M | re.S)
+    section = re.search(
+        rf"^## {re.escape(PROJECT['version'])}\b.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL
+    )
     if section is None or "- " not in section[0]:
         sys.exit(f"Error: CHANGELOG.md has no notes for version {PROJECT['version']}")
 
@@ -129,7 +132,7 @@ def canonical(name: str) -> str:
 def call(*command: str) -> str:
     """Run a command, and return its standard output; end with its output if it fails."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - commands of this file
         command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
     )
     if done.returncode:

@@ -21,7 +21,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty warehouse."""
     if request.param == "snowflake":
         with serving() as port:
-            yield Snowflake(port, "writes", tmp_path).url
+            yield Snowflake(port, "audit", tmp_path).url
     elif request.param == "postgresql":
         yield request.getfixturevalue("postgres_url")
     else:

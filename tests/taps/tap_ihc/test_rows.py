@@ -281,6 +281,7 @@ def test_a_file_that_cannot_be_read_is_reported_before_any_request(
 def test_a_query_that_cannot_be_run_is_reported_before_any_request(
     vendor: Ihc, tmp_path: Path, url: str, query: str, words: str
 ) -> None:
+    (tmp_path / "shop.db").touch()
     url = url.format(tmp_path / "shop.db")
     output = run_here(settings(vendor, None, journeys_url=url, journeys_query=query))
     (line,) = output.stderr.splitlines()
