@@ -232,7 +232,7 @@ def test_a_file_that_cannot_be_read_is_reported_in_a_line(
         ("sqlite:///{path}", "SELECT id FROM nowhere", "no such table: nowhere"),
         ("sqlite:///{path}", "SELEKT 1", "syntax error"),
         ("sqlite:///{path}", "SELECT :until", "until"),
-        ("sqlite:////nowhere/crm.db", "SELECT 1", "unable to open database file"),
+        ("sqlite:////nowhere/crm.db", "SELECT 1", "does not exist"),
         ("crm", "SELECT 1", "none that SQLAlchemy understands"),
         ("oracel://u:s3cr3t@h/db", "SELECT 1", "oracel"),
         ("mysql+pymysql://u:s3cr3t@h/db", "SELECT 1", "pymysql, not installed"),
