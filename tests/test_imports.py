@@ -54,7 +54,7 @@ def test_every_package_of_the_wheel_is_under_the_import_rules() -> None:
         ),
         (
             "attribution_elt/core/dates.py",
-            "from attribution_elt.kit.errors import TapError",
+            "from attribution_elt.kit.errors import PluginError",
             "A package imports only packages below it",
         ),
         (

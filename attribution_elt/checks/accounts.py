@@ -12,7 +12,7 @@ from tap_query.tap import TapQuery
 from attribution_elt.checks.findings import Finding
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.spelling import unknown_settings
-from attribution_elt.kit.errors import InvalidSettingsError, TapError, UnitError
+from attribution_elt.kit.errors import InvalidSettingsError, PluginError, UnitError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.http.headers import Head
 from attribution_elt.kit.windows import HistoryNeed
@@ -79,7 +79,7 @@ def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:
     except InvalidSettingsError as error:
         yield Probe(Finding(extractor.name, problems=error.faults))
         return
-    except TapError as error:
+    except PluginError as error:
         yield Probe(Finding(extractor.name, problems=[str(error)]))
         return
     if isinstance(tap, TapQuery):

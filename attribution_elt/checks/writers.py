@@ -5,7 +5,7 @@ from __future__ import annotations
 from attribution_elt.checks import warehouses
 from attribution_elt.checks.accounts import IMPATIENT
 from attribution_elt.checks.findings import Finding
-from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.errors import InvalidSettingsError, PluginError
 from attribution_elt.meltano.project import Loader, Writer
 
 
@@ -17,7 +17,7 @@ def finding(writer: Writer) -> Finding:
         found.facts.append(target.check())
     except InvalidSettingsError as error:
         return Finding(writer.name, problems=error.faults)
-    except TapError as error:
+    except PluginError as error:
         return Finding(writer.name, problems=[str(error)])
     dry = target.config["dry_run"]
     found.facts.append("dry run: it sends nothing" if dry else "dry_run is false: it writes")

@@ -1,4 +1,4 @@
-"""The command line of every tap: one line for each failure, and exit code 1."""
+"""The command of vendors' taps and targets: a line for each failure, and exit code 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attribution_elt.core.events import event
 from attribution_elt.kit.errors import CredentialsError
 
 
-class TapCommand(SingerCommand):
+class PluginCommand(SingerCommand):
     """Ends with exit code 1 when the run, or any unit of it, failed; never with a traceback."""
 
     @override

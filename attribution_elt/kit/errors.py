@@ -1,4 +1,4 @@
-"""The failures of a run; each is reported in one line."""
+"""Errors that end a run, or fail a unit of it; each is reported in one line."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing_extensions import override
 from attribution_elt.core.errors import OneLineError
 
 
-class TapError(OneLineError):
-    """Ends the run of a tap."""
+class PluginError(OneLineError):
+    """Ends the run of a tap or of a target that writes to a vendor."""
 
 
-class InvalidSettingsError(TapError):
+class InvalidSettingsError(PluginError):
     """Settings that cannot work; `faults` holds one line for each."""
 
     def __init__(self, faults: list[str]) -> None:
@@ -24,11 +24,13 @@ class InvalidSettingsError(TapError):
         return self.faults
 
 
-class UnitError(TapError):
-    """One unit (a window, a website, a feed, a customer) failed for good; the others go on.
+class UnitError(PluginError):
+    """One unit (a window, a website, a feed, a customer) failed after all retries; others continue.
 
-    `status` is the vendor's last HTTP status, None where no answer came; `streams` are those
-    that lack it; `parts` is how many parts of it were asked for in vain.
+    Attributes:
+        status: the vendor's last HTTP status, None if there was no response.
+        streams: the streams whose rows of this unit are missing.
+        parts: how many requests of the unit failed.
     """
 
     def __init__(self, reason: str, *, status: int | None = None) -> None:
@@ -39,7 +41,7 @@ class UnitError(TapError):
 
     @property
     def outage(self) -> bool:
-        """Whether it tells of the vendor as a whole rather than of this unit."""
+        """Whether the failure concerns the vendor as a whole rather than this unit."""
         return self.status is None or self.status == 429 or self.status >= 500
 
 
@@ -52,4 +54,4 @@ class OverloadedError(UnitError):
 
 
 class UnreachableError(UnitError):
-    """No connection to the vendor came about: no other request can succeed either."""
+    """No connection to the vendor could be made: no other request can succeed."""

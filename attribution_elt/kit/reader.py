@@ -11,7 +11,7 @@ from singer_sdk import Stream
 
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.kit.claims import Claim
-from attribution_elt.kit.errors import CredentialsError, TapError, UnitError, UnreachableError
+from attribution_elt.kit.errors import CredentialsError, PluginError, UnitError, UnreachableError
 from attribution_elt.kit.fanout import LOOKAHEAD, fan_out
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.progress import Progress
@@ -160,7 +160,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
         Raises:
             CredentialsError: no other request of the account can succeed.
             UnreachableError: no connection to the vendor comes about.
-            TapError: so many units failed in a row that the vendor counts as down.
+            PluginError: so many units failed in a row that the vendor counts as down.
         """
         progress = Progress(self.run.logger, list(self.streams.values()))
         for unit, future in fan_out(self.units(), self.fetch, self.width, self.lookahead):
@@ -185,7 +185,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
             self.on_failure(unit, error)
             self._in_a_row = self._in_a_row + error.parts if error.outage else 0
             if self._in_a_row >= MOST_FAILURES:
-                raise TapError(f"gave up after {self._in_a_row} failures in a row") from None
+                raise PluginError(f"gave up after {self._in_a_row} failures in a row") from None
             return
         self._in_a_row = 0
         before, keyless_before = self._written, self._keyless

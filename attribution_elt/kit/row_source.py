@@ -1,48 +1,50 @@
-"""Rows that the user keeps: in a file, or in any database that SQLAlchemy reaches."""
+"""Rows of the user's own file, or of a query of a database that SQLAlchemy can connect to."""
 
 from __future__ import annotations
 
 import atexit
 import csv
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy
+from singer_sdk import typing as th
 
 from attribution_elt.core import dates
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.json import array as json_array
-from attribution_elt.kit.settings import DISTRIBUTION
+from attribution_elt.kit.settings import DISTRIBUTION, is_file
 
 Rows = Iterator[Mapping[str, Any]]
 
 EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres"}
-"""Extras of the distribution that bring databases' drivers."""
+"""Extras of the distribution that install the drivers of databases."""
 
 
 def rows_of_file(path: Path) -> Rows:
     """Yield the rows of a `.csv`, `.jsonl` or `.parquet` file, one at a time.
 
     Raises:
-        TapError: the file cannot be read as what its name says.
+        PluginError: the file cannot be read, or is not of the type that its suffix names.
     """
     read = READERS.get(path.suffix.lower())
     if read is None:
-        raise TapError(f"{path}: expected a file that ends in {', '.join(READERS)}")
+        raise PluginError(f"{path}: expected a file that ends in {', '.join(READERS)}")
     try:
         yield from read(path)
     except OSError as error:
-        raise TapError(f"{path}: {error.strerror or error}") from None
+        raise PluginError(f"{path}: {error.strerror or error}") from None
     except (ValueError, csv.Error) as error:
-        raise TapError(f"{path}: {error}") from None
+        raise PluginError(f"{path}: {error}") from None
 
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-"""What `:since` is bound to in a first run."""
+"""The value of `:since` in a first run."""
 
 
 def rows_of_query(url: str, query: str, since: datetime | str | int) -> Rows:
@@ -54,7 +56,7 @@ def rows_of_query(url: str, query: str, since: datetime | str | int) -> Rows:
         since: an instant, as a datetime or in ISO 8601, or an integer.
 
     Raises:
-        TapError: the database cannot be reached, or refuses the query.
+        PluginError: the connection or the query failed.
     """
     statement = sqlalchemy.text(query)
     bound = {"since": _bound(since)} if ":since" in query else {}
@@ -64,7 +66,7 @@ def rows_of_query(url: str, query: str, since: datetime | str | int) -> Rows:
             for row in connection.execute(statement, bound).mappings():
                 yield {str(name): value for name, value in row.items()}
     except sqlalchemy.exc.SQLAlchemyError as error:
-        raise TapError(f"the query failed: {_first_line(error)}") from None
+        raise PluginError(f"the query failed: {_first_line(error)}") from None
     finally:
         engine.dispose()
 
@@ -72,7 +74,7 @@ def rows_of_query(url: str, query: str, since: datetime | str | int) -> Rows:
 def _engine(url: str) -> sqlalchemy.Engine:
     scheme, colon, rest = url.partition(":")
     if scheme in {"postgres", "postgresql"}:
-        scheme = "postgresql+psycopg"  # not SQLAlchemy's first choice, but what our extra brings
+        scheme = "postgresql+psycopg"  # our extra installs it; SQLAlchemy's default is psycopg2
     extra = EXTRAS.get(scheme.partition("+")[0])
     advice = f": pip install '{DISTRIBUTION}[{extra}]'" if extra else ""
     # DuckDB's driver reports objects as leaked that the collector skips when the process ends
@@ -81,16 +83,16 @@ def _engine(url: str) -> sqlalchemy.Engine:
         engine = sqlalchemy.create_engine(scheme + colon + rest)
     except sqlalchemy.exc.NoSuchModuleError as error:
         text = f"the database's URL cannot be used: {_first_line(error)}"
-        raise TapError(text + advice) from None
+        raise PluginError(text + advice) from None
     except ModuleNotFoundError as error:
         text = f"the database needs the package {error.name}, not installed"
-        raise TapError(text + advice) from None
-    except (sqlalchemy.exc.ArgumentError, ValueError):  # whose text may hold a part of the URL
-        raise TapError("the database's URL is none that SQLAlchemy understands") from None
+        raise PluginError(text + advice) from None
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # its text may contain a part of the URL
+        raise PluginError("the database's URL is not a valid SQLAlchemy URL") from None
     file = engine.url.database
     makes_files = engine.dialect.name in {"duckdb", "sqlite"}  # an empty one for a wrong name
     if makes_files and file and ":" not in file and not Path(file).exists():
-        raise TapError(f"the database {file} does not exist")
+        raise PluginError(f"the database {file} does not exist")
     return engine
 
 
@@ -120,7 +122,7 @@ def _jsonl(path: Path) -> Rows:
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
             if not isinstance(row, dict):
-                raise ValueError(f"line {number} is not an object")  # noqa: TRY004 - told as any other
+                raise ValueError(f"line {number} is not an object")  # noqa: TRY004 - caught below
             yield row
 
 
@@ -128,7 +130,7 @@ def _json(path: Path) -> Rows:
     with path.open("rb") as file:
         for number, row in enumerate(json_array.elements(file, json_array.index(file)), 1):
             if not isinstance(row, dict):
-                raise ValueError(f"entry {number} is not an object")  # noqa: TRY004 - as any other
+                raise ValueError(f"entry {number} is not an object")  # noqa: TRY004 - as above
             yield row
 
 
@@ -136,7 +138,7 @@ def _parquet(path: Path) -> Rows:
     try:
         from pyarrow import parquet  # noqa: PLC0415 - large, and needed for these files alone
     except ModuleNotFoundError:
-        raise TapError(
+        raise PluginError(
             f"{path}: reading it needs the extra: pip install '{DISTRIBUTION}[parquet]'"
         ) from None
     with parquet.ParquetFile(path) as file:
@@ -150,3 +152,42 @@ READERS: dict[str, Callable[[Path], Rows]] = {
     ".jsonl": _jsonl,
     ".parquet": _parquet,
 }
+
+
+@dataclass(frozen=True)
+class RowSource:
+    """The settings `x_file`, `x_url` and `x_query`, which name where a tap reads the user's rows.
+
+    Attributes:
+        prefix: x, the beginning of the settings' names.
+        noun: what the rows are, for titles.
+        suffixes: suffixes of the files that the tap can read.
+    """
+
+    prefix: str
+    noun: str
+    suffixes: Sequence[str] = tuple(READERS)
+
+    def properties(self, *, file: str, url: str, query: str) -> list[th.Property[Any]]:
+        """Return the settings' definitions, given their descriptions."""
+        name, noun, text = self.prefix, self.noun, th.StringType
+        return [
+            th.Property(f"{name}_file", text, title=f"File of {noun}", description=file),
+            th.Property(
+                f"{name}_url", text, secret=True, title=f"Database of {noun}", description=url
+            ),
+            th.Property(f"{name}_query", text, title=f"Query of {noun}", description=query),
+        ]
+
+    def setting_errors(self, config: Mapping[str, Any]) -> Iterator[str]:
+        """Yield a line for each of these settings that is invalid."""
+        file, url, query = (f"{self.prefix}_{each}" for each in ("file", "url", "query"))
+        if bool(config.get(url)) != bool(config.get(query)):
+            yield f"settings {url!r} and {query!r} need each other"
+        path = config.get(file)
+        if not path or not isinstance(path, str):
+            return
+        if not is_file(path):
+            yield f"setting {file!r}: the file {path!r} does not exist"
+        elif Path(path).suffix.lower() not in self.suffixes:
+            yield f"setting {file!r}: {path!r} must end in one of {', '.join(self.suffixes)}"

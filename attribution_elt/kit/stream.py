@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from attribution_elt.core.events import event
 from attribution_elt.kit.claims import Claim, Range, Written, as_written
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.records.shaper import RecordShaper
 from attribution_elt.kit.run import AnyReader, Run
 from attribution_elt.kit.sdk_hooks import SdkHooks
@@ -145,7 +145,7 @@ class VendorStream(SdkHooks):
             # a cause's own words may repeat personal data
             cause = type(error.__cause__ or error).__name__
             where = f"setting 'stream_maps.{self.name}'"
-            raise TapError(f"{where}: {what.rstrip('.')} ({cause})") from None
+            raise PluginError(f"{where}: {what.rstrip('.')} ({cause})") from None
 
     def write_schema(self) -> None:
         """Write the SCHEMA messages before records that leave ahead of this stream's own turn."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -11,18 +10,16 @@ from typing import Any, ClassVar, Generic
 
 import click
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.schema.source import SchemaDirectory
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from attribution_elt.core import redaction, runtime
-from attribution_elt.core.events import event
-from attribution_elt.core.spelling import unknown_settings
+from attribution_elt.core import redaction
 from attribution_elt.kit import inputs, settings
-from attribution_elt.kit.command import TapCommand
+from attribution_elt.kit.command import PluginCommand
 from attribution_elt.kit.errors import InvalidSettingsError
+from attribution_elt.kit.plugin import VendorPlugin
 from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.revenue import RevenueSource
 from attribution_elt.kit.run import ClientT, Run
@@ -31,10 +28,10 @@ from attribution_elt.kit.windows import HistoryNeed
 from attribution_elt.kit.writer import LineWriter
 
 
-class VendorTap(Tap, Generic[ClientT]):
+class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
     """A vendor's tap: settings, streams, one HTTP policy, failures kept apart."""
 
-    package_name = settings.DISTRIBUTION
+    name_variable = "MELTANO_EXTRACTOR_NAME"
     message_writer_class = LineWriter
     # BATCH files would bypass selection, stream maps and the masking of personal data
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
@@ -57,35 +54,12 @@ class VendorTap(Tap, Generic[ClientT]):
     stream_types: ClassVar[Sequence[type[VendorStream]]]
     schemas: ClassVar[SchemaDirectory]
 
-    def __init__(self, *args: Any, validate_config: bool = True, **kwargs: Any) -> None:
-        if isinstance(given := kwargs.get("config"), dict):
-            # null is what is not set: its default holds
-            kwargs["config"] = {name: value for name, value in given.items() if value is not None}
-        self._check_inputs(kwargs)
-        try:
-            super().__init__(*args, validate_config=validate_config, **kwargs)
-            invalid = list(self.setting_errors()) if validate_config else []
-        except ConfigValidationError as error:
-            invalid = list(self.setting_errors()) or error.errors
-        except MappingError as error:
-            invalid = [f"setting 'stream_maps': {error}"]
-        given = dict(self.config)
-        secrets = redaction.secrets_of(self.config_jsonschema, given)
-        redaction.redactor.add([*secrets, *redaction.passwords_of(given)])
-        if invalid:
-            raise InvalidSettingsError(invalid)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._check_inputs(options)
+        super().__init__(*args, **options)
         context = click.get_current_context(silent=True)
-        if context is not None and isinstance(context.command, TapCommand):
+        if context is not None and isinstance(context.command, PluginCommand):
             context.obj = self.run
-            self._warn_of_unknown_settings()
-            # the state that was written covers everything that was complete
-            runtime.end_at_signals()
-
-    def _warn_of_unknown_settings(self) -> None:
-        plugin = os.environ.get("MELTANO_EXTRACTOR_NAME") or self.name
-        known = self.config_jsonschema["properties"]
-        for line in unknown_settings(plugin, known, self.config):
-            self.logger.warning(line, extra=event("warning"))
 
     def _check_inputs(self, given: dict[str, Any]) -> None:
         """Refuse a state or a catalogue that the SDK could not read, with a line for each fault."""
@@ -120,10 +94,6 @@ class VendorTap(Tap, Generic[ClientT]):
         super().append_builtin_config(config_jsonschema)
         properties = config_jsonschema["properties"]
         properties["stream_maps"] = settings.with_valid_alternatives(properties["stream_maps"])
-
-    def setting_errors(self) -> Iterable[str]:
-        """Yield one line for each setting that cannot work; taps add rules of their own."""
-        yield from settings.setting_errors(self.config_jsonschema, self.config)
 
     def selection_errors(self) -> Iterable[str]:
         """Yield one line for each setting that a selected stream lacks."""
@@ -179,16 +149,3 @@ class VendorTap(Tap, Generic[ClientT]):
     @abstractmethod
     def make_clients(self) -> dict[str, ClientT]:
         """Return a client for each account that the settings name, by a name of its own."""
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        return TapCommand(
-            name=command.name,
-            callback=command.callback,
-            params=command.params,
-            context_settings=command.context_settings,
-            help=command.help,
-            logger=cls.logger,
-        )

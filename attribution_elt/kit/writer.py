@@ -12,7 +12,7 @@ from singer_sdk.singerlib import Message, SchemaMessage, SingerMessageType, Stat
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 from typing_extensions import override
 
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 
 CLAIMS = "x-claims"
 """The annotation of a schema that names the columns which claims of the stream may use."""
@@ -85,7 +85,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         """Hand every line on.
 
         Raises:
-            TapError: The reader of the pipe has gone.
+            PluginError: The reader of the pipe has gone.
         """
         lines, self._buffer = self._buffer, bytearray()
         self._flushed = time.monotonic()
@@ -95,4 +95,4 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         except BrokenPipeError:
             # the interpreter would try once more, and complain, as it closes
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise TapError("the loader closed the pipe before everything was read") from None
+            raise PluginError("the loader closed the pipe before everything was read") from None

@@ -14,6 +14,7 @@ from attribution_elt.kit.stream import VendorStream, declared_in
 from attribution_elt.kit.tap import VendorTap
 from tap_adtraction import readers
 from tap_adtraction.client import AdtractionClient
+from tap_adtraction.programs import AdtractionReader
 
 
 class TapAdtraction(VendorTap[AdtractionClient]):
@@ -123,7 +124,7 @@ class TapAdtraction(VendorTap[AdtractionClient]):
         return self.streams_of(
             stream_type
             for stream_type in self.stream_types
-            if issubclass(stream_type.reader, readers.AdtractionReader)
+            if issubclass(stream_type.reader, AdtractionReader)
             and self.config.get(stream_type.reader.credential)
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.row_source import rows_of_file, rows_of_query
 
 COLUMN = "client_id"
@@ -21,7 +21,7 @@ def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
     """Yield the ids that the settings name; an id may occur more than once.
 
     Raises:
-        TapError: a file or a query cannot be read.
+        PluginError: a file or a query cannot be read.
     """
     yield from map(str, config.get("customer_ids") or ())
     if file := config.get("customer_ids_file"):
@@ -38,8 +38,8 @@ def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
 def _naming(setting: str) -> Iterator[None]:
     try:
         yield
-    except TapError as error:
-        raise TapError(f"{setting}: {error}") from None
+    except PluginError as error:
+        raise PluginError(f"{setting}: {error}") from None
 
 
 def _ids_of_file(path: Path) -> Iterator[str]:
@@ -48,11 +48,11 @@ def _ids_of_file(path: Path) -> Iterator[str]:
             with path.open(encoding="utf-8-sig") as file:
                 yield from (line.strip() for line in file)
         except (OSError, ValueError) as error:
-            raise TapError(f"{path}: {error}") from None
+            raise PluginError(f"{path}: {error}") from None
         return
     for number, row in enumerate(rows_of_file(path), 1):
         if COLUMN not in row:
-            raise TapError(f"{path}: row {number} has no column {COLUMN}")
+            raise PluginError(f"{path}: row {number} has no column {COLUMN}")
         if row[COLUMN] is not None:
             yield str(row[COLUMN]).strip()
 

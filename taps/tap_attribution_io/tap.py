@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Iterable
-from pathlib import Path
 
 from singer_sdk import typing as th
 from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.kit import settings
-from attribution_elt.kit.row_source import READERS
+from attribution_elt.kit.row_source import READERS, RowSource
 from attribution_elt.kit.stream import declared_in
 from attribution_elt.kit.tap import VendorTap
 from tap_attribution_io import readers
 from tap_attribution_io.client import ACCOUNT, AttributionClient
 from tap_attribution_io.revenue import REVENUE
 
-FILES = (".txt", *READERS)
+CUSTOMER_IDS = RowSource("customer_ids", "customer ids", (".txt", *READERS))
 
 
 class TapAttributionIo(VendorTap[AttributionClient]):
@@ -55,26 +54,11 @@ class TapAttributionIo(VendorTap[AttributionClient]):
             title="Customer ids",
             description="Client ids of the customers to load; the vendor has no list of them",
         ),
-        th.Property(
-            "customer_ids_file",
-            th.StringType,
-            title="File of customer ids",
-            description="`.txt` (one a line), or `.csv`, `.jsonl` or `.parquet` with a column "
-            "`client_id`",
-        ),
-        th.Property(
-            "customer_ids_url",
-            th.StringType,
-            secret=True,
-            title="Database of customer ids",
-            description="SQLAlchemy URL of a database with the client ids",
-        ),
-        th.Property(
-            "customer_ids_query",
-            th.StringType,
-            title="Query of customer ids",
-            description="SELECT whose first column is the client id; `:since` in it is bound to "
-            "the start of the last complete run",
+        *CUSTOMER_IDS.properties(
+            file="`.txt` (one a line), or `.csv`, `.jsonl` or `.parquet` with a column `client_id`",
+            url="SQLAlchemy URL of a database with the client ids",
+            query="SELECT whose first column is the client id; `:since` in it is bound to the "
+            "start of the last complete run",
         ),
         *settings.common("https://attribution.io/api/v1"),
     ).to_dict()
@@ -92,11 +76,4 @@ class TapAttributionIo(VendorTap[AttributionClient]):
                 "setting 'customer_ids', 'customer_ids_file' or 'customer_ids_url' is missing: "
                 "the vendor has no list of customers"
             )
-        if bool(config.get("customer_ids_url")) != bool(config.get("customer_ids_query")):
-            yield "settings 'customer_ids_url' and 'customer_ids_query' need each other"
-        file = config.get("customer_ids_file")
-        if file and isinstance(file, str):
-            if not settings.is_file(file):
-                yield f"setting 'customer_ids_file': there is no file {file!r}"
-            elif Path(file).suffix.lower() not in FILES:
-                yield f"setting 'customer_ids_file': {file!r} must end in one of {', '.join(FILES)}"
+        yield from CUSTOMER_IDS.setting_errors(config)

@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from attribution_elt.kit.errors import TapError, UnitError
+from attribution_elt.kit.errors import PluginError, UnitError
 from attribution_elt.kit.http.auth import HeaderAuth
 from attribution_elt.kit.http.budget import RequestBudget
 from attribution_elt.kit.http.client import Client
@@ -53,7 +53,7 @@ class IhcClient(Client):
     @override
     def on_error(self, status: int, message: str) -> None:
         if status == 429 and any(each in message.lower() for each in QUOTA_IS_SPENT):
-            raise TapError(f"{self.vendor}: the monthly quota is spent; a later run resumes")
+            raise PluginError(f"{self.vendor}: the monthly quota is spent; a later run resumes")
         if status in INVALID_INPUT:
             raise RefusedError(message or "invalid input", status=status)
 

@@ -11,7 +11,7 @@ import msgspec
 from typing_extensions import override
 
 from attribution_elt.kit.claims import Claim
-from attribution_elt.kit.errors import TapError, UnitError
+from attribution_elt.kit.errors import PluginError, UnitError
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.reader import Reader
@@ -187,7 +187,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
         """Request the halves of a refused batch; give up a journey that is refused alone.
 
         Raises:
-            TapError: the vendor refuses every journey, so the settings are at fault.
+            PluginError: the vendor refuses every journey, so the settings are at fault.
         """
         waiting = self._progress.waiting
         if len(unit.journeys) > 1 and not self.run.config["bisect_refused_requests"]:
@@ -210,7 +210,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
             reasons = {reason for _, reason in self._refused}
             # a reason that they share does not identify a person
             reason = reasons.pop() if len(reasons) == 1 else "the stream `failures` has the reasons"
-            raise TapError(f"IHC refuses every journey, even a single one: {reason}")
+            raise PluginError(f"IHC refuses every journey, even a single one: {reason}")
 
     def _settle_refused(self) -> None:
         for conversion, _ in self._refused:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import importlib.resources
+<<<<<<< HEAD
 from collections.abc import Iterable, Mapping
 from math import ceil
 from pathlib import Path
+=======
+from collections.abc import Iterable
+>>>>>>> 4aaf355 (kit: set taps and targets up in one class; split Adtraction's product feeds)
 
 from singer_sdk import typing as th
 from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.kit import settings
-from attribution_elt.kit.row_source import READERS
+from attribution_elt.kit.row_source import RowSource
 from attribution_elt.kit.stream import declared_in
 from attribution_elt.kit.tap import VendorTap
 from tap_ihc import readers
 from tap_ihc.client import ACCOUNT, IhcClient
 from tap_ihc.journeys import MOST_SESSIONS
 
+JOURNEYS = RowSource("journeys", "journeys")
 PHASE = th.ObjectType(
     th.Property(
         "direction",
@@ -68,26 +73,12 @@ class TapIhc(VendorTap[IhcClient]):
             title="Conversion type",
             description="Conversion type that the model was trained for",
         ),
-        th.Property(
-            "journeys_file",
-            th.StringType,
-            title="File of journeys",
-            description="`.csv`, `.jsonl`, `.json` or `.parquet` of sessions, with the columns "
+        *JOURNEYS.properties(
+            file="`.csv`, `.jsonl`, `.json` or `.parquet` of sessions, with the columns "
             "`conversion_id`, `session_id`, `timestamp`, `channel_label`, `holder_engagement`, "
             "`closer_engagement`, `conversion` and perhaps `impression_interaction`",
-        ),
-        th.Property(
-            "journeys_url",
-            th.StringType,
-            secret=True,
-            title="Database of journeys",
-            description="SQLAlchemy URL of a database that holds the sessions",
-        ),
-        th.Property(
-            "journeys_query",
-            th.StringType,
-            title="Query of journeys",
-            description="SELECT with those columns; `:since` in it is bound to the bookmark",
+            url="SQLAlchemy URL of a database that holds the sessions",
+            query="SELECT with those columns; `:since` in it is bound to the bookmark",
         ),
         th.Property(
             "redistribution_parameter",
@@ -158,14 +149,6 @@ class TapIhc(VendorTap[IhcClient]):
                 yield f"setting {name!r}: None must be of type object"
             elif isinstance(given, dict) and str(given.get("receive_threshold")).lower() == "nan":
                 yield f"setting '{name}.receive_threshold': NaN must be from 0 to 1"
-        file, url = self.config.get("journeys_file"), self.config.get("journeys_url")
-        if not file and not url:
+        if not self.config.get("journeys_file") and not self.config.get("journeys_url"):
             yield "setting 'journeys_file' or 'journeys_url' is missing: where the journeys are"
-        if bool(url) != bool(self.config.get("journeys_query")):
-            yield "settings 'journeys_url' and 'journeys_query' need each other"
-        if not file or not isinstance(file, str):
-            return
-        if not settings.is_file(file):
-            yield f"setting 'journeys_file': there is no file {file!r}"
-        elif Path(file).suffix.lower() not in READERS:
-            yield f"setting 'journeys_file': {file!r} must end in one of {', '.join(READERS)}"
+        yield from JOURNEYS.setting_errors(self.config)

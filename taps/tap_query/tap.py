@@ -14,7 +14,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.helpers.types import Context
 from typing_extensions import override
 
-from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.errors import InvalidSettingsError, PluginError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.row_source import BEGINNING, rows_of_query
 from attribution_elt.kit.tap import VendorTap
@@ -49,7 +49,7 @@ class QueryStream(Stream):
         bookmark = self.get_starting_replication_key_value(None)
         try:
             rows = self._sample(BEGINNING if bookmark is None else bookmark)
-        except TapError:
+        except PluginError:
             if bookmark is not None or ":since" not in self._query:
                 raise
             self._start = 0  # an integer, which databases do not compare with an instant
@@ -74,8 +74,8 @@ class QueryStream(Stream):
     def _rows(self, since: Any) -> Generator[Mapping[str, Any], None, None]:
         try:
             yield from rows_of_query(self._url, self._query, since)
-        except TapError as error:
-            raise TapError(f"stream {self.name!r}: {error}") from None
+        except PluginError as error:
+            raise PluginError(f"stream {self.name!r}: {error}") from None
 
     @override
     def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:

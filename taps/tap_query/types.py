@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from attribution_elt.core import dates
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 
 Schema = dict[str, Any]
 
@@ -46,7 +46,7 @@ def schema_of(rows: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> Schema:
 def converter(column: str, schema: Schema) -> Callable[[Any], Any]:
     """Return the function that makes JSON of a column's values.
 
-    It raises TapError for a value of another type than the schema has.
+    It raises PluginError for a value of another type than the schema has.
     """
     if "format" not in schema and schema["type"][0] == "string":
         return lambda value: None if value is None else _text(value)
@@ -62,7 +62,7 @@ def converter(column: str, schema: Schema) -> Callable[[Any], Any]:
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             return None
         if _kind_of(value) not in kinds:
-            raise TapError(
+            raise PluginError(
                 f"column {column!r} has a value of type {type(value).__name__} after values of "
                 f"type {schema['type'][0]}: cast the column in the query"
             )

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from attribution_elt.kit import settings
 from attribution_elt.kit.claims import Claim
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.stream import VendorStream
@@ -145,7 +145,7 @@ class Output:
     """What a run of the shop's tap wrote."""
 
     messages: list[dict[str, Any]]
-    error: TapError | None
+    error: PluginError | None
     tap: TapShop
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ def run(
         tap = TapShop(config=config, state=dict(state or {}), catalog=catalog)
         try:
             tap.sync_all()
-        except TapError as raised:
+        except PluginError as raised:
             error = raised
         tap.run.writer.flush()
         written = pipe.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from attribution_elt.kit.command import TapCommand
+from attribution_elt.kit.command import PluginCommand
 from attribution_elt.kit.errors import CredentialsError, UnitError
 from attribution_elt.kit.progress import Progress
 
@@ -37,7 +37,7 @@ def test_the_next_run_does_not_help_a_refused_key(
 ) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the command sets it
     logger = logging.getLogger("tap-x")
-    command = TapCommand("tap-x", params=[], callback=lambda: None, logger=logger)
+    command = PluginCommand("tap-x", params=[], callback=lambda: None, logger=logger)
     context = click.Context(command, obj=SimpleNamespace(failures=[error]))
     with context, pytest.raises(click.exceptions.Exit):
         command.invoke(context)

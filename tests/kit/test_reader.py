@@ -9,7 +9,7 @@ import pytest
 from attribution_elt.kit.errors import (
     CredentialsError,
     OverloadedError,
-    TapError,
+    PluginError,
     UnitError,
     UnreachableError,
 )
@@ -49,7 +49,7 @@ def test_what_concerns_every_request_ends_the_run(error: UnitError) -> None:
 
 def test_a_vendor_that_is_down_ends_the_run() -> None:
     output = run([OverloadedError("answered 500", status=500) for _ in range(30)])
-    assert isinstance(output.error, TapError)
+    assert isinstance(output.error, PluginError)
     assert "20 failures in a row" in str(output.error)
 
 

@@ -98,7 +98,7 @@ def test_schema_messages_leave_at_once() -> None:
 
 GONE = """
 import sys
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.writer import LineWriter
 
 writer = LineWriter()
@@ -106,7 +106,7 @@ prefix = writer.record_prefix("orders")
 try:
     while True:
         writer.write_record(prefix, {"text": "x" * 1000})
-except TapError as error:
+except PluginError as error:
     sys.exit(str(error))
 """
 

@@ -18,7 +18,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 from target_warehouse.target import TargetWarehouse
 
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 from tests.reliability.faults_benches import Bench
 from tests.reliability.faults_vendors import open_benches
 from tests.reliability.fuzz import few, scalars, values
@@ -56,7 +56,7 @@ def test_a_tap_runs_or_names_the_wrong_setting(benches: list[Bench], data: st.Da
     with captured_logs() as heard:
         try:
             output = bench.run_as(config)
-        except TapError as error:
+        except PluginError as error:
             told = str(error).split("; ")
         else:
             told = output.stderr.splitlines()

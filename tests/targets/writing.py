@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.writing.target import WritingTarget
 from tests import leaks
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema, singer, state
@@ -32,7 +32,7 @@ class Written:
     """How a run of a writing target ended."""
 
     states: list[Any]
-    error: TapError | None = None
+    error: PluginError | None = None
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Writer:
         with contextlib.redirect_stdout(output):
             try:
                 self.target(config=config).listen(io.StringIO(text))
-            except TapError as raised:
+            except PluginError as raised:
                 error = raised
         return Written(list(map(json.loads, output.getvalue().splitlines())), error)
 

@@ -112,7 +112,7 @@ class Client:
         """Raise an error that the vendor's own words mean; by default only the status counts.
 
         Raises:
-            TapError: it ends the run, or is a UnitError of another class.
+            PluginError: it ends the run, or is a UnitError of another class.
         """
 
     def error_text(self, document: Mapping[str, Any]) -> Any:

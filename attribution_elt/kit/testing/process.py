@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.tap import VendorTap
 
 Row = dict[str, Any]
@@ -143,10 +143,10 @@ def run_here(
             state=json.loads(json.dumps(state or {})),
             catalog=dict(catalog) if catalog is not None else None,
         )
-        failures: list[TapError] = []
+        failures: list[PluginError] = []
         try:
             tap.sync_all()
-        except TapError as error:
+        except PluginError as error:
             failures.append(error)
         written = pipe.getvalue()
     failures += tap.run.failures

@@ -11,7 +11,7 @@ import msgspec
 from singer_sdk.io_base import GenericSingerReader
 from typing_extensions import override
 
-from attribution_elt.kit.errors import TapError
+from attribution_elt.kit.errors import PluginError
 
 TYPES = {"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION"}
 
@@ -58,7 +58,7 @@ class WishReader(GenericSingerReader[bytes]):
                     counts[self._take(raw)] += 1
                 except (TypeError, ValueError, RecursionError) as error:
                     # the line itself may hold personal data
-                    raise TapError(f"line {number} is not a Singer message: {error}") from None
+                    raise PluginError(f"line {number} is not a Singer message: {error}") from None
         return counts
 
     def _take(self, line: bytes) -> str:

@@ -9,17 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, ClassVar
 
-import click
 from singer_sdk import Target
 from singer_sdk import typing as th
-from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from typing_extensions import override
 
-from attribution_elt.core import redaction, runtime
 from attribution_elt.kit import settings
-from attribution_elt.kit.command import TapCommand
-from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.errors import PluginError
+from attribution_elt.kit.plugin import VendorPlugin
 from attribution_elt.kit.writing.reader import WishReader
 from attribution_elt.kit.writing.wishes import (
     Audit,
@@ -73,7 +70,7 @@ def common(api_url: str) -> list[th.Property[Any]]:
     ]
 
 
-class WritingTarget(Target):
+class WritingTarget(VendorPlugin, Target):
     """Reads a set of wishes, and writes to the vendor what differs from them.
 
     A run reads its whole input, validates it, compares it with the vendor's present values,
@@ -81,7 +78,7 @@ class WritingTarget(Target):
     the audit before its request leaves, and its outcome after.
     """
 
-    package_name = settings.DISTRIBUTION
+    name_variable = "MELTANO_LOADER_NAME"
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STRUCTURED_LOGGING,
@@ -94,41 +91,9 @@ class WritingTarget(Target):
     """The setting that limits how many wishes one run may send."""
     ledger: Ledger
 
-    def __init__(self, *, validate_config: bool = True, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         self._reader = WishReader(self.stream)
-        given = options.get("config")
-        if isinstance(given, dict):  # null means that the setting is not set
-            options["config"] = {name: value for name, value in given.items() if value is not None}
-        options["message_reader"] = self._reader
-        try:
-            super().__init__(validate_config=validate_config, **options)
-            invalid = list(self.setting_errors()) if validate_config else []
-        except ConfigValidationError as error:
-            invalid = list(self.setting_errors()) or error.errors
-        config = dict(self.config)
-        secrets = redaction.secrets_of(self.config_jsonschema, config)
-        redaction.redactor.add([*secrets, *redaction.passwords_of(config)])
-        if invalid:
-            raise InvalidSettingsError(invalid)
-        if click.get_current_context(silent=True) is not None:
-            runtime.end_at_signals()
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        return TapCommand(
-            name=command.name,
-            callback=command.callback,
-            params=command.params,
-            context_settings=command.context_settings,
-            help=command.help,
-            logger=cls.logger,
-        )
-
-    def setting_errors(self) -> Iterable[str]:
-        """Yield one line for each setting that cannot work; targets add rules of their own."""
-        yield from settings.setting_errors(self.config_jsonschema, self.config)
+        super().__init__(**{**options, "message_reader": self._reader})
 
     @override
     def process_endofpipe(self) -> None:
@@ -138,7 +103,7 @@ class WritingTarget(Target):
             self._pass_state_on()
             return
         if not self._reader.is_whole:
-            raise TapError(
+            raise PluginError(
                 "the input ended before the tap reported its end with a STATE: nothing was sent"
             )
         with closing(self.open_audit()) as audit:
@@ -149,7 +114,9 @@ class WritingTarget(Target):
         if self.config["dry_run"]:
             return  # the wishes are still open: the next run has to read them again
         if len(failed) > self.config["max_errors"]:
-            raise TapError(f"{len(failed)} of {len(self.ledger.final)} wishes were not fulfilled")
+            raise PluginError(
+                f"{len(failed)} of {len(self.ledger.final)} wishes were not fulfilled"
+            )
         self._pass_state_on()
 
     def _run(self) -> None:

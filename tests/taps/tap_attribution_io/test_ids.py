@@ -180,7 +180,10 @@ def test_a_run_without_customers_is_not_a_failure(vendor: AttributionIo, tmp_pat
         ({"customer_ids": []}, ["is missing"]),
         ({"customer_ids": "MrSmith"}, ["'customer_ids'"]),
         ({"customer_ids": [None]}, ["'customer_ids[0]'"]),
-        ({"customer_ids_file": "/nowhere/ids.txt"}, ["'customer_ids_file': there is no file"]),
+        (
+            {"customer_ids_file": "/nowhere/ids.txt"},
+            ["'/nowhere/ids.txt' does not exist"],
+        ),
         ({"customer_ids_file": __file__}, ["must end in one of .txt, .csv"]),
         ({"customer_ids_url": "sqlite://"}, ["need each other"]),
         ({"customer_ids": ["a"], "customer_ids_query": "SELECT 1"}, ["need each other"]),
@@ -232,11 +235,16 @@ def test_a_file_that_cannot_be_read_is_reported_in_a_line(
         ("sqlite:///{path}", "SELECT id FROM nowhere", "no such table: nowhere"),
         ("sqlite:///{path}", "SELEKT 1", "syntax error"),
         ("sqlite:///{path}", "SELECT :until", "until"),
+<<<<<<< HEAD
         ("sqlite:////nowhere/crm.db", "SELECT 1", "does not exist"),
         ("crm", "SELECT 1", "none that SQLAlchemy understands"),
+=======
+        ("sqlite:////nowhere/crm.db", "SELECT 1", "unable to open database file"),
+        ("crm", "SELECT 1", "not a valid SQLAlchemy URL"),
+>>>>>>> 4aaf355 (kit: set taps and targets up in one class; split Adtraction's product feeds)
         ("oracel://u:s3cr3t@h/db", "SELECT 1", "oracel"),
         ("mysql+pymysql://u:s3cr3t@h/db", "SELECT 1", "pymysql, not installed"),
-        ("postgresql+psycopg://u@h:s3cr3t/db", "SELECT 1", "none that SQLAlchemy understands"),
+        ("postgresql+psycopg://u@h:s3cr3t/db", "SELECT 1", "not a valid SQLAlchemy URL"),
     ],
 )
 def test_a_query_that_cannot_be_run_is_reported_in_a_line(

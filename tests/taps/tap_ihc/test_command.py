@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tap_ihc.tap import TapIhc
 
-from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.errors import InvalidSettingsError, PluginError
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.ihc import Ihc
 from attribution_elt.sandbox.ihc.journeys import invalid_journeys
@@ -50,7 +50,7 @@ def test_a_failed_connection_test_is_one_request_and_one_reason(
     vendor: Ihc, tmp_path: Path, more: dict[str, Any], words: list[str]
 ) -> None:
     config = settings(vendor, file_of(tmp_path / "j.jsonl", short(200)), **more)
-    with pytest.raises(TapError) as raised:
+    with pytest.raises(PluginError) as raised:
         TapIhc(config=config).run_connection_test()
     assert all(word in str(raised.value) for word in words)
     assert sessions_sent(vendor) == [3]
@@ -88,7 +88,10 @@ def test_a_password_of_the_database_is_in_no_output(vendor: Ihc, tmp_path: Path)
     ("more", "lines"),
     [
         ({"journeys_file": None}, ["'journeys_file' or 'journeys_url' is missing"]),
-        ({"journeys_file": "/nowhere/j.csv"}, ["'journeys_file': there is no file"]),
+        (
+            {"journeys_file": "/nowhere/j.csv"},
+            ["'/nowhere/j.csv' does not exist"],
+        ),
         ({"journeys_file": __file__}, ["must end in one of .csv, .json, .jsonl, .parquet"]),
         ({"journeys_url": "sqlite://"}, ["need each other"]),
         ({"journeys_query": "SELECT 1"}, ["need each other"]),

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from tap_query.tap import TapQuery
 
-from attribution_elt.kit.errors import InvalidSettingsError, TapError
+from attribution_elt.kit.errors import InvalidSettingsError, PluginError
 from tests import leaks
 
 EXECUTABLE = Path(sysconfig.get_path("scripts")) / "tap-query"
@@ -171,5 +171,5 @@ def test_a_type_that_changes_after_the_sample_is_reported(monkeypatch: pytest.Mo
     tap = TapQuery(
         config={"url": "sqlite:///:memory:", "streams": [{"name": "rows", "query": query}]}
     )
-    with pytest.raises(TapError, match="column 'a' has a value of type str after values"):
+    with pytest.raises(PluginError, match="column 'a' has a value of type str after values"):
         list(tap.streams["rows"].get_records(None))

@@ -1,0 +1,73 @@
+"""What vendors' taps and targets share: the check of their settings, and their command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import click
+from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.plugin_base import PluginBase
+from typing_extensions import override
+
+from attribution_elt.core import redaction, runtime
+from attribution_elt.core.events import event
+from attribution_elt.core.spelling import unknown_settings
+from attribution_elt.kit import settings
+from attribution_elt.kit.command import PluginCommand
+from attribution_elt.kit.errors import InvalidSettingsError
+
+
+class VendorPlugin(PluginBase):
+    """Validates the settings, and reports each invalid one in a line.
+
+    A setting that is null counts as not set, so that its default applies.
+    """
+
+    package_name = settings.DISTRIBUTION
+    name_variable: ClassVar[str]
+    """The environment variable in which Meltano passes the plugin's name."""
+
+    def __init__(self, *args: Any, validate_config: bool = True, **options: Any) -> None:
+        if isinstance(given := options.get("config"), dict):
+            options["config"] = {name: value for name, value in given.items() if value is not None}
+        try:
+            super().__init__(*args, validate_config=validate_config, **options)
+            invalid = list(self.setting_errors()) if validate_config else []
+        except ConfigValidationError as error:
+            invalid = list(self.setting_errors()) or error.errors
+        except MappingError as error:
+            invalid = [f"setting 'stream_maps': {error}"]
+        config = dict(self.config)
+        secrets = redaction.secrets_of(self.config_jsonschema, config)
+        redaction.redactor.add([*secrets, *redaction.passwords_of(config)])
+        if invalid:
+            raise InvalidSettingsError(invalid)
+        context = click.get_current_context(silent=True)
+        if context is not None and isinstance(context.command, PluginCommand):
+            self._warn_of_unknown_settings()
+            # each STATE covers only what is complete, so the process may end at any time
+            runtime.end_at_signals()
+
+    def _warn_of_unknown_settings(self) -> None:
+        plugin = os.environ.get(self.name_variable) or self.name
+        for line in unknown_settings(plugin, self.config_jsonschema["properties"], self.config):
+            self.logger.warning(line, extra=event("warning"))
+
+    def setting_errors(self) -> Iterable[str]:
+        """Yield a line for each invalid setting; plugins add rules of their own."""
+        yield from settings.setting_errors(self.config_jsonschema, self.config)
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        return PluginCommand(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            context_settings=command.context_settings,
+            help=command.help,
+            logger=cls.logger,
+        )
