@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
-<<<<<<< HEAD
 from collections.abc import Iterable, Mapping
 from math import ceil
-from pathlib import Path
-=======
-from collections.abc import Iterable
->>>>>>> 4aaf355 (kit: set taps and targets up in one class; split Adtraction's product feeds)
 
 from singer_sdk import typing as th
 from singer_sdk.schema.source import SchemaDirectory

@@ -1,4 +1,4 @@
-"""Adtraction's client API, as far as it reads and writes channels' statuses."""
+"""The part of Adtraction's client API that reads and updates the statuses of channels."""
 
 from __future__ import annotations
 

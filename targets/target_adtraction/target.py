@@ -1,4 +1,4 @@
-"""target-adtraction: settings, and how wishes become requests."""
+"""target-adtraction: settings, and the requests that fulfil wishes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from target_adtraction.client import REASONS, STATUSES, ChannelsClient, Status
 
 TRANSITION = "^(pending|approved|rejected)>(approved|rejected)$"
 DECISIONS = 3
-"""Times that a change is decided while the vendor answers with a conflict."""
+"""How often a change is decided again when the vendor answers with a conflict."""
 
 
 class TargetAdtraction(WritingTarget):
@@ -103,7 +103,7 @@ class TargetAdtraction(WritingTarget):
     def parse(self, record: Mapping[str, Any]) -> Iterable[Wish]:
         channel, status = record.get("channel_id"), record.get("approval_status")
         reason, expected = record.get("reject_reason"), record.get("expected_status")
-        # a boolean is an int to isinstance, and the vendor's ids and statuses are whole numbers
+        # bool is a subclass of int, but the vendor's ids and statuses are numbers
         if type(channel) is not int:
             raise InvalidWishError("channel_id is not an integer")
         if type(status) is not int or status not in {0, 1}:
@@ -138,7 +138,7 @@ class TargetAdtraction(WritingTarget):
         return changes
 
     def _settle_earlier(self, present: Mapping[int, Status]) -> None:
-        """Record the outcome of writes that a run which was killed left without one."""
+        """Record the outcome of writes that a killed run has left without one."""
         if self.config["dry_run"]:
             return
         for key, values in self.ledger.audit.unsettled(self.name).items():
@@ -156,7 +156,9 @@ class TargetAdtraction(WritingTarget):
         now, wanted = present.get(int(wish.key)), _wanted(wish.values)
         entry = Entry(wish.key, wish.values, Outcome.SENT, None, str(now), str(wanted))
         if now is None:
-            return Entry(wish.key, wish.values, Outcome.UNKNOWN, "the vendor has no such channel")
+            return Entry(
+                wish.key, wish.values, Outcome.UNKNOWN, "the vendor does not list this channel"
+            )
         expected = wish.values.get("expected_status")
         outcome, reason = Outcome.SENT, None
         transition = f"{STATUSES.get(now.status)}>{STATUSES[wanted.status]}"
@@ -227,5 +229,5 @@ def _wanted(values: Mapping[str, Any]) -> Status:
 
 
 def _equals(now: Status, wanted: Status) -> bool:
-    """Compare statuses; a vendor's list need not show the reason of a rejection."""
+    """Compare statuses; the vendor's list may omit the reason of a rejection."""
     return now.status == wanted.status and now.reason in {None, wanted.reason}

@@ -17,15 +17,15 @@ from attribution_elt.kit.http.response import JsonResponse
 
 PATH = "opt_outs/new"
 URL_BYTES = 1_800
-"""Bytes of a URL, at most: the addresses are a query parameter, and servers limit a URL."""
+"""Maximum size of a URL in bytes: addresses are a query parameter, and servers limit URLs."""
 
 
 class OptOutClient(Client):
-    """A website's token; the endpoint takes no secret."""
+    """A client for one website's token; the endpoint does not take the secret."""
 
     vendor = "Ignite"
     credential = "websites"
-    logs_vendor_errors = False  # an error may repeat the addresses
+    logs_vendor_errors = False  # the vendor's error text may repeat the addresses
 
     def __init__(self, config: Mapping[str, Any], name: str, token: str) -> None:
         super().__init__(config, auth=QueryAuth({"token": token}), account=name)

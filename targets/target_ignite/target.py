@@ -1,4 +1,4 @@
-"""target-ignite: settings, and how opt-outs become requests."""
+"""target-ignite: settings, and the requests that report opt-outs."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _ADDRESS = re.compile(
 )
 _HASH = re.compile(r"[0-9a-f]{30,32}|[0-9a-f]{40}|[0-9a-f]{64}")
 MOST_CHARACTERS = 254
-"""Characters of an e-mail address, at most (RFC 5321)."""
+"""Maximum length of an e-mail address (RFC 5321)."""
 
 
 class TargetIgnite(WritingTarget):
-    """Reports to Ignite who has opted out of communications."""
+    """Reports to Ignite which people have opted out of communications."""
 
     name = "target-ignite"
     stream = "opt_outs"
@@ -172,11 +172,11 @@ class TargetIgnite(WritingTarget):
         return changes
 
     def _settle_earlier(self, wished: set[str]) -> None:
-        """Record that writes of a killed run, which this input does not repeat, have no answer."""
+        """Record writes of a killed run as not confirmed if this input does not repeat them."""
         if self.config["dry_run"]:
             return
         for key, values in self.ledger.audit.unsettled(self.name).items():
-            if key not in wished:  # the others are sent again
+            if key not in wished:  # this run sends the others again
                 reason = "sent by a run that was interrupted; send the address again"
                 self.ledger.record([Entry(key, values, Outcome.NOT_CONFIRMED, reason)])
                 del self.ledger.final[key]
@@ -218,7 +218,7 @@ class TargetIgnite(WritingTarget):
             yield batch
 
     def _send(self, name: str, keys: Sequence[str], attempt: int = 1) -> bool:
-        """Send a batch, by halves where the vendor refuses it; return whether all was accepted."""
+        """Send a batch, by halves if the vendor refuses it; return whether all was accepted."""
         error = self._request(name, keys, attempt)
         if error is None:
             return True
@@ -230,10 +230,10 @@ class TargetIgnite(WritingTarget):
         return False
 
     def _divide(self, name: str, keys: Sequence[str], attempt: int) -> None:
-        """Send the halves of a batch that was refused.
+        """Send the halves of a refused batch.
 
-        If the first half is accepted, the address at fault is in the second one: that half is
-        divided at once, without a request for the whole half.
+        If the first half is accepted, the second one contains the refused address: it is divided at
+        once, without a request for the whole half.
         """
         middle = len(keys) // 2
         first, second = keys[:middle], keys[middle:]
@@ -243,7 +243,7 @@ class TargetIgnite(WritingTarget):
             self._send(name, second, attempt)
 
     def _request(self, name: str, keys: Sequence[str], attempt: int) -> UnitError | None:
-        """Send one request, and return the error that the vendor or the connection gave."""
+        """Send one request; return the error of the vendor or the connection, or None."""
         self.ledger.record(
             Entry(key, {"website": name}, Outcome.SENT, attempt=attempt) for key in keys
         )

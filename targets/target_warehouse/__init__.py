@@ -1,1 +1,1 @@
-"""The loader `target-warehouse`: any Singer tap into a warehouse."""
+"""The loader `target-warehouse`, which loads any Singer tap into a warehouse."""

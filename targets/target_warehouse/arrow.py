@@ -1,4 +1,4 @@
-"""Arrow tables whose columns have the types of `ColumnType`: joined, conformed and measured."""
+"""Joins, converts and measures Arrow tables whose columns have the types of `ColumnType`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSTANT = pa.timestamp("us", "UTC")
 ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     ColumnType.BOOLEAN: pa.bool_(),
     ColumnType.INTEGER: pa.int64(),
-    ColumnType.NUMBER: pa.string(),  # digits as sent
+    ColumnType.NUMBER: pa.string(),  # the digits as sent
     ColumnType.DATE: pa.date32(),
     ColumnType.TIMESTAMP: INSTANT,
     ColumnType.TIME: pa.time64("us"),
@@ -27,14 +27,14 @@ _WRITTEN_OUT = r"^-?[0-9.]+$"
 
 
 def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Table:
-    """Return one table of decoded ones, with a column for each of `kinds`, each as wide."""
+    """Concatenate tables into one with a column of each of `kinds`, as wide as the widest."""
     alike = [pa.concat_tables(group) for _, group in groupby(tables, lambda table: table.schema)]
     parts = [conformed(part, kinds) for part in alike]
-    return pa.concat_tables(parts, promote_options="default")  # columns in any order
+    return pa.concat_tables(parts, promote_options="default")  # in any order of columns
 
 
 def conformed(table: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
-    """Return the table with a column for each of `kinds`, each as wide as its kind."""
+    """Return the table with a column of each of `kinds`; missing columns are null."""
     for name, kind in kinds.items():
         wanted = ARROW_TYPES[kind]
         if name not in table.column_names:
@@ -50,13 +50,12 @@ def conformed(table: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
 
 
 def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:
-    """Return whether decimals of `digits`, `scale` of them after the point, hold all these."""
+    """Return whether decimals of `digits`, `scale` of them after the point, hold the numbers."""
     try:
         numbers.cast(pa.decimal128(digits, scale))
     except pa.ArrowInvalid:
         return False
-    # The cast wraps numbers of 39 digits and more, before the point or after it, so their text
-    # is measured.
+    # The cast wraps numbers of more than 38 digits around, so measure the text.
     longest = pc.max(pc.binary_length(numbers)).as_py() or 0
     if longest <= digits and pc.all(_written_out(numbers), min_count=0).as_py():
         return True
@@ -65,7 +64,7 @@ def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:
 
 
 def decimal_size(numbers: pa.ChunkedArray) -> tuple[int, int]:
-    """Return how many digits before and after the point hold all of these, as sent."""
+    """Return how many digits before and after the point these numbers need, as sent."""
     written_out = _written_out(numbers)
     plain = pc.utf8_ltrim(numbers.filter(written_out), "-")
     point = pc.find_substring(plain, ".")
@@ -78,12 +77,12 @@ def decimal_size(numbers: pa.ChunkedArray) -> tuple[int, int]:
 
 
 def _written_out(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return which numbers have no exponent and are finite."""
+    """Return which numbers are finite and have no exponent."""
     return pc.match_substring_regex(numbers, _WRITTEN_OUT)
 
 
 def _size(number: str) -> tuple[int, int]:
-    """Return the size of a number with an exponent; no decimal holds NaN and infinity."""
+    """Return the size of a number with an exponent; decimals cannot hold NaN and infinity."""
     value = Decimal(number)
     if not value.is_finite():
         return sys.maxsize, 0

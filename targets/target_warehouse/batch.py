@@ -13,11 +13,11 @@ from target_warehouse.columns import ColumnType
 from target_warehouse.decode import Decoder, NoRecordError, Place, Reject
 from target_warehouse.messages import Claim
 
-_SLICE = 500  # records decoded at once: the interpreter is held so long, and the memory is small
+_SLICE = 500  # decoding this many at once holds the interpreter briefly and takes little memory
 
 
 class Batch:
-    """Records, decoded as they come in, and the lines they came in."""
+    """Records that are decoded as they arrive, and their lines."""
 
     def __init__(self, decoder: Decoder) -> None:
         self.size = 0
@@ -27,13 +27,13 @@ class Batch:
         self.opened_at = time.monotonic()
         self.received_at = datetime.now(UTC)
         self.claims: list[Claim] = []
-        """What the tap has delivered completely, if this batch and those before it are loaded."""
+        """Claims that hold when this batch and those before it are loaded."""
         self.tables: list[pa.Table] = []
         self.rejects: list[Reject] = []
         self.kinds: dict[str, ColumnType] = {}
-        """Kinds by property, once all is decoded."""
+        """Kinds by property; set when the batch is closed."""
         self.fault: NoRecordError | None = None
-        """Error of a line that is not a record; lines after it were not taken."""
+        """Error of a line that is not a record; later lines were not taken."""
         self._decoder = decoder
         self._lines: list[bytes] = []
         self._places: list[Place] = []
@@ -52,7 +52,7 @@ class Batch:
             self._decode()
 
     def close(self) -> None:
-        """Decode what is left."""
+        """Decode the remaining lines."""
         while self._lines:
             self._decode()
         self.kinds = self._decoder.kinds.copy()
@@ -78,7 +78,7 @@ class Batch:
         self._texts.append(b"\n".join(lines))
 
     def _cut(self, start: int, good: list[bytes], places: list[Place]) -> None:
-        """Take the lines before the one that is not a record."""
+        """Keep the lines before the one that is not a record."""
         self._lines, self._places, self.rows = good, places[: len(good)], start + len(good)
         if good:
             self._decode()

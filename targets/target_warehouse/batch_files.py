@@ -21,16 +21,16 @@ _COMPRESSIONS = {None: None, "none": None, "gzip": "gzip"}
 
 
 class BatchFileError(Exception):
-    """A file of a BATCH message cannot be read; the message is for the user."""
+    """A file of a BATCH message cannot be read; the text is for the user."""
 
 
 def record_lines(
     files: Sequence[str], format_: str, compression: str | None, *, folders: Sequence[str]
 ) -> Iterator[tuple[list[bytes], list[str]]]:
-    """Yield the records of files as RECORD lines with their places, some thousand at once.
+    """Yield the records of files as RECORD lines with their places, some thousand at a time.
 
     Args:
-        files: Paths or URLs that fsspec opens.
+        files: Paths or URLs that fsspec can open.
         format_: `jsonl` or `parquet`.
         compression: `gzip`, `none` or None.
         folders: Folders and URLs below which files may be read.
@@ -39,7 +39,9 @@ def record_lines(
         BatchFileError: A file is not allowed or cannot be read.
     """
     if format_ not in _FORMATS or compression not in _COMPRESSIONS:
-        raise BatchFileError(f"batch files of format {format_!r}, {compression!r} are unknown here")
+        raise BatchFileError(
+            f"batch files of format {format_!r}, {compression!r} are not supported"
+        )
     for file in files:
         packed = _COMPRESSIONS[compression] if format_ == "jsonl" else None
         try:
@@ -55,7 +57,7 @@ def record_lines(
 
 
 def _allowed(file: str, folders: Sequence[str]) -> str:
-    """Return the location of a file, if it is a regular one below one of the folders."""
+    """Return the location of a regular file below one of the folders."""
     path = _local(file)
     if path is None:
         if ".." not in file and any(
@@ -75,7 +77,7 @@ def _allowed(file: str, folders: Sequence[str]) -> str:
 
 
 def _local(location: str) -> Path | None:
-    """Return the path of a local file without links; None for a URL of another kind."""
+    """Return the path of a local file with links resolved; None for a URL of another kind."""
     parts = urlsplit(location)
     if parts.scheme == "file":
         return Path(os.path.realpath(unquote(parts.path)))

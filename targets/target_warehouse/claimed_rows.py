@@ -1,4 +1,4 @@
-"""Claims in terms of columns, and the delivered keys that lie inside them."""
+"""Converts claims to values of columns, and finds the delivered keys inside them."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ _ORDERED = {
     ColumnType.TIMESTAMP,
     ColumnType.TIME,
 }
-"""Kinds that every warehouse sorts alike; texts depend on a collation."""
+"""Kinds that every warehouse sorts in the same order; texts depend on a collation."""
 _CLAIM = "\0claim"
 
 
 class UnusableClaimError(ValueError):
-    """A claim cannot be compared with the columns of the table."""
+    """A claim cannot be compared with the table's columns."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _Converted:
-    """A claim whose values are those of columns."""
+    """A claim whose values have the types of columns."""
 
     equal: Mapping[str, Any]
     ranges: Mapping[str, tuple[Any, Any]]
 
     @property
     def group(self) -> tuple[Any, ...]:
-        """What the claims of one group have in common."""
+        """Return what all claims of a group have in common."""
         return tuple(self.equal), tuple(self.ranges.items())
 
 
 class ClaimedRows:
-    """The claims of a batch, put together so that few statements cover them."""
+    """The claims of a batch, grouped so that few statements cover them."""
 
     def __init__(self, claims: Sequence[Claim], plan: ColumnPlan, scope: Iterable[str]) -> None:
         self.problems: list[str] = []
-        """Why claims were left out."""
+        """Why claims were left out, for the log."""
         self._kinds = {name: column.kind for name, column in plan.columns.items()}
         self._keys = plan.keys
         columns = {name: plan.identifiers.get(name) for name in scope}
@@ -64,14 +64,14 @@ class ClaimedRows:
                 self._groups.setdefault(converted.group, []).append((converted, claim.rows))
 
     def groups(self) -> list[ClaimGroup]:
-        """Return the claims as adapters take them."""
+        """Return the claims in the form that adapters take."""
         return [
             ClaimGroup(self._equal([each for each, _ in members]), members[0][0].ranges)
             for members in self._groups.values()
         ]
 
     def drop_miscounted(self, delivered: Iterable[pa.Table]) -> None:
-        """Leave out the claims that have another number of records than the tap has written."""
+        """Leave out claims whose number of records differs from what the tap has written."""
         counts = [[0] * len(members) for members in self._groups.values()]
         for chunk in delivered:
             for number, found in enumerate(self._inside(chunk)):
@@ -98,7 +98,7 @@ class ClaimedRows:
                     yield conformed(found.select(self._keys), kinds)
 
     def _inside(self, chunk: pa.Table) -> Iterator[pa.Table]:
-        """Yield the rows of a chunk inside each group, with the number of their claim."""
+        """Yield the rows of a chunk that are inside each group, with the number of their claim."""
         for (equal, _), members in self._groups.items():
             rows = self._in_ranges(chunk, members[0][0].ranges)
             if not equal:
@@ -138,7 +138,7 @@ class ClaimedRows:
         return rows
 
     def _comparable(self, values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-        """Return values as they are joined: 1 and 1.0 are equal."""
+        """Return values in a form in which equal ones compare as equal, such as 1 and 1.0."""
         kind = self._kinds[name]
         values = conformed(pa.table({name: values}), {name: kind})[name].combine_chunks()
         if kind is ColumnType.NUMBER:
@@ -147,7 +147,7 @@ class ClaimedRows:
         return values
 
     def _equal(self, members: Sequence[_Converted]) -> pa.Table:
-        """Return the values of claims, a row each."""
+        """Return the values of claims as a table with a row for each claim."""
         return pa.table(
             {
                 name: pa.array(

@@ -1,4 +1,4 @@
-"""The columns that a stream's table needs, and the statements that give it them."""
+"""Plans the columns of a stream's table, and runs the statements that create and widen them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.transaction import transact
 
-_MONEY_SCALE = 2  # of a decimal column that has no values yet
+_MONEY_SCALE = 2  # size of a decimal column that has no values yet
 
 
 class ColumnPlan:
-    """Maps the properties of a stream to columns, and widens the table to what they hold."""
+    """Maps a stream's properties to columns, and widens the table to hold their values."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ColumnPlan:
         self.keys: list[str] = []
         """Columns of the primary key."""
         self.on_change: Callable[[], None] = lambda: None
-        """Called in the transaction that has given the table its columns."""
+        """Called in the transaction that has changed the table's columns."""
         self._adapter = adapter
         self._metadata = metadata
         self._dry_run = dry_run
@@ -50,7 +50,7 @@ class ColumnPlan:
         self._ensure(wanted)
 
     def fit(self, rows: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
-        """Widen the table to hold these rows, and return them with its columns' types.
+        """Widen the table to hold these rows, and return them with the types of its columns.
 
         `rows` have the columns of `rename` and metadata.
         """
@@ -59,19 +59,19 @@ class ColumnPlan:
         wanted = self._sized(wanted, rows)
         while any(self.columns.get(name) != column for name, column in wanted.items()):
             transact(self._adapter, functools.partial(self._ensure, wanted))
-            # Values that the column had already may have taken digits that these rows need.
+            # The values that the column already had may need digits that these rows need too.
             held = {name: self.columns[name] for name in wanted}
             rows = conformed(rows, {name: column.kind for name, column in held.items()})
             wanted = self._sized(held, rows)
         return conformed(rows, {name: self.columns[name].kind for name in wanted})
 
     def rename(self, table: pa.Table, properties: Collection[str]) -> pa.Table:
-        """Return the properties of a decoded table under the names of their columns."""
+        """Return a decoded table with its properties renamed to their columns."""
         self.identifiers = self._assigned(properties)
         return pa.table({self.identifiers[name]: table[name] for name in properties})
 
     def hint(self, name: str) -> ColumnType | None:
-        """Return the kind of the column that a property without a schema has already."""
+        """Return the kind of the existing column of a property that has no schema."""
         column = self.columns.get(self._assigned([*self.identifiers, name])[name])
         return column.kind if column else None
 
@@ -80,7 +80,7 @@ class ColumnPlan:
         return self.columns[self.identifiers[name]].kind
 
     def _wanted(self, kinds: Mapping[str, ColumnType]) -> dict[str, Column]:
-        """Return the columns that hold properties of these kinds and what they hold already."""
+        """Return the columns that hold their present values and properties of these kinds."""
         self.identifiers = self._assigned(kinds)
         columns = {self.identifiers[name]: kind for name, kind in kinds.items()}
         return {
@@ -104,7 +104,7 @@ class ColumnPlan:
         return Column(kind).sized(0, _MONEY_SCALE, limit, self._adapter.decimal_step)
 
     def _sized(self, wanted: Mapping[str, Column], rows: pa.Table) -> dict[str, Column]:
-        """Give decimals the digits that their values need, where the warehouse bounds them."""
+        """Set the digits that decimal columns need, if the warehouse bounds decimals."""
         return {
             name: self._holding(column, rows[name]) if column.kind is ColumnType.NUMBER else column
             for name, column in wanted.items()
@@ -127,6 +127,6 @@ class ColumnPlan:
 
 
 def decoded_as(kind: ColumnType, held: ColumnType) -> ColumnType:
-    """Return the kind to decode a property as, for a column that may hold more."""
+    """Return the kind as which a property is decoded; the column's kind may be wider."""
     numeric = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
     return kind if held is ColumnType.TEXT and kind in numeric else held

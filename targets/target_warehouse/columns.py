@@ -1,4 +1,4 @@
-"""What a column holds: read from a stream's JSON schema, widened when that is no longer enough."""
+"""Columns: their kinds from a stream's JSON schema, and how they widen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class ColumnType(StrEnum):
-    """The kinds of values, which each warehouse maps to a type of its own."""
+    """Kinds of values; each warehouse maps them to its own types."""
 
     BOOLEAN = "boolean"
     INTEGER = "integer"  # 64 bits
@@ -25,27 +25,27 @@ class ColumnType(StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column as it is wanted, or as the warehouse has it (then with the `type` it goes by)."""
+    """A column as the stream needs it, or as the warehouse has it (then with its `type` there)."""
 
     kind: ColumnType
     scale: int = 0
-    """Digits after the point of a `NUMBER`, where the warehouse bounds them."""
+    """Digits after the point of a `NUMBER`, if the warehouse bounds them."""
     type: str = dataclasses.field(default="", compare=False)
 
     def widened(self, kind: ColumnType) -> Column:
-        """Return the column that holds what it held and values of `kind` too."""
+        """Return the column that holds the present values and values of `kind` too."""
         return dataclasses.replace(self, kind=widen(self.kind, kind))
 
     def widest(self, other: Column) -> Column:
-        """Return the column that holds what either holds."""
+        """Return the column that holds the values of both columns."""
         wider = self.widened(other.kind)
         return dataclasses.replace(wider, scale=max(self.scale, other.scale))
 
     def sized(self, whole: int, fraction: int, limit: int, step: int) -> Column:
-        """Return the decimal that has so many digits before and after the point, of `limit`.
+        """Return a decimal column with these digits before and after the point, of `limit` at most.
 
-        Digits after the point come `step` at a time, while they fit. Text if there is no such
-        decimal.
+        Digits after the point are added in steps of `step` while they fit. If no such decimal
+        exists, the column is text.
         """
         scale = self.scale
         if fraction > scale:
@@ -62,7 +62,7 @@ _UNIVERSAL = (ColumnType.TEXT, ColumnType.JSON)
 
 
 def widen(held: ColumnType, wanted: ColumnType) -> ColumnType:
-    """Return the narrowest kind that loses nothing of either; text and JSON hold anything."""
+    """Return the narrowest kind that holds both kinds without loss; text and JSON hold anything."""
     if held in _UNIVERSAL or held is wanted:
         return held
     if wanted in _UNIVERSAL:
@@ -78,13 +78,13 @@ def kinds_of(schema: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Column
     """Return the kind of each property of a stream's JSON schema."""
     kinds = {name: kind_of(property_) for name, property_ in schema["properties"].items()}
     for key in keys:
-        if kinds.get(key) is ColumnType.JSON:  # which warehouses cannot compare
+        if kinds.get(key) is ColumnType.JSON:  # warehouses cannot compare JSON
             kinds[key] = ColumnType.TEXT
     return kinds
 
 
 def kind_of(schema: Any) -> ColumnType:
-    """Return the kind that holds every value a property's JSON schema allows."""
+    """Return the kind that holds every value that a property's JSON schema allows."""
     found = _alternatives(schema)
     if ColumnType.JSON in found:
         return ColumnType.JSON
@@ -102,7 +102,7 @@ _TYPES = {"boolean": ColumnType.BOOLEAN, "integer": ColumnType.INTEGER, "number"
 
 
 def _alternatives(schema: Any) -> list[ColumnType]:
-    """Return the kinds that a schema allows; one that describes no type allows anything."""
+    """Return the kinds that a schema allows; a schema without a type allows any."""
     if not isinstance(schema, Mapping):
         return [ColumnType.JSON]
     types = schema.get("type")
@@ -127,7 +127,7 @@ def _kind_of_type(name: Any, format_: Any) -> ColumnType:
 
 
 def kind_of_value(value: Any) -> ColumnType:
-    """Return the kind of a JSON value, as Python has it."""
+    """Return the kind of a decoded JSON value."""
     match value:
         case bool():
             return ColumnType.BOOLEAN

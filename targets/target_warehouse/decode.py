@@ -1,4 +1,4 @@
-"""RECORD lines into Arrow columns, exactly."""
+"""Decodes RECORD lines into Arrow columns without rounding."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from target_warehouse.arrow import ARROW_TYPES, INSTANT
 from target_warehouse.columns import ColumnType, widen
 
 EXTRACTED, VERSION, LINE = "\0time_extracted", "\0version", "\0line"
-"""Columns beside the record's own: members of the message, and the record's place in the batch."""
+"""Columns that a record does not have: members of its message, and its place in the batch."""
 
 _JSON_TYPES: dict[ColumnType, Any] = {
     ColumnType.BOOLEAN: bool | None,
     ColumnType.INTEGER: int | None,
-    ColumnType.NUMBER: msgspec.Raw,  # the digits as sent: nothing rounds them
+    ColumnType.NUMBER: msgspec.Raw,  # the digits as sent, without rounding
     ColumnType.DATE: str | None,
     ColumnType.TIMESTAMP: str | None,
     ColumnType.TIME: str | None,
@@ -35,7 +35,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 Place = int | str
-"""Place of a line in the input: its number, or the number in a batch file and the file."""
+"""Place of a line: its number in the input, or its number in a batch file and the file."""
 
 
 @dataclasses.dataclass(frozen=True)

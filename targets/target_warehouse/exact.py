@@ -1,4 +1,4 @@
-"""The slow, exact path: one value at a time, for what typed decoding does not take."""
+"""The slow path of decoding: one value at a time, for values that typed decoding refuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attribution_elt.core.text import storable
 from target_warehouse.columns import ColumnType, kind_of_value
 
 INT64 = range(-(2**63), 2**63)
-_INT_DIGITS = 4000  # fewer than Python refuses to convert
+_INT_DIGITS = 4000  # below the limit at which Python refuses to convert
 _NO_JSON = {"NaN", "Infinity", "-Infinity"}
 _SHORT_HOUR = re.compile(r"[0-9](?=:[0-9]{2})")
 _RECORD_KEY = re.compile(r'"record"\s*:\s*')
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class Record(msgspec.Struct, gc=False):
-    """A RECORD message whose values are still as they were sent."""
+    """A RECORD message; its values are raw JSON, as sent."""
 
     record: dict[str, msgspec.Raw]
     time_extracted: Any = None
@@ -31,7 +31,7 @@ class Record(msgspec.Struct, gc=False):
 
 
 class TooNarrow(Exception):  # noqa: N818 - it leads to a wider column, not to a failure
-    """A value is right, but needs a column of another kind."""
+    """A valid value needs a column of another kind."""
 
     def __init__(self, kind: ColumnType) -> None:
         super().__init__(kind)
@@ -60,7 +60,7 @@ def parse_record(line: bytes) -> tuple[Record, bool]:
         return _decoder.decode(line), damaged
     except UnicodeDecodeError:
         damaged = True
-    except msgspec.DecodeError:  # NaN, infinity, lone surrogates
+    except msgspec.DecodeError:  # NaN, infinity or lone surrogates
         damaged = b"\\ud" in line.lower()
     message = parse_leniently(line)
     sent = message.get("record") if isinstance(message, dict) else None
@@ -74,7 +74,7 @@ def parse_record(line: bytes) -> tuple[Record, bool]:
 
 
 def has_nul(raw: bytes) -> bool:
-    """Return whether a JSON value is a string with a NUL in it."""
+    """Return whether a JSON value is a string that contains NUL."""
     return b"\\u0000" in raw and "\0" in parse_leniently(raw)
 
 
@@ -95,7 +95,7 @@ def raw_record(line: bytes) -> str:
 
 
 def parse_leniently(text: bytes) -> Any:
-    """Parse JSON as Python reads it, with exact numbers; raise ValueError if it is not JSON."""
+    """Parse JSON as Python's parser reads it, with exact numbers; raise ValueError if it fails."""
     return json.loads(
         text.decode(errors="replace"),
         parse_float=Decimal,
@@ -109,7 +109,7 @@ def _integer_of_any_size(digits: str) -> int | Decimal:
 
 
 def to_json(value: Any) -> bytes:
-    """Return a value as JSON; lone surrogates and NaN, which JSON cannot hold, are replaced."""
+    """Return a value as JSON; lone surrogates and NaN, which JSON cannot contain, are replaced."""
     return _encoder.encode(_storable(value, nested=False))
 
 
@@ -128,10 +128,10 @@ def _storable(value: Any, *, nested: bool = True) -> Any:
 
 
 def convert(kind: ColumnType, raw: bytes) -> Any:
-    """Convert one JSON value to the Python value that Arrow takes for a column of `kind`.
+    """Convert a JSON value to the Python value that Arrow takes for a column of `kind`.
 
     Raises:
-        TooNarrow: a column of another kind would hold the value.
+        TooNarrow: a column of another kind can hold the value.
         ValueError: the value is of another type than the column.
     """
     if raw == b"null":
@@ -146,7 +146,7 @@ def convert(kind: ColumnType, raw: bytes) -> Any:
 
 
 def kind_of_raw(raw: bytes) -> ColumnType:
-    """Return the kind of a JSON value that no schema describes."""
+    """Return the kind of a raw JSON value, for a property without a schema."""
     return kind_of_value(parse_leniently(raw))
 
 
@@ -160,7 +160,7 @@ def _integer(value: Any) -> int:
     number = _decimal(value)
     if not number.is_finite() or number != number.to_integral_value():
         raise TooNarrow(ColumnType.NUMBER)
-    # A number such as 1e999999 is not to be written out.
+    # Writing out a number such as 1e999999 would take too long.
     if number.adjusted() > len(str(INT64.stop)) or int(number) not in INT64:
         raise TooNarrow(ColumnType.NUMBER)
     return int(number)
@@ -173,7 +173,7 @@ def _number(value: Any) -> str:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, int | str | Decimal) and not isinstance(value, bool):
         try:
-            if not (isinstance(value, str) and "_" in value):  # Decimal takes 12_34 for 1234
+            if not (isinstance(value, str) and "_" in value):  # Decimal reads 12_34 as 1234
                 return Decimal(value)
         except InvalidOperation:
             pass
@@ -194,7 +194,7 @@ def _date(value: Any) -> date:
 
 def _time(value: Any) -> time:
     if isinstance(value, str) and _SHORT_HOUR.match(value):
-        value = f"0{value}"  # 4:00:00
+        value = f"0{value}"  # such as 4:00:00
     moment = _parsed(time.fromisoformat, value, "time")
     if moment.tzinfo is None:
         return moment

@@ -16,7 +16,7 @@ _ADDED = {
 
 
 class History:
-    """Makes the history of a table follow its columns; the caller commits."""
+    """Keeps the columns of a history equal to those of its table; the caller commits."""
 
     def __init__(self, adapter: Adapter, plan: ColumnPlan, names: TableNames) -> None:
         self._adapter = adapter
@@ -27,7 +27,7 @@ class History:
 
     @property
     def table(self) -> str:
-        """The table of old versions, which may not exist yet."""
+        """The table of old versions; it may not exist yet."""
         return self._names.history(self._plan.table)
 
     def has_rows(self) -> bool:
@@ -35,11 +35,11 @@ class History:
         return bool(self._adapter.columns(self.table)) and not self._adapter.is_empty(self.table)
 
     def ensure(self) -> None:
-        """Make the table have the columns of the stream's table."""
+        """Create the history, or add the columns of the stream's table to it."""
         self._adapter.ensure(self.table, {**self._plan.columns, **_ADDED}, ())
 
     def ensure_with_view(self) -> None:
-        """Make the table have the columns of the stream's table, and the view show both."""
+        """Do the same, and create the view of all versions or add the columns to it."""
         self.ensure()
         view = self._names.versions(self._plan.table)
         self._adapter.ensure_versions(view, self._plan.table, self.table)

@@ -1,4 +1,4 @@
-"""JSON schemas of streams: references resolved, combinations merged, names made storable."""
+"""Normalizes JSON schemas of streams: resolves references and merges combinations."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from attribution_elt.core.text import storable
 
 _MOST_PARTS = 100_000
-"""Parts of a schema that are looked at; references inside each other could make it endless."""
+"""Maximum number of parts of a schema: references inside each other can make it endless."""
 _ALTERNATIVES = ("anyOf", "oneOf")
 
 
 def normalized(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stream's schema with all its properties at the top.
+    """Return a stream's schema with all its properties at the top level.
 
-    Local references (`#/definitions/x`) are replaced by what they name, and `allOf` is merged. The
-    properties in `anyOf` and `oneOf` at the top are put together; a property with several
-    descriptions may be any of them. A schema without properties gets an empty object.
+    Local references (`#/definitions/x`) are replaced by their targets, and `allOf` is merged.
+    Properties in `anyOf` and `oneOf` at the top level are combined; a property with several
+    descriptions may have any of them. A schema without properties gets an empty object.
     """
     resolver = _Resolver(schema)
     found: dict[str, list[Any]] = {}
@@ -37,7 +37,7 @@ def normalized(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Resolver:
-    """Follows the references of one document, each at most once inside itself."""
+    """Follows the references of one document, each at most once on a path."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
@@ -70,7 +70,7 @@ class _Resolver:
     def _followed(
         self, part: Any, seen: frozenset[str]
     ) -> tuple[Mapping[str, Any], frozenset[str]]:
-        """Return what a part refers to, with the members beside `$ref`, and the references seen."""
+        """Return a part merged with the target of its `$ref`, and the references seen."""
         self._parts += 1
         while isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
             reference = part["$ref"]
@@ -85,7 +85,7 @@ class _Resolver:
         return part, seen
 
     def _target(self, reference: str) -> Any:
-        """Return the part of the document that a local reference names, or None."""
+        """Return the part of the document at a local reference, or None."""
         if not reference.startswith("#"):
             return None
         found: Any = self._document
@@ -101,7 +101,7 @@ class _Resolver:
 
 
 def _members(schema: Mapping[str, Any], combination: str) -> list[Any]:
-    """Return the members of a combination; one that is a bare text names a type."""
+    """Return the members of a combination; a member that is a string names a type."""
     members = schema.get(combination)
     if not isinstance(members, list):
         return []

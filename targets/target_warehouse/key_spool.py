@@ -1,4 +1,4 @@
-"""Keys of delivered records on disk, so that memory stays flat however many there are."""
+"""Keeps the keys of delivered records on disk, so that memory use does not grow with them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-_CHUNK = 65_536  # rows that are written together
+_CHUNK = 65_536  # rows that are written at a time
 
 
 class KeySpool:
-    """A list of Arrow tables, kept in a file that has no name and ends with the process.
+    """A list of Arrow tables in an unnamed file, which disappears when the process ends.
 
-    The tables may differ in their columns.
+    The tables may have different columns.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class KeySpool:
             self._write()
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """Return the tables in chunks, in the order in which they came."""
+        """Return the tables in chunks, in the order in which they were added."""
         for offset, length in self._extents:
             text = os.pread(self._file.fileno(), length, offset)
             with pa.ipc.open_stream(text) as reader:
@@ -54,7 +54,7 @@ class KeySpool:
             writer.write_table(table)
         content = memoryview(text.getvalue())
         length = 0
-        while length < len(content):  # a write may take a part only
+        while length < len(content):  # a write may be partial
             length += os.pwrite(self._file.fileno(), content[length:], self._end + length)
         self._extents.append((self._end, length))
         self._end += length

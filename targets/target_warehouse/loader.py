@@ -1,4 +1,4 @@
-"""Takes the messages of a tap from the reader and has their data loaded."""
+"""Passes a tap's messages from the reader to the tables that load them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Loader:
         )
         self._worker = Worker()
         self._complete: bool | None = None
-        """Whether the tap has finished; None while it does not report that."""
+        """Whether the tap has finished; None if it does not report that."""
         self._errors: list[str] = []
         """Why old rows of streams were not replaced."""
         if options.dry_run and (options.load_method != "upsert" or not adapter.has_dry_runs):
@@ -87,20 +87,20 @@ class Loader:
             raise LoadError("dry_run is not possible with this load method or warehouse")
 
     def schema(self, message: SchemaMessage) -> None:
-        """Take a SCHEMA message. A repeated one changes nothing."""
+        """Take a SCHEMA message; a repeated one changes nothing."""
         name = message.stream
         known = self._streams.get(name)
         if known and known.message == message:
             return
         if message.scope is not None and self._complete is None:
-            self._complete = False  # a tap of this project, which reports its end
+            self._complete = False  # a tap of this project, which reports its end in a STATE
         try:
             schema = normalized(message.schema)
             for key in message.keys:
-                if not schema["properties"]:  # the records will show what it is
+                if not schema["properties"]:  # the records will show the types
                     schema["properties"][key] = {"type": "string"}
             self._mapper.register_raw_stream_schema(name, schema, message.keys)
-        except (AttributeError, KeyError, TypeError) as error:  # of an odd schema
+        except (AttributeError, KeyError, TypeError) as error:  # the schema may be malformed
             raise InvalidSchemaError(str(error)) from error
         except RecursionError as error:
             raise InvalidSchemaError("it is nested too deeply") from error
@@ -112,7 +112,7 @@ class Loader:
         self._streams[name] = _Stream(message, routes, known.version if known else Version())
 
     def has(self, name: str) -> bool:
-        """Return whether a stream's schema has come."""
+        """Return whether a stream has a schema."""
         return name in self._streams
 
     def records(self, name: str, lines: Sequence[bytes], places: Sequence[Place]) -> None:
@@ -130,7 +130,7 @@ class Loader:
     def state(self, message: StateMessage) -> None:
         """Take a STATE message.
 
-        Its value is emitted when all that came before it is committed and its claims are swept.
+        Its value is emitted when everything before it is committed and its claims are swept.
         """
         for stream in self._streams.values():
             stream.version.on_state()
@@ -147,22 +147,22 @@ class Loader:
         self._states.add(message.value)
 
     def flush_due(self) -> None:
-        """Load the batches that have waited long enough; raise what an earlier load raised."""
+        """Load the batches that have waited long enough; raise the error of an earlier load."""
         self._worker.check()
         self._batches.flush_due()
 
     def drain(self) -> None:
-        """Load everything that came in."""
+        """Load all records that have arrived."""
         try:
             self._batches.flush_all()
         finally:
             self._worker.run(lambda: None)
 
     def finish(self, *, stopped: bool) -> None:
-        """Load everything that came in and end the run.
+        """Load all records that have arrived, and end the run.
 
         Args:
-            stopped: Whether the input goes on after what was read.
+            stopped: Whether a signal ended reading before the end of the input.
 
         Raises:
             LoadError: A stream was not loaded, or old rows were not replaced.
@@ -190,7 +190,7 @@ class Loader:
         self._rejects.check()
 
     def abort(self) -> None:
-        """End the run after the batch at hand; what is not committed is undone."""
+        """End the run after the current batch, and roll back what is not committed."""
         self._worker.stop()
         with contextlib.suppress(Exception):  # the error that led here is raised
             if self._options.add_metadata and not self._options.dry_run:
@@ -205,7 +205,7 @@ class Loader:
         self._adapter.close()
 
     def _table(self, stream_map: StreamMap, message: SchemaMessage) -> TableLoader:
-        """Return the loader of a table, with the schema that a stream map makes applied."""
+        """Return the loader of a table, after applying the schema that a stream map returns."""
         name = stream_map.stream_alias
         schema, keys = stream_map.transformed_schema, stream_map.transformed_key_properties or ()
         for key in keys:
@@ -228,7 +228,7 @@ class Loader:
 
         self._worker.run(apply_schema)
         if table.failure:
-            self._states.batch_opened(table)  # no state may cover what is not loaded
+            self._states.batch_opened(table)  # a state must not cover records that are not loaded
         return table
 
     def _named(self, stream: str) -> TableLoader:
@@ -265,9 +265,9 @@ class Loader:
 
     @contextlib.contextmanager
     def _contained(self, table: TableLoader) -> Iterator[None]:
-        """Give up a stream whose table refuses it, and go on with the others.
+        """Stop loading a stream that its table refuses; other streams continue.
 
-        An error that may pass, such as a lost connection, has been waited for and ends the run.
+        Transient errors, such as a lost connection, were retried before and end the run.
         """
         errors: tuple[type[Exception], ...] = (*self._adapter.errors, WarehouseError)
         try:
@@ -286,9 +286,10 @@ class Loader:
             )
 
     def _is_closed(self, table: TableLoader) -> bool:
-        """Return whether a table takes no records any more.
+        """Return whether a table takes no more records.
 
-        While the state is held, the next run repeats all records: appended ones would be doubled.
+        While the state is held, the next run repeats all records, and appended ones would be
+        doubled.
         """
         return table.failure is not None or (table.appends and bool(self._failures()))
 
@@ -329,7 +330,7 @@ class Loader:
                         table.remove_versions_before(version.active)
 
     def _replace(self) -> None:
-        """Replace the rows of the streams that have come as a whole."""
+        """Replace the old rows of the streams that were delivered completely."""
         partial = {
             route.table.stream
             for stream in self._streams.values()
@@ -368,7 +369,7 @@ class Loader:
         rows = self._run_rows(complete=complete)
         try:
             transact(adapter, lambda: write_run(adapter, rows), once=True)
-        except adapter.errors as error:  # the load itself is done
+        except adapter.errors as error:  # the data itself is loaded
             logger.warning("this run is not in %s: %s", RUNS, adapter.explain(error))
 
     def _run_rows(self, *, complete: bool | None) -> pa.Table:

@@ -1,4 +1,4 @@
-"""SCHEMA and STATE messages as the loader takes them."""
+"""SCHEMA and STATE messages in the form that the loader takes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class SchemaMessage:
 
     stream: str
     text: bytes
-    """The schema as it was sent."""
+    """The schema as sent."""
     schema: dict[str, Any] = dataclasses.field(compare=False)
     keys: tuple[str, ...]
     bookmark: str | None = None
-    """The replication key, if the message names one."""
+    """The replication key; None if the message does not name one."""
 
     @property
     def scope(self) -> tuple[str, ...] | None:
@@ -62,7 +62,7 @@ class StateMessage:
     """A STATE message; taps of this project add members beside `value`."""
 
     value: str
-    """JSON text, which is emitted as it came."""
+    """JSON text, which is emitted unchanged."""
     delivered: Sequence[Claim] = ()
     complete: bool | None = None
     """Whether the tap has finished; None if the message does not have the member."""
@@ -73,9 +73,10 @@ _claims = msgspec.json.Decoder(list[Claim])
 
 
 def state_message(value: str, delivered: bytes, complete: bytes) -> StateMessage:
-    """Return a STATE message of its members' JSON texts; absent ones are empty.
+    """Return a STATE message, given its members as JSON texts; absent ones are empty.
 
-    Other taps may use the members for something else, so what cannot be read is not an error.
+    Other taps may use the same members for something else, so members that cannot be read are not
+    an error.
     """
     claims: Sequence[Claim] = ()
     is_odd = False
@@ -89,7 +90,7 @@ def state_message(value: str, delivered: bytes, complete: bytes) -> StateMessage
 
 
 def bounds(condition: Any) -> tuple[Any, Any] | None:
-    """Return the bounds of a range in a claim, or None for a value."""
+    """Return the bounds of a claim's range; None for a single value."""
     if isinstance(condition, Mapping):
         return condition.get("from"), condition.get("to")
     return None

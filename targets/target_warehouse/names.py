@@ -1,4 +1,4 @@
-"""Names of tables and columns: as they come, made to fit the warehouse, never two the same."""
+"""Assigns names of tables and columns that the warehouse allows and that never collide."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def assign_identifiers(
 
     Args:
         names: Names of tables, or of the columns of a table.
-        dialect: What the warehouse allows.
-        existing: Identifiers that the warehouse has; a name that equals one keeps it.
+        dialect: Rules of the warehouse.
+        existing: Identifiers in the warehouse; a name that equals one keeps it.
         reserved: Identifiers that no name may get.
         respell: Names that take an existing identifier which differs from them in case alone, if
-            none of `names` equals that: a key stays the key when its spelling changes.
+        none of `names` equals it: a key stays the key when its spelling changes.
     """
     fitted = {name: name for name in names if name in existing and name not in reserved}
     taken = {name.casefold() for name in [*existing, *reserved]}
     given = set(fitted)
-    # Whichever of `Id` and `id` comes first, it is `id` that keeps its name.
+    # `id` keeps its name, whether `Id` or `id` comes first.
     for name in sorted(names, key=lambda name: dialect.fold_case(name) != name):
         if name in fitted:
             continue
@@ -56,7 +56,7 @@ def assign_identifiers(
 
 
 def _respelled(identifier: str, candidates: Collection[str]) -> str:
-    """Return the only candidate that differs from an identifier in case alone, or else itself."""
+    """Return the only candidate that differs in case alone, or the identifier itself."""
     alike = [each for each in candidates if each.casefold() == identifier.casefold()]
     return alike[0] if len(alike) == 1 else identifier
 

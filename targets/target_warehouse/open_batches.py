@@ -1,4 +1,4 @@
-"""The batches that are filling, and the rule by which each of them is loaded."""
+"""The batches that are filling, and the rules by which they are loaded."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from target_warehouse.messages import Claim
 from target_warehouse.state import Checkpoints
 from target_warehouse.table_loader import TableLoader
 
-_MAX_AGE = 60  # seconds that a record waits for its batch to fill
+_MAX_AGE = 60  # seconds that a record waits at most for its batch to fill
 _MAX_ROWS = 250_000
 
 
 class OpenBatches:
-    """One batch per table, which is handed to `load` when it is full or old.
+    """One batch per table, which is passed to `load` when it is full or old.
 
-    The largest of all goes first when together they hold too many bytes.
+    When all batches together hold too many bytes, the largest is loaded first.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class OpenBatches:
         self._max_rows = max_rows or _MAX_ROWS
         self._max_bytes = max_bytes
         self._batches: dict[TableLoader, Batch] = {}
-        self._size = 0  # of all batches, in bytes
+        self._size = 0  # of all batches together, in bytes
 
     def add(self, table: TableLoader, lines: Sequence[bytes], places: Sequence[Place]) -> None:
         """Take RECORD lines for a table, with their places in the input."""
@@ -51,11 +51,11 @@ class OpenBatches:
                 self.flush(max(self._batches, key=lambda table: self._batches[table].size))
 
     def claim(self, table: TableLoader, claim: Claim) -> None:
-        """Have a claim swept with the open batch of a table."""
+        """Add a claim to a table's open batch; it is swept when that batch is loaded."""
         self._opened(table).claims.append(claim)
 
     def flush(self, table: TableLoader) -> None:
-        """Have the batch of a table loaded, if it has one; raise the fault that ended the batch."""
+        """Load the batch of a table, if it has one; raise the error that ended the batch."""
         batch = self._batches.pop(table, None)
         if not batch:
             return
@@ -67,14 +67,14 @@ class OpenBatches:
             raise batch.fault
 
     def flush_due(self) -> None:
-        """Have the batches loaded that have waited long enough to be full."""
+        """Load the batches that have waited long enough to fill."""
         now = time.monotonic()
         for table, batch in list(self._batches.items()):
             if now - batch.opened_at >= _MAX_AGE:
                 self.flush(table)
 
     def flush_all(self) -> None:
-        """Have all batches loaded; raise the last fault when that is done."""
+        """Load all batches; then raise the last error."""
         fault = None
         for table in list(self._batches):
             try:

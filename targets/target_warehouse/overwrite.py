@@ -1,4 +1,4 @@
-"""The load method `overwrite`: rows are loaded aside and replace the old ones at the end."""
+"""The load method `overwrite`: new rows are loaded into a second table and replace the old ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from target_warehouse.warehouses.transaction import transact
 
 
 def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
-    """Make an empty table to load into, with the columns of the table to be replaced."""
+    """Create an empty table to load into, with the columns of the table to replace."""
     aside = names.aside(stream)
     adapter.drop(aside)
     columns = adapter.loaded_columns(names.of_stream(stream))
@@ -22,7 +22,7 @@ def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
 
 
 def replace_all(adapter: Adapter, names: TableNames, tables: Iterable[TableLoader]) -> None:
-    """Replace the rows of the streams' tables by those loaded aside, all in one transaction.
+    """Replace the rows of the streams' tables by the loaded ones, all in one transaction.
 
     Raises:
         LoadError: the warehouse refuses it; all tables keep their rows.

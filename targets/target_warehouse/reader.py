@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from target_warehouse.loader import Loader
 
 _CHUNK = 4 << 20
-_POLL = 1.0  # seconds without input after which waiting batches and signals are looked at
+_POLL = 1.0  # seconds without input after which waiting batches and signals are checked
 _RECORD = b'"record"'
 _ABSENT = msgspec.Raw()
 _RAW = ("record", "schema", "value", "delivered", "complete", "bookmark_properties")
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]')
-"""Strings, which are skipped, and the brackets between them."""
-_MEMBER = 2  # depth of the value of a message's member
+"""Matches strings, which are skipped, and the brackets between them."""
+_MEMBER = 2  # maximum depth of a member's value
 _TOO_DEEP = "it is nested too deeply"
 
 logger = logging.getLogger("target-warehouse")
@@ -59,10 +59,10 @@ class _Message(msgspec.Struct, gc=False):
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Hands messages to the loader, records as raw lines.
+    """Passes messages to the loader, and records as raw lines.
 
-    With most taps all records of a stream have the same text before `"record"`: a line that begins
-    with the text of an earlier record is a record of that stream.
+    With most taps, all records of a stream have the same text before `"record"`: a line that begins
+    like an earlier record is a record of the same stream.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self._number = 0
 
     def stop(self, signal: int) -> None:
-        """End reading after what has arrived; the second call ends the process at once."""
+        """Stop after the lines that have arrived; a second call ends the process at once."""
         if self.stopped:
             raise SystemExit(128 + signal)
         self.stopped = signal
@@ -96,7 +96,7 @@ class MessageReader(GenericSingerReader[bytes]):
         file_input: IO[Any] | None,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
-        # The SDK's callbacks would take a Python object for each record.
+        # The SDK's callbacks would need a Python object for each record.
         try:
             counts = self._read(file_input or self.default_input)
             self._load_from_now()
@@ -111,7 +111,7 @@ class MessageReader(GenericSingerReader[bytes]):
         return self._opened or self._load_from_now()
 
     def _load_from_now(self) -> Loader:
-        """Connect at the first message that needs it: until then a tap may read the warehouse.
+        """Connect at the first message that needs the warehouse: before that, a tap may read it.
 
         Only one process at a time can open a warehouse that is a file.
         """
@@ -137,12 +137,12 @@ class MessageReader(GenericSingerReader[bytes]):
                     self._opened.flush_due()
         except (InvalidInputLine, RecordsWithoutSchemaException):
             if self._opened is not None:
-                self._opened.drain()  # the lines before are good
+                self._opened.drain()  # the lines before it are valid
             raise
         return counts
 
     def _take(self, lines: Sequence[bytes], counts: Counter[str]) -> None:
-        """Take lines; records of one stream that follow each other go to the loader together."""
+        """Take lines; consecutive records of a stream go to the loader together."""
         start = 0
         while start < len(lines):
             line = lines[start]
@@ -163,7 +163,7 @@ class MessageReader(GenericSingerReader[bytes]):
             start = end
 
     def _lines(self, source: IO[Any]) -> Iterator[list[bytes]]:
-        """Yield whole lines as they arrive; none now and then while nothing arrives."""
+        """Yield complete lines as they arrive; if nothing arrives, an empty list now and then."""
         rest: list[bytes] = []
         for chunk in self._chunks(source):
             lines = chunk.split(b"\n")
@@ -176,7 +176,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 yield []
         last = b"".join(rest)
         if last and not self.stopped:
-            self._heads.clear()  # so that it is parsed: it may have been cut off
+            self._heads.clear()  # so that the last line is parsed: it may be incomplete
             yield [last]
 
     def _chunks(self, source: IO[Any]) -> Iterator[bytes]:
@@ -263,7 +263,7 @@ class MessageReader(GenericSingerReader[bytes]):
         stream = self._stream(message)
         if self._loader.has(stream):
             self._loader.activate(stream, message.version)
-        else:  # there is nothing to remove yet
+        else:  # there are no older rows to remove yet
             logger.warning(
                 "line %s activates a version of stream %r before its schema: it is ignored",
                 self._number,
@@ -292,12 +292,11 @@ class MessageReader(GenericSingerReader[bytes]):
         return message.stream
 
     def _known(self, message: _Message, what: str) -> str:
-        """Return the stream of a message, whose schema must have come."""
+        """Return the stream of a message, which must have a schema."""
         stream = self._stream(message)
         if not self._loader.has(stream):
             raise RecordsWithoutSchemaException(
-                f"line {self._number} is {what} of stream {stream!r}, "
-                "of which no schema came before"
+                f"line {self._number} is {what} of stream {stream!r}, which has no schema yet"
             )
         return stream
 
@@ -305,7 +304,7 @@ class MessageReader(GenericSingerReader[bytes]):
         try:
             return self._decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # Python reads more, such as NaN
+            pass  # Python also accepts NaN and the like
         except RecursionError:
             return self._outlined(line)
         try:
@@ -361,7 +360,7 @@ class MessageReader(GenericSingerReader[bytes]):
 
 
 def _storable(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a message without characters that UTF-8 does not have, members as they are needed."""
+    """Return a message without characters that UTF-8 cannot encode."""
     return {
         name: msgspec.Raw(exact.to_json(value))
         if name in _RAW

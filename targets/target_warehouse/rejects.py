@@ -1,4 +1,4 @@
-"""The table of rejected records, and how many a run has put there."""
+"""The table of rejected records, and the number of rejects in a run."""
 
 from __future__ import annotations
 

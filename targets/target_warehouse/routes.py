@@ -1,4 +1,4 @@
-"""Where the records of a stream go, and what a stream map makes of them on the way."""
+"""Routes records of a stream to their tables, through a stream map if one applies."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from target_warehouse.table_loader import TableLoader
 
 _DEPTH = 2_000
 _TOO_DEEP = b'{"record": {"": %s%s}}' % (b"[" * _DEPTH, b"]" * _DEPTH)
-"""Takes the place of a record that is nested too deeply for a stream map, and is rejected.
+"""Replaces a record that is nested too deeply for a stream map; it is rejected.
 
-The record itself may hold what the map is to remove.
+The record itself may contain data that the map is to remove.
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """One table that takes records of a stream, as they are or as a stream map returns them."""
+    """One table that takes records of a stream, unchanged or as a stream map returns them."""
 
     stream_map: StreamMap
     table: TableLoader
@@ -31,7 +31,7 @@ class Route:
     def mapped(
         self, lines: Sequence[bytes], places: Sequence[Place]
     ) -> tuple[Sequence[bytes], Sequence[Place]]:
-        """Return the lines that the table takes, with their places in the input."""
+        """Return the lines for the table, with their places in the input."""
         if is_plain(self.stream_map):
             return lines, places
         mapped = [
@@ -43,7 +43,7 @@ class Route:
 
 
 def is_plain(stream_map: StreamMap) -> bool:
-    """Return whether records pass a stream map unchanged."""
+    """Return whether a stream map leaves records unchanged."""
     is_same = isinstance(stream_map, SameRecordTransform)
     return is_same and not stream_map.flattening_enabled
 

@@ -1,4 +1,4 @@
-"""The table of runs: what each run brought to each stream."""
+"""The table `_runs`, which has a row for each run and stream with its counts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ logger = logging.getLogger("target-warehouse")
 
 @dataclasses.dataclass
 class Tally:
-    """What a run has brought to a stream so far."""
+    """Counts of a stream in the present run."""
 
     records: int = 0
     rejected: int = 0
@@ -65,18 +65,18 @@ class Tally:
     """Vanished rows that came back."""
     merged: Merged = dataclasses.field(default_factory=lambda: Merged(0, 0))
     newest: datetime | None = None
-    """Greatest replication key, if that is a date or an instant."""
+    """Greatest replication key, if it is a date or an instant."""
     loaded_at: datetime | None = None
     """Time of the last commit."""
     message: str | None = None
     """Why rows of the stream were not loaded or not removed."""
 
     def row(self) -> dict[str, Any]:
-        """Return the columns of `_runs` that this fills."""
+        """Return the columns of `_runs` that the tally fills."""
         inserted, updated = self.merged.inserted, self.merged.updated
         unchanged = None
         if inserted is not None and updated is not None:
-            # one record updates all rows that share its key, in a table that had no key before
+            # a record may update every row of its key, in a table that had no key before
             unchanged = max(self.records - self.rejected - inserted - updated, 0)
         return {
             "records": self.records,
@@ -102,10 +102,10 @@ class Run:
     id: str = dataclasses.field(default_factory=lambda: os.environ.get(RUN_ID) or str(uuid.uuid4()))
 
     def log(self, tallies: Mapping[str, Tally], *, complete: bool | None) -> pa.Table:
-        """Log what the run has brought, and return it as rows of `_runs`.
+        """Log the counts of the run, and return them as rows of `_runs`.
 
-        `complete` is whether the tap has finished and everything is committed; None if the tap
-        does not report that.
+        `complete` is whether the tap has finished and all records are committed; None if the tap
+        does not report its end.
         """
         run = {
             "run_id": self.id,

@@ -1,4 +1,4 @@
-"""STATE goes out when everything that came in before it is committed, never earlier."""
+"""Emits each STATE when all records before it are committed, and never earlier."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from collections.abc import Hashable
 
 
 class Checkpoints:
-    """States in the order in which they came, each with the batches that it still waits for."""
+    """States in the order in which they arrived, each with the batches that it waits for."""
 
     def __init__(self) -> None:
         self._open: set[Hashable] = set()
         self._waiting: deque[tuple[str, set[Hashable]]] = deque()
-        self._lock = threading.Lock()  # states come from one thread, commits from another
+        self._lock = threading.Lock()  # one thread adds states, another reports commits
 
     def batch_opened(self, batch: Hashable) -> None:
-        """Note that there is a batch whose records are not in the warehouse yet."""
+        """Note that a batch is open: its records are not in the warehouse yet."""
         with self._lock:
             self._open.add(batch)
 
     def add(self, state: str) -> None:
-        """Take in a state, which covers what the open batches hold."""
+        """Add a state, which covers the records of the open batches."""
         with self._lock:
             if self._waiting and self._waiting[-1][1] == self._open:
-                self._waiting.pop()  # the newer one says it all
+                self._waiting.pop()  # the newer state covers both
             self._waiting.append((state, self._open.copy()))
             self._emit()
 
     def committed(self, batch: Hashable) -> None:
-        """Note that a batch is in the warehouse; emit the latest state that this frees."""
+        """Note that a batch is in the warehouse; emit the latest state that no longer waits."""
         with self._lock:
             self._open.discard(batch)
             for _, batches in self._waiting:
@@ -46,10 +46,10 @@ class Checkpoints:
 
 
 def _write(text: str) -> None:
-    """Write to standard output in UTF-8, whatever the locale's encoding is."""
+    """Write to standard output in UTF-8, whatever the encoding of the locale."""
     stream = sys.stdout
     if hasattr(stream, "buffer"):
         stream.buffer.write(text.encode())
-    else:  # a text stream that takes the place of standard output
+    else:  # standard output was replaced by a text stream
         stream.write(text)
     stream.flush()

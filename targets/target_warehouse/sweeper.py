@@ -1,4 +1,4 @@
-"""Removes the rows of a stream that its tap claims to have delivered, but has not."""
+"""Removes rows that are inside a tap's claims but were not delivered."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from target_warehouse.warehouses.base import Adapter, Claimed, Sweep
 from target_warehouse.warehouses.transaction import transact
 
 _FEW_ROWS = 100
-"""Rows by which a stream's claims may always shrink."""
+"""Number of rows by which a stream's claims may always shrink."""
 
 logger = logging.getLogger("target-warehouse")
 
 
 @dataclasses.dataclass(frozen=True)
 class SweepOptions:
-    """What happens to rows that the vendor no longer has."""
+    """How rows are treated that the vendor no longer has."""
 
     mode: str
     """`remove`, `mark` or `ignore`."""
     limit: float
-    """Share of the live rows inside a stream's claims of a run by which they may shrink."""
+    """Share of the live rows inside a stream's claims by which they may shrink in a run."""
 
 
 class Sweeper:
-    """Remembers what a run has delivered of a stream, and sweeps the claims of its batches."""
+    """Remembers the keys of a stream that a run delivers, and sweeps the claims of batches."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Sweeper:
         started_at: int,
     ) -> None:
         self.refusal: str | None = None
-        """Why rows that vanished were not removed; the state is held from then on."""
+        """Why vanished rows were not removed; the state is held from then on."""
         self._stream = stream
         self._adapter = adapter
         self._plan = plan
@@ -67,19 +67,19 @@ class Sweeper:
         self._started_at = datetime.fromtimestamp(started_at / 1000, UTC)
         self._scope: Sequence[str] | None = None
         self._stopped: str | None = None
-        """Why nothing is swept in this run any more."""
+        """Why this run sweeps nothing more."""
         self._spool: KeySpool | None = None
         self._seen: Claimed = Claimed(0, 0, 0)
         """Counts of the claims that were swept."""
         self._counts: Claimed | None = None
-        """Counts of the sweep at hand."""
+        """Counts of the current sweep."""
         self._inserted: int | None = 0
         self._vanished = 0
         self._has_vanished = False
         self._has_warned = False
 
     def announce(self, scope: Sequence[str] | None, key_properties: Sequence[str]) -> None:
-        """Take the properties that claims may name; None if the stream makes no claims."""
+        """Set the properties that claims may name; None if the stream makes no claims."""
         if self._options.mode == "ignore" or not key_properties:
             scope = None
         self._scope = scope
@@ -105,7 +105,7 @@ class Sweeper:
         return self._history.is_on or not self._marks
 
     def stop(self, reason: str) -> None:
-        """Sweep nothing in the rest of the run: what was delivered is not known completely."""
+        """Stop sweeping in this run: the set of delivered keys is incomplete."""
         if self._scope is not None and self._stopped is None:
             self._stopped = reason
             logger.warning("stream %r: vanished rows stay: %s", self._stream, reason)
@@ -122,7 +122,7 @@ class Sweeper:
 
     @property
     def takes_claims(self) -> bool:
-        """Whether claims of the stream are swept; logs once why they are not."""
+        """Whether claims of the stream are swept; if not, the reason is logged once."""
         if self._scope is None and self._stopped is None and self._options.mode != "ignore":
             self._stopped = (
                 "the schema does not announce claims, or the stream has no key, is not upserted or "
@@ -132,21 +132,22 @@ class Sweeper:
         return self.is_active and self.refusal is None
 
     def remember(self, rows: pa.Table) -> None:
-        """Remember the keys of rows and the columns that claims may name."""
+        """Remember the keys of rows, and the columns that claims may name."""
         if not self.is_active or not len(rows):
             return
         names = dict.fromkeys([*self._plan.keys, *self._scope_columns()])
         self._add(rows.select([name for name in names if name in rows.column_names]))
 
     def remember_rejected(self, batch: Batch, rejects: Sequence[Reject]) -> None:
-        """Remember rejected records: the vendor has them, though their rows stay as they are."""
+        """Remember the keys of rejected records: the vendor has them, so their old rows stay."""
         if not self.is_active or not rejects:
             return
         properties = [*self._key_properties, *self._scope_properties()]
         kinds = {name: self._plan.kind(name) for name in properties}
         values: dict[str, list[Any]] = {self._plan.identifiers[name]: [] for name in properties}
         for reject in rejects:
-            # A claim that uses a value which cannot be read counts another number of records.
+            # A claim on a value that cannot be read has another number of records, so it is left
+            # out.
             found = dict(_readable(batch.line(reject.line), kinds))
             if any(found.get(name) is None for name in self._key_properties):
                 self.stop("the key of a rejected record cannot be read")
@@ -162,7 +163,7 @@ class Sweeper:
         self._add(pa.table(columns))
 
     def planned(self, claims: Sequence[Claim]) -> Sweep | None:
-        """Return the sweep of the claims of a batch, unless something makes it unsafe."""
+        """Return the sweep of a batch's claims, unless it is unsafe."""
         if not claims or not self.takes_claims or self._spool is None:
             return None
         claimed = self._claimed(claims, self._spool)
@@ -182,7 +183,7 @@ class Sweeper:
         )
 
     def _claimed(self, claims: Sequence[Claim], spool: KeySpool) -> ClaimedRows | None:
-        """Return claims that the delivered records confirm."""
+        """Return the claims that the delivered records confirm."""
         claimed = ClaimedRows(claims, self._plan, self._scope or ())
         try:
             claimed.drop_miscounted(spool)
@@ -207,7 +208,7 @@ class Sweeper:
         self._vanished = self._adapter.sweep(sweep, self._permit)
 
     def committed(self) -> None:
-        """Count what the last sweep has done."""
+        """Add the counts of the last sweep."""
         if self._counts is None:
             return
         counts, seen = self._counts, self._seen
@@ -230,7 +231,7 @@ class Sweeper:
         self._has_vanished |= bool(self._vanished)
 
     def count_revived(self) -> int:
-        """Return how many staged rows bring vanished ones back; call it between stage and merge."""
+        """Return how many staged rows bring back vanished ones; call it between stage and merge."""
         if not self._has_vanished or self._scope is None:
             return 0
         history = None if self._marks else self._history.table
@@ -261,8 +262,8 @@ class Sweeper:
     def _shrinking(self, counts: Claimed) -> tuple[int, int]:
         """Return the live rows inside all claims of the run before it, and how many are lost.
 
-        Rows that the run has inserted inside the claims make up for vanished ones: recomputed rows
-        come under new keys. No more rows were inserted there than were written there.
+        Rows that the run has inserted inside the claims compensate for vanished ones, because
+        recomputed rows have new keys. At most as many count as were written there.
         """
         seen = self._seen
         written = seen.written + counts.written
@@ -285,7 +286,7 @@ class Sweeper:
 
 
 def _readable(line: bytes, kinds: Mapping[str, ColumnType]) -> Iterator[tuple[str, Any]]:
-    """Yield those values of a rejected record that their columns can have."""
+    """Yield the values of a rejected record that its columns can hold."""
     try:
         record, _ = exact.parse_record(line)
     except (ValueError, TypeError, RecursionError):
@@ -296,7 +297,7 @@ def _readable(line: bytes, kinds: Mapping[str, ColumnType]) -> Iterator[tuple[st
 
 
 class _Repeatable:
-    """An iterable that starts again each time."""
+    """An iterable that restarts for each loop."""
 
     def __init__(self, chunks: Callable[[], Iterator[pa.Table]]) -> None:
         self._chunks = chunks

@@ -1,4 +1,4 @@
-"""One stream's table: how a schema is applied to it, and how a batch gets into it."""
+"""Loads one stream into its table: applies schemas, and loads batches."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _METADATA = {
     _VERSION: ColumnType.INTEGER,
     "_sdc_sync_started_at": ColumnType.INTEGER,
 }
-_DELETED_AT = "_sdc_deleted_at"  # metadata too, but the tap fills it
+_DELETED_AT = "_sdc_deleted_at"  # metadata, but filled by the tap
 _MOST_WARNINGS = 20
-"""Properties that are warned of one by one; a stream keyed by ids can bring thousands."""
+"""Most properties that get a warning each: a stream that is keyed by ids can have thousands."""
 
 logger = logging.getLogger("target-warehouse")
 
@@ -73,9 +73,9 @@ class TableLoader:
         self.tally = Tally()
         self.decoder: Decoder
         self.failure: str | None = None
-        """Why nothing is loaded into the table any more."""
+        """Why nothing more is loaded into the table."""
         self.versions: set[int | None] = set()
-        """Versions of the records of this run; None for records without one."""
+        """Versions of this run's records; None for records without one."""
         self._adapter = adapter
         self._rejects = rejects
         self._options = options
@@ -101,7 +101,7 @@ class TableLoader:
 
     @property
     def appends(self) -> bool:
-        """Whether records that come twice are there twice."""
+        """Whether a record that arrives twice is stored twice."""
         return not self._key_properties
 
     def apply_schema(
@@ -118,13 +118,13 @@ class TableLoader:
         Args:
             kinds: Kinds by property.
             keys: Properties of the primary key.
-            scope: Properties that claims may name; None if vanished rows are to stay.
+            scope: Properties that claims may name; None if vanished rows stay.
             bookmark: Property of the replication key.
             volatile: Properties that differ between two readings of the same data.
         """
         previous = self._key_properties
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
-        if self._metadata or not kinds:  # not every warehouse makes tables without columns
+        if self._metadata or not kinds:  # some warehouses cannot create a table without columns
             kinds.setdefault(_DELETED_AT, ColumnType.TIMESTAMP)
         self._key_properties = () if self._options.load_method == "append-only" else tuple(keys)
         self._bookmark = bookmark if bookmark in kinds else None
@@ -149,7 +149,7 @@ class TableLoader:
         )
 
     def _keep_history(self) -> None:
-        """Have old versions of changed rows kept, if the setting names the stream."""
+        """Keep old versions of changed rows, if the setting names the stream."""
         wanted = {self.stream, "*"} & {*self._options.history}
         if not wanted or not self._metadata or not self._key_properties:
             return
@@ -163,7 +163,7 @@ class TableLoader:
         self._plan.on_change = self._history.ensure_with_view
 
     def load(self, batch: Batch) -> None:
-        """Load a batch, sweep its claims and commit. Refused records go to the table of rejects."""
+        """Load a batch, sweep its claims and commit; refused records go to the table of rejects."""
         if not batch.rows:
             self._writer.write(pa.table({}), self.sweeper.planned(batch.claims))
             return
@@ -182,7 +182,7 @@ class TableLoader:
         self._count(batch, decoded, rejects)
 
     def replace(self, table: str) -> None:
-        """Replace the rows of `table` by what was loaded; the caller commits."""
+        """Replace the rows of `table` by the loaded ones; the caller commits."""
         self._adapter.ensure(table, self._plan.columns, self._plan.keys)
         self._adapter.replace(table, self._plan.table)
 
@@ -201,7 +201,7 @@ class TableLoader:
         )
 
     def warn(self) -> None:
-        """Log once what happens to data that the schema does not describe."""
+        """Log once how data that the schema does not describe is stored."""
         decoder = self.decoder
         unannounced = sorted(decoder.unannounced)
         texts = [
@@ -230,7 +230,7 @@ class TableLoader:
                 self._warned.add(text)
 
     def _with_metadata(self, rows: pa.Table, decoded: pa.Table, batch: Batch) -> pa.Table:
-        """Return the rows with the metadata columns and the place of each record in the batch."""
+        """Return the rows with the metadata columns and each record's place in the batch."""
         if self._metadata:
             received = pa.scalar(batch.received_at, decoded[EXTRACTED].type)
             values = {
@@ -247,7 +247,7 @@ class TableLoader:
         return rows.append_column(LINE, decoded[LINE])
 
     def _with_keys(self, rows: pa.Table) -> tuple[pa.Table, list[Reject]]:
-        """Separate the rows that have all their keys from those that do not."""
+        """Separate rows that have all their keys from rows that do not."""
         rejects = []
         for key in self._key_properties:
             column = rows[self._plan.identifiers[key]]

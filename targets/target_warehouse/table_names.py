@@ -1,4 +1,4 @@
-"""Names of the tables: each stream's, and those that the loader makes beside them."""
+"""Names of tables: each stream's, and the tables that the loader adds to it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from target_warehouse.names import assign_identifiers
 from target_warehouse.warehouses.base import Adapter
 
 HISTORY = "__history"
-"""Ending of the table that keeps removed and superseded rows."""
+"""Suffix of the table that keeps removed and superseded rows."""
 VERSIONS = "__versions"
-"""Ending of the view of a table together with its history."""
+"""Suffix of the view of a table together with its history."""
 _HASH = 8
 
 
 class TableNames:
-    """Assigns tables to streams; no two streams share one, and none gets a table of the loader."""
+    """Assigns each stream a table of its own, which is never one of the loader's tables."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
@@ -27,7 +27,7 @@ class TableNames:
         return self._identifier(stream, stream, reserved=stream.endswith((HISTORY, VERSIONS)))
 
     def aside(self, stream: str) -> str:
-        """Return the table that takes a stream's rows until they replace those of its table."""
+        """Return the table that takes a stream's new rows until they replace the old ones."""
         return self._identifier(f"\0aside {stream}", _hashed(f"{stream}__overwrite"))
 
     def history(self, table: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows into a table: merged or appended, halved until only the refused ones are left."""
+"""Merges or appends rows to a table; refused rows are isolated by halving the batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from target_warehouse.warehouses.transaction import transact
 
 
 class TableWriter:
-    """Writes rows by key, or appends them where there is no key."""
+    """Writes rows by key, or appends them if there is no key."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class TableWriter:
         self._is_swept = False
 
     def prepare(self) -> None:
-        """Look whether rows need to be merged, when the table or its key changed."""
-        # Rows go into an empty table without a merge, until a key turns out to be there already.
+        """Check whether rows need a merge, after the table or its key has changed."""
+        # Rows go into an empty table without a merge, until a key is repeated.
         self._append = not self._plan.keys or self._adapter.is_empty(self._plan.table)
 
     def write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
-        """Write the last row of each key, sweep and commit; return the rows that are refused."""
+        """Write the last row of each key, sweep and commit; return the refused rows."""
         self._is_swept = False
         rejects = self._write(latest(rows, self._plan), sweep) if len(rows) else []
         if sweep and not self._is_swept:  # there were no rows, or they were written in parts
@@ -84,7 +84,7 @@ class TableWriter:
             return []
 
     def _put(self, rows: pa.Table) -> tuple[Merged, int]:
-        """Write rows, and return how many of them brought vanished ones back too."""
+        """Write rows, and return how many of them brought vanished rows back."""
         table = self._plan.table
         columns = {name: self._plan.columns[name] for name in rows.column_names}
         if self._append and not self._sweeper.needs_merge:
@@ -116,7 +116,7 @@ def latest(rows: pa.Table, plan: ColumnPlan) -> pa.Table:
 
 
 def _last_by_value(rows: pa.Table, names: Sequence[str], columns: Mapping[str, Column]) -> pa.Array:
-    """Return the line of the last row of each key, where 1 and 1.0 are one key."""
+    """Return the line of the last row of each key; 1 and 1.0 are the same key."""
     values = [
         map(Decimal, rows[name].to_pylist())
         if columns[name].kind is ColumnType.NUMBER

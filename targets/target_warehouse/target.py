@@ -1,4 +1,4 @@
-"""The target and its settings."""
+"""target-warehouse: its settings and its command."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TargetWarehouse(Target):
             secret=True,
             default="duckdb:///warehouse.duckdb",
             title="URL",
-            description="Where to: duckdb:///file.duckdb, sqlite:///file.db, "
+            description="Connection URL: duckdb:///file.duckdb, sqlite:///file.db, "
             "postgresql://user:password@host/db as libpq reads it, or "
             "snowflake://user:password@account/db?warehouse=name. BigQuery, Redshift, Databricks, "
             "SQL Server, MySQL and others are reached through dlt: docs/other-warehouses.md.",
@@ -54,7 +54,7 @@ class TargetWarehouse(Target):
             th.StringType,
             title="Schema",
             description="Schema of the tables, created if it is missing; by default the "
-            "database's own. SQLite has none: there it stands before a table's name, with two "
+            "database's own. SQLite has none: its name is a prefix of the tables', with two "
             "underscores.",
         ),
         th.Property(
@@ -148,11 +148,11 @@ class TargetWarehouse(Target):
 
     @cached_property
     def loader(self) -> Loader:
-        """The load of this run, on a connection of its own."""
+        """The loader of this run; it has its own connection."""
         adapter = connect(
             self.config["url"], self.config.get("default_target_schema"), is_patient=True
         )
-        # Drivers and Arrow take time to import, which nothing but a load needs.
+        # Drivers and Arrow are slow to import, and only a load needs them.
         module = importlib.import_module("target_warehouse.loader")
         loader: Loader = module.Loader(
             adapter,

@@ -1,4 +1,4 @@
-"""ACTIVATE_VERSION and `overwrite`: when rows that a run has not delivered may be removed."""
+"""When `overwrite` and ACTIVATE_VERSION may remove rows that a run has not delivered."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Collection
 
 @dataclasses.dataclass
 class Version:
-    """What a run has received of a stream, as far as the removal of old rows depends on it."""
+    """The versions of a stream's records and its ACTIVATE_VERSION messages in this run."""
 
     activated: list[int] = dataclasses.field(default_factory=list)
     """Versions in the order in which the tap has activated them."""
     is_whole: bool = False
-    """Whether the last record of the stream has come, as far as messages show.
+    """Whether the stream's last record has arrived, according to the messages.
 
-    ACTIVATE_VERSION comes after that record, as the specification has it; other taps send a STATE
-    after it.
+    By the specification, ACTIVATE_VERSION comes after that record; other taps send a STATE after
+    it.
     """
     has_records: bool = False
 
     @property
     def active(self) -> int | None:
-        """The version that replaces all others, if the tap has activated one."""
+        """The version that replaces all others; None if the tap has not activated one."""
         return self.activated[-1] if self.activated else None
 
     def on_record(self) -> None:
-        """Note that a record came."""
+        """Note that a record arrived."""
         self.has_records, self.is_whole = True, False
 
     def on_activate(self, version: int) -> None:
-        """Note which version is active."""
+        """Note the activated version."""
         self.activated.append(version)
         self.is_whole = self.has_records
 
@@ -39,7 +39,7 @@ class Version:
         self.is_whole = True
 
     def contradiction(self, found: Collection[int | None]) -> str | None:
-        """Return why the records of the run do not fit the active version, or None."""
+        """Return why the run's records do not fit the active version, or None."""
         odd = sorted(str(version) for version in {*found} - {*self.activated})
         if not odd:
             return None

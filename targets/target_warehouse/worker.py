@@ -1,4 +1,4 @@
-"""The thread that works in the warehouse while the next batch is read and decoded."""
+"""The thread that writes to the warehouse while the next batch is read and decoded."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ _T = TypeVar("_T")
 
 
 class Worker:
-    """Runs one task after the other, each after the one before has succeeded."""
+    """Runs tasks one after the other; no task starts after one has failed."""
 
     def __init__(self) -> None:
-        # A second signal ends the process without waiting for the warehouse: the thread is a daemon
+        # A second signal ends the process without waiting for the warehouse, so the thread is a
+        # daemon.
         self._thread = DaemonThreads("warehouse")
         self._last: Future[Any] = Future()
         self._last.set_result(None)
 
     def submit(self, task: Callable[[], Any]) -> None:
-        """Queue a task, once the one before is done; raise the error of the one before."""
+        """Queue a task when the previous one is done; raise the error of the previous one."""
         self._last.result()
         self._last = self._thread.submit(task)
 
@@ -32,10 +33,10 @@ class Worker:
         return result
 
     def check(self) -> None:
-        """Raise the error of the last task, if it has failed."""
+        """Raise the error of the last task if it has failed."""
         if self._last.done():
             self._last.result()
 
     def stop(self) -> None:
-        """End the thread after the task at hand."""
+        """End the thread after the current task."""
         self._thread.stop(wait=True)

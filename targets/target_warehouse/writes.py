@@ -1,4 +1,4 @@
-"""The audit table `_writes`: what targets sent to vendors, and what became of it."""
+"""The audit table `_writes`: the writes that targets sent to vendors, and their outcomes."""
 
 from __future__ import annotations
 

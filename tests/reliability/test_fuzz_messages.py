@@ -100,7 +100,7 @@ def covered(error: Exception | None, states: list[Any], place: int, lines: list[
     """
     if error is None or isinstance(error, RecordsRejectedError):
         return len(lines)
-    if "is not a Singer message" in str(error) or "no schema came before" in str(error):
+    if "is not a Singer message" in str(error) or "no schema yet" in str(error):
         return place
     return MESSAGES.index({"type": "STATE", "value": states[-1]}) if states else 0
 

@@ -1,1 +1,1 @@
-"""Warehouses: an adapter for each, and the registry that finds it by the scheme of a URL."""
+"""Adapters of the warehouses, and the registry that finds an adapter by a URL's scheme."""

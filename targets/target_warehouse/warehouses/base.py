@@ -1,4 +1,4 @@
-"""The operations that the loader asks of a warehouse, with SQL that most of them share."""
+"""The operations that the loader needs of a warehouse, with SQL that most warehouses share."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted here, and nothing else is put into SQL
 
@@ -38,12 +38,12 @@ LOAD_METADATA = (
     "_sdc_sequence",
     "_sdc_sync_started_at",
 )
-"""Columns about a load, not about the record. Rows that differ only in them are not rewritten."""
+"""Columns about a load, not about the record: rows that differ only in them are not updated."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Merged:
-    """Number of rows that a merge changed; None where the warehouse does not report it."""
+    """Numbers of rows that a merge has changed; None if the warehouse does not report them."""
 
     inserted: int | None
     updated: int | None
@@ -56,9 +56,9 @@ class Merged:
 
 
 class Adapter(abc.ABC):
-    """A connection to a warehouse, in a transaction that `commit` ends.
+    """A connection to a warehouse; `commit` ends each transaction.
 
-    Callers pass names of tables and columns that fit the warehouse; the adapter quotes them.
+    Callers pass names of tables and columns that the warehouse allows; the adapter quotes them.
     """
 
     types: ClassVar[Mapping[ColumnType, str]]
@@ -66,11 +66,11 @@ class Adapter(abc.ABC):
     batch_bytes: ClassVar[int]
     """Size of a batch, in bytes of input, that suits the warehouse."""
     decimal_digits: ClassVar[int | None] = None
-    """Most digits of a decimal, where there is a limit; then columns have a `scale`."""
+    """Maximum number of digits of a decimal; columns then have a `scale`. None without a limit."""
     text_limit: ClassVar[int | None] = None
-    """Most characters of a text, where there is a limit."""
+    """Maximum number of characters of a text; None without a limit."""
     decimal_step: ClassVar[int] = 1
-    """Digits by which a `scale` grows: more than one where types are hard to change."""
+    """Digits by which a `scale` grows: more than 1 where changing types is expensive."""
     enforces_keys: ClassVar[bool] = False
     """Whether an append fails if the table already has the key."""
     has_temporary_tables: ClassVar[bool] = True
@@ -81,12 +81,12 @@ class Adapter(abc.ABC):
     errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
-    """Exceptions of the driver that concern a value of a row, not the warehouse."""
+    """Exceptions of the driver that concern a row's value, not the warehouse."""
 
     schema: str
 
     def __init__(self, url: str, schema: str | None) -> None:
-        """Make an adapter that `connect` connects."""
+        """Prepare a connection, which `connect` opens."""
         self._url = url
         self._wanted_schema = schema
 
@@ -96,7 +96,7 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def use_schema(self) -> None:
-        """Set `schema`: the wanted one, created if it is missing, or the database's default."""
+        """Set `schema`: the given one, created if it is missing, or the database's default."""
 
     @abc.abstractmethod
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
@@ -107,15 +107,15 @@ class Adapter(abc.ABC):
         """Return the columns of a table in order; an empty dictionary if it does not exist."""
 
     def loaded_columns(self, table: str) -> dict[str, Column]:
-        """Return the columns of a table without those that the database fills if a load does not.
+        """Return the columns of a table except those that the database fills if a load does not.
 
-        Such columns have a default, or are generated.
+        The database fills columns that have a default or are generated.
         """
         return self.columns(table)
 
     @abc.abstractmethod
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        """Copy rows to where `merge` reads them. `columns` are those of `table` that they fill."""
+        """Copy rows to where `merge` reads them; `columns` are those of `table` that they fill."""
 
     @abc.abstractmethod
     def merge(
@@ -127,7 +127,7 @@ class Adapter(abc.ABC):
     ) -> Merged:
         """Merge the staged rows into `table`: insert new keys, update rows that differ.
 
-        `history` takes the versions that are updated. It has the columns of `table`,
+        `history` takes the old versions of updated rows. It has the columns of `table`,
         `_sdc_valid_from` (the version's `_sdc_batched_at`), `_sdc_valid_to` (that of the new
         version) and `_sdc_replaced_because` ('changed').
         """
@@ -146,11 +146,11 @@ class Adapter(abc.ABC):
         return Sweeper(self, sweep).run(permit)
 
     def revived(self, table: str, history: str | None, keys: Sequence[str]) -> int | None:
-        """Count the staged rows that bring a vanished row back; called between stage and merge.
+        """Count the staged rows that bring back a vanished row; called between stage and merge.
 
         With `history`: staged keys that `history` has as 'vanished' and `table` does not have.
-        Without: staged rows without `_sdc_deleted_at` whose row in `table` has one. None where the
-        warehouse does not report it.
+        Without: staged rows without `_sdc_deleted_at` whose row in `table` has one. None if the
+        warehouse does not report the count.
         """
         source = self.staged()
         return (
@@ -158,7 +158,7 @@ class Adapter(abc.ABC):
         )
 
     def staged(self) -> str | None:
-        """Return the staged rows as SQL, with the names of the table's columns, if it is known."""
+        """Return the staged rows as SQL, with the table's column names, or None."""
         return None
 
     def temporary(self, name: str) -> str:
@@ -174,7 +174,7 @@ class Adapter(abc.ABC):
     ) -> str:
         """Create a temporary table for rows, and return its quoted name.
 
-        `columns` has the names and definitions of columns of `table` by their names here.
+        `columns` maps the names of its columns to names and definitions of columns of `table`.
         """
         quoted, path = self.dialect.identifier, self.temporary(name)
         selected = ", ".join(f"{quoted(of)} AS {quoted(own)}" for own, (of, _) in columns.items())
@@ -196,7 +196,7 @@ class Adapter(abc.ABC):
         """Insert rows into the table with this quoted name."""
 
     def value(self, value: object) -> str:
-        """Return a bound of a claim, or a moment, as SQL."""
+        """Return a claim's bound or an instant as SQL."""
         return sql_of(value, self.dialect, self.types)
 
     def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -210,12 +210,12 @@ class Adapter(abc.ABC):
         """Make `view` show the rows of `table` and of its history; the caller commits.
 
         It has the columns of `table`, `_sdc_valid_from` and `_sdc_valid_to`, which is null for
-        current versions. Call it when a column was added or widened.
+        current versions. Call it after a column was added or widened.
         """
         versions.ensure_view(self, view, table, history)
 
     def comment(self, table: str, comments: Mapping[str, str]) -> None:  # noqa: B027 - optional
-        """Set comments on columns, those that changed, where the warehouse has such."""
+        """Set the comments of columns that changed, if the warehouse has comments."""
 
     @abc.abstractmethod
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
@@ -241,7 +241,7 @@ class Adapter(abc.ABC):
         """Connect again if the connection is lost."""
 
     def transaction_id(self) -> str | None:
-        """Return an id of the current transaction that `is_committed` accepts, or None."""
+        """Return an id of the current transaction for `is_committed`, or None."""
         return None
 
     def is_committed(self, marker: str) -> bool:
@@ -249,11 +249,11 @@ class Adapter(abc.ABC):
         raise LookupError(marker)
 
     def explain(self, error: Exception) -> str:
-        """Return the driver's message in one line, without values of the row if possible."""
+        """Return the driver's message in one line, without the row's values if possible."""
         return in_a_line(error)
 
     def storable(self, text: str) -> str:
-        """Return JSON text with escapes for the characters that the database cannot store."""
+        """Return JSON text in which characters that the database cannot store are escaped."""
         return text
 
     def tables(self) -> list[str]:
@@ -292,7 +292,7 @@ class Adapter(abc.ABC):
                 )
                 continue
             held = existing[name]
-            # Another load may have widened the column since this one read its type.
+            # Another load may have widened the column after this one read its type.
             wanted = held.widest(column)
             if self.is_narrower(held, wanted) and not self._is_altered(table, name, held, wanted):
                 kept[name] = wanted
@@ -323,7 +323,7 @@ class Adapter(abc.ABC):
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         """Change the type of a column, now defined as `held`, and keep its values.
 
-        Return False if the column has to keep its type, but stores no value that it cannot hold.
+        Return False if the column has to keep its type and refuses values that do not fit.
         """
         self.execute(
             f"ALTER TABLE {self.path(table)} ALTER COLUMN {self.dialect.identifier(name)} "
@@ -339,17 +339,17 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def key(self, table: str, keys: Sequence[str]) -> None:
-        """Set the primary key of an existing table, where the warehouse enforces such keys."""
+        """Set the primary key of an existing table, if the warehouse enforces keys."""
 
     def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - for subclasses
-        """Return whether a number column returns these numbers, given as texts, to the digit.
+        """Return whether a number column returns these numbers, given as texts, without rounding.
 
-        If not, the column becomes text. The caller checks `decimal_digits` itself.
+        If it does not, the column becomes text. The caller checks `decimal_digits` itself.
         """
         return True
 
     def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        """Return whether a column cannot hold every value of the wanted one."""
+        """Return whether a column cannot hold every value of the wanted column."""
         return existing.kind is not wanted.kind or existing.scale < wanted.scale
 
     def differs(self, column: Column, one: str, other: str) -> str:  # noqa: ARG002 - for subclasses
@@ -362,7 +362,7 @@ class Adapter(abc.ABC):
 
     @staticmethod
     def compared(columns: Mapping[str, Column], keys: Sequence[str]) -> list[str]:
-        """Return the columns that decide whether a row has changed: not its keys or metadata."""
+        """Return the columns that decide whether a row has changed: all but keys and metadata."""
         return [name for name in columns if name not in keys and name not in LOAD_METADATA]
 
     def is_empty(self, table: str) -> bool:
@@ -378,7 +378,7 @@ class Adapter(abc.ABC):
         """Leave one row of each key, in warehouses that do not enforce keys."""
 
     def replace(self, table: str, source: str) -> None:
-        """Replace the rows of `table` by those of `source`, and drop `source`.
+        """Replace the rows of `table` by the rows of `source`, and drop `source`.
 
         The table itself stays, with its views and grants.
         """

@@ -80,7 +80,7 @@ class CreateTable:
 
     @property
     def is_strict(self) -> bool:
-        """Whether SQLite checks the types of values, of which it then has six only."""
+        """Whether SQLite checks the types of values; such tables can have only six types."""
         return "STRICT" in self.options.upper()
 
     def retype(self, column: int, type_: str) -> None:
@@ -93,7 +93,7 @@ class CreateTable:
         self.columns[column] = "".join([*pieces[:name], f" {type_} ", *pieces[rest:]])
 
     def rekey(self, keys: Sequence[str]) -> None:
-        """Change the primary key of the table; without `keys`, remove it."""
+        """Change the primary key of the table; an empty `keys` removes it."""
         self.columns = list(map(_without_key, self.columns))
         kept = [each for each in self.constraints if _without_key(each) == each]
         self.constraints = [*kept, f"PRIMARY KEY ({listed(keys)})"] if keys else kept
@@ -104,7 +104,7 @@ class CreateTable:
 
 
 def _first(definition: str) -> tuple[str, int]:
-    """Return the first word of a definition, and the number of pieces up to its end."""
+    """Return the first word of a definition, and how many pieces of it were read."""
     pieces = _PIECE.findall(definition)
     for place, piece in enumerate(pieces, 1):
         if not _BLANK.fullmatch(piece):

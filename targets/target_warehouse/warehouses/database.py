@@ -1,4 +1,4 @@
-"""What the SQL of sweeps and histories needs of an adapter."""
+"""The members of an adapter that the SQL of sweeps and histories uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Database(Protocol):
 
     @property
     def dialect(self) -> SqlDialect:
-        """The rules of quoting."""
+        """The rules for quoting."""
 
     @property
     def has_temporary_tables(self) -> bool:
@@ -49,10 +49,10 @@ class Database(Protocol):
         columns: Mapping[str, tuple[str, Column]],
         chunks: Iterable[pa.Table],
     ) -> str:
-        """Copy rows into a table of their own and return its quoted name."""
+        """Copy rows into a temporary table and return its quoted name."""
 
     def discard(self, path: str) -> None:
         """Drop a table that `stage_aside` created."""
 
     def value(self, value: object) -> str:
-        """Return a bound of a claim, or a moment, as SQL."""
+        """Return a claim's bound or an instant as SQL."""

@@ -1,4 +1,4 @@
-"""How a database writes names and texts in SQL."""
+"""How a database quotes names and texts in SQL."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 
 class SqlDialect:
-    """Standard SQL. Databases that differ from it have a subclass."""
+    """Standard SQL; subclasses describe the databases that differ from it."""
 
     name_limit: int
     """Longest identifier, in bytes."""
     reserved_columns: frozenset[str] = frozenset()
-    """Names that no column of a table can have, folded to lower case."""
+    """Names that no column of a table may have, in lower case."""
 
     def __init__(self, name_limit: int, reserved_columns: Iterable[str] = ()) -> None:
         self.name_limit = name_limit
@@ -30,11 +30,11 @@ class SqlDialect:
         return "'" + text.replace("'", "''") + "'"
 
     def sanitize(self, name: str) -> str:
-        """Return the name with only the characters that an identifier may have."""
+        """Return the name with only the characters that an identifier may contain."""
         return name
 
     def fold_case(self, name: str) -> str:
-        """Return the name that the database takes this one for, if it ignores case."""
+        """Return the name in the case in which the database compares names."""
         return name
 
 

@@ -21,11 +21,11 @@ from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.history import keep_changed
 
 _STAGE_VIEW = "staged_rows"
-_STAGE = f"temp.{_STAGE_VIEW}"  # with its catalog: a stream may have this name
+_STAGE = f"temp.{_STAGE_VIEW}"  # with its catalog, because a stream may have this name
 _INSERTED_VIEW = "inserted_rows"
 _CHANGED = "changed_rows"
 _KEY = "Primary key: "
-"""Begins the comment of a table, which names the key of its rows."""
+"""Beginning of a table's comment that names its key."""
 _SPARE = "rebuilt by target-warehouse"
 _ENUM = "ENUM("
 _DIGITS = 38
@@ -43,9 +43,9 @@ _WHOLE = {type_: kind for kind, type_ in _TYPES.items()} | {
     "HUGEINT": ColumnType.INTEGER,
     "BIGNUM": ColumnType.INTEGER,
     "TIME WITH TIME ZONE": ColumnType.TIME,
-    "UUID": ColumnType.TEXT,  # which refuses other texts
+    "UUID": ColumnType.TEXT,  # UUID columns refuse other texts
 }
-"""Types that hold every value of a kind. All others are narrow: their columns are widened."""
+"""Types that hold every value of a kind. All other types are narrow: their columns are widened."""
 _FLOATS = ("FLOAT", "DOUBLE")
 _LONG_UNSIGNED = ("UBIGINT", "UHUGEINT")
 _NARROW = {
@@ -58,14 +58,14 @@ _NARROW = {
     ),
     "VARIANT": ColumnType.JSON,
 }
-"""Kinds of narrow types that have no brackets; the others become text."""
+"""The kinds of narrow types without brackets; other types become text."""
 _NESTED = ("STRUCT(", "MAP(", "UNION(")
 _MEMORY = "384MB"
-"""What DuckDB keeps of tables and spills; it would take most of the machine's as tables grow."""
+"""DuckDB's limit for cached tables; its default takes most of the machine's memory."""
 
 
 class DuckDBAdapter(Adapter):
-    """Reads Arrow tables where they lie and merges them without an index."""
+    """Reads Arrow tables in place and merges them without an index."""
 
     types = _TYPES
     dialect = STANDARD
@@ -78,12 +78,12 @@ class DuckDBAdapter(Adapter):
     @override
     def connect(self) -> None:
         file, given = file_of(self._url, "duckdb")
-        # By default there is a checkpoint after nearly every batch.
+        # By default, DuckDB makes a checkpoint after nearly every batch.
         settings: dict[str, Any] = {"wal_autocheckpoint": "256MB", **given}
         self._connection = duckdb.connect(file, config=settings)
         self.execute("SET TimeZone = 'UTC'")
         ((self._catalog,),) = self.execute("SELECT current_database()")
-        # not before: what a killed load has left is taken up as it is opened, and has to fit
+        # only now: opening replays what a killed load has left, which may need more memory
         self._is_limited = "memory_limit" not in settings
         if self._is_limited:
             self.execute(f"SET memory_limit = '{_MEMORY}'")
@@ -95,7 +95,7 @@ class DuckDBAdapter(Adapter):
 
     @override
     def reconnect(self) -> None:
-        """Give a batch that does not fit into our own limit the memory that DuckDB would take."""
+        """Give a batch that exceeds our memory limit DuckDB's default limit."""
         self._is_limited = False
         self.execute("RESET memory_limit")
 
@@ -106,7 +106,7 @@ class DuckDBAdapter(Adapter):
             name = literal(self._wanted_schema)
         else:
             name = "current_schema()"
-        # as it is spelled where it is, for its name in the catalog is compared by case
+        # as the catalog spells it, because its name there is compared by case
         ((self.schema,),) = self.execute(
             "SELECT schema_name FROM duckdb_schemas() "
             f"WHERE database_name = current_database() AND lower(schema_name) = lower({name})"
@@ -125,7 +125,7 @@ class DuckDBAdapter(Adapter):
         return {name: column for name, column, default in self._described(table) if default is None}
 
     def _described(self, table: str) -> list[tuple[str, Column, str | None]]:
-        """Return the columns of a table, with the expressions that fill them by default."""
+        """Return the columns of a table, with the expressions of their defaults."""
         rows = self.execute(
             "SELECT column_name, data_type, numeric_scale, column_default FROM duckdb_columns() "
             "WHERE database_name = current_database() "
@@ -158,7 +158,7 @@ class DuckDBAdapter(Adapter):
         return super().alter(table, name, held, column)
 
     def _decimal(self, table: str, name: str, held: Column, column: Column) -> Column:
-        """Return the decimal that holds the values of a column too, or text."""
+        """Return the decimal column that also holds the present values, or a text column."""
         text = f"abs({quoted(name)})::VARCHAR"
         whole, fraction = (f"max(length(split_part({text}, '.', {part})))" for part in (1, 2))
         if held.type in _FLOATS:
@@ -175,7 +175,7 @@ class DuckDBAdapter(Adapter):
         return column
 
     def _is_bound(self, table: str) -> bool:
-        """Return whether a table has a key, an index or the like, for which DuckDB alters no type.
+        """Return whether a key, an index or the like stops DuckDB from altering types.
 
         Views do not matter.
         """
@@ -194,7 +194,7 @@ class DuckDBAdapter(Adapter):
         )
 
     def _rebuild(self, table: str, name: str, held: Column, column: Column) -> None:
-        """Replace a table by one with another type of a column, and keep all else about it."""
+        """Replace a table by one in which a column has another type; all else stays."""
         where = f"schema_name = {literal(self.schema)} AND table_name = {literal(table)}"
         here = f"database_name = {literal(self._catalog)}"
         ((sql,),) = self.execute(f"SELECT sql FROM duckdb_tables() WHERE {where} AND {here}")
@@ -229,13 +229,13 @@ class DuckDBAdapter(Adapter):
         if column.kind is ColumnType.TEXT and held.type in _FLOATS:
             return f"regexp_replace({cast}, '\\.0$', '')"
         if column.kind is ColumnType.TEXT and held.kind is ColumnType.NUMBER and held.scale:
-            # it has as many digits after the point as its column, more than were sent
+            # the text has as many digits after the point as the column, more than were sent
             return f"rtrim(rtrim({cast}, '0'), '.')"
         return cast
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
-        """Check that rows do not share a key, and note it: an index would only slow merges down."""
+        """Check that rows do not share a key, and note the key: an index would slow merges down."""
         ((comment,),) = self.execute(
             "SELECT comment FROM duckdb_tables() "
             f"WHERE database_name = {literal(self._catalog)} "
@@ -358,7 +358,7 @@ class DuckDBAdapter(Adapter):
         self._connection.close()
 
     def _inserted(self, table: str, columns: Mapping[str, Column]) -> Merged:
-        """Insert what is staged, and count it."""
+        """Insert the staged rows, and count them."""
         names = listed(columns)
         ((count,),) = self.execute(
             f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}"
@@ -367,7 +367,7 @@ class DuckDBAdapter(Adapter):
 
 
 def _typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
-    """Return rows with decimals for numbers, which are texts."""
+    """Return rows with their numbers, which are texts, as decimals."""
     for index, (name, column) in enumerate(columns.items()):
         if column.kind is ColumnType.NUMBER:
             decimals = rows[name].cast(pa.decimal128(_DIGITS, column.scale))

@@ -1,4 +1,4 @@
-"""Errors that a person has to mend."""
+"""Errors that a person has to resolve."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 
 class WarehouseError(Exception):
-    """The warehouse cannot be used. The message is for the user."""
+    """The warehouse cannot be used; the text is for the user."""
 
 
 class TableError(WarehouseError):
-    """A table cannot take the rows of its stream until a person changes one of the two."""
+    """A table cannot take the rows of its stream until a person changes the table or the stream."""
 
 
 def key_error(table: str, old: Iterable[str], new: Iterable[str]) -> TableError:
-    """Return the error of a key that a table cannot have, for rows share it."""
+    """Return the error of a table whose rows share values of a new key."""
     before, after = (", ".join(names) or "no column" for names in (sorted(old), new))
     return TableError(
         f"the primary key of the table {table!r} changes from {before} to {after}, but rows have "

@@ -11,7 +11,7 @@ def file_of(url: str, scheme: str) -> tuple[str, dict[str, str]]:
     """Return the file that a URL names, and the parameters after it.
 
     Raises:
-        WarehouseError: The URL names no file, or only a part of its name.
+        WarehouseError: The URL does not name a file, or only a part of its name.
     """
     parts = urlsplit(url)
     file = unquote(parts.path)[1:]

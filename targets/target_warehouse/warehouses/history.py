@@ -1,4 +1,4 @@
-"""Superseded versions of rows: the statement that keeps them, and the view of all versions."""
+"""SQL for histories: statements that keep old versions of rows, and the view of all versions."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -20,14 +20,14 @@ _ADDED = (VALID_FROM, VALID_TO, REPLACED_BECAUSE)
 
 
 def kept_columns(adapter: Database, history: str) -> list[str]:
-    """Return the columns that a history has of its table."""
+    """Return the columns that a history has in common with its table."""
     return [name for name in adapter.columns(history) if name not in _ADDED]
 
 
 def insertion(
     adapter: Database, history: str, names: Sequence[str], *, old: str, until: str, because: str
 ) -> str:
-    """Return the beginning of a statement that keeps versions: what follows is its FROM.
+    """Return an INSERT statement for old versions; the caller appends its FROM clause.
 
     Args:
         adapter: Database of the warehouse.
@@ -46,7 +46,7 @@ def insertion(
 
 
 def keep_changed(adapter: Database, table: str, history: str, keys: Sequence[str], new: str) -> str:
-    """Return the statement that keeps the rows which the rows in `new` replace."""
+    """Return the statement that keeps the rows which are replaced by the rows in `new`."""
     quoted = adapter.dialect.identifier
     same = " AND ".join(f"held.{quoted(key)} = new.{quoted(key)}" for key in keys)
     names = kept_columns(adapter, history)
@@ -66,7 +66,7 @@ def keep_changed(adapter: Database, table: str, history: str, keys: Sequence[str
 def ensure_view(adapter: Database, view: str, table: str, history: str) -> bool:
     """Make `view` show all versions in a table and its history; return whether it was created.
 
-    Current versions have no end. A view that shows what it should is left alone.
+    Current versions have no end. A view that is correct is not created again.
     """
     quoted, listed = adapter.dialect.identifier, adapter.dialect.identifiers
     held = adapter.columns(table)
@@ -90,7 +90,7 @@ def ensure_view(adapter: Database, view: str, table: str, history: str) -> bool:
 def count_revived(
     adapter: Database, source: str, table: str, history: str | None, keys: Sequence[str]
 ) -> int:
-    """Count the rows in `source` that bring a row back which had vanished, or was marked so."""
+    """Count the rows in `source` that bring back a row that vanished or was marked as vanished."""
     quoted = adapter.dialect.identifier
     same = " AND ".join(f"held.{quoted(key)} = new.{quoted(key)}" for key in keys)
     found = "EXISTS (SELECT 1 FROM {} AS held WHERE {})"

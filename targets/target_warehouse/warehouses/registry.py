@@ -11,7 +11,7 @@ from target_warehouse.warehouses.base import Adapter, WarehouseError
 from target_warehouse.warehouses.transaction import retry, transact
 
 _OWN = {
-    # scheme: module of the adapter, extra of the distribution that installs its driver
+    # scheme: module of the adapter, and extra of the distribution that installs its driver
     "duckdb": ("duckdb", "duckdb"),
     "postgres": ("postgresql.adapter", "postgres"),
     "postgresql": ("postgresql.adapter", "postgres"),
@@ -42,10 +42,10 @@ logger = logging.getLogger("target-warehouse")
 
 @dataclasses.dataclass(frozen=True)
 class _Location:
-    """Adapter and driver of a URL."""
+    """Adapter and driver for a URL."""
 
     url: str
-    """URL as the adapter reads it."""
+    """URL in the form that the adapter reads."""
     prefix: str
     module: str
     requirements: str
@@ -57,7 +57,7 @@ def is_through_dlt(url: str) -> bool:
 
 
 def own_adapters() -> dict[str, type[Adapter]]:
-    """Import the adapters that do not use dlt, by their names. Needs all drivers."""
+    """Import the adapters that do not use dlt, by name; all their drivers must be installed."""
     found = [_adapter(module) for module in dict.fromkeys(module for module, _ in _OWN.values())]
     return {each.__name__.removesuffix("Adapter"): each for each in found}
 
@@ -66,9 +66,9 @@ def connect(url: str, schema: str | None, *, is_patient: bool = False) -> Adapte
     """Connect to the warehouse at `url`.
 
     Args:
-        url: Where it is, as the setting `url` has it.
+        url: Connection URL, as in the setting `url`.
         schema: Schema of the tables, created if it is missing; None for the database's default.
-        is_patient: Whether to wait up to a minute for a server that is busy or not up yet.
+        is_patient: Whether to wait up to a minute for a server that is busy or starting.
 
     Raises:
         WarehouseError: The URL is not valid, or its driver is not installed.
@@ -110,7 +110,7 @@ def _location(url: str) -> _Location:
     scheme = match["scheme"]
     rest = url[match.end() :]
     if not rest.startswith("/") and not _CREDENTIALS.fullmatch(rest.rpartition("@")[0]):
-        # A part of the password would be taken for the host, which errors show.
+        # Otherwise a part of the password would be read as the host, which errors show.
         raise WarehouseError(
             "the user and password in the setting url must be percent-encoded: %40 for @, %2F for /"
         )

@@ -1,4 +1,4 @@
-"""Removes or marks the rows that a run has claimed but not delivered, in SQL that all share."""
+"""SQL that removes or marks claimed rows that a run has not delivered, for all databases."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -24,28 +24,30 @@ if TYPE_CHECKING:
 class ClaimGroup:
     """Parts of a table that the tap has delivered completely.
 
-    A row is inside if it equals one row of `equal` in all of that table's columns and lies in
-    every range. Nulls are never inside.
+    A row is inside if it equals one row of `equal` in all columns of that table and is inside every
+    range. Nulls are never inside.
     """
 
     equal: pa.Table
-    """Values by column, of the Arrow types that `stage` takes. No columns: it matches any row."""
+    """Values by column, of the Arrow types that `stage` takes. Without columns, it matches any row.
+    """
     ranges: Mapping[str, tuple[Any, Any]]
     """Bounds by column, `from` <= value < `to`: `int`, `Decimal`, `str`, `bool`, `date`, `time` or
-    `datetime` in UTC; None where a bound is missing."""
+    `datetime` in UTC; None if a bound is missing."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """Removal of the rows inside claims that a run has not delivered."""
+    """A removal of the claimed rows that a run has not delivered."""
 
     table: str
     keys: Sequence[str]
     columns: Mapping[str, Column]
-    """All columns of the table, `_sdc_batched_at` and `_sdc_deleted_at` among them."""
+    """All columns of the table, including `_sdc_batched_at` and `_sdc_deleted_at`."""
     claims: Sequence[ClaimGroup]
     delivered: Iterable[pa.Table]
-    """Delivered keys in chunks, with the columns `keys`; keys may repeat. Iterable repeatedly."""
+    """Delivered keys in chunks, with the columns `keys`; keys may repeat. It is iterated several
+    times."""
     started_at: datetime
     """Start of the run: rows with a later `_sdc_batched_at` belong to other runs and stay."""
     swept_at: datetime
@@ -65,9 +67,9 @@ class Claimed:
     live: int
     """Rows whose `_sdc_deleted_at` is null."""
     written: int
-    """Those of them whose `_sdc_batched_at` is not before the start of the run."""
+    """Live rows whose `_sdc_batched_at` is not before the start of the run."""
     vanished: int
-    """Those of them that are older and were not delivered: the sweep would remove these."""
+    """Live rows that are older and were not delivered: the sweep would remove these."""
 
 
 class Sweeper:
@@ -82,7 +84,7 @@ class Sweeper:
         self._batched = adapter.dialect.identifier(BATCHED_AT)
 
     def run(self, permit: Callable[[Claimed], bool]) -> int:
-        """Count, and sweep if `permit` allows it; return the number of rows that vanished."""
+        """Count, and sweep if `permit` allows it; return the number of vanished rows."""
         count = self._run(permit)
         for path in self._staged:  # after an error, the rollback drops them
             self._adapter.discard(path)
@@ -166,7 +168,7 @@ class Sweeper:
         return self._has(staged, keys), int(count)
 
     def _stage(self, name: str, names: Sequence[str], chunks: Iterable[pa.Table]) -> str:
-        """Stage values of some columns, and return the table that has them."""
+        """Stage values of some columns, and return the name of their table."""
         columns = {
             own: (each, self._sweep.columns[each])
             for own, each in zip(_own_names(len(names)), names, strict=True)
@@ -189,12 +191,12 @@ class Sweeper:
 
 
 def _own_names(count: int) -> list[str]:
-    """Return names for the columns of staged tables that no column of a stream has."""
+    """Return names for columns of staged tables that no column of a stream has."""
     return [f"_sdc_sweep_{index}" for index in range(count)]
 
 
 def sql_of(value: object, dialect: SqlDialect, types: Mapping[ColumnType, str]) -> str:
-    """Return a bound of a claim, or a moment, as SQL."""
+    """Return a claim's bound or an instant as SQL."""
     match value:
         case bool():
             return str(value).upper()

@@ -1,4 +1,4 @@
-"""One transaction in a warehouse, tried again when it is not the data's fault that it failed."""
+"""Runs transactions in a warehouse, and retries those that fail for transient reasons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import backoff
 
 from target_warehouse.warehouses.base import Adapter
 
-_PATIENCE = 60  # seconds for which a warehouse may be away: a restart or a failover
+_PATIENCE = 60  # seconds to wait for a warehouse, long enough for a restart or a failover
 _LONGEST_WAIT = 5
 
 logger = logging.getLogger("target-warehouse")
@@ -19,11 +19,11 @@ _T = TypeVar("_T")
 
 
 def transact(adapter: Adapter, work: Callable[[], _T], *, once: bool = False) -> _T:
-    """Do `work` and commit it, and return what it returned.
+    """Run `work`, commit it, and return its result.
 
-    It is done again on a new connection when that was lost, and when another transaction was in
-    the way; `once` makes sure, where the warehouse can tell, that a commit which went unanswered
-    is not followed by a second one. Raises the driver's error when a minute of that did not help.
+    It is repeated on a new connection if the connection was lost, and after a conflict with another
+    transaction. With `once`, and where the warehouse can report it, a commit whose response was
+    lost is not repeated. After a minute of failures, the driver's error is raised.
     """
     marker: str | None = None
     result: list[_T] = []
@@ -51,9 +51,9 @@ def transact(adapter: Adapter, work: Callable[[], _T], *, once: bool = False) ->
 
 
 def retry(adapter: Adapter, work: Callable[[], _T]) -> _T:
-    """Do `work` until it succeeds, for a minute at most, while its errors are transient.
+    """Run `work` until it succeeds, for a minute at most, while its errors are transient.
 
-    Each cause is logged once, however often it is met.
+    Each cause is logged once, however often it occurs.
     """
     logged: set[str] = set()
 
@@ -61,7 +61,7 @@ def retry(adapter: Adapter, work: Callable[[], _T]) -> _T:
         cause = adapter.explain(details["exception"])
         if cause not in logged:
             logged.add(cause)
-            logger.warning("%s; trying again", cause)
+            logger.warning("%s; retrying", cause)
 
     retried: Callable[[], _T] = backoff.on_exception(
         backoff.expo,

@@ -235,13 +235,8 @@ def test_a_file_that_cannot_be_read_is_reported_in_a_line(
         ("sqlite:///{path}", "SELECT id FROM nowhere", "no such table: nowhere"),
         ("sqlite:///{path}", "SELEKT 1", "syntax error"),
         ("sqlite:///{path}", "SELECT :until", "until"),
-<<<<<<< HEAD
         ("sqlite:////nowhere/crm.db", "SELECT 1", "does not exist"),
-        ("crm", "SELECT 1", "none that SQLAlchemy understands"),
-=======
-        ("sqlite:////nowhere/crm.db", "SELECT 1", "unable to open database file"),
         ("crm", "SELECT 1", "not a valid SQLAlchemy URL"),
->>>>>>> 4aaf355 (kit: set taps and targets up in one class; split Adtraction's product feeds)
         ("oracel://u:s3cr3t@h/db", "SELECT 1", "oracel"),
         ("mysql+pymysql://u:s3cr3t@h/db", "SELECT 1", "pymysql, not installed"),
         ("postgresql+psycopg://u@h:s3cr3t/db", "SELECT 1", "not a valid SQLAlchemy URL"),

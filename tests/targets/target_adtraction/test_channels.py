@@ -155,7 +155,7 @@ def test_an_unknown_channel_is_named(
     run = writer.run(wishes(STREAM, [{"channel_id": 77, "approval_status": 1}]))
 
     assert run.error is not None
-    assert "channel 77: unknown: the vendor has no such channel" in caplog.text
+    assert "channel 77: unknown: the vendor does not list this channel" in caplog.text
     assert writer.outcomes() == {"77": "unknown"}
     assert puts(sandbox) == []
 

@@ -18,7 +18,7 @@ from tests.targets.target_warehouse.warehouses import Warehouse
 STREAMS = importlib.resources.files(target_test_streams)
 REFUSED = {
     "record_before_schema": "line 1 is a record of stream 'test_record_before_schema', "
-    "of which no schema came before",
+    "which has no schema yet",
     "record_missing_key_property": "1 record was rejected (test_record_missing_key_property 1): "
     "the table _rejected has it, with the reason",
 }

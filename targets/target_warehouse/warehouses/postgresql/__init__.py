@@ -1,1 +1,1 @@
-"""PostgreSQL, and databases that speak its protocol."""
+"""PostgreSQL, and databases with the same protocol."""

@@ -35,17 +35,17 @@ _STAGE = "staged_rows"
 _STAGED = f"pg_temp.{_STAGE}"
 _CHANGED = "changed_rows"
 _RETURNS_OLD = 180_000
-"""Version of the server from which an upsert returns the rows that it replaces."""
-_STAGE_BUFFERS = "32MB"  # a batch fits, which by default would be written to disk
+"""First version of the server whose upserts return the rows that they replace."""
+_STAGE_BUFFERS = "32MB"  # a batch fits into it; with the default, it would be written to disk
 _MADE_BY_ANOTHER = (
     psycopg.errors.DuplicateSchema,
     psycopg.errors.DuplicateTable,
     psycopg.errors.DuplicateColumn,
-    psycopg.errors.DuplicateObject,  # the type of a table's rows
+    psycopg.errors.DuplicateObject,  # the row type of a table
     psycopg.errors.InternalError_,
 )
 _RETRIES = 4
-"""Times that an object made by another load may be in the way under the same name."""
+"""Retries if another load creates an object of the same name at the same time."""
 _SYNTAX, _UNSUPPORTED, _DEPENDENTS, _STATE = "42", "0A", "2B", "55"
 """Classes of errors whose details name objects and never show values."""
 
@@ -53,7 +53,7 @@ logger = logging.getLogger("target-warehouse")
 
 
 class PostgreSQLAdapter(Adapter):
-    """Copies rows as CSV: into a temporary table to be merged, or straight into the table."""
+    """Copies rows as CSV: to a temporary table for a merge, or straight into the table."""
 
     types = types.TYPES
     dialect = SqlDialect(63, reserved_columns=("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
@@ -64,7 +64,7 @@ class PostgreSQLAdapter(Adapter):
         psycopg.DataError,
         psycopg.IntegrityError,
         psycopg.errors.ProgramLimitExceeded,  # such as a key too long for an index
-        psycopg.errors.RaiseException,  # of a trigger
+        psycopg.errors.RaiseException,  # raised by a trigger
     )
 
     @override
@@ -79,7 +79,7 @@ class PostgreSQLAdapter(Adapter):
         schema = self._wanted_schema
         if schema and not self.execute(
             f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(schema)}"
-        ):  # even IF NOT EXISTS needs the right to create one
+        ):  # even IF NOT EXISTS needs the right to create a schema
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         self.schema = schema or self.execute("SELECT current_schema()")[0][0]
         if self.schema is None:
@@ -90,16 +90,16 @@ class PostgreSQLAdapter(Adapter):
         return connection.is_transient(error) or self._is_made_by_another(error)
 
     def _is_made_by_another(self, error: Exception) -> bool:
-        """Return whether another load may have made the same schema, table or column just now.
+        """Return whether another load may just have made the same schema, table or column.
 
-        Then a second look finds the object. If the same error comes again and again, the object
-        is of another sort, or the name is this load's own fault.
+        If so, a second attempt finds the object. If the error repeats, the object is of another
+        type, or the name itself is the cause.
         """
         if isinstance(error, psycopg.errors.UniqueViolation):
             return error.diag.schema_name == "pg_catalog"
         if not isinstance(error, _MADE_BY_ANOTHER):
             return False
-        if "concurrently" in str(error):  # "tuple concurrently updated", of the catalog
+        if "concurrently" in str(error):  # "tuple concurrently updated", about the catalog
             return True
         self._duplicates[str(error)] += 1
         return self._duplicates[str(error)] <= _RETRIES
@@ -109,7 +109,7 @@ class PostgreSQLAdapter(Adapter):
         if not self._connection.closed:
             if self.execute("SHOW transaction_read_only") != [("on",)]:
                 return
-            self._connection.close()  # another server may be the primary now
+            self._connection.close()  # another server may be the primary by now
         self._connection = connection.opened(self._url)
 
     @override
@@ -220,7 +220,7 @@ class PostgreSQLAdapter(Adapter):
                 self.execute(f"ALTER TABLE {path} ALTER COLUMN {quoted(name)} DROP NOT NULL")
             primary = None
         if keys:
-            # Rows of before a key had all its columns may have nulls in them.
+            # Rows that are older than the key may have nulls in its columns.
             nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in keys)
             has_nulls = self.execute(f"SELECT 1 FROM {path} WHERE {nulls} LIMIT 1")
             kind = "UNIQUE" if primary or has_nulls else "PRIMARY KEY"
@@ -232,12 +232,12 @@ class PostgreSQLAdapter(Adapter):
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
         if self._is_postgresql:
-            # Possible before the session's first temporary table, and PgBouncer does not carry it.
+            # Must precede the session's first temporary table; PgBouncer does not carry it over.
             self.execute(
                 f"SELECT set_config('temp_buffers', {literal(_STAGE_BUFFERS)}, true) "
                 "WHERE pg_my_temp_schema() = 0"
             )
-        # Not LIKE the table: that copies NOT NULL of columns which the stream does not have.
+        # Not LIKE the table: it would copy NOT NULL of columns that the stream does not have.
         self.execute(
             f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS "
             f"SELECT {listed(columns)} FROM {self.path(table)} WITH NO DATA"
@@ -269,7 +269,7 @@ class PostgreSQLAdapter(Adapter):
             )
             self.execute(f"ANALYZE {source}")
             self.execute(keep_changed(self, table, history, keys, source))
-        if self._catalog.is_partitioned(self.path(table)):  # where rows have no xmax
+        if self._catalog.is_partitioned(self.path(table)):  # their rows have no xmax
             [(inserted,)] = self.execute(merge.new_rows(source))
             [(changed,)] = self.execute(
                 f"WITH merged AS ({merge.sql(source)} RETURNING 1) SELECT count(*) FROM merged"
@@ -335,7 +335,7 @@ class PostgreSQLAdapter(Adapter):
 
     @cached_property
     def _is_postgresql(self) -> bool:
-        """Whether this is PostgreSQL 13 or newer itself, and not only its protocol."""
+        """Whether this is PostgreSQL 13 or newer, not only a database with its protocol."""
         functions = {"pg_current_xact_id", "pg_xact_status"}
         names = ", ".join(map(literal, functions))
         rows = self.execute(f"SELECT DISTINCT proname FROM pg_proc WHERE proname IN ({names})")

@@ -1,4 +1,4 @@
-"""What a table of PostgreSQL is made of, from the system catalogs."""
+"""Reads from the system catalogs how a table is defined."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -14,7 +14,7 @@ from target_warehouse.warehouses.dialect import literal
 from target_warehouse.warehouses.postgresql import types
 
 VERSIONS = "All versions of the rows, kept by target-warehouse"
-"""Comment of our views, which marks them as such."""
+"""Comment that marks our views."""
 _RELATIONS = {
     "v": "a view",
     "m": "a materialized view",
@@ -35,17 +35,17 @@ class UniqueIndex:
     is_primary: bool
     columns: set[str]
     is_filled_by_database: bool
-    """Whether one of its columns has a default or is an identity."""
+    """Whether one of its columns has a default or is an identity column."""
 
 
 class Catalog:
-    """Reads the catalogs; tables are named by their quoted paths."""
+    """Reads the catalogs; the arguments are quoted paths of tables."""
 
     def __init__(self, execute: Callable[[str], list[tuple[Any, ...]]]) -> None:
         self._execute = execute
 
     def columns(self, path: str) -> dict[str, Column]:
-        """Return the columns of a table. The type of a domain is that of its values."""
+        """Return the columns of a table; a domain counts as the type of its values."""
         rows = self._execute(
             "SELECT attname, CASE COALESCE(base.typtype, own.typtype) WHEN 'e' "
             f"THEN {literal(types.ENUM)} ELSE '' END || CASE WHEN base.oid IS NULL "
@@ -100,7 +100,7 @@ class Catalog:
                 )
 
     def unique_indexes(self, path: str) -> list[UniqueIndex]:
-        """Return the unique indexes of a table, but for partial and deferred ones."""
+        """Return the unique indexes of a table, except partial and deferred ones."""
         rows = self._execute(
             "SELECT name.relname, indisprimary, array_agg(attname::text), "
             "bool_or(atthasdef OR attidentity <> '') "
@@ -123,7 +123,7 @@ class Catalog:
         return kinds == [(_PARTITIONED,)]
 
     def own_views(self, path: str) -> list[str]:
-        """Return the quoted names of the views of all versions that use a table."""
+        """Return the quoted names of our views that use a table."""
         rows = self._execute(
             "SELECT DISTINCT ev_class::regclass::text FROM pg_depend "
             "JOIN pg_rewrite ON pg_rewrite.oid = objid AND classid = 'pg_rewrite'::regclass "
@@ -134,5 +134,5 @@ class Catalog:
 
 
 def _of(path: str) -> str:
-    """Return the condition for the columns of a table in pg_attribute."""
+    """Return the condition on pg_attribute for the columns of a table."""
     return f"attrelid = to_regclass({literal(path)}) AND attnum > 0 AND NOT attisdropped"

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and which of their errors pass by themselves."""
+"""Connections to PostgreSQL, and which of their errors are transient."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULTS = {
     "application_name": "target-warehouse",
     "client_encoding": "utf8",
     "connect_timeout": "15",
-    # A server that vanishes without closing its connections is noticed within a minute.
+    # A server that disappears without closing its connections is noticed within a minute.
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
@@ -22,7 +22,7 @@ _DEFAULTS = {
 """Parameters of libpq, unless the URL sets them."""
 _SESSION = (
     "SET TIME ZONE 'UTC'",
-    "SET standard_conforming_strings = on",  # else a backslash could end a literal
+    "SET standard_conforming_strings = on",  # otherwise a backslash could end a literal
 )
 """Parameters that PgBouncer carries over to each server connection of a client."""
 _BUFFER = 4 << 20  # bytes
@@ -46,11 +46,11 @@ _OF_A_BUSY_SERVER = re.compile(
     r"query_wait_timeout",
     re.IGNORECASE,
 )
-"""Refusals of PostgreSQL and PgBouncer that end without anybody's help."""
+"""Refusals of PostgreSQL and PgBouncer that end without intervention."""
 
 
 def opened(url: str) -> psycopg.Connection:
-    """Connect; the session is in UTC."""
+    """Connect, with UTC as the session's time zone."""
     parameters = _DEFAULTS | conninfo_to_dict(url)
     connection = psycopg.connect(url, **parameters)  # type: ignore[arg-type] # all of libpq's
     _enlarge_buffer(connection.fileno())
@@ -64,7 +64,7 @@ def opened(url: str) -> psycopg.Connection:
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether a retry, perhaps on a new connection, may succeed without anybody's help."""
+    """Return whether a retry, perhaps on a new connection, may succeed without intervention."""
     state = getattr(error, "sqlstate", None)
     if state is not None:
         return state.startswith("08") or state in _TRANSIENT
@@ -75,9 +75,9 @@ def is_transient(error: Exception) -> bool:
 
 
 def _enlarge_buffer(descriptor: int) -> None:
-    """Let a local socket take as much at once as one to another machine.
+    """Enlarge the buffer of a local socket to that of a network connection.
 
-    Otherwise a server that has read it empty waits until our thread has its next turn.
+    Otherwise a server that has read it empty waits until this thread runs again.
     """
     with socket.socket(fileno=os.dup(descriptor)) as connection:
         if connection.family is not socket.AF_UNIX:

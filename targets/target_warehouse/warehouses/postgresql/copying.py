@@ -14,7 +14,7 @@ from target_warehouse.warehouses.dialect import listed
 
 _ROWS_AT_ONCE = 5_000
 _CSV_SINCE = 180_000
-"""Version of the server from which any text may be in a CSV: before, `\\.` on a line ended it."""
+"""First version of the server whose CSV may contain any text: before, a line `\\.` ended it."""
 _CSV = csv.WriteOptions(include_header=False)
 _ESCAPES = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -25,7 +25,7 @@ _ESCAPES = re.compile(
 
 
 def copy(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
-    """Copy rows into the columns of their names."""
+    """Copy rows into the columns of the same names."""
     statement = f"COPY {path} ({listed(rows.column_names)}) FROM STDIN"
     # The session is in UTC, and Arrow writes instants much faster without their zone.
     naive = [
@@ -47,7 +47,7 @@ def copy(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
 
 
 def for_jsonb(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Table, list[str]]:
-    """Return rows without NUL and half surrogate pairs in these columns, and those that had some.
+    """Return rows without NUL and lone surrogates in these columns, and the columns that had some.
 
     Unlike json, jsonb refuses both.
     """
@@ -79,7 +79,7 @@ def _rows(parts: Sequence[pa.RecordBatch]) -> Iterator[tuple[str | None, ...]]:
 
 
 def _ends_copy(rows: pa.Table) -> bool:
-    """Return whether a text has a line that old servers take for the end of a CSV."""
+    """Return whether a text has a line that old servers read as the end of a CSV."""
     return any(
         pc.any(pc.match_substring(column, "\n\\.")).as_py()
         for column in rows.columns

@@ -24,11 +24,11 @@ _WHOLE = {type_: kind for kind, type_ in TYPES.items()} | {
     "time(6) with time zone": ColumnType.TIME,
     "jsonb": ColumnType.JSON,
     "character varying": ColumnType.TEXT,
-    # These refuse texts that are not of their form, and keep the meaning of the others.
+    # These types refuse texts of another form, and keep the meaning of the others.
     **dict.fromkeys(("uuid", "inet", "cidr", "macaddr", "macaddr8"), ColumnType.TEXT),
     **dict.fromkeys(("interval", "xml", "citext"), ColumnType.TEXT),
 }
-"""Types that hold every value of a kind. All others are narrow: their columns are widened."""
+"""Types that hold every value of a kind. All other types are narrow: their columns are widened."""
 _NARROW = {
     **dict.fromkeys(("smallint", "integer", "oid"), ColumnType.INTEGER),
     **dict.fromkeys(("real", "double precision", "numeric", "money"), ColumnType.NUMBER),
@@ -37,10 +37,10 @@ _NARROW = {
     "time without time zone": ColumnType.TIME,
     "time with time zone": ColumnType.TIME,
 }
-"""Kinds of narrow types, by their names without lengths; the others become text."""
+"""The kinds of narrow types, by their names without lengths; other types become text."""
 _FLOATS = ("real", "double precision")
 ENUM = "enum "
-"""Begins the name of an enumerated type, which refuses texts that it does not have."""
+"""Prefix of the name of an enumerated type, which refuses texts that it does not list."""
 
 
 def column_of(type_: str) -> Column:
@@ -59,9 +59,9 @@ def holds_its_kind(column: Column) -> bool:
 
 
 def refuses_what_it_cannot_hold(held: Column, wanted: Column) -> bool:
-    """Return whether a narrow column stores values of a wider kind as they are or not at all.
+    """Return whether a narrow column refuses the values of a wider kind that it cannot hold.
 
-    The other narrow types round, cut or shift some of them.
+    Other narrow types round, cut or shift some of them.
     """
     if held.type in ("smallint", "integer", "bigint"):
         return wanted.kind in (ColumnType.INTEGER, ColumnType.NUMBER)
@@ -72,6 +72,6 @@ def cast(name: str, held: Column, column: Column) -> str:
     """Return the SQL that converts the values of a column with this quoted name."""
     if column.kind is ColumnType.JSON:
         return f"to_json({name})"
-    if held.type in _FLOATS:  # a cast would round them to 15 digits
+    if held.type in _FLOATS:  # a cast would round the value to 15 digits
         name = f"{name}::text"
     return f"{name}::{TYPES[column.kind]}"

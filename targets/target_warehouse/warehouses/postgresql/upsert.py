@@ -11,11 +11,11 @@ from target_warehouse.warehouses.dialect import listed, quoted
 from target_warehouse.warehouses.history import BATCHED_AT
 
 UNTIL, IS_NEW = "_sdc_until", "_sdc_is_new"
-"""Columns of `keeping`: the end of a version, and whether there was none before."""
+"""Columns of `keeping`: the end of a version, and whether the row is new."""
 
 
 class Upsert:
-    """INSERT with ON CONFLICT, of rows in a staged table; the table is `held` in it."""
+    """INSERT with ON CONFLICT from a staged table; the target table has the alias `held`."""
 
     def __init__(
         self, path: str, columns: Mapping[str, Column], keys: Sequence[str], compared: Sequence[str]
@@ -37,7 +37,7 @@ class Upsert:
         )
 
     def keeping(self, source: str, names: Sequence[str], kept: str) -> str:
-        """Return the statement that also keeps old versions, and counts new rows and all changed.
+        """Return the statement that also keeps old versions; it counts new and changed rows.
 
         It needs PostgreSQL 18. `kept` inserts the columns `names` of old versions and UNTIL.
         """
@@ -74,5 +74,5 @@ class Upsert:
         return f"ROW({held}) IS DISTINCT FROM ROW({new})"
 
     def _comparable(self, name: str) -> str:
-        is_json = self._columns[name].kind is ColumnType.JSON  # json has no equality
+        is_json = self._columns[name].kind is ColumnType.JSON  # json has no equality operator
         return f"{quoted(name)}::text" if is_json else quoted(name)

@@ -33,23 +33,23 @@ from target_warehouse.warehouses.snowflake.types import (
 from target_warehouse.warehouses.snowflake.upload import own_texts, upload
 
 _NEW, _OLD = "_sdc_new__", "_sdc_old__"
-"""Begin the names of a column's successor, and of the column itself once it has one."""
+"""Prefixes of a column's successor, and of the column itself once it has one."""
 _NO_SUCH_OBJECT = 2003
-_COMMENT = 9  # its place in a row of DESCRIBE TABLE
-_DATA_ERRORS = range(100_000, 101_000)  # come up while a statement works
-_TOO_MANY_WAIT = 625  # for a lock
-_SIGNED_OUT = range(390_110, 390_116)  # as after hours without a request
+_COMMENT = 9  # position in a row of DESCRIBE TABLE
+_DATA_ERRORS = range(100_000, 101_000)  # raised while a statement runs
+_TOO_MANY_WAIT = 625  # a lock timeout
+_SIGNED_OUT = range(390_110, 390_116)  # the session has expired after hours without a request
 
 
 class RowError(Exception):
-    """A value of a row is at fault."""
+    """A row's value is invalid."""
 
 
 class SnowflakeAdapter(Adapter):
-    """Puts rows as a Parquet file into a stage of the session, and merges them from there.
+    """Uploads rows as a Parquet file to a stage of the session, and merges them from there.
 
-    Each statement is a transaction of its own, but for those that replace tables: a load that is
-    killed leaves none open, which would keep a table locked.
+    Each statement is a transaction of its own, except those that replace tables: so a killed load
+    leaves no transaction open, which would keep a table locked.
     """
 
     types = TYPES
@@ -65,10 +65,10 @@ class SnowflakeAdapter(Adapter):
         self._connection = opened(self._url)
         self._signed_out = False
         self._staged = f"TARGET_WAREHOUSE_{uuid.uuid4().hex.upper()}"
-        """Names the session's stage, and its table of staged rows."""
+        """Name of the session's stage, and of its table of staged rows."""
         self._numbers = itertools.count(1)
         self._replacing: dict[str, str] = {}
-        """Tables to be replaced, and those that have the rows."""
+        """Tables to be replaced, and the tables of their new rows."""
         self._staged_columns: Mapping[str, Column] = {}
 
     @override
@@ -76,7 +76,7 @@ class SnowflakeAdapter(Adapter):
         [(database, current)] = self.execute("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()")
         if database is None:
             raise WarehouseError(
-                "the database that the setting url names is not there, or not for its role"
+                "the database that the setting url names does not exist, or its role cannot use it"
             )
         schema = swapped(self._wanted_schema or "")
         if not schema and current is None:
@@ -85,7 +85,7 @@ class SnowflakeAdapter(Adapter):
         if schema and not self.execute(
             "SELECT 1 FROM information_schema.schemata "
             f"WHERE schema_name = {self.dialect.literal(schema)}"
-        ):  # even IF NOT EXISTS needs the right to create one
+        ):  # even IF NOT EXISTS needs the right to create a schema
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {self.dialect.identifier(self.schema)}")
         self.execute(f"USE SCHEMA {self.dialect.identifier(self.schema)}")
         self.execute(f"CREATE TEMPORARY STAGE IF NOT EXISTS {self._staged}")
@@ -104,8 +104,8 @@ class SnowflakeAdapter(Adapter):
 
     @override
     def is_transient(self, error: Exception) -> bool:
-        # Not a lost connection: the driver has repeated the request by its number, so that it is
-        # done once; under another number it might be done twice.
+        # Lost connections are not transient here: the driver has repeated the request under its
+        # number, so that it ran once. Under another number it might run twice.
         return getattr(error, "errno", None) in (_TOO_MANY_WAIT, *_SIGNED_OUT)
 
     @override
@@ -157,8 +157,8 @@ class SnowflakeAdapter(Adapter):
         if base in ("NUMBER", "VARCHAR") and (base, scale) == parts_of(held.type)[::2]:
             self.execute(f"ALTER TABLE {path} ALTER COLUMN {plain} SET DATA TYPE {type_}")
             return True
-        # No other change of type is allowed. Whenever this is interrupted, even by another load
-        # that takes it for interrupted, one column has all values: `columns` finds it.
+        # No other change of type is allowed. If this is interrupted, even by another load that
+        # takes it for interrupted, one column has all values: `columns` finds it.
         new = self.dialect.identifier(_NEW + name)
         value = (
             f"TO_VARIANT({plain})"
@@ -166,7 +166,7 @@ class SnowflakeAdapter(Adapter):
             else f"CAST({plain} AS {type_})"
         )
         if column.kind is ColumnType.TEXT and held.kind is ColumnType.NUMBER and held.scale:
-            # it has as many digits after the point as its column, more than were sent
+            # the text has as many digits after the point as the column, more than were sent
             value = f"REGEXP_REPLACE({value}, '[.]?0+$', '')"
         self.execute(f"ALTER TABLE {path} ADD COLUMN {new} {type_}")
         self.execute(f"UPDATE {path} SET {new} = {value}")
@@ -176,10 +176,10 @@ class SnowflakeAdapter(Adapter):
         return True
 
     def _finish_altering(self, table: str, columns: Mapping[str, Column]) -> None:
-        """Bring to an end what an interrupted `alter` has left."""
+        """Complete an `alter` that was interrupted."""
         for new in (name for name in columns if name.startswith(_NEW)):
             name = new.removeprefix(_NEW)
-            if name in columns:  # then there may be values that only it has
+            if name in columns:  # the new column may have values that the old one does not have
                 self._remove(table, new)
             else:
                 self._rename(table, new, name)
@@ -201,11 +201,11 @@ class SnowflakeAdapter(Adapter):
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
-        """Do nothing: a key would not be enforced."""
+        """Do nothing: Snowflake does not enforce keys."""
 
     @override
     def is_empty(self, table: str) -> bool:
-        """Say no, for rows to be merged: of two loads that begin at once each would append all."""
+        """Return False for merges: of two loads that begin at once, both would append all rows."""
         return False
 
     @override
@@ -257,7 +257,7 @@ class SnowflakeAdapter(Adapter):
                 )
 
     def _room(self, table: str, name: str, column: Column, texts: pa.ChunkedArray) -> str:
-        """Return a type that holds these texts, and see to it that the column does."""
+        """Return a type that holds these texts, and widen the column to it."""
         size = pc.max(pc.binary_length(texts)).as_py() or 0
         if size > LONG_TEXT:
             raise RowError(f"{name}: {size} bytes are more than the {LONG_TEXT} of a text")
@@ -322,7 +322,7 @@ class SnowflakeAdapter(Adapter):
         self.execute(f"INSERT INTO {self.path(table)} ({names}) {self._selected(columns)}")
 
     def _selected(self, columns: Mapping[str, Column]) -> str:
-        """Return the query of the staged rows in the types of the columns."""
+        """Return the query of the staged rows, with values in the types of the columns."""
         values = ", ".join(
             f"{typed(f'C{index}', column)} AS {self.dialect.identifier(name)}"
             for index, (name, column) in enumerate(columns.items())
@@ -331,7 +331,7 @@ class SnowflakeAdapter(Adapter):
 
     @override
     def replace(self, table: str, source: str) -> None:
-        # Not before the commit: DDL for the next table would end the transaction.
+        # Only after the commit: DDL for the next table would end the transaction.
         self._replacing[table] = source
 
     @override
@@ -351,7 +351,7 @@ class SnowflakeAdapter(Adapter):
         self.execute("COMMIT")
         replaced, self._replacing = self._replacing, {}
         for source in replaced.values():
-            with contextlib.suppress(Error):  # if it stays, the next load drops it
+            with contextlib.suppress(Error):  # if this fails, the next load drops the table
                 self.drop(source)
 
     @override

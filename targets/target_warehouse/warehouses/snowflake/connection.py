@@ -1,4 +1,4 @@
-"""Sessions of Snowflake, as a URL that begins with snowflake:// asks for them."""
+"""Sessions of Snowflake, opened from a URL that begins with snowflake://."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from target_warehouse.warehouses.base import WarehouseError
 _FORM = "snowflake://user:password@account/database/schema?warehouse=name&role=name"
 _LOGIN_TIMEOUT = 60  # seconds
 _WAITS = (1, 2, 4, 8, 16, 16, 16)
-"""Seconds before a request that got no answer is repeated, each time."""
+"""Seconds before each repetition of a request that got no response."""
 _SESSION = {
     "TIMEZONE": "UTC",
     "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
     **{f"{kind}_INPUT_FORMAT": "AUTO" for kind in ("DATE", "TIME", "TIMESTAMP")},
-    # of a column that becomes text:
+    # texts of a column that becomes text
     "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
     "TIME_OUTPUT_FORMAT": "HH24:MI:SS.FF6",
     **{
@@ -59,21 +59,26 @@ _PARAMETERS: dict[str, Callable[[str], Any]] = {
     "login_timeout": int,
     "client_session_keep_alive": _truth,
 }
-"""Those of the driver's that make sense here, and how they are read."""
+"""The driver's parameters that a URL may set, and how they are read."""
 _SYNONYMS = {
     "private_key_path": "private_key_file",
     "private_key_passphrase": "private_key_file_pwd",
 }
-"""As other loaders call them."""
+"""Names that other loaders use for parameters."""
 
 
 def opened(url: str) -> snowflake.connector.SnowflakeConnection:
-    """Open a session; a WarehouseError says what the URL has wrong, or why it was refused."""
+    """Open a session.
+
+    Raises:
+        WarehouseError: the URL is invalid, or Snowflake refused the session.
+    """
     parameters = _parameters(url)
-    # What the driver logs is in what it raises.
+    # The driver logs only what its exceptions contain too.
     logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what will be otherwise in the driver
+        # warnings about future versions of the driver
+        with warnings.catch_warnings(action="ignore"):
             return snowflake.connector.connect(
                 **parameters,
                 application="target-warehouse",
@@ -89,12 +94,12 @@ def opened(url: str) -> snowflake.connector.SnowflakeConnection:
     except (OSError, TypeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise WarehouseError(
-            f"the private key of the setting url is of no use: {reason}"
+            f"the private key of the setting url cannot be used: {reason}"
         ) from error
 
 
 def _waits() -> Iterator[int]:
-    """Bound the driver's patience, which else has no end."""
+    """Limit the driver's retries, which are endless by default."""
     yield from _WAITS
     raise OperationalError(f"Snowflake has not answered for {sum(_WAITS)} s")
 

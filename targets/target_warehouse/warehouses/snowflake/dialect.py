@@ -1,4 +1,4 @@
-"""Names and texts in the SQL of Snowflake."""
+"""How names and texts are quoted in the SQL of Snowflake."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from target_warehouse.warehouses.dialect import SqlDialect
 
 
 class SnowflakeDialect(SqlDialect):
-    """Writes snake_case in capitals, as Snowflake does with names that are not quoted."""
+    """Writes snake_case names in capitals, as Snowflake does with unquoted names."""
 
     @override
     def identifier(self, name: str) -> str:
@@ -26,6 +26,6 @@ class SnowflakeDialect(SqlDialect):
 
 
 def swapped(name: str) -> str:
-    """Map plain snake_case to the capitals that it has here, and back; others to themselves."""
+    """Swap the case of snake_case names that are all in one case; return others unchanged."""
     plain = re.fullmatch(r"[a-z_][a-z0-9_$]*|[A-Z_][A-Z0-9_$]*", name)
     return name.swapcase() if plain else name

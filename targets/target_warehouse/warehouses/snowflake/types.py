@@ -10,15 +10,15 @@ DIGITS = 38
 INT64_DIGITS = 19
 TYPES = {
     ColumnType.BOOLEAN: "BOOLEAN",
-    # With 38 digits it could not be told from a number that has had no fraction so far.
+    # With 38 digits, it could not be distinguished from a number without a fraction so far.
     ColumnType.INTEGER: f"NUMBER({INT64_DIGITS},0)",
     ColumnType.NUMBER: f"NUMBER({DIGITS},{{scale}})",
     ColumnType.DATE: "DATE",
-    # Of the three sorts the one that is shown in UTC whatever the time zone of a session.
+    # Of the three types, the one that is shown in UTC whatever the session's time zone.
     ColumnType.TIMESTAMP: "TIMESTAMP_TZ",
     ColumnType.TIME: "TIME",
     ColumnType.TEXT: "VARCHAR",
-    # What it would round is put into it as a text: see snowflake_values.
+    # Numbers that it would round are stored as texts: see `values`.
     ColumnType.JSON: "VARIANT",
 }
 _KINDS = {
@@ -32,27 +32,27 @@ _KINDS = {
     "VARCHAR": ColumnType.TEXT,
     "VARIANT": ColumnType.JSON,
 }
-"""Kinds of types that hold every value of theirs, if their size is large enough."""
+"""The kinds of types that hold every value of their kind if they are large enough."""
 _NARROW = {
     "FLOAT": ColumnType.NUMBER,
     "DECFLOAT": ColumnType.NUMBER,
     "ARRAY": ColumnType.JSON,
     "OBJECT": ColumnType.JSON,
 }
-"""Kinds of types that round or reshape some values; all others become text."""
+"""The kinds of types that round or reshape some values; other types become text."""
 SHORT_TEXT, LONG_TEXT = 2**24, 2**27
-"""Characters of a VARCHAR of no given length, and of the longest; bytes of a text, at most."""
+"""Characters of a VARCHAR without a length, and of the longest VARCHAR; maximum bytes of a text."""
 SIZES = {
     "NUMBER": DIGITS,
     "TIME": 6,
     **dict.fromkeys(("TIMESTAMP_LTZ", "TIMESTAMP_NTZ", "TIMESTAMP_TZ"), 6),
     "VARCHAR": SHORT_TEXT,
 }
-"""What the brackets of a type must say for it to hold all that we have."""
+"""The sizes that types must have to hold all values of their kind."""
 
 
 def parts_of(type_: str) -> tuple[str, int, int]:
-    """Part a type such as NUMBER(38,2): its name and the numbers in its brackets."""
+    """Split a type such as NUMBER(38,2) into its name and the numbers in its brackets."""
     base, _, numbers = type_.rstrip(")").partition("(")
     size, _, scale = numbers.partition(",")
     return base, int(size or sys.maxsize), int(scale or 0)
@@ -68,9 +68,9 @@ def column_of(type_: str) -> Column:
 
 
 def typed(text: str, column: Column) -> str:
-    """Return the SQL of a staged text in the type of its column."""
+    """Return the SQL that converts a staged text to the type of its column."""
     if column.type.startswith("VARCHAR"):
-        return text  # a cast would cut it
+        return text  # a cast would cut the fraction
     if column.kind is ColumnType.JSON:
         text = f"COALESCE(TRY_PARSE_JSON({text}), TO_VARIANT({text}))"
     return f"CAST({text} AS {column.type})"

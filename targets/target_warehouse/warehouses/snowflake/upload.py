@@ -1,4 +1,4 @@
-"""Uploads rows to the stage of a session, and copies them into a table of it as texts."""
+"""Uploads rows to a session's stage, and copies them into a temporary table as texts."""
 
 # ruff: noqa: S608 - all names are made here
 
@@ -17,7 +17,7 @@ from target_warehouse.warehouses.snowflake.values import as_texts
 
 
 def own_texts(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
-    """Return rows as texts, in columns with names that need no quotes."""
+    """Return rows as texts, in columns whose names need no quotes."""
     return pa.table(
         {
             f"C{index}": as_texts(rows[name], column.kind)
@@ -37,8 +37,8 @@ def upload(
 
     Args:
         execute: Runs a statement, with a file for PUT.
-        staged: Name of the stage too.
-        number: Makes the name of the file; no two of a session may have the same.
+        staged: Name of the table and of the stage.
+        number: Part of the file's name, which must be unique in the session.
         texts: Rows from `own_texts`.
         types: SQL types of the columns.
     """
@@ -48,7 +48,8 @@ def upload(
     with io.BytesIO() as file:
         parquet.write_table(texts, file, compression="zstd")
         file.seek(0)
-        options = "AUTO_COMPRESS = FALSE OVERWRITE = TRUE"  # there is nothing to look for first
+        # overwriting skips the search for an older file
+        options = "AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
         execute(f"PUT 'file://{name}' @{staged} {options}", file)
     values = ", ".join(f"$1:{own}::VARCHAR" for own in texts.column_names)
     copied = execute(
@@ -56,6 +57,7 @@ def upload(
         f"FROM (SELECT {values} FROM @{staged}/{name}) "
         "FILE_FORMAT = (TYPE = PARQUET NULL_IF = ()) ON_ERROR = ABORT_STATEMENT PURGE = TRUE"
     )
-    arrived = sum(int(row[3]) for row in copied if row[1:])  # a sole column has a message
+    # the result of a single file has a message in the column
+    arrived = sum(int(row[3]) for row in copied if row[1:])
     if arrived != len(texts):
         raise WarehouseError(f"of {len(texts)} rows only {arrived} came from the stage")

@@ -1,4 +1,4 @@
-"""Values as texts that Snowflake reads exactly."""
+"""Writes values as texts that Snowflake reads without rounding."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import pyarrow.compute as pc
 from target_warehouse.columns import ColumnType
 
 _DIGITS = 38
-# A number in JSON, not in a text of it, that a VARIANT may not keep: it takes 38 digits, and for
-# one with an exponent a double.
-# https://docs.snowflake.com/en/sql-reference/functions/parse_json
+# A JSON number that a VARIANT may not keep: it holds 38 digits, and a double for a number with an
+# exponent. https://docs.snowflake.com/en/sql-reference/functions/parse_json
 _RISKY_NUMBER = r"(^|[\[:,\s])-?([0-9.]{38,}|[0-9.]{16,}[eE]|[0-9.]+[eE][-+]?[0-9]{3})"
 
 
 def as_texts(values: pa.ChunkedArray, kind: ColumnType) -> pa.ChunkedArray:
-    """Write values as Snowflake reads them."""
+    """Return values as texts that Snowflake can read."""
     match kind:
         case ColumnType.TIMESTAMP:
             in_utc = values.cast(pa.timestamp("us")).cast(pa.string())
@@ -35,7 +34,7 @@ def as_texts(values: pa.ChunkedArray, kind: ColumnType) -> pa.ChunkedArray:
 def _rewritten(
     values: pa.ChunkedArray, pattern: str, rewrite: Callable[[str], str]
 ) -> pa.ChunkedArray:
-    """Rewrite the texts, likely few, in which the pattern is found."""
+    """Rewrite the texts, probably few, that match the pattern."""
     found = pc.match_substring_regex(values, pattern)
     if not pc.any(found).as_py():
         return values
@@ -44,7 +43,7 @@ def _rewritten(
 
 
 def _as_variant(text: str) -> str:
-    """Return JSON as it is, or as a JSON string if a number in it would be rounded."""
+    """Return JSON unchanged, or as a JSON string if a VARIANT would round one of its numbers."""
     try:
         json.loads(text, parse_float=_check, parse_int=_check)
     except (ValueError, RecursionError):
@@ -53,7 +52,7 @@ def _as_variant(text: str) -> str:
 
 
 def _check(number: str) -> None:
-    """ValueError if it is not a number that a VARIANT keeps as it is."""
+    """Raise ValueError if a VARIANT would round this number."""
     value = Decimal(number)
     if "e" in number.lower():
         exact = Decimal(repr(float(number))) == value

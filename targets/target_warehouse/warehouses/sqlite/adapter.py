@@ -38,24 +38,24 @@ from target_warehouse.warehouses.sqlite.values import (
 )
 
 _PRAGMAS = (
-    "synchronous = FULL",  # one sync a batch is cheap, and a state must not outlive its rows
-    "cache_size = -65536",  # 64 MB: keys come in any order
-    "legacy_alter_table = ON",  # views do not mind that their table is made anew
+    "synchronous = FULL",  # a sync for each batch is cheap, and a state must not outlive its rows
+    "cache_size = -65536",  # 64 MB, because keys arrive in any order
+    "legacy_alter_table = ON",  # views survive when their table is replaced
 )
-_PATIENCE = 60.0  # seconds that a lock of another process is waited for
+_PATIENCE = 60.0  # seconds to wait for another process's lock
 _ROWS_AT_ONCE = 5_000
 _KEYS = "staged keys"
 _TRIGGER = "kept by target-warehouse"
 
 
 class SQLiteAdapter(Adapter):
-    """Inserts rows straight into the table, in one transaction a batch.
+    """Inserts rows straight into the table, in one transaction per batch.
 
-    There are no schemas: a schema's name and two underscores stand before a table's name.
+    There are no schemas: the schema's name and two underscores are the prefix of a table's name.
     """
 
     types = TYPES
-    dialect = STANDARD  # whose limit is ours: SQLite has none
+    dialect = STANDARD  # our own limit: SQLite has none
     batch_bytes = 16 << 20
     enforces_keys = True
     errors = (sqlite3.Error,)
@@ -71,7 +71,7 @@ class SQLiteAdapter(Adapter):
                 self._file,
                 timeout=self._patience,
                 isolation_level=None,
-                check_same_thread=False,  # the thread that loads is not the one that opens
+                check_same_thread=False,  # another thread loads than the one that connects
             )
         except sqlite3.Error as error:
             raise WarehouseError(f"{self._file}: {error}") from error
@@ -99,9 +99,10 @@ class SQLiteAdapter(Adapter):
         for pragma in _PRAGMAS:
             self.execute(f"PRAGMA {pragma}")
         try:
-            self.execute("PRAGMA journal_mode = WAL")  # so that others can read in the meantime
+            self.execute("PRAGMA journal_mode = WAL")  # so that others can read at the same time
         except sqlite3.OperationalError as error:
-            if not _is_locked(error):  # as when two loads that begin at once both ask for it
+            # for example when two loads begin at the same time and both ask for it
+            if not _is_locked(error):
                 raise
 
     @override
@@ -111,8 +112,8 @@ class SQLiteAdapter(Adapter):
         return self._connection.execute(sql).fetchall()
 
     def _begin(self) -> None:
-        # Not before there is something to write, for only one process at a time can; but then at
-        # once, for one that has begun to read is not let write after another has.
+        # Not before there is something to write, because only one process at a time can write. But
+        # then at once: a process that has begun to read cannot write after another has written.
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
 
@@ -193,7 +194,7 @@ class SQLiteAdapter(Adapter):
                 raise key_error(table, held, keys) from error
 
     def _definition(self, table: str) -> tuple[CreateTable, list[str], set[str]]:
-        """Return a table's definition, and the names of its columns and of those in its key."""
+        """Return a table's definition, the names of its columns and those of its key."""
         columns = self.execute(f"PRAGMA table_xinfo({self.path(table)})")
         [(sql,)] = self.execute(f"SELECT sql FROM sqlite_master WHERE {self._is(table, 'name')}")
         key = {name for _, name, _, _, _, place, _ in columns if place}
@@ -210,7 +211,7 @@ class SQLiteAdapter(Adapter):
         return f"{column} = {literal(self._prefix + table)} COLLATE NOCASE"
 
     def _rebuild(self, table: str, definition: CreateTable, values: Mapping[str, str]) -> None:
-        """Make a table anew, with SQL for values that change; all else about it stays."""
+        """Create a table again, with SQL for values that change; all else about it stays."""
         path, spare = self.path(table), quoted("rebuilt by target-warehouse")
         attached = self.execute(
             "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') "
@@ -254,7 +255,7 @@ class SQLiteAdapter(Adapter):
 
     @contextlib.contextmanager
     def _kept(self, table: str, history: str) -> Iterator[None]:
-        """Keep the versions of rows that are updated meanwhile."""
+        """Keep the old versions of rows that are updated within this context."""
         trigger = f"temp.{quoted(_TRIGGER)}"
         names = kept_columns(self, history)
         kept = insertion(
@@ -274,7 +275,7 @@ class SQLiteAdapter(Adapter):
         self.execute(f"DROP TRIGGER {trigger}")
 
     def _counted(self, value: Any) -> Any:
-        # SQLite does not tell rows that were inserted from those that were updated instead.
+        # SQLite does not report which rows were inserted and which were updated instead.
         self._updates += 1
         return value
 
@@ -287,7 +288,7 @@ class SQLiteAdapter(Adapter):
     ) -> int:
         """Insert rows, and return how many were written."""
         self._begin()
-        held = {**columns, **self.columns(table)}  # which another load may have widened
+        held = {**columns, **self.columns(table)}  # another load may have widened the table
         return self._written(self.path(table), rows, held, on_conflict)
 
     def _written(

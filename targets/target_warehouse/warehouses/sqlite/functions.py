@@ -1,4 +1,4 @@
-"""Functions that SQLite does not have and SQL models use, for connections of ours."""
+"""Functions that SQL models use and SQLite lacks, for our connections."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _sha256(text: str | None) -> str | None:
 
 
 def _split_part(text: str | None, separator: str, number: int) -> str | None:
-    """Return a part of a text, from 1, as in PostgreSQL: empty if there are fewer."""
+    """Return a part of a text, counted from 1, as in PostgreSQL; "" if there are fewer parts."""
     if text is None:
         return None
     parts = str(text).split(separator)

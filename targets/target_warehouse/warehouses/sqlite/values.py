@@ -22,10 +22,11 @@ from target_warehouse.exact import INT64
 TYPES = {
     ColumnType.BOOLEAN: "BOOLEAN",
     ColumnType.INTEGER: "INTEGER",
-    # Numeric: as texts, 9 would come after 10 and be more than 5 only by chance. A column that is
-    # to hold a number which neither an integer nor a double shows to the digit becomes text.
+    # Numeric: as texts, 9 would sort after 10. A column becomes text if it is to hold a number that
+    # neither an integer nor a double represents exactly.
     ColumnType.NUMBER: "NUMERIC",
-    # Texts of one width, which sort in time. Numeric too, but nothing in them looks like a number.
+    # Texts of one width, which sort by time. The type is numeric too, but no value looks like a
+    # number.
     ColumnType.DATE: "DATE",
     ColumnType.TIMESTAMP: "TIMESTAMP",
     ColumnType.TIME: "TIME",
@@ -39,7 +40,7 @@ _KINDS = {type_: kind for kind, type_ in TYPES.items()} | {
 }
 _MODIFIERS = re.compile(r"\(.*?\)| WITH(OUT)? TIME ZONE")
 _AFFINITIES = {
-    # the first that has a word in the type's name counts
+    # the first entry with a word of the type's name counts
     "INTEGER": ("INT",),
     "TEXT": ("CHAR", "CLOB", "TEXT"),
     "BLOB": ("BLOB",),
@@ -50,12 +51,12 @@ _KINDS_OF_AFFINITIES = {
     "TEXT": ColumnType.TEXT,
     "BLOB": ColumnType.TEXT,
 }
-_SHORT = r"^-?[0-9.]{1,16}$"  # 15 digits and a point, which a double shows, or 16 of an integer
+_SHORT = r"^-?[0-9.]{1,16}$"  # a double shows 15 digits and a point, or an integer of 16 digits
 _UTC = "+00:00"
 
 
 def affinity(type_: str) -> str:
-    """Return what SQLite makes of the values in a column of this type."""
+    """Return the affinity of a column of this type: how SQLite converts its values."""
     if not type_:
         return "BLOB"
     names = (name for name, words in _AFFINITIES.items() if any(w in type_.upper() for w in words))
@@ -63,14 +64,14 @@ def affinity(type_: str) -> str:
 
 
 def column_of(type_: str) -> Column:
-    """Return the column that has this type, be it ours or of a table that others made."""
+    """Return the column that has this type, in our tables or in those of other programs."""
     name = _MODIFIERS.sub("", type_.upper()).strip()
     kind = _KINDS.get(name) or _KINDS_OF_AFFINITIES.get(affinity(type_), ColumnType.NUMBER)
     return Column(kind, type=type_)
 
 
 def are_exact(numbers: pa.ChunkedArray) -> bool:
-    """Tell whether SQLite shows each of these numbers, sent as texts, to the digit."""
+    """Return whether SQLite represents each of these numbers, sent as texts, exactly."""
     long = numbers.filter(pc.invert(pc.match_substring_regex(numbers, _SHORT)))
     return all(map(_is_exact, long.to_pylist()))
 
@@ -87,17 +88,17 @@ def _number(text: str) -> int | float:
     if text.removeprefix("-").isdecimal():
         return int(text)
     double = float(text)
-    # A double of this size has no fraction, so SQLite may make it an integer, and not the one sent.
+    # A double of this size has no fraction, so SQLite may store a different integer.
     return int(Decimal(text)) if 2**53 <= abs(double) < 2**63 else double
 
 
 def converted(column: pa.Array, kind: ColumnType) -> list[Any]:
-    """Return the values of a column of this kind as SQLite takes them."""
+    """Return the values of a column of this kind in the form that SQLite stores."""
     match kind:
         case ColumnType.NUMBER:
             return [None if text is None else _number(text) for text in column.to_pylist()]
         case ColumnType.TIMESTAMP:
-            # With a space, as SQLite's own functions and Python write it, so that it compares.
+            # With a space, as SQLite's own functions and Python write it, so that values compare.
             text = column.cast(pa.timestamp("us")).cast(pa.string())
             column = pc.binary_join_element_wise(text, _UTC, "")
         case ColumnType.DATE | ColumnType.TIME:
@@ -107,7 +108,7 @@ def converted(column: pa.Array, kind: ColumnType) -> list[Any]:
 
 
 def widened(value: Any, held: str, wanted: str) -> Any:
-    """Return a value that is in a column of the kind `held` as one of the kind `wanted` has it."""
+    """Return a value of a column of kind `held` as a column of kind `wanted` stores it."""
     if value is None or isinstance(value, bytes):
         return value
     if (held, wanted) == (ColumnType.DATE, ColumnType.TIMESTAMP):

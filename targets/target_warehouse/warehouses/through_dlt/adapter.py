@@ -1,8 +1,8 @@
-"""Every other warehouse, through dlt: rows come deduplicated, named and typed from here.
+"""Loads all other warehouses through dlt; it gets rows deduplicated, named and typed.
 
-Of dlt its DDL, its load jobs and its merges are used, and not its inference, its naming or its
-state. Each table has a dlt schema of its own, which dlt stores in the warehouse: it tells the kinds
-of columns in later runs, for types alone do not.
+Only dlt's DDL, load jobs and merges are used, not its inference, naming and state. Each table has a
+dlt schema of its own, which dlt stores in the warehouse. Later runs read the kinds of columns from
+it, because types alone do not determine them.
 """
 
 # ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
@@ -39,10 +39,10 @@ _VALUES = "sweep_values"
 
 
 class DltAdapter(DltConnection):
-    """Hands rows to dlt as Parquet, where the warehouse reads that.
+    """Passes rows to dlt as Parquet, if the warehouse reads Parquet.
 
-    Each load is complete when `merge` or `append` returns: nothing is left for `commit` to do. What
-    a killed run had not loaded is in its temporary folder, which no other run reads.
+    Each load is complete when `merge` or `append` returns: `commit` has nothing to do. Rows that a
+    killed run had not loaded are in its temporary folder, which no other run reads.
     """
 
     @override
@@ -51,7 +51,7 @@ class DltAdapter(DltConnection):
             if self.schema:
                 client.initialize_storage()
             else:
-                client.is_storage_initialized()  # something to ask of the warehouse
+                client.is_storage_initialized()  # any query, to test the connection
 
     @override
     def tables(self) -> list[str]:
@@ -78,7 +78,7 @@ class DltAdapter(DltConnection):
         }
 
     def _own_types(self, table: str) -> dict[str, str]:
-        """Return the names of types in the destination; dlt takes unknown ones for text."""
+        """Return the names of types in the destination; dlt reports unknown ones as text."""
         literal = self.dialect.literal
         with contextlib.suppress(DltException):  # not every destination has the view
             rows = self.execute(
@@ -128,7 +128,7 @@ class DltAdapter(DltConnection):
 
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
-        """Do nothing: keys are for `merge` to look at."""
+        """Do nothing: `merge` takes the keys as an argument."""
 
     @override
     def is_empty(self, table: str) -> bool:
@@ -160,7 +160,7 @@ class DltAdapter(DltConnection):
 
     @override
     def sweep(self, sweep: Sweep, permit: Callable[[Claimed], bool]) -> int:
-        # Types of moments differ, so they are staged like rows.
+        # Types of instants differ, so they are staged like rows.
         bounds = [each for claim in sweep.claims for pair in claim.ranges.values() for each in pair]
         values = {
             (type(each), each): f"v{index}"
@@ -196,7 +196,7 @@ class DltAdapter(DltConnection):
         table = f"target_warehouse_{name}"
         path = self.path(table)
         self._aside[path] = table
-        self.discard(path)  # if a killed run has left it
+        self.discard(path)  # a killed run may have left it
         self._describe(table, columns, ())
         for chunk in chunks:
             self._load(table, dlt_columns.typed(chunk, columns), "append")
@@ -249,18 +249,19 @@ class DltAdapter(DltConnection):
 
     @override
     def commit(self) -> None:
-        """Do nothing: dlt has committed by now."""
+        """Do nothing: dlt has already committed."""
 
     @override
     def rollback(self) -> None:
-        """Do nothing: what failed was left out."""
+        """Do nothing: dlt does not load a failed package."""
 
     def _describe(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
-        """Make the table have these columns, and dlt know of them."""
+        """Make the table have these columns, and describe them to dlt."""
         described = {
             name: dlt_columns.description(name, column) for name, column in columns.items()
         }
-        sorts = self._capabilities.sqlglot_dialect == "clickhouse"  # by its keys: no nulls there
+        # columns of the key must not have nulls
+        sorts = self._capabilities.sqlglot_dialect == "clickhouse"
         for key in keys:
             described[key].update(primary_key=True, nullable=not sorts)
         schema = dlt.Schema(table)
@@ -276,14 +277,14 @@ class DltAdapter(DltConnection):
             client.update_stored_schema(force=True)
             if keys:
                 with client.with_staging_dataset():
-                    # What an earlier run has left may be narrower, and would round.
+                    # Files of an earlier run may have narrower types, which would round.
                     client.initialize_storage()
                     client.drop_tables(table, delete_schema=False)
                     client.update_stored_schema(force=True)
                     dlt_sql.index(client, table, [described[key] for key in keys])
 
     def _alter(self, table: str, name: str, held: Column, wanted: Column, *, empty: bool) -> Column:
-        """Give a column another type and return it; text, where that is all that is sure."""
+        """Change the type of a column and return it; it becomes text if nothing else is certain."""
         with self._client(table) as client:
             _, stored = client.get_storage_table(table)
             *others, last = dlt_columns.wider(held, wanted, empty=empty)
@@ -311,7 +312,7 @@ class DltAdapter(DltConnection):
             self._pipeline.normalize()
             self._pipeline.load(workers=1)
         except PipelineStepFailed as error:
-            self._begin()  # what this load has left is not to be taken up by the next
+            self._begin()  # the next load must not take up the files of this one
             if is_of_data(cause_of(error)):
                 raise RefusedError(self.explain(error)) from error
             raise

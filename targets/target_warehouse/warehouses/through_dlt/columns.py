@@ -1,4 +1,4 @@
-"""Columns as dlt describes them, and rows in their types."""
+"""Columns as dlt describes them, and conversion of rows to their types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPES = {
     ColumnType.NUMBER: "decimal",
     ColumnType.DATE: "date",
     ColumnType.TIMESTAMP: "timestamp",
-    # Some warehouses have no times; and what they do to JSON differs, some encode it once more.
+    # Some warehouses have no type for times. JSON differs: some encode it once more.
     ColumnType.TIME: "text",
     ColumnType.TEXT: "text",
     ColumnType.JSON: "text",
@@ -31,22 +31,22 @@ _WHOLE = {type_: kind for kind, type_ in TYPES.items()} | {
     "text": ColumnType.TEXT,
     "time": ColumnType.TIME,
 }
-"""Kinds of columns that others made, whose descriptions are not stored, by types that hold them."""
+"""Kinds of columns of other programs, which have no stored description, by type."""
 _NARROW = {"double": ColumnType.NUMBER, "wei": ColumnType.NUMBER}
-"""Kinds of types that round some values or refuse them; all others become text."""
+"""Kinds of types that round or refuse some values; all other types become text."""
 _PRECISIONS = {"bigint": 64, "decimal": DIGITS, "timestamp": 6, "time": 6}
-"""Least precisions of types that have one, if it is known."""
+"""Minimum precisions of types that have a precision, if they are known."""
 _KIND = "x-kind"
 _TEXTS = re.compile("char|text|string|clob", re.IGNORECASE)
 """Words in the names of types that hold text."""
 _SHORT = "short "
-"""Begins the type of a column whose precision is too small."""
+"""Prefix of the type of a column whose precision is too small."""
 
 
 def column(
     stored: Mapping[str, Any], described: Mapping[str, Any], own_type: str | None = None
 ) -> Column:
-    """Return a column as its description says, or, without one, as its type.
+    """Return a column from its description or, if it has none, from its type.
 
     `own_type` is the destination's name of the type.
     """
@@ -67,7 +67,7 @@ def holds_its_kind(column: Column) -> bool:
 
 
 def description(name: str, column: Column) -> dict[str, Any]:
-    """Return a column as dlt describes it, with its kind, which its type alone does not tell."""
+    """Return a column as dlt describes it, with its kind, which the type does not determine."""
     digits = (
         {"precision": DIGITS, "scale": column.scale} if column.kind is ColumnType.NUMBER else {}
     )
@@ -87,19 +87,19 @@ _KINDS_OF_VALUES = {
 
 
 def of_value(value: object) -> Column:
-    """Return the column that holds a value of Python's."""
+    """Return the column that holds a Python value."""
     scale = -int(value.as_tuple().exponent) if isinstance(value, Decimal) else 0
     return Column(_KINDS_OF_VALUES[type(value)], max(scale, 0))
 
 
 def arrow_value(value: object) -> pa.Array:
-    """Return a value of Python's as the loader has it."""
+    """Return a Python value as the loader represents it."""
     kind = _KINDS_OF_VALUES[type(value)]
     return pa.array([str(value) if kind is ColumnType.NUMBER else value], ARROW_TYPES[kind])
 
 
 def typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
-    """Return rows in the types that their columns have."""
+    """Return rows in the types of their columns."""
     for index, (name, column) in enumerate(columns.items()):
         if column.kind is ColumnType.NUMBER:
             values = rows[name].cast(pa.decimal128(DIGITS, column.scale))
@@ -112,12 +112,12 @@ def typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
 
 
 def wider(held: Column, wanted: Column, *, empty: bool) -> list[Column]:
-    """Return what a column may become, the best first."""
+    """Return the columns that a column may become, the best one first."""
     text = Column(ColumnType.TEXT)
     if held.type == "double" and not empty:
         return [text]  # a decimal would round its values
     if wanted.kind is ColumnType.NUMBER:
         return [wanted, text]  # more digits after the point leave fewer before it
     if held.kind is ColumnType.DATE and not empty:
-        return [text]  # as instants, dates would be midnights in the session's time zone
+        return [text]  # dates would become midnights in the session's time zone
     return [wanted]

@@ -26,7 +26,7 @@ from target_warehouse.warehouses.through_dlt.errors import cause_of
 
 _SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "CRITICAL",  # what matters comes as an error
+    "RUNTIME__LOG_LEVEL": "CRITICAL",  # errors report what matters
     "SCHEMA__NAMING": "direct",
     "LOAD__WORKERS": "1",
     "LOAD__RAISE_ON_FAILED_JOBS": "true",
@@ -39,7 +39,7 @@ class RefusedError(Exception):
 
 
 class DltConnection(Adapter):
-    """A pipeline of dlt that knows of no load, in a temporary folder."""
+    """A dlt pipeline without loads, in a temporary folder."""
 
     types = dlt_columns.TYPES
     batch_bytes = 64 << 20
@@ -62,7 +62,7 @@ class DltConnection(Adapter):
             self._folder = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="target-warehouse-")
             )
-            # Not in the current folder: whose `.dlt` that is, nobody knows.
+            # not in the current folder, whose `.dlt` may belong to another project
             os.environ |= {**_SETTINGS, "DLT_PROJECT_DIR": self._folder}
             with self._told():
                 self._destination, self._bucket = destination(self._url)
@@ -75,7 +75,7 @@ class DltConnection(Adapter):
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """Say in a line for the user why the warehouse cannot be used."""
+        """Return why the warehouse cannot be used, in a line for the user."""
         try:
             yield
         except MissingDependencyException as error:
@@ -83,13 +83,14 @@ class DltConnection(Adapter):
             message = f"the setting url needs more of dlt: pip install {needed}"
             raise WarehouseError(message) from error
         except ModuleNotFoundError:
-            raise  # it says itself what is missing
+            raise  # the message itself names what is missing
         except Exception as error:
             raise WarehouseError(self.explain(error)) from error
 
     @override
     def is_transient(self, error: Exception) -> bool:
-        return isinstance(error, DestinationTransientException)  # loads dlt has tried again itself
+        # dlt has retried these loads itself
+        return isinstance(error, DestinationTransientException)
 
     @override
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
@@ -101,7 +102,7 @@ class DltConnection(Adapter):
         lines = str(cause_of(error)).strip().splitlines() or [type(error).__name__]
         if isinstance(error, ConfigFieldMissingException):
             return "the setting url is not complete: " + " ".join(lines[:2])
-        return lines[0]  # further ones may show the row
+        return lines[0]  # other lines may show the row
 
     @override
     def path(self, table: str) -> str:
@@ -114,7 +115,7 @@ class DltConnection(Adapter):
         self._open.close()
 
     def _begin(self) -> None:
-        """Begin with a pipeline that knows of no load."""
+        """Start with a pipeline that has no loads."""
         pipeline = dlt.pipeline(
             "target_warehouse",
             pipelines_dir=tempfile.mkdtemp(dir=self._folder),
@@ -124,14 +125,14 @@ class DltConnection(Adapter):
         )
         pipeline.config.restore_from_destination = False
         pipeline.config.enable_runtime_trace = False
-        pipeline.config.runtime.intercept_signals = False  # they are the target's
+        pipeline.config.runtime.intercept_signals = False  # they belong to the target
         for schema in self._described.values():
             pipeline.schemas.save_schema(schema)
         self._pipeline = pipeline
 
     @contextlib.contextmanager
     def _client(self, table: str | None = None) -> Iterator[Any]:
-        """Connect by dlt, with the schema of a table."""
+        """Connect with dlt, with the schema of a table."""
         if table and table not in self._pipeline.schemas:
             self._pipeline.schemas.save_schema(dlt.Schema(table))
         with self._pipeline.destination_client(*([table] if table else [])) as client:

@@ -1,4 +1,4 @@
-"""A URL as one of dlt's destinations, with what dlt wants to know of it."""
+"""Creates dlt destinations from URLs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import dlt
 _NAMES = {"mariadb": "sqlalchemy", "mysql": "sqlalchemy", "oracle": "sqlalchemy"} | {
     "postgresql": "postgres"
 }
-"""Of dlt's destinations, where they are not the scheme."""
+"""Names of dlt's destinations that differ from the scheme."""
 _DRIVERS = {
     "mariadb": "mariadb+pymysql",
     "mysql": "mysql+pymysql",
     "oracle": "oracle+oracledb",
     "redshift": "postgresql",
 }
-"""Schemes as the libraries want them that dlt hands a URL to."""
+"""Schemes that the libraries expect to which dlt passes the URL."""
 _STAGING = "%s_staged_rows"
 _Settings = dict[str, Any]
 
 
 def destination(url: str) -> tuple[Any, Any]:
-    """Return dlt's destination for a URL, and the bucket to stage files in, if one is set.
+    """Return dlt's destination for a URL, and the staging bucket if one is set.
 
-    A URL of nothing but a scheme leaves the rest to dlt's environment variables.
+    A URL that is only a scheme leaves the rest to dlt's environment variables.
     """
     parts = urlsplit(url)
     settings = dict(parse_qsl(parts.query))
@@ -48,18 +48,21 @@ def _connection_string(parts: SplitResult, settings: _Settings) -> _Settings:
 
 def _duckdb(parts: SplitResult, _: _Settings) -> _Settings:
     path = Path(unquote(parts.path)[1:])
-    return {"credentials": str(path.resolve())}  # dlt would look for it in a folder of its own
+    return {"credentials": str(path.resolve())}  # dlt would look for it in its own folder
 
 
 def _bigquery(parts: SplitResult, settings: _Settings) -> _Settings:
-    """Of `bigquery://project`; without `credentials_path`, Google's default credentials."""
+    """Create `bigquery://project`.
+
+    Without `credentials_path`, Google's default credentials apply.
+    """
     path = settings.pop("credentials_path", None)
     key = {"credentials": Path(path).read_text("utf-8")} if path else {}
     return {"project_id": parts.netloc, **key, **settings}
 
 
 def _databricks(parts: SplitResult, settings: _Settings) -> _Settings:
-    """Of `databricks://token:<access token>@<server>/<catalog>?http_path=…`."""
+    """Create `databricks://token:<access token>@<server>/<catalog>?http_path=…`."""
     return {
         "credentials": {
             "server_hostname": parts.hostname,
@@ -71,10 +74,10 @@ def _databricks(parts: SplitResult, settings: _Settings) -> _Settings:
 
 
 def _athena(parts: SplitResult, settings: _Settings) -> _Settings:
-    """Of `athena://<region>?query_result_bucket=…`; keys are where AWS's tools look for them."""
+    """Create `athena://<region>?query_result_bucket=…`, with AWS's default credentials."""
     return {
         "credentials": {"region_name": parts.netloc},
-        "force_iceberg": True,  # no other tables can be merged into
+        "force_iceberg": True,  # merges need this table format
         **settings,
     }
 
@@ -88,7 +91,7 @@ _BUILDERS: dict[str, Callable[[SplitResult, _Settings], _Settings]] = {
 
 
 def file_format(capabilities: Any, *, has_bucket: bool) -> Any:
-    """Return Parquet, where the destination takes it, for it alone loses nothing anywhere."""
+    """Return Parquet if the destination reads it: no other format is lossless everywhere."""
     if has_bucket:
         return "parquet"
     preferred = capabilities.preferred_loader_file_format

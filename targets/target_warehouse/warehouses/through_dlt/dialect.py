@@ -1,4 +1,4 @@
-"""Names and texts in the SQL of a dlt destination."""
+"""How names and texts are quoted in the SQL of a dlt destination."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME_LIMIT = 63
 
 
 class DltDialect(SqlDialect):
-    """Dialect of a destination: dlt quotes its names, sqlglot its texts."""
+    """Dialect of a destination: dlt quotes names, sqlglot quotes texts."""
 
     def __init__(self, client: Any) -> None:
         super().__init__(NAME_LIMIT)
@@ -30,7 +30,7 @@ class DltDialect(SqlDialect):
     @override
     def literal(self, text: str) -> str:
         sql = exp.Literal.string(text).sql(self._name)
-        # SQLAlchemy takes a word after a colon for a parameter, unless a backslash precedes it.
+        # SQLAlchemy reads a word after a colon as a parameter, unless a backslash precedes it.
         return sql.replace(":", r"\:") if self._has_parameters else sql
 
     @override
@@ -39,17 +39,17 @@ class DltDialect(SqlDialect):
 
 
 def dialect_of(client: Any) -> str:
-    """Return sqlglot's name of the SQL that a destination speaks."""
+    """Return sqlglot's name for the SQL dialect of a destination."""
     dialect: str = client.capabilities.sqlglot_dialect or client.sql_client.dialect_name
     return "mysql" if dialect == "mariadb" else dialect
 
 
 def plain(name: str, *, folded: bool) -> str:
-    """Return a name with the characters that every destination takes.
+    """Return a name with only characters that every destination accepts.
 
     `folded` is true for destinations that do not keep capitals.
     """
     if folded:
         name = name.lower()
     name = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return re.sub(r"^_dlt|^(?=\d)", "_", name)  # names that begin with `_dlt` are dlt's own
+    return re.sub(r"^_dlt|^(?=\d)", "_", name)  # names that begin with `_dlt` are reserved for dlt

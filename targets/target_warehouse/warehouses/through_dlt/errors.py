@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """Return what a driver raised, out of what dlt has wrapped around it."""
+    """Return the driver's exception that dlt has wrapped."""
     for name in ("exception", "client_exception", "dbapi_exception", "inner_exc", "orig"):
         inner = getattr(error, name, None)
         if isinstance(inner, BaseException):
@@ -13,5 +13,5 @@ def cause_of(error: BaseException) -> BaseException:
 
 
 def is_of_data(error: BaseException) -> bool:
-    """Tell whether a driver finds a value at fault, by the names that PEP 249 gives to errors."""
+    """Return whether the driver's exception concerns a value, by the class names of PEP 249."""
     return any(cls.__name__ in {"DataError", "IntegrityError"} for cls in type(error).__mro__)

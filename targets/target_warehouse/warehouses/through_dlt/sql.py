@@ -1,4 +1,4 @@
-"""The SQL that dlt does not write, as the dialects want it."""
+"""SQL that dlt does not generate, in the dialects of its destinations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ALTER = {
     "tsql": "ALTER COLUMN {column} {type}",
 }
 _STANDARD = "ALTER COLUMN {column} SET DATA TYPE {type}"
-_INDEXED = 64  # characters of a text
+_INDEXED = 64  # number of characters of a text
 
 
 def altered(dialect: str, table: str, column: str, type_: str) -> str:
-    """Return the statement that gives a column another type. Names are quoted already."""
+    """Return the statement that changes the type of a column. Names are quoted already."""
     change = _ALTER.get(dialect, _STANDARD).format(column=column, type=type_)
     return f"ALTER TABLE {table} {change}"
 
@@ -28,7 +28,7 @@ def altered(dialect: str, table: str, column: str, type_: str) -> str:
 def indexed(dialect: str, table: str, types: Mapping[str, str]) -> str | None:
     """Return the statement that indexes columns, by dlt's types; None if a merge needs no index.
 
-    MySQL and MariaDB compare each row of the table with each staged one, but for an index of these.
+    Without an index, MySQL and MariaDB compare each row of the table with each staged row.
     """
     if dialect not in {"mariadb", "mysql"}:
         return None
@@ -53,17 +53,17 @@ def alter(
     has_precision = (stored.get("precision") or 0) >= (described.get("precision") or 0)
     same = all(stored.get(name) == described.get(name) for name in ("data_type", "scale"))
     if same and has_precision and dlt_columns.holds_its_kind(held):
-        return  # somebody may have done it by hand
+        return  # a user may have changed it by hand
     sql = client.sql_client
     type_ = client.type_mapper.to_destination_type(described, {"name": table})
     if not isinstance(type_, str):
-        type_ = type_.compile(dialect=sql.dialect)  # one of SQLAlchemy's
+        type_ = type_.compile(dialect=sql.dialect)  # a type of SQLAlchemy
     path, column = sql.make_qualified_table_name(table), sql.escape_column_name(described["name"])
     sql.execute_sql(altered(dialect_of(client), path, column, type_))
 
 
 def index(client: Any, table: str, keys: Sequence[Mapping[str, Any]]) -> None:
-    """Create the index that a merge needs, if it needs one."""
+    """Create the index that a merge needs, if any."""
     sql = client.sql_client
     types = {sql.escape_column_name(key["name"]): key["data_type"] for key in keys}
     path = sql.make_qualified_table_name(table)
