@@ -1,1 +1,1 @@
-"""The ground floor: what every other package uses."""
+"""The modules that every other package uses."""

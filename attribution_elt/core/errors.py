@@ -17,7 +17,7 @@ class OpsError(OneLineError):
 
 
 def in_a_line(error: Exception) -> str:
-    """Return the text of any error in one line; its type where it has no text."""
+    """Return the text of any error in one line, or its type if it has no text."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

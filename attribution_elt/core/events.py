@@ -1,7 +1,7 @@
 """Names that the taps, the loader and `attribution-elt` share.
 
-Taps and the loader log events: log records with fields of their own. Meltano keeps the fields
-where its log is JSON, and `attribution-elt run` reads them there.
+Taps and the loader log events: log records with fields of their own. Meltano keeps the fields if
+its log is JSON, and `attribution-elt run` reads them there.
 """
 
 from __future__ import annotations

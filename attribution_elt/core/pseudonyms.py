@@ -1,4 +1,4 @@
-"""Keyed hashes that replace personal data; one key gives one hash in every tap and target."""
+"""Keyed hashes that replace personal data; one key gives the same hash in all plugins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 SHORTEST_KEY = 16
-"""Characters of the key, at least: a shorter key can be guessed."""
+"""Minimum length of the key; shorter keys can be guessed."""
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _PHONE = re.compile(r"(?:\+|00)[\s().\-/\d]+")
@@ -19,8 +19,8 @@ _E164 = re.compile(r"\+[1-9]\d{6,14}")
 def email_key(address: str, key: str) -> str:
     """Return the pseudonym of an e-mail address.
 
-    It is the HMAC of the address' SHA-256 in hex, so that an address and its SHA-256 hash, which
-    some vendors send instead, have one pseudonym. Case and surrounding blanks do not count.
+    It is the HMAC of the address's SHA-256 in hex, so that an address and its SHA-256 hash, which
+    some vendors send instead, have the same pseudonym. Case and surrounding blanks do not matter.
     """
     return keyed_hash(hashlib.sha256(normal_address(address).encode()).hexdigest(), key)
 

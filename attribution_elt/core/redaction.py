@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that is logged or printed to standard error."""
+"""Keeps secrets out of logs and standard error."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from typing_extensions import override
 
 MASK = "***"
 SHORT = 8
-"""Characters below which a secret is only removed where it stands alone: `k` is in many words."""
+"""Below this length, a secret is removed only where it is a whole word: many words contain `k`."""
 _PASSWORD = re.compile(r"(?:.*//|)[^:/@\s]*:(?P<all>(?P<first>[^@]+).*)@", re.DOTALL)
-"""In the text of a URL, sound or not; one that holds an `@` ends at the last."""
+"""The password in a URL's text, valid or not; a password that contains `@` ends at the last one."""
 _PERCENT = re.compile("%..")
 _FILE_URL = re.compile(r"\w+:///[^@?]*")
-"""A database URL that names only a file; messages about it have to show it."""
+"""A database URL that names only a file; messages about it have to show the path."""
 _SECRET_WORDS = ("pass", "token", "secret", "key")
-"""Parts of the names of URL parameters that are secret."""
+"""Parts of the names of URL parameters whose values are secret."""
 
 
 class Redactor:
-    """Replaces known secrets, in every encoding in which they may appear, by `***`."""
+    """Replaces known secrets by `***`, in every encoding in which they may appear."""
 
     def __init__(self) -> None:
         self._needles: list[str] = []
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Know these secrets from now on."""
+        """Add secrets to replace from now on."""
         needles = set(self._needles)
         for secret in secrets:
             needles.update(form for form in _encodings(secret) if form)
-        # the longest first, so that no part of an encoding stays behind
+        # longest first, so that no part of an encoding remains
         self._needles = sorted(needles, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """Return the text without the secrets."""
+        """Return the text without secrets."""
         for needle in self._needles:
             if needle not in text:
                 continue
@@ -66,7 +66,7 @@ def _encodings(secret: str) -> Iterator[str]:
         yield encode(raw).decode().rstrip("=")
         if len(raw) < SHORT:
             continue
-        for before in range(3):  # bytes of a longer text, such as `user:`, modulo 3
+        for before in range(3):  # the secret's offset in a longer text such as `user:`, modulo 3
             start, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
             yield encode(bytes(before) + raw).decode()[start:end]
 
@@ -84,7 +84,7 @@ def secrets_of(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
         text = str(value)
         if not _FILE_URL.fullmatch(text):
             yield text
-        with suppress(ValueError):  # of what only looks like a URL
+        with suppress(ValueError):  # of a value that only looks like a URL
             if "://" in text and (password := urlsplit(text).password):
                 yield password
                 yield unquote(password)
@@ -114,7 +114,7 @@ def _secret_parameters(url: str) -> Iterator[str]:
 
 
 class _RedactingFormatter(logging.Formatter):
-    """What another formatter makes of a record, tracebacks included, without secrets."""
+    """Formats a record with another formatter, tracebacks included, and removes secrets."""
 
     def __init__(self, inner: logging.Formatter, redact: Redactor) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class _RedactingFormatter(logging.Formatter):
 
 
 class _RedactingStream(io.TextIOBase):
-    """Standard error without secrets, for what does not come through logging."""
+    """Standard error without secrets, for output that does not go through logging."""
 
     def __init__(self, inner: TextIO, redact: Redactor) -> None:
         self._inner = inner
@@ -152,14 +152,14 @@ class _RedactingStream(io.TextIOBase):
 
 
 redactor = Redactor()
-"""One for the process: logging and standard error are the process's too."""
+"""The redactor of the process, whose logging and standard error it serves."""
 
 
 def install() -> None:
-    """Put the process's redactor before every log handler and before standard error.
+    """Remove secrets from every log handler and from standard error.
 
-    The HTTP libraries are silenced: their lines carry whole URLs, which hold personal data too;
-    the kit logs each request itself.
+    The loggers of HTTP libraries are silenced: their lines contain whole URLs, which may include
+    personal data. The kit logs each request itself.
     """
     for name in ("urllib3", "requests", "backoff"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

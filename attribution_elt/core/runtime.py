@@ -18,31 +18,32 @@ from types import FrameType
 from attribution_elt.core.errors import OneLineError
 
 COLLECTOR_THRESHOLD = 100_000
-"""Objects made before the garbage collector looks for cycles; records and rows have none.
+"""Objects created before the garbage collector searches for cycles; records and rows have none.
 
-With Python's default of 700 the collector took 11 % of the time in which tap-ecdp shapes and
-writes 100,000 orders; with this one it does not run.
+With Python's default of 700, the collector took 11 % of the time in which tap-ecdp shapes and
+writes 100,000 orders; with this threshold, it does not run.
 """
 SWITCH_INTERVAL = 0.0005
-"""Seconds after which a busy thread lets another one run; Python's default is 0.005.
+"""Seconds after which a busy thread yields to others; Python's default is 0.005.
 
-A thread that exchanged messages with a server beside a busy one made 25 to 50 % more round trips.
+Next to a busy thread, a thread that exchanges messages with a server made 25 to 50 % more round
+trips.
 """
 
 
 def collect_rarely() -> None:
     """Tune the garbage collector for a process that makes many objects and few cycles."""
-    gc.freeze()  # imported modules stay: the collector skips them, at exit too
+    gc.freeze()  # the collector skips modules imported so far, at exit too
     gc.set_threshold(COLLECTOR_THRESHOLD)
 
 
 def switch_often() -> None:
-    """Let threads take turns more often, for one that feeds a server beside one that computes."""
+    """Switch threads more often, for one that feeds a server while another computes."""
     sys.setswitchinterval(SWITCH_INTERVAL)
 
 
 def on_signals(stop: Callable[[int], None]) -> None:
-    """Call `stop` with the number of a SIGINT or SIGTERM; only the main thread can set this."""
+    """Call `stop` with the number of each SIGINT and SIGTERM; only the main thread can set this."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
         stop(number)
@@ -53,7 +54,7 @@ def on_signals(stop: Callable[[int], None]) -> None:
 
 
 def exit_code(number: int) -> int:
-    """Return the exit code of a process that a signal ended: an interrupted run is a failure."""
+    """Return the exit code of a process that a signal ended: an interrupted run has failed."""
     return 128 + number
 
 
@@ -63,7 +64,7 @@ def end_at_signals() -> None:
 
 
 def open_standard_streams() -> None:
-    """Open the standard streams that the parent process has closed, so that no file takes them."""
+    """Open standard streams that are closed, so that no file takes their numbers."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -83,4 +84,4 @@ def require_output() -> None:
         OneLineError: the parent process has closed it.
     """
     if sys.stdout is None:
-        raise OneLineError("standard output is closed: the messages have nowhere to go")
+        raise OneLineError("standard output is closed: messages cannot be written")

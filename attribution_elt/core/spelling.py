@@ -15,7 +15,7 @@ def unknown_settings(
     Args:
         plugin: name of the plugin, which is the prefix of its environment variables.
         known: names of its settings.
-        config: its configuration, besides the environment variables.
+        config: its configuration, in addition to the environment variables.
     """
     for name in sorted({*(config or ()), *_variables(plugin, known)} - set(known)):
         nearest = get_close_matches(name, known, 1)
@@ -24,10 +24,11 @@ def unknown_settings(
 
 
 def _variables(plugin: str, known: Collection[str]) -> Iterator[str]:
-    """Yield the names of the settings in environment variables of a plugin.
+    """Yield the names of settings in a plugin's environment variables.
 
-    Variables may also belong to a plugin whose name begins with this one (`TAP_ECDP_SHOP_API_KEY`),
-    to a member of a setting, or to Meltano (`TAP_ECDP__SELECT`).
+    Variables that may belong to something else are left out: to a plugin whose name begins with
+    this one (`TAP_ECDP_SHOP_API_KEY`), to a member of a setting, or to Meltano
+    (`TAP_ECDP__SELECT`).
     """
     prefix = plugin.upper().replace("-", "_") + "_"
     for variable in os.environ:

@@ -1,4 +1,4 @@
-"""Text that every warehouse can store and every terminal can show."""
+"""Makes text that every warehouse can store and every terminal can show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
-"""Control characters but tab and line feed, and marks that change the direction of text."""
+"""Control characters except tab and line feed, and marks that change the direction of text."""
 
 
 def storable(text: str) -> str:

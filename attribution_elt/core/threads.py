@@ -40,7 +40,7 @@ class DaemonThreads:
         return future
 
     def stop(self, *, wait: bool = False) -> None:
-        """Drop the tasks that no thread has begun; with `wait`, return when the others are done."""
+        """Drop tasks that have not started; with `wait`, return when running ones are done."""
         while not self._tasks.empty():
             self._tasks.get()
         for _ in self._threads:

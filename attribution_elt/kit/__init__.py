@@ -1,1 +1,1 @@
-"""Singer taps, a folder for each vendor; the files beside them are what all vendors share."""
+"""The kit: what the taps of all vendors share."""

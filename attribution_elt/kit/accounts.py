@@ -1,4 +1,4 @@
-"""Accounts that answer without any row although they had rows before."""
+"""Detects accounts without rows although earlier runs had rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Accounts:
         self._had_rows: set[str] = set()
 
     def count(self, account: str, streams: Iterable[Stream], rows: int) -> None:
-        """Count the rows of a response, and remember in the streams' state that there were some."""
+        """Count the rows of a response, and note in the streams' state that there were some."""
         self._rows[account] += rows
         for stream in streams:
             known = stream.stream_state.get(HAD_ROWS, {})
@@ -32,5 +32,5 @@ class Accounts:
                 stream.stream_state[HAD_ROWS] = {**known, account: True}
 
     def silent(self) -> Iterator[str]:
-        """Yield the accounts without any row in this run that had rows in an earlier one."""
+        """Yield the accounts that have no row in this run but had rows in an earlier one."""
         yield from (each for each in sorted(self._had_rows) if not self._rows[each])

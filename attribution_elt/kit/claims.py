@@ -1,7 +1,7 @@
 """Claims: what a run has delivered completely.
 
-A loader removes the rows inside a claim that were not delivered. A reader makes a claim only of
-what one or more answers hold completely; without a claim nothing is ever removed.
+A loader removes rows inside a claim that were not delivered. A reader claims only what one or more
+responses contain completely. Without a claim, nothing is removed.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any, TypeAlias
 from attribution_elt.core.dates import day_of
 
 MOST_PENDING = 10_000
-"""Combinations of values that are counted in memory before they go to disk."""
+"""Combinations of values that are counted in memory before they are written to disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The days from `first` up to, but without, `end`, of a date or date-time column."""
+    """The days from `first` (included) to `end` (excluded) of a date or date-time column."""
 
     first: date
     end: date
 
 
 Where: TypeAlias = Mapping[str, Any]
-"""Columns with a value or a `Range` each, in terms of records before masking. `{}`: all rows."""
+"""Columns with a value or a `Range` each, as in records before masking. `{}` means all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Claim:
 class Written:
     """Counts the records of one stream by the values of the columns that claims name.
 
-    Dates and instants count by their day. The counts lie in a temporary database: a run may have
-    millions of customers.
+    Dates and instants are counted by day. The counts are in a temporary database, because a run may
+    have millions of customers.
 
     Args:
         columns: the columns that claims may name.
-        days: those of them that hold dates or instants.
+        days: those of them that contain dates or instants.
     """
 
     def __init__(self, columns: Sequence[str], days: Sequence[str]) -> None:
@@ -75,7 +75,7 @@ class Written:
             self._store()
 
     def count(self, where: Where) -> int:
-        """Return how many of the records lie inside a claim, in terms of records as written."""
+        """Return how many records are inside a claim, given in terms of records as written."""
         self._store()
         tests, values = ["TRUE"], []
         for name, value in where.items():
@@ -89,7 +89,7 @@ class Written:
         return int(self._database.execute(query, values).fetchone()[0])
 
     def _cell(self, name: str, value: Any) -> str:
-        """Return a value as text; "" for null, which no claim holds."""
+        """Return a value as text; "" for null, which no claim contains."""
         if value is None:
             return ""
         return day_of(value).isoformat() if name in self._days else f"={value}"
@@ -108,7 +108,7 @@ def as_written(where: Where, days: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         where: in terms of records as written.
-        days: the formats (`date` or `date-time`) of the columns that hold dates or instants.
+        days: the formats (`date` or `date-time`) of the columns that contain dates or instants.
     """
     return {
         name: {"from": _bound(value.first, days[name]), "to": _bound(value.end, days[name])}

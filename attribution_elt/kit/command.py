@@ -16,7 +16,7 @@ from attribution_elt.kit.errors import CredentialsError
 
 
 class PluginCommand(SingerCommand):
-    """Ends with exit code 1 when the run, or any unit of it, failed; never with a traceback."""
+    """Exits with code 1 if the run or any of its units failed; never prints a traceback."""
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -42,7 +42,7 @@ class PluginCommand(SingerCommand):
             for failure in failures:
                 refused = isinstance(failure, CredentialsError)
                 self.logger.error(
-                    "failed: %s" if refused else "failed, the next run tries again: %s",
+                    "failed: %s" if refused else "failed; the next run retries it: %s",
                     failure,
                     extra=event("unit_failed", streams=failure.streams, status=failure.status),
                 )

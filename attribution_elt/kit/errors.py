@@ -12,7 +12,7 @@ class PluginError(OneLineError):
 
 
 class InvalidSettingsError(PluginError):
-    """Settings that cannot work; `faults` holds one line for each."""
+    """Invalid settings; `faults` has a line for each."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
@@ -50,7 +50,7 @@ class CredentialsError(UnitError):
 
 
 class OverloadedError(UnitError):
-    """The vendor answered 5xx or not in time: a smaller request may succeed."""
+    """The vendor answered 5xx or timed out: a smaller request may succeed."""
 
 
 class UnreachableError(UnitError):

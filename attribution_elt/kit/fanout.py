@@ -1,4 +1,4 @@
-"""Ordered, bounded, concurrent requests for many units."""
+"""Requests many units concurrently, bounded and in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
 LOOKAHEAD = 2
-"""Units taken per worker: those in flight, and as many that wait for a slow one before them."""
+"""Units in flight or waiting for a slow one before them, per worker."""
 
 
 def fan_out(
@@ -23,11 +23,11 @@ def fan_out(
     width: int,
     lookahead: int = LOOKAHEAD,
 ) -> Iterator[tuple[Unit, Future[Result]]]:
-    """Yield each unit with its finished future, in the units' order, `width` at once at most.
+    """Yield each unit with its finished future, in the units' order; `width` run at once at most.
 
-    What is yielded does not depend on which answer comes first. Units are taken as they are
-    needed, so that memory stays bounded; an error stays with its unit. The threads only fetch,
-    and they are daemons: a run that ends does not wait for answers that nobody wants.
+    The output does not depend on which response arrives first. Units are taken as they are needed,
+    so that memory stays bounded. An error concerns only its unit. The threads only fetch; they are
+    daemons, so that a run that ends early does not wait for their responses.
     """
     threads = DaemonThreads("fetch", width)
     waiting: deque[tuple[Unit, Future[Result]]] = deque()

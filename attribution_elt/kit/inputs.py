@@ -1,4 +1,4 @@
-"""Checks of the state and the catalogue that a tap is given."""
+"""Checks the state and the catalog that a tap gets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def readable_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a state without nulls where the SDK wants an object: they count as not there."""
+    """Return a state without nulls where the SDK needs an object: null means absent."""
     bookmarks = state.get("bookmarks")
     if not isinstance(bookmarks, dict):
         return {name: each for name, each in state.items() if (name, each) != ("bookmarks", None)}
@@ -16,7 +16,7 @@ def readable_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def state_errors(state: object) -> Iterator[str]:
-    """Yield one line for each part of a state that has another shape than states have."""
+    """Yield a line for each part of a state that has the wrong shape."""
     if not isinstance(state, Mapping):
         yield f"state: {_kind(state)} instead of an object"
         return
@@ -30,10 +30,10 @@ def state_errors(state: object) -> Iterator[str]:
 
 
 def catalog_errors(catalog: object, streams: Collection[str]) -> Iterator[str]:
-    """Yield one line for each part of a catalogue that cannot be used.
+    """Yield a line for each part of a catalog that cannot be used.
 
     Args:
-        catalog: the catalogue as decoded.
+        catalog: the catalog as decoded.
         streams: the names of the tap's streams.
     """
     entries = catalog.get("streams") if isinstance(catalog, Mapping) else None

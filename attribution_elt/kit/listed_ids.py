@@ -1,4 +1,4 @@
-"""Ids that a vendor listed in the last complete run, so that a tap detects which are withdrawn."""
+"""Ids that a vendor listed in the last complete run, to detect ids that are withdrawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 MOST_LISTED = 5_000
-"""Most ids that are kept of a scope, to keep the state small; of longer lists none is kept."""
+"""Maximum number of ids kept for a scope, to keep the state small; longer lists are not kept."""
 
 
 class ListedIds:
@@ -23,8 +23,8 @@ class ListedIds:
         filters: the settings that decide what is listed.
 
     Attributes:
-        unchanged: whether the last complete run had the same filters. If not, an id that is listed
-            no more may have been deselected by a setting, not withdrawn by the vendor.
+        unchanged: whether the last complete run had the same filters. If not, an id that is no
+        longer listed may have been deselected by a setting, not withdrawn by the vendor.
     """
 
     def __init__(self, state: dict[str, Any], filters: Mapping[str, Any] | None = None) -> None:
@@ -40,7 +40,7 @@ class ListedIds:
             yield from ((scope, id_) for id_ in text.split())
 
     def save(self, listed: Mapping[str, Collection[str]]) -> None:
-        """Replace the ids of all scopes by those of complete lists; ids must not have blanks."""
+        """Replace the ids of all scopes by those of complete lists; ids must not contain blanks."""
         texts: dict[str, str] = self._state.setdefault("listed", {})
         texts.update(dict.fromkeys(texts, ""))
         for scope, ids in listed.items():

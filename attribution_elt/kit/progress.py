@@ -10,11 +10,11 @@ from attribution_elt.core.events import event
 from attribution_elt.kit.stream import VendorStream
 
 PROGRESS_EVERY = 5.0
-"""Seconds between two events, at least."""
+"""Minimum seconds between two events."""
 
 
 class Progress:
-    """Logs how many units of a reader are done: now and then, and at its end.
+    """Logs how many units of a reader are done, at intervals and at the end.
 
     Args:
         logger: the log of the tap.
@@ -28,7 +28,7 @@ class Progress:
         self._logged_at = time.monotonic()
 
     def step(self, total: int | None, *, failed: bool = False) -> None:
-        """Count a unit that is done.
+        """Count a finished unit.
 
         Args:
             total: the number of all units, if it is known.

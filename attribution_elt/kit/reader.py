@@ -1,4 +1,4 @@
-"""Reads a vendor's units in order and feeds one or more streams from each answer."""
+"""Reads a vendor's units in order; each response feeds one or more streams."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Unit = TypeVar("Unit")
 Answer = TypeVar("Answer")
 
 MOST_FAILURES = 20
-"""Units that may fail one after another before the vendor counts as down."""
+"""Consecutive failed units after which the vendor counts as down."""
 
 
 class Reader(ABC, Generic[Account, Unit, Answer]):
-    """Reads units: what to ask for, what to emit of an answer, what is complete afterwards.
+    """Reads units: subclasses define requests, records and bookmarks.
 
-    A unit is what is read again if a run is interrupted: a window, a website, a feed, a
-    customer. A unit that fails for good is reported, and the next run reads it again; the other
-    units go on.
+    A unit is the smallest thing that is read again after an interruption: a window, a website, a
+    feed, a customer. A unit that fails after all retries is reported, and the next run reads it
+    again; other units continue.
 
     Args:
         run: the run that this reader belongs to.
@@ -40,12 +40,12 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
 
     Attributes:
         streams: the streams by name.
-        total: how many units there are, once `units` has found out.
+        total: the number of units, set by `units`.
         has_failures: whether any unit has failed.
     """
 
     lookahead: ClassVar[int] = LOOKAHEAD
-    """Units asked for per worker while an earlier one is emitted; 1 asks for one after another."""
+    """Units requested per worker while an earlier one is emitted; 1 requests one at a time."""
     requests_each: int = 1
     """Requests that a unit takes, if all goes well."""
     units_of: ClassVar[str] = ""
@@ -75,56 +75,56 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
 
     @abstractmethod
     def units(self) -> Iterable[Unit]:
-        """Yield what is to be read, in the order in which it is emitted."""
+        """Yield the units in the order in which they are emitted."""
 
     @abstractmethod
     def fetch(self, unit: Unit) -> Answer:
-        """Ask the vendor. Runs in a thread of its own, so it uses nothing but its unit.
+        """Request a unit; called in a thread, so use nothing but the unit.
 
         Raises:
-            UnitError: the vendor does not answer with the unit.
+            UnitError: the request failed after all retries.
         """
 
     @abstractmethod
     def emit(self, unit: Unit, answer: Answer) -> None:
-        """Write the records of an answer."""
+        """Write the records of a response."""
 
     def account_of(self, unit: Unit) -> str:
-        """Return the name of the client that a unit is requested with; by default the only one."""
+        """Return the name of the client that requests a unit; the only client by default."""
         del unit
         return next(iter(self.run.clients))
 
     def missing_parts(self, answer: Answer) -> Sequence[UnitError]:
-        """Return why parts of a unit are not in its answer, if it has parts; the others are."""
+        """Return why parts of a unit are missing from its response."""
         del answer
         return ()
 
     def on_complete(self, unit: Unit) -> None:
-        """Move bookmarks: every record of the unit, and of all before it, has been written."""
+        """Move bookmarks: all records of this unit and of those before it are written."""
 
     def claims(self, unit: Unit, answer: Answer) -> Iterable[Claim]:
-        """Return what the streams of this reader have been delivered completely with a unit.
+        """Return the claims for a complete unit.
 
-        Called after `on_complete`, only for a unit without any error; the answer may be closed.
+        Called after `on_complete`, only for a unit without errors; the response may be closed.
         """
         del unit, answer
         return ()
 
     def closing_claims(self) -> Iterable[Claim]:
-        """Return what has been delivered completely with all units together.
+        """Return claims about all units together.
 
-        Called after the last unit. Make no claim that a failed unit could belie:
-        `has_failures` tells whether any unit failed.
+        Called after the last unit. Do not make a claim that a failed unit could contradict:
+        `has_failures` is true if any unit failed.
         """
         return ()
 
     def is_request(self, unit: Unit) -> bool:
-        """Tell whether a unit is one of the `total`: one that the vendor is asked for."""
+        """Return whether a unit counts towards `total`, because it is requested from the vendor."""
         del unit
         return True
 
     def on_failure(self, unit: Unit, error: UnitError) -> None:
-        """Record that a unit failed for good."""
+        """Record that a unit failed after all retries."""
         del unit
         self.has_failures = True
         error.streams = tuple(dict.fromkeys((*error.streams, *self.streams)))
@@ -132,23 +132,24 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
             self.run.failures.append(error)
 
     def _emitted(self, unit: Unit, answer: Answer) -> list[UnitError]:
-        """Write the records of an answer; return why parts of the unit could not be written."""
+        """Write the records of a response; return why parts of the unit could not be written."""
         errors = list(self.missing_parts(answer))
         try:
             self.emit(unit, answer)
-        except RecursionError:  # the parser goes deeper than the conversion of a record
+        except RecursionError:  # the parser accepts deeper nesting than the conversion of a record
             errors.append(UnitError(f"{', '.join(self.streams)}: a value is nested too deeply"))
         except ValueError as error:  # such as a number of more digits than Python reads
             reason = f"{', '.join(self.streams)}: a value cannot be read: {in_a_line(error)}"
             errors.append(UnitError(reason))
-        except UnitError as error:  # a later page is requested when those before it are read
+        # requesting a later page failed after the earlier ones were read
+        except UnitError as error:
             errors.append(error)
         for stream in self.streams.values():
             stream.count()
         return errors
 
     def begin(self, leader: Stream | None) -> None:
-        """Write the SCHEMA messages of all streams but the leader, whose message is written."""
+        """Write the SCHEMA messages of all streams except the leader's."""
         for stream in self.streams.values():
             stream.remember_personal_data()
             if stream is not leader:
@@ -159,7 +160,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
 
         Raises:
             CredentialsError: no other request of the account can succeed.
-            UnreachableError: no connection to the vendor comes about.
+            UnreachableError: no connection to the vendor can be made.
             PluginError: so many units failed in a row that the vendor counts as down.
         """
         progress = Progress(self.run.logger, list(self.streams.values()))
@@ -175,7 +176,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
         self.run.writer.flush()
 
     def _take(self, unit: Unit, future: Future[Answer]) -> None:
-        """Write what came of a unit, or record its failure."""
+        """Write the records of a fetched unit, or record its failure."""
         try:
             answer = future.result()
         except UnitError as error:
@@ -200,18 +201,18 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
             self.on_failure(unit, each)
         if not errors:
             self.on_complete(unit)
-            # a row without its key may be one that the vendor still has under its key
+            # the vendor may still have a row without its key under that key
             is_keyed = self._keyless == keyless_before
             self._write_state(self.claims(unit, answer) if is_keyed else ())
 
     @property
     def _written(self) -> int:
-        """Number of records of all streams."""
+        """Number of records written to all streams."""
         return sum(stream.emitted for stream in self.streams.values())
 
     @property
     def _keyless(self) -> int:
-        """Number of rows that were keyed by their content, because the vendor sent no key."""
+        """Number of rows keyed by a hash of their content, because the vendor sent no key."""
         return sum(stream.keyless for stream in self.streams.values())
 
     def _write_state(self, claims: Iterable[Claim]) -> None:

@@ -1,4 +1,4 @@
-"""The declaration of a vendor's credits, which the report reads from the warehouse."""
+"""Declares a vendor's credits, which the report reads from the warehouse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RevenueSource:
-    """Credits of a vendor for its own conversions.
+    """The credits of a vendor for its own conversions.
 
     Attributes:
         vendor: name of the vendor.
@@ -16,10 +16,10 @@ class RevenueSource:
         stream: stream whose runs load the credits.
         columns: names of the columns that `credits` reads, by table.
         credits: SELECT with a row for each share of a conversion. Its columns are `conversion` (an
-            id as text), `moment`, `channel`, `currency`, `share` and `amount`, which add up to the
-            conversion over all models, and `model` and `model_amount`, the amount by that model
-            alone. Tables are names in braces.
-        currency_hint: what to do if the currency is null.
+        id as text), `moment`, `channel`, `currency`, `share` and `amount`, which add up to the
+        conversion over all models, and `model` and `model_amount`, the amount by that model alone.
+        Tables are names in braces.
+        currency_hint: advice if the currency is null.
     """
 
     vendor: str

@@ -97,7 +97,7 @@ def _engine(url: str) -> sqlalchemy.Engine:
 
 
 def _bound(since: datetime | str | int) -> str | int:
-    """Return a bookmark as a parameter; databases cast a text to the type it is compared with."""
+    """Return a bookmark as a parameter; databases cast texts to the type of the other operand."""
     if isinstance(since, int):
         return since
     return f"{dates.instant(since):%Y-%m-%d %H:%M:%S}+00:00"
@@ -156,7 +156,7 @@ READERS: dict[str, Callable[[Path], Rows]] = {
 
 @dataclass(frozen=True)
 class RowSource:
-    """The settings `x_file`, `x_url` and `x_query`, which name where a tap reads the user's rows.
+    """The settings `x_file`, `x_url` and `x_query`, which name the source of the user's rows.
 
     Attributes:
         prefix: x, the beginning of the settings' names.

@@ -1,4 +1,4 @@
-"""One extraction: what its streams and readers share."""
+"""One extraction, which its streams and readers share."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ClientT = TypeVar("ClientT", bound=Client, default=Any)
 
 
 class AnyReader(Protocol):
-    """What a run needs of a reader."""
+    """The part of a reader that a run uses."""
 
     def __init__(self, run: Run[Any], streams: Sequence[Any]) -> None: ...
 
     def begin(self, leader: Stream | None) -> None:
-        """Write the SCHEMA messages of all streams but the leader."""
+        """Write the SCHEMA messages of all streams except the leader's."""
 
     def read(self) -> None:
-        """Write every record."""
+        """Write all records."""
 
 
 class FedStream(Protocol):
-    """What a run needs of a stream."""
+    """The part of a stream that a run uses."""
 
     reader: ClassVar[type[AnyReader]]
 
@@ -44,7 +44,7 @@ ReaderT = TypeVar("ReaderT", bound=AnyReader)
 
 @dataclass(slots=True)
 class DeliveredState(StateMessage):
-    """A STATE message with members beside `value`, which our loader reads and others ignore.
+    """A STATE message with members that our loader reads and other loaders ignore.
 
     Attributes:
         delivered: claims: what has been delivered completely since the last STATE.
@@ -71,13 +71,13 @@ class Run(Generic[ClientT]):
         tap: the tap that runs.
         make_clients: returns a client for each account.
         hash_key: key of the hashes of personal data if `pii_key` is not set.
-        selection_errors: returns one line for each setting that a selected stream needs.
+        selection_errors: returns a line for each setting that a selected stream needs.
 
     Attributes:
-        failures: units that failed for good.
+        failures: units that failed after all retries.
         accounts: counts of rows by account.
         is_finished: whether everything was read; a reader that stops early, such as at a budget,
-            sets it to false.
+        sets it to false.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Run(Generic[ClientT]):
 
     @cached_property
     def clients(self) -> dict[str, ClientT]:
-        """A client for each account; refused credentials of one do not stop the others."""
+        """A client for each account; if one account is refused, the others continue."""
         return self._make_clients()
 
     @cached_property
@@ -140,7 +140,7 @@ class Run(Generic[ClientT]):
     def write_state(
         self, delivered: Sequence[dict[str, Any]] = (), *, complete: bool = False
     ) -> None:
-        """Write the state if it has changed: every record that it covers has been written.
+        """Write the state if it has changed; all records that it covers are written.
 
         Args:
             delivered: claims that go with it.
@@ -185,7 +185,7 @@ class Run(Generic[ClientT]):
         return found
 
     def read(self, kind: type[ReaderT], *, leader: Stream | None = None) -> ReaderT:
-        """Have a reader write all its records, once in a run, and return it.
+        """Write all records of a reader, once in a run, and return the reader.
 
         Args:
             kind: the reader.

@@ -1,4 +1,4 @@
-"""Hooks of the SDK that the kit uses for more than their names tell."""
+"""Hooks of the SDK that the kit uses for more than their names suggest."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ from typing_extensions import override
 
 
 class SdkHooks(Stream):
-    """Calls the kit at four moments of a run.
+    """Calls the kit at four points of a run.
 
-    The SDK writes one stream after the other: `Tap.sync_all` and `Stream.sync` are final. Here one
-    answer of a vendor feeds several streams, and a bookmark may move only when the records of all
-    of them are written. So a reader writes the records of its streams together, and the SDK's
-    hooks trigger it.
+    The SDK writes one stream after the other: `Tap.sync_all` and `Stream.sync` are final. Here, one
+    response feeds several streams, and a bookmark may move only when the records of all of them are
+    written. So a reader writes the records of its streams together, and the SDK's hooks trigger it.
     """
 
     counter: metrics.Counter | None = None
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make ready to read: no SCHEMA message has been written."""
+        """Prepare to read, before any SCHEMA message is written."""
 
     @abstractmethod
     def write_records(self) -> None:
-        """Write the records; the SCHEMA message of this stream has been written."""
+        """Write the records, after this stream's SCHEMA message is written."""
 
     @abstractmethod
     def count(self) -> None:
-        """Bring the SDK's counter of records up to date."""
+        """Update the SDK's counter of records."""
 
     @abstractmethod
     def finish(self) -> None:
-        """End the run: every stream has been read. Called once for each stream."""
+        """End the run after every stream has been read; called once for each stream."""
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Call `prepare`: the SDK asks for the signpost before it writes SCHEMA.
 
-        There is no signpost: bookmarks are of whole units, which readers keep behind the clock.
+        Return None: bookmarks are those of whole units, which readers keep behind the clock.
         """
         self.prepare()
 

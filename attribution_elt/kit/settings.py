@@ -1,4 +1,4 @@
-"""The settings that every tap has, and what is said when settings cannot work."""
+"""The settings that every tap has, and error messages for invalid settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from attribution_elt.core.dates import day_of
 DISTRIBUTION = "attribution-elt"
 
 MOST_DAYS = 36_500
-"""Days that a setting may span: a century."""
+"""Maximum number of days that a setting may span: a century."""
 
 _formats = FormatChecker(())
 
@@ -94,7 +94,7 @@ def common(api_url: str) -> th.PropertiesList:
 
 
 def with_valid_alternatives(schema: Any) -> Any:
-    """Return a JSON schema with `null` as the SDK writes it among alternatives made a schema."""
+    """Return a JSON schema in which the alternatives that the SDK writes as `null` are schemas."""
     if isinstance(schema, dict):
         return {
             key: [{"type": each} if isinstance(each, str) else each for each in made]
@@ -109,14 +109,14 @@ def with_valid_alternatives(schema: Any) -> Any:
 
 
 def setting_errors(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one line for each setting that cannot work: its name and what would be right.
+    """Yield a line for each invalid setting: its name and the valid values.
 
     Values of secret settings are not repeated.
     """
     validator = Draft202012Validator(dict(schema), format_checker=_formats)
     for error in sorted(validator.iter_errors(dict(config)), key=lambda e: e.json_path):
         yield _sentence(error)
-    if str(config.get("request_timeout")).lower() == "nan":  # which is in every range
+    if str(config.get("request_timeout")).lower() == "nan":  # NaN passes every range check
         yield "setting 'request_timeout': NaN must be a number of seconds"
     if config.get("pii") == "hash" and not config.get("pii_key"):
         yield "setting 'pii_key' is missing: 'pii' is 'hash', which needs a secret key"
@@ -165,10 +165,10 @@ def _listed(value: Any) -> list[str]:
 
 
 def is_file(path: str) -> bool:
-    """Tell whether a setting names a file that is there."""
+    """Return whether a setting is the path of an existing file."""
     try:
         return Path(path).is_file()
-    except (OSError, ValueError):  # it is too long to be a name, or holds what no name does
+    except (OSError, ValueError):  # it is too long for a path, or contains NUL
         return False
 
 

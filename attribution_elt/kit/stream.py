@@ -27,9 +27,9 @@ from attribution_elt.kit.writer import CLAIMS
 PERSONAL_DATA = "personal_data"
 """The member of a stream's state that holds the fingerprint of `pii` and `pii_key`."""
 STAND_IN = "x-stand-in"
-"""The annotation of a key property with the value that takes the place of a missing one."""
+"""The annotation of a key property with the stand-in for missing values."""
 _SCOPE_OPTIONS = {"__filter__", "__alias__", "__source__", "__key_properties__"}
-"""Options of a stream map that change which records a stream has, or what tells them apart."""
+"""Options of a stream map that change which records a stream has, or their identity."""
 
 _encode = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 
@@ -38,9 +38,9 @@ class VendorStream(SdkHooks):
     """A stream as a vendor's package declares it: attributes, and the reader of its records.
 
     Attributes:
-        reader: walks the units (windows, websites, feeds, customers) that hold the records.
+        reader: reads the units (windows, websites, feeds, customers) that contain the records.
         emitted: records written in this run.
-        keyless: records whose key is made of their content, because the vendor sent none.
+        keyless: records keyed by a hash of their content, because the vendor sent no key.
     """
 
     reader: ClassVar[type[AnyReader]]
@@ -49,9 +49,9 @@ class VendorStream(SdkHooks):
         self.run = run
         self._schemas = schemas
         super().__init__(tap)
-        # what newer releases of the SDK wrap around it drops the fields of events
+        # the logger of newer SDK releases drops the fields of events
         self._log = logging.getLogger(self.logger.name)
-        # the SDK announces an exception, which the command line reports in full
+        # the SDK logs exceptions, which the command reports itself
         self._log.addFilter(lambda record: "unhandled error" not in str(record.msg))
         self.emitted = 0
         self.keyless = 0
@@ -89,19 +89,19 @@ class VendorStream(SdkHooks):
 
     @property
     def wants_more(self) -> bool:
-        """Whether a connection test, which takes a record of each stream, still needs one."""
+        """Whether a connection test still needs a record of this stream."""
         limit = self.ABORT_AT_RECORD_COUNT
         return limit is None or self.emitted < limit
 
     def emit(self, row: Any, **context: Any) -> dict[str, Any] | None:
-        """Write a vendor's object as a record, and return it as written.
+        """Write a vendor's object as a record, and return the record.
 
-        A missing part of the key gets a stand-in, for no warehouse could tell the row from others
-        without a key.
+        A missing part of the key gets a stand-in, because no warehouse could distinguish rows
+        without keys.
 
         Args:
             row: the object as decoded.
-            context: properties that the vendor does not send with it, by their own names.
+            context: properties that the vendor does not send with the row, by name.
         """
         if not self.wants_more:
             return None
@@ -142,13 +142,13 @@ class VendorStream(SdkHooks):
             return stream_map.transform(record)
         except Exception as error:  # noqa: BLE001 - expressions may raise anything
             what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
-            # a cause's own words may repeat personal data
+            # the text of the cause may repeat personal data
             cause = type(error.__cause__ or error).__name__
             where = f"setting 'stream_maps.{self.name}'"
             raise PluginError(f"{where}: {what.rstrip('.')} ({cause})") from None
 
     def write_schema(self) -> None:
-        """Write the SCHEMA messages before records that leave ahead of this stream's own turn."""
+        """Write the SCHEMA messages before another stream's turn writes the records."""
         self._announce_claims()
         for stream_map in self.stream_maps:
             if not isinstance(stream_map, RemoveRecordTransform):
@@ -177,7 +177,7 @@ class VendorStream(SdkHooks):
 
     @cached_property
     def _prefix(self) -> bytes | None:
-        """What stands before each record; None if stream maps or flattening make the record."""
+        """The text before each record; None if stream maps or flattening create the record."""
         plain = len(self.stream_maps) == 1 and type(self.stream_maps[0]) is SameRecordTransform
         if not plain or self.config.get("flattening_enabled"):
             return None
@@ -190,7 +190,7 @@ class VendorStream(SdkHooks):
             self.run.writer.claims[self.name] = self.schema[CLAIMS]
 
     def delivered(self, claim: Claim) -> dict[str, Any] | None:
-        """Return a claim as the STATE message has it; None if no claim of this stream can hold."""
+        """Return a claim as the STATE message has it; None if this stream cannot make the claim."""
         if self._written is None:
             return None
         where: dict[str, Any] = {}
@@ -199,7 +199,7 @@ class VendorStream(SdkHooks):
                 raise ValueError(f"{self.name}: {CLAIMS} does not name {name!r}")
             fitting = isinstance(value, Range) and "format" in self.schema["properties"][name]
             where[name] = value if fitting else self._shape.value(name, value)
-            if where[name] is None:  # such as personal data that is dropped
+            if where[name] is None:  # such as a dropped property of personal data
                 return None
         return {
             "stream": self.name,
@@ -209,7 +209,7 @@ class VendorStream(SdkHooks):
 
     @cached_property
     def _written(self) -> Written | None:
-        """Counts of the records for claims; None if the stream makes none."""
+        """Counts of the records for claims; None if the stream makes no claims."""
         if CLAIMS not in self.schema or self.ABORT_AT_RECORD_COUNT is not None:
             return None
         columns = self.schema[CLAIMS]
@@ -223,13 +223,13 @@ class VendorStream(SdkHooks):
 
     @cached_property
     def _day_formats(self) -> dict[str, str]:
-        """The formats of the columns of claims that hold dates or instants."""
+        """The formats of claims' columns that contain dates or instants."""
         properties = self.schema["properties"]
         formats = {name: properties[name].get("format") for name in self.schema[CLAIMS]}
         return {name: each for name, each in formats.items() if each in {"date", "date-time"}}
 
     def _is_scope_changed(self, columns: list[str]) -> bool:
-        """Tell whether records arrive with other values, or not all, or under another name."""
+        """Whether settings change which records the stream has, their values or its name."""
         if len(self.stream_maps) != 1 or any(name in self._deselected for name in columns):
             return True
         (stream_map,) = self.stream_maps
@@ -246,7 +246,7 @@ class VendorStream(SdkHooks):
 
     @property
     def bookmark(self) -> str | None:
-        """The replication key's value up to which everything has been emitted."""
+        """The replication key's value up to which all records are emitted."""
         value = self.stream_state.get("replication_key_value")
         return str(value) if value is not None else None
 
@@ -257,13 +257,13 @@ class VendorStream(SdkHooks):
 
     @property
     def units(self) -> dict[str, Any]:
-        """Bookmarks of a stream that keeps one for each unit, in its state."""
+        """Bookmarks of each unit, in the state of a stream that keeps them."""
         units: dict[str, Any] = self.stream_state.setdefault("units", {})
         return units
 
     @property
     def personal_data_error(self) -> str | None:
-        """Why the stream cannot go on with these settings of personal data; None if it can."""
+        """Why settings of personal data stop the stream; None if it can continue."""
         known = self.stream_state.get(PERSONAL_DATA)
         if known in {None, self._fingerprint}:
             return None

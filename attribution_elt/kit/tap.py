@@ -29,7 +29,7 @@ from attribution_elt.kit.writer import LineWriter
 
 
 class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
-    """A vendor's tap: settings, streams, one HTTP policy, failures kept apart."""
+    """The base class of taps: settings, streams and the run."""
 
     name_variable = "MELTANO_EXTRACTOR_NAME"
     message_writer_class = LineWriter
@@ -44,13 +44,14 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     credentials: ClassVar[Sequence[str]]
-    """The settings of which any opens an account."""
+    """The settings that are credentials; each one alone opens an account."""
     backfill_refusal: ClassVar[str] = "it has no end_date"
     """Why `backfill` cannot load past days; "" if the tap has `start_date` and `end_date`."""
     has_retention: ClassVar[bool] = False
-    """Whether the vendor forgets: `history_needed` returns how far back a run has to reach."""
+    """Whether the vendor deletes old data: `history_needed` returns how far back a run must read.
+    """
     revenue: ClassVar[RevenueSource | None] = None
-    """Credits in the tap's tables, for the report."""
+    """The credits in the tap's tables, for the report."""
     stream_types: ClassVar[Sequence[type[VendorStream]]]
     schemas: ClassVar[SchemaDirectory]
 
@@ -62,7 +63,7 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
             context.obj = self.run
 
     def _check_inputs(self, given: dict[str, Any]) -> None:
-        """Refuse a state or a catalogue that the SDK could not read, with a line for each fault."""
+        """Refuse a state or a catalog that the SDK cannot read, with a line for each fault."""
         errors: list[str] = []
         if isinstance(state := given.get("state"), (dict, list, str, int, float)) and state:
             given["state"] = inputs.readable_state(state) if isinstance(state, dict) else state
@@ -96,7 +97,7 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
         properties["stream_maps"] = settings.with_valid_alternatives(properties["stream_maps"])
 
     def selection_errors(self) -> Iterable[str]:
-        """Yield one line for each setting that a selected stream lacks."""
+        """Yield a line for each setting that a selected stream needs and that is missing."""
         return ()
 
     @override
@@ -104,11 +105,11 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
         return self.streams_of(self.stream_types)
 
     def streams_of(self, kinds: Iterable[type[VendorStream]]) -> list[VendorStream]:
-        """Return streams of these kinds."""
+        """Return streams of these classes."""
         return [kind(self, self.run, self.schemas) for kind in kinds]
 
     def _personal_data_errors(self) -> Iterator[str]:
-        """Yield a line for the first stream that was loaded with other settings."""
+        """Yield a line for the first stream loaded with other settings of personal data."""
         streams = [each for each in self.streams.values() if isinstance(each, VendorStream)]
         errors = (each.personal_data_error for each in streams if each.selected)
         yield from islice(filter(None, errors), 1)
@@ -143,9 +144,9 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
                 yield each
 
     def history_needed(self) -> Iterable[HistoryNeed]:
-        """Yield how far back each account's next run has to reach, if `has_retention`."""
+        """Yield how far back each account's next run must read, if `has_retention`."""
         return ()
 
     @abstractmethod
     def make_clients(self) -> dict[str, ClientT]:
-        """Return a client for each account that the settings name, by a name of its own."""
+        """Return a client for each account in the settings, by account name."""

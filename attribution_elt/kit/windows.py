@@ -1,4 +1,4 @@
-"""Windows of days, for vendors that are asked by date."""
+"""Windows of days, for vendors whose requests have dates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attribution_elt.kit.stream import VendorStream
 
 @dataclass(frozen=True, slots=True)
 class HistoryNeed:
-    """The first day of which an account's next run wants what happened, and can get it."""
+    """How far back an account's next run must read, and how far back the vendor has data."""
 
     account: str
     wanted: date
@@ -28,17 +28,17 @@ class Window:
 
     @property
     def days(self) -> int:
-        """How many days it has."""
+        """The number of days."""
         return (self.last - self.first).days + 1
 
     def halves(self) -> tuple[Window, Window]:
-        """Return its earlier and its later half; a window of one day has none."""
+        """Return the earlier and the later half; a window of one day has no halves."""
         middle = self.first + timedelta(days=self.days // 2)
         return Window(self.first, middle - timedelta(days=1)), Window(middle, self.last)
 
 
 def windows(first: date, last: date, days: int) -> Iterator[Window]:
-    """Yield windows of `days` days, the last one perhaps shorter, that cover first to last."""
+    """Yield windows of `days` days from first to last; the last window may be shorter."""
     while first <= last:
         end = first + min(timedelta(days=days - 1), last - first)
         yield Window(first, end)
@@ -46,5 +46,5 @@ def windows(first: date, last: date, days: int) -> Iterator[Window]:
 
 
 def bookmark_day(stream: VendorStream) -> date:
-    """Return the last day of which a stream has read everything that there was."""
+    """Return the last day that a stream has read completely."""
     return day_of(stream.bookmark or "")

@@ -15,19 +15,19 @@ from typing_extensions import override
 from attribution_elt.kit.errors import PluginError
 
 CLAIMS = "x-claims"
-"""The annotation of a schema that names the columns which claims of the stream may use."""
+"""The annotation of a schema that lists the columns which claims of the stream may use."""
 FLUSH_BYTES = 1 << 16
 FLUSH_SECONDS = 1.0
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
-    """A buffer of whole lines, flushed by size, by age and by every message but a record.
+    """Buffers whole lines; flushes by size, by age, and for every message except records.
 
     It belongs to one thread. Decimals are written with all their digits.
 
     Attributes:
         claims: columns that claims of a stream may name, by stream. The SCHEMA message announces
-            them; they are kept here because the SDK's catalog drops annotations of schemas.
+        them; they are kept here because the SDK's catalog drops annotations of schemas.
     """
 
     def __init__(self) -> None:
@@ -58,14 +58,14 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             self.flush()
 
     def _is_news(self, message: StateMessage) -> bool:
-        """Tell whether a STATE differs from the last one, or has more than a value."""
+        """Return whether a STATE differs from the last one, or has more than a value."""
         document = message.to_dict()
         value = self._encode(document["value"])
         same, self._last_state = value == self._last_state, value
         return not same or len(document) > len(("type", "value"))
 
     def write_record(self, prefix: bytes, record: dict[str, Any]) -> None:
-        """Write a record; `prefix` is its message up to the record's opening brace."""
+        """Write a record; `prefix` is the part of its message before the record's opening brace."""
         buffer = self._buffer
         buffer += prefix
         buffer += self._encode(record)
@@ -73,7 +73,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         self._flush_if_due()
 
     def record_prefix(self, stream: str) -> bytes:
-        """Return what stands before each record of a stream."""
+        """Return the text before each record of a stream."""
         return b'{"type":"RECORD","stream":' + self._encode(stream) + b',"record":'
 
     def _flush_if_due(self) -> None:
@@ -82,10 +82,10 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             self.flush()
 
     def flush(self) -> None:
-        """Hand every line on.
+        """Write all buffered lines.
 
         Raises:
-            PluginError: The reader of the pipe has gone.
+            PluginError: the reader of the pipe has exited.
         """
         lines, self._buffer = self._buffer, bytearray()
         self._flushed = time.monotonic()
@@ -93,6 +93,6 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             sys.stdout.buffer.write(lines)
             sys.stdout.flush()
         except BrokenPipeError:
-            # the interpreter would try once more, and complain, as it closes
+            # the interpreter would flush again at exit, and print an error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise PluginError("the loader closed the pipe before everything was read") from None
+            raise PluginError("the loader closed the pipe before the end") from None

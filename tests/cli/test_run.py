@@ -67,7 +67,7 @@ def test_failures_are_printed_and_kept_by_stream(
     assert done.returncode == 1
     (summary,) = events(done.stdout, "summary")
     (failure,) = summary["failures"]
-    assert failure.startswith("tap-adtraction: failed, the next run tries again: Adtraction, feed")
+    assert failure.startswith("tap-adtraction: failed; the next run retries it: Adtraction, feed")
     assert summary["failed_units"] == 1
     with psycopg.connect(postgres_url) as warehouse:
         kept = warehouse.execute(

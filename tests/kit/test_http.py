@@ -147,5 +147,5 @@ def test_what_an_answer_has_beside_its_rows_is_told_once(
     asking.fetch(ASKED)
     asking.fetch(ASKED)
     assert caplog.messages == [
-        f"{client.vendor}: property 'unheard' beside the rows is in no stream"
+        f"{client.vendor}: property 'unheard' next to the rows is in no stream"
     ]

@@ -28,7 +28,7 @@ def test_failed_units_are_counted_in_the_progress(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (UnitError("orders of May: answered 500"), "failed, the next run tries again: orders of"),
+        (UnitError("orders of May: answered 500"), "failed; the next run retries it: orders of"),
         (CredentialsError("shop: answered 401"), "failed: shop: answered 401"),
     ],
 )

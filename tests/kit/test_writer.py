@@ -121,4 +121,4 @@ def test_a_loader_that_goes_away_is_told_in_one_line() -> None:
         assert process.stderr is not None
         complaint = process.stderr.read().decode()
     assert process.returncode == 1
-    assert complaint == "the loader closed the pipe before everything was read\n"
+    assert complaint == "the loader closed the pipe before the end\n"

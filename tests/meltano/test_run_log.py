@@ -261,7 +261,7 @@ def test_a_message_is_shown_without_escape_sequences() -> None:
 def test_warnings_of_one_cause_are_shown_once_and_counted() -> None:
     retries = [
         line(
-            f"ECDP, orders of 2026-03-{day:02}: connection refused; trying again in 0.5 s",
+            f"ECDP, orders of 2026-03-{day:02}: connection refused; retrying in 0.5 s",
             level="warning",
             elt_event="retry",
             reason="connection refused",

@@ -66,7 +66,7 @@ def test_a_run_without_failures_sends_nothing(receiver: Receiver) -> None:
 
 
 def test_failures_and_lost_days_are_sent(receiver: Receiver) -> None:
-    failed = line("failed, the next run tries again: a & <b>", elt_event="unit_failed", streams=[])
+    failed = line("failed; the next run retries it: a & <b>", elt_event="unit_failed", streams=[])
     rejected = line("Error: 2 records were rejected (orders 2)", producer=False, consumer=True)
     webhook.alert(
         FakeProject(receiver.url), [outcome(failed, rejected, LOST, exit_code=1)], Lines()
@@ -74,7 +74,7 @@ def test_failures_and_lost_days_are_sent(receiver: Receiver) -> None:
     (text,) = receiver.texts
     assert text.splitlines() == [
         "*prod: run run-1 failed*",
-        "• tap-ecdp: failed, the next run tries again: a &amp; &lt;b&gt;",
+        "• tap-ecdp: failed; the next run retries it: a &amp; &lt;b&gt;",
         "• target-warehouse: 2 records were rejected (orders 2)",
         "• tap-ecdp: the days a..b of shop can no longer be had",
     ]
@@ -83,7 +83,7 @@ def test_failures_and_lost_days_are_sent(receiver: Receiver) -> None:
 def test_without_failure_alerts_lost_days_are_still_sent(
     receiver: Receiver,
 ) -> None:
-    failed = line("failed, the next run tries again: a", elt_event="unit_failed", streams=[])
+    failed = line("failed; the next run retries it: a", elt_event="unit_failed", streams=[])
     told = outcome(failed, exit_code=1)
     webhook.alert(FakeProject(receiver.url), [told], Lines(), failure_alert=False)
     assert receiver.texts == []

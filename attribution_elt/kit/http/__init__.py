@@ -1,1 +1,1 @@
-"""HTTP as every tap uses it."""
+"""The HTTP client of all taps."""

@@ -1,4 +1,4 @@
-"""How requests prove who asks."""
+"""How requests authenticate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class HeaderAuth(AuthBase):
 
     @override
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.prepare_headers({**r.headers, **self._headers})  # refuses values that no header can hold
+        # refuses values that are not valid in a header
+        r.prepare_headers({**r.headers, **self._headers})
         return r
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 
 class RequestBudget:
-    """Counts the requests that a run may still send; every thread spends from it.
+    """Counts the requests that a run may still send; all threads share it.
 
     Args:
-        most: requests of the run; None: any number.
-        setting: the setting that limits them, as errors name it.
+        most: requests of the run; None means no limit.
+        setting: the setting that limits them, for error messages.
     """
 
     def __init__(self, most: int | None = None, *, setting: str = "") -> None:
@@ -28,14 +28,14 @@ class RequestBudget:
         """Count a request that is about to be sent.
 
         Args:
-            error: makes the error to raise, from a reason.
+            error: returns the exception to raise, given a reason.
         """
         with self._lock:
             if self.is_spent:
-                raise error(f"not tried again: {self._setting} is reached")
+                raise error(f"not sent: {self._setting} is reached")
             self._left -= 1
 
     def refund(self) -> None:
-        """Take back a request that cost nothing."""
+        """Give back a request that did not count."""
         with self._lock:
             self._left += 1

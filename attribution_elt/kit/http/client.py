@@ -1,4 +1,4 @@
-"""One HTTP policy for every vendor: auth, quota, retries, whole bodies, one-line errors."""
+"""The HTTP client of every vendor: auth, quota, retries, complete bodies, one-line errors."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from attribution_elt.kit.http.response import JsonResponse, Spooled, TooLargeErr
 from attribution_elt.kit.json import document as json_text
 
 MOST_SECONDS = 3600
-"""Seconds that a whole request may take, unless a setting says otherwise."""
+"""Default for the seconds that a whole request may take."""
 MOST_BYTES = 2 << 30
-"""Bytes of the largest response, unless a setting says otherwise."""
+"""Default for the bytes of the largest response."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
-"""Seconds between the tries of one request: doubled each time, with jitter."""
+"""Seconds between retries of a request: doubled each time, with jitter."""
 
 
 class Client:
-    """A vendor's account: where it is, how to prove who asks, what its quotas are.
+    """An account at a vendor: its URL, credentials and quotas.
 
     Args:
         config: the tap's settings.
         auth: adds the credentials to a request.
-        account: which of several accounts this is, as errors name it.
+        account: name of the account in error messages, if there are several.
         budget: counts the requests that a run may send.
     """
 
@@ -46,17 +46,17 @@ class Client:
     credential: str
     """The setting to check when the vendor answers 401 or 403."""
     row_containers: ClassVar[Sequence[str]] = ()
-    """Names of the member that holds the rows if the vendor wraps them into an object."""
+    """Names of the member that contains the rows, if the vendor wraps them in an object."""
     large_lists: ClassVar[Sequence[str]] = ()
-    """Lists inside documents that may be large: names of members, joined by dots."""
+    """Lists in documents that may be large: member names, joined by dots."""
     known_members: ClassVar[Collection[str] | None] = None
-    """Known members of the object that holds the rows; others are logged once. None: any."""
+    """Known members of the object that contains the rows; others are logged once. None: any."""
     window: ClassVar[float | None] = None
     """Seconds of the vendor's documented quota window."""
     logs_vendor_errors: ClassVar[bool] = True
-    """Whether the vendor's own error message is logged; not if it may hold personal data."""
+    """Whether the vendor's own error message is logged; not if it may contain personal data."""
     probe_statuses: ClassVar[Collection[int]] = ()
-    """Refusals of `credentials_request` that mean that the credentials are valid."""
+    """Statuses of `credentials_request` that prove valid credentials although they are errors."""
     last_headers: Head | None = None
     """Headers of the last response."""
 
@@ -72,7 +72,8 @@ class Client:
         self.account = account
         self.budget = budget or RequestBudget()
         self._auth = auth
-        self._timeout = float(config["request_timeout"])  # a settings file's may be a Decimal
+        # a value from a settings file may be a Decimal
+        self._timeout = float(config["request_timeout"])
         self._deadline = float(config.get("max_request_seconds", MOST_SECONDS))
         self._most_bytes = int(config.get("max_response_bytes", MOST_BYTES))
         self._tries: int = config["max_retries"]
@@ -84,10 +85,10 @@ class Client:
         self._logger = logging.getLogger(__name__)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = config["user_agent"]
-        # proxies and certificates of the environment, looked up once; no credentials of a .netrc
+        # proxies and certificates of the environment, read once; no credentials of a .netrc
         found = self._session.merge_environment_settings(self.url, {}, None, None, None)
         self._session.proxies, self._session.verify = found["proxies"], found["verify"]
-        if self._session.verify is True:  # requests itself does not read these
+        if self._session.verify is True:  # variables that requests does not read itself
             files = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
             self._session.verify = next(filter(None, files), True)
         self._session.trust_env = False
@@ -96,36 +97,36 @@ class Client:
             self._session.mount(scheme, DeadlineAdapter(pool_maxsize=width, pool_block=True))
 
     def credentials_request(self) -> Request | None:
-        """Return the cheapest request that only valid credentials open; None: every one costs."""
+        """Return the cheapest request that needs valid credentials; None if every request costs."""
         return None
 
     def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
-        """Return what is wrong with an answer of status 200; None if nothing is.
+        """Return what is wrong with a response of status 200; None if it is valid.
 
         Raises:
-            UnitError: another request would not help.
+            UnitError: a retry would not help.
         """
         del body, request
         return None
 
     def on_error(self, status: int, message: str) -> None:
-        """Raise an error that the vendor's own words mean; by default only the status counts.
+        """Raise an error that follows from the vendor's message; by default only the status counts.
 
         Raises:
             PluginError: it ends the run, or is a UnitError of another class.
         """
 
     def error_text(self, document: Mapping[str, Any]) -> Any:
-        """Return the words in an error's document."""
+        """Return the message in an error document."""
         return document.get("message") or document.get("error") or document
 
     def fetch(self, request: Request) -> JsonResponse:
-        """Return the answer, whole and well-formed, after as many tries as `max_retries` allows.
+        """Return a complete and valid response, after at most `max_retries` tries.
 
         Raises:
             CredentialsError: 401 or 403.
-            OverloadedError: 5xx or timeouts to the last try, or at once if it is divisible.
-            UnreachableError: no connection, or none that can be trusted.
+            OverloadedError: 5xx or timeouts on every try, or on the first if it is divisible.
+            UnreachableError: no connection, or no trusted one.
             UnitError: any other refusal.
         """
         tries: Callable[[Request], JsonResponse | Verdict] = backoff.on_predicate(
@@ -150,7 +151,7 @@ class Client:
 
     def _log_retry(self, request: Request, details: Mapping[str, Any]) -> None:
         self._logger.warning(
-            "%s; trying again in %.1f s (%d of %d tries)",
+            "%s; retrying in %.1f s (%d of %d tries)",
             self.describe(request, details["value"].reason),
             details["wait"],
             details["tries"],
@@ -159,7 +160,7 @@ class Client:
         )
 
     def describe(self, request: Request, reason: str) -> str:
-        """Return what an error or a log line says about a request."""
+        """Return the text of an error or log line about a request."""
         account = f" {self.account}" if self.account else ""
         return f"{self.vendor}{account}, {request.about}: {reason}"
 
@@ -179,10 +180,12 @@ class Client:
             raise self._refused
         deadline = Deadline(self._deadline)
         answer = self._exchange(request, quota, sent, deadline)
-        if deadline.has_passed:  # also of a body without a length, which ends where it was cut off
+        if deadline.has_passed:  # also if the body has no length and ended where it was cut off
             if not isinstance(answer, Verdict):
                 answer.file.close()
-            return Verdict(f"no whole answer in {self._deadline:g} s", error=OverloadedError)
+            return Verdict(
+                f"no complete response within {self._deadline:g} s", error=OverloadedError
+            )
         if isinstance(answer, Verdict):
             return answer
         took = f"answered {answer.status} in {time.time() - sent:.2f} s"
@@ -198,7 +201,7 @@ class Client:
     def _exchange(
         self, request: Request, quota: QuotaLimiter, sent: float, deadline: Deadline
     ) -> Spooled | Verdict:
-        """Send a request and receive its whole response."""
+        """Send a request and receive its complete response."""
         status: int | None = None
         head: Mapping[str, str] = {}
         try:
@@ -207,12 +210,12 @@ class Client:
                 self.last_headers = Head(head, sent, time.time())
                 if status in {401, 403}:
                     error = self.credentials_error(request, f"answered {status}", status=status)
-                    self._refuse(error)  # before others, who wait for the quota, go on
+                    self._refuse(error)  # before other threads, which wait for the quota, continue
                 quota.observe(sent, status, head)
                 if self._refused:
                     raise self._refused
                 if status == 429:
-                    self.budget.refund()  # a gateway refused it: the vendor did no work
+                    self.budget.refund()  # a gateway refused it: the request did not count
                 return Spooled(status, head, spooled(response, self._most_bytes))
         except (requests.exceptions.InvalidHeader, UnicodeError):
             quota.observe(sent, None, head)
@@ -240,7 +243,7 @@ class Client:
             auth=self._auth,
             timeout=self._timeout,
             stream=True,
-            # a redirect would carry the credentials to an address that nobody has named
+            # a redirect would send the credentials to an address that no setting names
             allow_redirects=False,
         )
 
@@ -256,11 +259,11 @@ class Client:
         if verdict is not None:
             return verdict
         if status != 204 and file.tell() == 0:
-            return Verdict("the answer is empty", status)
+            return Verdict("the response is empty", status)
         try:
             body = JsonResponse(file, headers, self.row_containers, self.large_lists)
         except (ValueError, RecursionError):
-            return Verdict("the answer is not whole, valid JSON", status)
+            return Verdict("the response is not complete, valid JSON", status)
         try:
             verdict = self.validate(body, request)
         except CredentialsError as error:
@@ -272,24 +275,24 @@ class Client:
         return body
 
     def _log_new_members(self, document: Any) -> None:
-        """Log members of an answer that are in no stream."""
+        """Log the members of a response that no stream has."""
         if self.known_members is None or not isinstance(document, dict):
             return
         with self._lock:
             new = document.keys() - self.known_members - self._logged
             self._logged |= new
         for name in sorted(new):
-            text = f"{self.vendor}: property {name!r} beside the rows is in no stream"
+            text = f"{self.vendor}: property {name!r} next to the rows is in no stream"
             self._logger.warning(text, extra=event("warning"))
 
     def _refuse(self, error: CredentialsError) -> CredentialsError:
-        """Send no other request; return the first refusal, which all later requests raise."""
+        """Stop sending requests; return the first refusal, which all later requests raise."""
         with self._lock:
             self._refused = self._refused or error
             return self._refused
 
     def _quote(self, file: IO[bytes]) -> str:
-        """Return the vendor's own words about an error, in one line."""
+        """Return the vendor's error message in one line."""
         file.seek(0)
         text = file.read(1 << 16).decode(errors="replace")
         if not self.logs_vendor_errors or text.lstrip().startswith("<"):

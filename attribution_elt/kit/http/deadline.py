@@ -1,7 +1,7 @@
-"""A limit on the time of a whole request, for vendors that send a byte now and then.
+"""A limit on the total time of a request, for vendors that send a byte now and then.
 
-The timeout of `requests` is the time without a byte. So a thread shuts down the socket of a
-request that takes too long, which ends every read of it.
+The timeout of `requests` is the time without a byte. So a thread shuts down the socket of a request
+that takes too long, which ends every read from it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _requests = threading.local()
 
 
 class Deadline:
-    """Limits the request that the current thread sends inside of the `with` block.
+    """Limits the request that the current thread sends inside the `with` block.
 
     Attributes:
         has_passed: whether the request was cut off.
@@ -71,7 +71,7 @@ class _HTTPSConnection(HTTPSConnection):
 def _note(connection: HTTPConnection) -> None:
     deadline: Deadline | None = getattr(_requests, "deadline", None)
     if deadline is not None:
-        # the connection forgets its socket if the body has no length
+        # the connection drops its socket if the body has no length
         deadline.socket = connection.sock
 
 

@@ -1,4 +1,4 @@
-"""What the head of a vendor's answer says of its clock and of its quota."""
+"""Reads a vendor's clock and quota from the headers of a response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of an answer, with the moments (epoch seconds) around it by our clock."""
+    """The headers of a response, with our epoch seconds before and after it."""
 
     headers: Mapping[str, str]
     sent: float
@@ -18,9 +18,9 @@ class Head:
 
     @property
     def ahead(self) -> float | None:
-        """Seconds by which the vendor's clock is surely ahead of ours; None if it tells none.
+        """Seconds by which the vendor's clock is certainly ahead of ours; None without a `Date`.
 
-        The header `Date` has whole seconds: 0 wherever the clocks may agree.
+        The header `Date` has whole seconds, so it is 0 if the clocks may agree.
         """
         date = http_date(self.headers.get("Date"))
         if date is None:
@@ -29,19 +29,19 @@ class Head:
 
     @property
     def remaining(self) -> int | None:
-        """Requests left in the quota's window; None if the vendor tells none."""
+        """Requests left in the quota's window; None if the header is missing."""
         left = number(self.headers.get("X-RateLimit-Remaining"))
         return None if left is None else max(int(left), 0)
 
     @property
     def limit(self) -> int | None:
-        """Requests in the quota's window; None if the vendor tells none."""
+        """Requests in the quota's window; None if the header is missing."""
         limit = number(self.headers.get("X-RateLimit-Limit"))
         return None if limit is None else int(limit)
 
 
 def number(text: str | None) -> float | None:
-    """Return the finite number that a header holds, if it holds one."""
+    """Return the finite number in a header, or None."""
     try:
         value = float(text) if text else math.nan
     except ValueError:
@@ -50,7 +50,7 @@ def number(text: str | None) -> float | None:
 
 
 def http_date(text: str | None) -> float | None:
-    """Return the epoch seconds of an HTTP date, if it is one."""
+    """Return the epoch seconds of an HTTP date, or None."""
     try:
         return parsedate_to_datetime(text).timestamp() if text else None
     except ValueError:
@@ -58,9 +58,9 @@ def http_date(text: str | None) -> float | None:
 
 
 def reset_time(text: str | None, now: float) -> float | None:
-    """Epoch seconds of a reset given in epoch milliseconds, epoch seconds or seconds from now.
+    """Return the epoch seconds of a reset, given in epoch milliseconds, epoch seconds or seconds.
 
-    All by the vendor's clock, which shows `now`.
+    Both are by the vendor's clock, which shows `now`; seconds count from `now`.
     """
     value = number(text)
     if value is None:

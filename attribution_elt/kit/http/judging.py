@@ -1,4 +1,4 @@
-"""Verdicts on tries of requests that did not give an answer that can be used."""
+"""Verdicts on failed tries of requests."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from attribution_elt.core.text import printable
 from attribution_elt.kit.errors import OverloadedError, UnitError, UnreachableError
 
 MESSAGE_LENGTH = 200
-"""Characters quoted at most from a vendor's own error message."""
+"""Maximum number of characters quoted from a vendor's error message."""
 _BROKEN_TLS = (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError)
-"""Errors of a connection that broke off, rather than of a certificate or of the protocol."""
+"""Errors of an interrupted connection, as opposed to certificate or protocol errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why a try failed, and what follows.
+    """Why a try failed, and how to continue.
 
     Attributes:
         reason: in one line, without secrets.
-        status: HTTP status, if an answer came.
-        error: raised in the end: at once, or after the last try.
-        retry: whether another try can succeed.
+        status: HTTP status, if there was a response.
+        error: the exception to raise, at once or after the last try.
+        retry: whether a retry can succeed.
     """
 
     reason: str
@@ -38,14 +38,14 @@ class Verdict:
 
 
 def of_status(status: int, message: str, location: str | None, *, first: bool) -> Verdict | None:
-    """Return the verdict on an HTTP status; None for one that promises an answer.
+    """Return the verdict on an HTTP status; None if the response can be used.
 
     Args:
         status: HTTP status, neither 401 nor 403.
-        message: the vendor's own words, quoted.
+        message: the vendor's message, quoted.
         location: the header of a redirect.
-        first: whether the account has not answered a request so far. Then a redirect concerns
-            every request.
+        first: whether the account has not answered a request so far. If so, a redirect concerns
+        every request.
     """
     if status == 429 or status >= 500:
         error = UnitError if status == 429 else OverloadedError
@@ -65,7 +65,7 @@ def of_status(status: int, message: str, location: str | None, *, first: bool) -
 def of_transport(  # noqa: PLR0911 - a kind of failure each
     error: requests.RequestException, timeout: float
 ) -> Verdict:
-    """Return the verdict on an error of the connection; libraries' texts hold whole URLs."""
+    """Return the verdict on a connection error; the text of libraries may contain whole URLs."""
     causes = list(_causes(error))
     tls = [each for each in causes if isinstance(each, ssl.SSLError)]
     if tls and not any(isinstance(each, _BROKEN_TLS) for each in tls):
@@ -90,7 +90,7 @@ def of_transport(  # noqa: PLR0911 - a kind of failure each
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors that an error wraps, in whichever way the libraries do so."""
+    """Yield the errors that an error wraps, in any of the libraries' ways."""
     seen: set[int] = set()
     todo: list[object] = [error]
     while todo:
@@ -107,7 +107,7 @@ def _tls_reason(errors: Sequence[ssl.SSLError]) -> str:
     for each in errors:
         if isinstance(each, ssl.SSLCertVerificationError):
             return (
-                f"TLS: the certificate is not valid here ({each.verify_message}): a company's own "
+                f"TLS: the certificate is not trusted ({each.verify_message}): a company's own "
                 "authority has to be named by SSL_CERT_FILE or REQUESTS_CA_BUNDLE"
             )
     reason = next((each.reason for each in errors if each.reason), "handshake failed")
@@ -115,14 +115,14 @@ def _tls_reason(errors: Sequence[ssl.SSLError]) -> str:
 
 
 def _is_passing(causes: list[BaseException]) -> bool:
-    """Tell whether a proxy may be there in a moment: it answered nothing, or 5xx."""
+    """Return whether a proxy failed temporarily: without an answer, or with 5xx."""
     texts = " ".join(str(each) for each in causes)
     return not any(f"Tunnel connection failed: {code}" in texts for code in range(400, 500))
 
 
 def quoted(words: str) -> str:
-    """Return a vendor's own words in one short line that is safe on a terminal.
+    """Return a vendor's message in one short line that is safe on a terminal.
 
-    Secrets are redacted first: half of one would not be found.
+    Secrets are redacted before the text is cut: half a secret would not be found.
     """
     return " ".join(printable(redactor(words)).split())[:MESSAGE_LENGTH]

@@ -1,4 +1,4 @@
-"""Uses a vendor's request quota to its end without a refusal."""
+"""Uses a vendor's request quota fully without exceeding it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from attribution_elt.core.events import event
 from attribution_elt.kit.http.headers import http_date, number, reset_time
 
 MARGIN = 0.02
-"""Seconds added to each wait: a timer may fire, and a server's window may turn, a bit off."""
+"""Seconds added to each wait, because timers and the server's window are not exact."""
 SAME_WINDOW = 0.05
-"""Seconds by which two answers about one window may differ in its reset time."""
+"""Seconds by which the reset times of two responses about one window may differ."""
 LONGEST_WAIT = 3600.0
-"""Seconds that a single wait takes at most, whatever an answer says."""
+"""Maximum seconds of a single wait, whatever a response asks for."""
 SHORT_WAIT = 1.0
-"""Seconds of a wait that is not worth a log line."""
+"""Waits below this number of seconds are not logged."""
 UNKNOWN, SPENT = -1.0, -2.0
-"""Decisions: only the answer to another request can tell; the quota is spent until its reset."""
+"""Decisions: another request has to find out the quota, or the quota is spent until its reset."""
 
 
 class QuotaLimiter:
-    """One quota, shared by every thread that spends from it.
+    """One quota, shared by all threads that use it.
 
-    It spends what the last answers left, sleeps to the reset, sends one request to learn the
-    new quota, and goes on. Read are `X-RateLimit-Remaining` and `X-RateLimit-Reset` (epoch
-    seconds or milliseconds) and, with 429 and 503, `Retry-After` (seconds or HTTP date). Requests
-    to a vendor that sends none of them do not wait.
+    It uses the requests left, sleeps until the reset, sends one request to learn the new quota, and
+    continues. It reads `X-RateLimit-Remaining` and `X-RateLimit-Reset` (epoch seconds or
+    milliseconds) and, with 429 and 503, `Retry-After` (seconds or HTTP date). Requests to a vendor
+    that sends none of them do not wait.
 
     Args:
-        name: what the quota is for, as logs should call it.
+        name: name of the quota in logs.
         window: the quota's documented window in seconds, if there is one.
     """
 
@@ -52,7 +52,7 @@ class QuotaLimiter:
         self._blocked_until = 0.0
 
     def acquire(self) -> float:
-        """Wait until a request may be sent; return the moment, for `observe`."""
+        """Wait until a request may be sent; return its time, for `observe`."""
         with self._changed:
             while (delay := self._decide()) != 0:
                 if delay == SPENT:
@@ -70,15 +70,15 @@ class QuotaLimiter:
             return 0
         if self._remaining is None:
             return UNKNOWN if self._probing else 0
-        # unless we are known to be alone, another client may take one for each on its way
+        # unless this is the only client, another one may use as many requests
         reserved = self._in_flight * (1 if self._foreign is False else 2)
-        kept = 1 if self._foreign else 0  # of what was left, it may have taken the last since
+        kept = 1 if self._foreign else 0  # another client may have used some of what was left since
         if self._remaining > reserved + kept:
             return 0
         return UNKNOWN if self._in_flight and self._remaining > kept else SPENT
 
     def _begin_wait(self) -> float:
-        """Begin to wait for the reset, after which one request learns the new quota."""
+        """Start waiting for the reset, after which one request learns the new quota."""
         wait = self._until_reset()
         self._log_wait(wait, "for the quota")
         self._blocked_until = time.monotonic() + wait
@@ -103,17 +103,17 @@ class QuotaLimiter:
         return self._until(self._reset)
 
     def _until(self, reset: float) -> float:
-        """Seconds until a moment by the vendor's clock."""
+        """Seconds until a time by the vendor's clock."""
         wait = reset - self._clock.now(self._window) + MARGIN
         return min(max(wait, MARGIN), (self._window or LONGEST_WAIT) + MARGIN)
 
     def observe(self, sent: float, status: int | None, headers: Mapping[str, str]) -> None:
-        """Learn from an answer's head; `status` None: no answer came.
+        """Update the quota from the headers of a response.
 
         Args:
-            sent: what `acquire` returned.
-            status: HTTP status.
-            headers: the answer's headers, their names in any case.
+            sent: the time that `acquire` returned.
+            status: HTTP status; None if there was no response.
+            headers: the response's headers, with names in any case.
         """
         received = time.time()
         with self._changed:
@@ -154,9 +154,9 @@ class QuotaLimiter:
             self._pause(self._until(reset))
 
     def _learn_left(self, left: int) -> None:
-        """Learn what is left of the window that we know."""
+        """Update the requests left in the current window."""
         if self._remaining is None:
-            if time.monotonic() >= self._blocked_until:  # a probe that was sent too early
+            if time.monotonic() >= self._blocked_until:  # sent before the window ended
                 self._remaining = self._first_remaining = left
                 self._answers = 0
             return
@@ -167,7 +167,7 @@ class QuotaLimiter:
             self._foreign = True
 
     def _learn_pause(self, status: int | None, retry_after: str | None, vendor_now: float) -> None:
-        """Learn from `Retry-After`, which has a meaning with 429 and 503 only."""
+        """Read `Retry-After`, which is valid with 429 and 503 only."""
         if status not in {429, 503}:
             return
         seconds = number(retry_after)
@@ -180,7 +180,7 @@ class QuotaLimiter:
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        if until > self._blocked_until + SHORT_WAIT:  # else a wait as long has been logged
+        if until > self._blocked_until + SHORT_WAIT:  # otherwise a wait as long has been logged
             self._log_wait(seconds, "as the vendor asks")
         self._blocked_until = max(self._blocked_until, until)
 
@@ -188,8 +188,8 @@ class QuotaLimiter:
 class _VendorClock:
     """How far the vendor's clock is ahead of ours, in seconds, as an interval that narrows.
 
-    Neither clock is trusted: `Date` headers (whole seconds) and the moments at which a window
-    was seen to end say where the difference lies. If zero is possible, it is zero.
+    Neither clock is trusted: the bounds come from `Date` headers (whole seconds) and from the times
+    at which a window was seen to end. If zero is inside the interval, the difference is zero.
     """
 
     def __init__(self) -> None:
@@ -197,11 +197,11 @@ class _VendorClock:
         self._by_reset = (float("-inf"), float("inf"))
 
     def saw_date(self, date: float, sent: float, received: float) -> None:
-        """An answer, asked for at `sent`, said it was `date`."""
+        """Use the `Date` of a response to a request sent at `sent`."""
         self._by_date = _narrow(self._by_date, date - received, date + 1 - sent)
 
     def saw_reset(self, ended: float | None, reset: float, sent: float, received: float) -> None:
-        """An answer said that its window ends at `reset`; the one that ended at `ended` is over."""
+        """Use a response whose window ends at `reset`, after the window that ended at `ended`."""
         low = float("-inf") if ended is None else ended - received
         self._by_reset = _narrow(self._by_reset, low, reset - sent)
 
@@ -209,7 +209,7 @@ class _VendorClock:
         """Return the earliest time that the vendor's clock may show."""
         low = max(self._by_date[0], self._by_reset[0])
         high = min(self._by_date[1], self._by_reset[1])
-        if low > high:  # a Date that another machine wrote: the windows say more
+        if low > high:  # another machine wrote the Date: the windows are more reliable
             low, high = self._by_reset
         if low <= 0 <= high:
             ahead = 0.0
@@ -222,5 +222,5 @@ class _VendorClock:
 
 def _narrow(known: tuple[float, float], low: float, high: float) -> tuple[float, float]:
     narrowed = (max(known[0], low), min(known[1], high))
-    # a contradiction means that a clock was set: believe the newest
+    # a contradiction means that a clock was set: trust the newest value
     return narrowed if narrowed[0] <= narrowed[1] else (low, high)

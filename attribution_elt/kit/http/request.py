@@ -1,4 +1,4 @@
-"""Requests as readers describe them."""
+"""Requests as readers define them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Request:
 
     Attributes:
         path: joined to the client's base URL.
-        about: what is asked for, as logs and errors call it: no secret, no personal data.
+        about: name of the request in logs and errors, without secrets and personal data.
         params: query parameters; those that are None are left out.
         body: sent as JSON.
         quota: the name of the vendor's quota that the request counts against.
-        divisible: a smaller request can stand in for it, so overload is not retried.
+        divisible: whether smaller requests can replace it, so that overload is not retried.
     """
 
     path: str

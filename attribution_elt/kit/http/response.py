@@ -1,4 +1,4 @@
-"""The body of a response, read without holding it all in memory."""
+"""The body of a response, which is read without holding it all in memory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from attribution_elt.kit.json import array as json_array
 from attribution_elt.kit.json import document as json_text
 
 LARGE = 8 << 20
-"""Bytes of a document from which on its lists are read entry by entry, slower but flat."""
+"""Size in bytes above which a document's lists are read entry by entry, with flat memory."""
 
 
 class TooLargeError(Exception):
-    """A response does not fit: into the limit, or onto the disk."""
+    """A response is larger than the limit or the free space on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ def _write(file: IO[bytes], chunk: bytes, *, is_too_much: bool) -> None:
 
 
 class JsonResponse:
-    """A response that has arrived whole and is known to be JSON; reads as often as needed.
+    """A complete response that is valid JSON; it can be read several times.
 
     Attributes:
         headers: the response's headers.
-        document: the decoded body where it is not an array, without `lists`; else the members
-            of the object that holds the array, or an empty dictionary.
-        lists: which of the lists that may be large it has; `rows` yields their entries.
-        is_array: whether there is an array; an empty body (204) is an empty one.
+        document: the decoded body without `lists`, if it is not an array; else the members of the
+        object that contains the array, or an empty dictionary.
+        lists: names of the large lists that the body has; `rows` yields their entries.
+        is_array: whether there is an array; an empty body (204) counts as an empty array.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class JsonResponse:
             self._read(names, lists)
 
     def _close_with_self(self) -> None:
-        """Close the file of a response that is not read, because the run ends early.
+        """Close the file of a response that is not read because the run ends early.
 
         `__del__` may be called after the file's own if both are part of a cycle.
         """
@@ -126,7 +126,7 @@ class JsonResponse:
 
     @property
     def count(self) -> int:
-        """How many elements the array has."""
+        """Number of elements of the array."""
         return self._index.count
 
     def __iter__(self) -> Iterator[Any]:
@@ -140,12 +140,12 @@ class JsonResponse:
         return iter(self._taken.get(path, ()))
 
     def close(self) -> None:
-        """Give the temporary file back."""
+        """Close and delete the temporary file."""
         self._file.close()
 
 
 def _taken(document: Any, path: str) -> list[Any] | None:
-    """Take a list out of a document, where there is one."""
+    """Remove a list from a document and return it, if there is one."""
     *owners, name = path.split(".")
     for owner in owners:
         document = document.get(owner) if isinstance(document, dict) else None

@@ -12,7 +12,7 @@ import msgspec
 from attribution_elt.kit.json.document import decode
 
 BLOCK = 1 << 20
-"""Bytes read at once; a block holds whole elements, so one larger than this makes a larger one."""
+"""Bytes read at once; a block has whole elements, so an element larger than this enlarges it."""
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -23,17 +23,17 @@ _BETWEEN_VALUES = re.compile(rb",")
 
 
 class NotAnArrayError(ValueError):
-    """The text is not the array that was expected, nor an object with it."""
+    """The text is not the expected array, nor an object that contains it."""
 
 
 @dataclass(slots=True)
 class Index:
-    """Where an array's elements lie in its file.
+    """Where an array's elements are in its file.
 
     Attributes:
-        blocks: offset and length of each run of whole elements, separated by commas.
-        count: how many elements there are.
-        members: the other members of the object that holds the array, if one does.
+        blocks: offset and length of each sequence of whole elements, separated by commas.
+        count: number of elements.
+        members: the other members of the object that contains the array, if there is one.
     """
 
     blocks: list[tuple[int, int]] = field(default_factory=list)
@@ -41,10 +41,10 @@ class Index:
     members: dict[str, Any] = field(default_factory=dict)
 
     def add(self, offset: int, text: bytes) -> None:
-        """Take a run of elements in.
+        """Add a sequence of elements.
 
         Raises:
-            ValueError: it is not one, or not UTF-8.
+            ValueError: it is malformed or not UTF-8.
         """
         count = len(_elements(b"[" + text + b"]"))
         text.decode()
@@ -53,12 +53,12 @@ class Index:
 
 
 def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
-    """Check that the file holds one whole JSON array, and say where its elements lie.
+    """Check that the file contains one complete JSON array, and return where its elements are.
 
     Args:
         file: a seekable file.
-        names: the array may also be the member of such a name of an object; what stands before
-            it there must be scalars.
+        names: the array may also be the member of this name in an object; the members before it
+        must be scalars.
 
     Raises:
         NotAnArrayError: it begins as something else.
@@ -97,10 +97,10 @@ def _wrapping(names: Sequence[str]) -> re.Pattern[bytes]:
 
 
 def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
-    """Offset of a comma between two elements of the array whose beginning `text` is.
+    """Return the offset of a comma between two elements of the array that `text` begins.
 
-    A comma may also stand deeper or inside a string. It is one of ours exactly if what stands
-    before it is a whole array: a text of brackets that balance cannot end inside of one.
+    A comma may also be nested deeper or inside a string. It separates our elements exactly if the
+    text before it is a complete array, because a text of balanced brackets cannot end inside one.
     """
     commas = [match.start() for match in between.finditer(text)]
     step, at, tried = 1, len(commas), 0
@@ -110,7 +110,8 @@ def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
             _elements(b"[" + text[:comma] + b"]")
         except ValueError:
             tried += 1
-            # in a long nested array its neighbours are none either: look ever further back
+            # in a long nested array, the commas nearby are nested too: search further back each
+            # time
             step = 1 if tried < 8 else step * 2
         else:
             return comma
@@ -118,7 +119,7 @@ def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
 
 
 def _close(text: bytes, *, wrapped: bool) -> tuple[bytes, dict[str, Any]]:
-    """Part the last elements from the bracket after them and the members after that."""
+    """Split the last elements from the closing bracket and the members after it."""
     if not wrapped:
         last = text.rstrip()
         if not last.endswith(b"]"):
@@ -130,7 +131,7 @@ def _close(text: bytes, *, wrapped: bool) -> tuple[bytes, dict[str, Any]]:
 
 
 def elements(file: IO[bytes], found: Index) -> Iterator[Any]:
-    """Yield the elements of an array that was indexed."""
+    """Yield the elements of an indexed array."""
     for offset, length in found.blocks:
         file.seek(offset)
         yield from decode(b"[" + file.read(length) + b"]")

@@ -1,4 +1,4 @@
-"""JSON of vendors: exact numbers, mended text, large lists read entry by entry."""
+"""Decodes vendors' JSON: exact numbers, repaired text, large lists read entry by entry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 BUFFER = 1 << 19
-"""Bytes that ijson reads at once; the events of so many take 6 MB.
+"""Bytes that ijson reads at once; the events of one read take 6 MB.
 
 It scans a text from its beginning again with each read, so smaller reads make long texts slow.
 """
@@ -65,7 +65,7 @@ def mended(file: IO[bytes]) -> IO[bytes] | None:
 
 
 def _is_equal(one: IO[bytes], other: IO[bytes]) -> bool:
-    """Tell whether two files are equal: a character may lie across two chunks of one of them."""
+    """Return whether two files are equal; a character may span two chunks of one of them."""
     one.seek(0)
     other.seek(0)
     while (chunk := one.read(MEMORY)) == other.read(MEMORY):
@@ -83,7 +83,7 @@ class _Mender:
         self._in_text = False
 
     def feed(self, piece: bytes, *, final: bool = False) -> bytes:
-        """Return the next part of the mended text; a token may be cut by the end of a piece."""
+        """Return the next part of the repaired text; the end of a piece may cut a token."""
         text = self._held + piece
         end = len(text) if final else len(text) - _LONGEST_TOKEN
         parts, done = [], 0
@@ -109,11 +109,11 @@ class _Mender:
 def outline(file: IO[bytes], lists: Sequence[str]) -> tuple[Any, set[str]]:
     """Return a large document without some of its lists, and which of them it has.
 
-    Memory is flat but for what is returned.
+    Memory is flat except for the result.
 
     Args:
         file: a seekable file.
-        lists: where they are: names of members, joined by dots.
+        lists: paths of the lists: member names, joined by dots.
 
     Raises:
         ValueError: it is malformed or truncated.

@@ -1,1 +1,1 @@
-"""From a vendor's object to a Singer record."""
+"""Converts a vendor's objects to Singer records."""

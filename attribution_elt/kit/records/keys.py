@@ -1,4 +1,4 @@
-"""Keys for rows that the vendor sends without a usable one."""
+"""Keys for rows that the vendor sends without a usable key."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 def text_hash(text: str) -> str:
-    """Return the key made of a text: `sha256:` and its hash."""
+    """Return the key of a text: `sha256:` and its hash."""
     return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def row_hash(row: Any) -> str:
-    """Return the key made of a whole row; the order of its members does not matter."""
+    """Return the key of a whole row; the order of its members does not matter."""
     return text_hash(json.dumps(row, sort_keys=True, default=str))
 
 
@@ -30,8 +30,8 @@ def first_text(row: dict[str, Any], *names: str) -> str | None:
 class UniqueKeys:
     """Numbers keys that repeat within one response: `a`, `a#2`, `a#3`.
 
-    It keeps 8 bytes of each key's hash, some 70 bytes of memory per row. If two hashes were ever
-    equal, a row would get a number that it does not need.
+    It keeps 8 bytes of each key's hash, about 70 bytes of memory per row. If two hashes were equal,
+    a row would get a number that it does not need.
     """
 
     def __init__(self) -> None:

@@ -10,16 +10,16 @@ from typing import Any
 from attribution_elt.core.pseudonyms import keyed_hash, person_key
 
 EXTRA = "_extra"
-"""The property that holds what a stream's schema does not name, and values of other types."""
+"""The property for members that a stream's schema does not name, and for values of other types."""
 
 
 class PersonalData:
-    """The settings `pii` and `pii_key`, applied to a property's value.
+    """The settings `pii` and `pii_key`, applied to values of properties.
 
     Args:
         mode: `keep`, `hash` or `drop`.
-        key: secret of the hash (HMAC-SHA-256). The same person gives the same value wherever
-            the same key is used.
+        key: secret of the hash (HMAC-SHA-256). With one key, a person has the same value
+        everywhere.
     """
 
     def __init__(self, mode: str, key: str) -> None:
@@ -28,16 +28,16 @@ class PersonalData:
 
     @classmethod
     def of_settings(cls, config: Mapping[str, Any], *, fallback_key: str) -> PersonalData:
-        """Build it from a tap's settings; `fallback_key` hashes keys when nothing else is set."""
+        """Build it from settings; `fallback_key` hashes primary keys without a `pii_key`."""
         return cls(config.get("pii") or "keep", config.get("pii_key") or fallback_key)
 
     @property
     def active(self) -> bool:
-        """Whether anything is masked at all."""
+        """Whether anything is masked."""
         return self._mode != "keep"
 
     def schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Return a stream's JSON schema as its masked records fit it: hashes are texts."""
+        """Return a stream's JSON schema for masked records, in which hashes are texts."""
         if self._mode != "hash":
             return schema
         properties = {
@@ -53,7 +53,7 @@ class PersonalData:
         return self.hashed if key or self._mode == "hash" else _dropped
 
     def extra(self, value: dict[str, Any], harmless: Container[str]) -> dict[str, Any] | None:
-        """Return `_extra` with each of its members masked, but for those known to be harmless."""
+        """Return `_extra` with its members masked, except those known to be harmless."""
         mask = self.of(key=False)
         masked = {n: each if n in harmless else mask(each) for n, each in value.items()}
         return {name: each for name, each in masked.items() if each is not None} or None
@@ -72,7 +72,7 @@ class PersonalData:
         return person_key(str(value), self._key)
 
     def digest(self, text: bytes) -> str:
-        """Return a hash of a row that may hold personal data; keyed if such data is masked."""
+        """Return a digest of a row that may contain personal data; keyed if such data is masked."""
         if self.active:
             return hmac.new(self._key.encode(), text, hashlib.sha256).hexdigest()
         return hashlib.sha256(text).hexdigest()

@@ -1,4 +1,4 @@
-"""Turns a vendor's object into a record that fits its stream's schema, in one pass."""
+"""Converts a vendor's object into a record of its stream's schema, in one pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attribution_elt.kit.records.personal_data import EXTRA, PersonalData
 Warn = Callable[[str], None]
 Convert = Callable[[Any], Any]
 MOST_DIGITS = 1000
-"""Of a whole number written with an exponent: more would be an attack, not an id."""
+"""Maximum digits of a whole number with an exponent: more would be an attack, not an id."""
 
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD = re.compile(r"\W+")
@@ -25,12 +25,12 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @cache
 def snake_case(name: str) -> str:
-    """Return a vendor's name as properties are called: `programURL` becomes `program_url`."""
+    """Return a vendor's name in snake_case: `programURL` becomes `program_url`."""
     return _NOT_WORD.sub("_", _HUMPS.sub("_", name)).lower()[:63]
 
 
 def text(value: Any) -> str:
-    """Any text; numbers keep their digits."""
+    """Convert a value to text; numbers keep their digits."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -41,7 +41,7 @@ def text(value: Any) -> str:
 
 
 def integer(value: Any) -> int:
-    """Any whole number, as JSON number or text, of any size."""
+    """Convert a whole number, sent as JSON number or text, of any size."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     number = decimal(value)
@@ -51,7 +51,7 @@ def integer(value: Any) -> int:
 
 
 def decimal(value: Any) -> Decimal:
-    """Any finite number, as JSON number or text, with all its digits."""
+    """Convert a finite number, sent as JSON number or text, with all its digits."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         raise ValueError
     try:
@@ -64,12 +64,12 @@ def decimal(value: Any) -> Decimal:
 
 
 def number(value: Any) -> int | Decimal:
-    """As `decimal`, whole numbers staying whole."""
+    """Convert a number as `decimal` does; whole numbers stay whole."""
     return value if type(value) is int else decimal(value)
 
 
 def boolean(value: Any) -> bool:
-    """A JSON boolean, or what vendors send for one: 0, 1, "true", "false"."""
+    """Convert a JSON boolean, or what vendors send instead: 0, 1, "true", "false"."""
     if isinstance(value, bool):
         return value
     truth = {0: False, 1: True, "0": False, "1": True, "true": True, "false": False}
@@ -81,7 +81,7 @@ def boolean(value: Any) -> bool:
 
 
 def timestamp(value: Any) -> str:
-    """Text of an ISO 8601 instant in any offset, as RFC 3339 in UTC; its fraction stays whole."""
+    """Convert an ISO 8601 instant with any offset to RFC 3339 in UTC; its fraction is kept."""
     if not isinstance(value, str):
         raise ValueError
     moment = instant(value)
@@ -91,7 +91,7 @@ def timestamp(value: Any) -> str:
 
 
 def day(value: Any) -> str:
-    """Text of a calendar day that exists, YYYY-MM-DD."""
+    """Convert a calendar day that exists, YYYY-MM-DD."""
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError
     date.fromisoformat(value)
@@ -114,7 +114,7 @@ def _nested(schema: Mapping[str, Any]) -> Convert:
 
 
 def _renaming(schema: Mapping[str, Any]) -> Convert | None:
-    """Return what puts the names of a nested object into snake_case, where the schema knows it."""
+    """Return a function that renames the members of a nested object as in the schema."""
     if not schema.get("properties"):
         return None
 
@@ -128,7 +128,7 @@ def _renaming(schema: Mapping[str, Any]) -> Convert | None:
 
 
 def _all_renamed(value: Mapping[str, Any]) -> dict[str, Any]:
-    """As above, where two names differ in their case alone: one of them stays as it is."""
+    """Do the same for names of which two differ in case alone: one of them stays as it is."""
     renamed: dict[str, Any] = {}
     for name, member in value.items():
         target = snake_case(name)
@@ -163,20 +163,19 @@ def _convert(schema: Mapping[str, Any]) -> Convert:
 
 
 class RecordShaper:
-    """What one stream's schema makes of a vendor's objects, compiled once.
+    """Converts a vendor's objects to records of one stream; the schema is compiled once.
 
-    Every property of the schema is in every record. What the schema does not name, and the
-    original of what does not fit its type, goes into `_extra`.
+    Every property of the schema is in every record. Members that the schema does not name, and the
+    originals of values that do not fit their type, go into `_extra`.
 
     Args:
-        schema: the stream's JSON schema. Of its annotations these are read here:
-            `x-flatten`, a list of nested objects whose members become `<object>_<member>`;
-            `x-empty-is-null` of a property for which the vendor sends `""` for nothing;
-            `x-vendor-name` of a property that is not called as the vendor calls it;
-            `x-pii` of a property that is personal data.
-        keys: the primary key; masked rather than dropped where it is personal data.
-        mask: what happens to personal data.
-        warn: is told once per property that is unknown or does not fit.
+        schema: the stream's JSON schema, with these annotations: `x-flatten`, a list of nested
+        objects whose members become `<object>_<member>`; `x-empty-is-null` for a property in which
+        the vendor sends `""` for nothing; `x-vendor-name` for a property with another name than the
+        vendor's; `x-pii` for personal data.
+        keys: the primary key; if it is personal data, it is masked but never dropped.
+        mask: how personal data is treated.
+        warn: called once for each property that is unknown or does not fit.
     """
 
     def __init__(
@@ -209,7 +208,7 @@ class RecordShaper:
 
         Args:
             row: the object, as decoded.
-            context: properties that the vendor does not send with it, by their own names.
+            context: properties that the vendor does not send with the row, by name.
         """
         record = self._blank.copy()
         extra: dict[str, Any] = {}
@@ -221,7 +220,7 @@ class RecordShaper:
                 if name not in extra:  # else it is to be kept for every row
                     self._context[name] = known
             if record[name] is not None and record[name] != known[1]:
-                self._tell(name, "is not what was asked for; kept in _extra")
+                self._tell(name, "is not what was requested; kept in _extra")
                 extra[name] = record[name]
             record[name] = known[1]
         if extra:
@@ -263,7 +262,7 @@ class RecordShaper:
                 record[target] = self._fit(target, value, extra)
 
     def _fit(self, name: str, value: Any, extra: dict[str, Any]) -> Any:
-        """Return the value as its property's type; None, the original kept, where it is none."""
+        """Return the value in its property's type, or None; the original is kept."""
         try:
             return None if value is None else self._converts[name](value)
         except (ValueError, OverflowError):
@@ -281,10 +280,10 @@ class RecordShaper:
         return mask(value) if mask and value is not None else value
 
     def _learn(self, name: str) -> tuple[str, Convert | None]:
-        """Decide, at its first sight, what a vendor's name stands for.
+        """Decide, when a vendor's name first occurs, which property it is.
 
-        Names that differ in their case alone stand for one property, none of them by right: in a
-        row that has several, the first one does.
+        Names that differ in case alone are the same property. If a row has several, the first one
+        is used.
         """
         target = snake_case(name)
         namesakes = [each for each, (known, _) in self._fields.items() if known == target]

@@ -1,4 +1,4 @@
-"""A vendor of the sandbox that is ready for a test, and what is expected of its tap."""
+"""A sandbox vendor that is ready for a test, and the expectations on its tap."""
 
 from __future__ import annotations
 
@@ -31,16 +31,15 @@ class Expectations(Generic[VendorT]):
 
     Attributes:
         tap: the tap.
-        vendor: returns the vendor of a sandbox, made small enough for quick tests.
+        vendor: returns the vendor of a sandbox, small enough for quick tests.
         settings: returns settings that read everything, given the vendor and a folder for files.
-        rows: returns the rows of each stream that the vendor has, as records; properties that are
-            null may be left out.
-        set_secrets: makes a text the vendor's credentials.
-        personal: returns personal data that no output may show if `pii` is `hash` or `drop`, and
-            that no log may ever show.
-        volatile: columns that differ from run to run, or that `rows` cannot know.
+        rows: returns the vendor's rows of each stream, as records; null properties may be left out.
+        set_secrets: sets the vendor's credentials to a text.
+        personal: returns personal data that must not be in the output if `pii` is `hash` or `drop`,
+        and never in a log.
+        volatile: columns that differ from run to run, or that `rows` cannot provide.
         reread: settings with which a later run reads everything again.
-        has_rereads: whether a later run without changes requests anything at all.
+        has_rereads: whether a later run without changes sends any request.
         today: day of the sandbox; None: the day of the test.
         tolerated: texts of warnings that a clean run may log.
     """
@@ -79,12 +78,12 @@ class Bench(Generic[VendorT]):
         )
 
     def run_here(self, **given: Any) -> Output:
-        """Run the tap in this process."""
+        """Run the tap inside this process."""
         config = given.pop("config", None) or self.config
         return process.run_here(self.expectations.tap, config, **given)
 
     def assert_matches_truth(self, *outputs: Output) -> None:
-        """Check that a warehouse that loads these outputs in turn has exactly the vendor's rows."""
+        """Check that these outputs, loaded in turn, give exactly the vendor's rows."""
         for stream, rows in self.expectations.rows(self.vendor).items():
             loaded: process.Rows = {}
             for output in outputs:
@@ -96,11 +95,11 @@ class Bench(Generic[VendorT]):
             )
 
     def comparable(self, rows: Iterable[Row]) -> Counter[str]:
-        """Return rows as texts that are equal if the rows are."""
+        """Return rows as texts; equal rows have equal texts."""
         return Counter(self.text(row) for row in rows)
 
     def text(self, row: Row) -> str:
-        """Return a row as a text that is equal if the row is."""
+        """Return a row as a text; equal rows have equal texts."""
         plain = {
             name: _plain(value)
             for name, value in row.items()
@@ -109,7 +108,7 @@ class Bench(Generic[VendorT]):
         return json.dumps(plain, sort_keys=True, default=str, ensure_ascii=False)
 
     def assert_private(self, output: Output, config: Mapping[str, Any]) -> None:
-        """Check that an output shows neither secrets nor code, and that logs show no person."""
+        """Check that an output contains no secrets or code, and logs no personal data."""
         written = output.stdout.decode() + output.stderr
         for secret in redaction.secrets_of(self.expectations.tap.config_jsonschema, dict(config)):
             assert not [form for form in spellings(secret) if form in written]

@@ -1,4 +1,4 @@
-"""Runs a tap, as a process or in this one, and parses its output."""
+"""Runs a tap, as a process or in this process, and parses its output."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Output:
         return [message["record"] for message in self.of("RECORD", stream)]
 
     def rows(self, stream: str) -> Rows:
-        """Return the last record of each key, as a warehouse holds them."""
+        """The last record of each key, as a warehouse stores them."""
         schemas = self.of("SCHEMA", stream)
         keys = schemas[0]["key_properties"] if schemas else []
         return {tuple(row[key] for key in keys): row for row in self.records(stream)}
@@ -109,7 +109,7 @@ def run(
 def killed(folder: Path, name: str, after: Callable[[bytes], bool], **given: Any) -> Output:
     """Run a console script and kill it (SIGKILL) after the first line for which `after` is true.
 
-    The output includes what was still in the pipe, as a loader would receive it.
+    The output includes the rest of the pipe, as a loader would receive it.
     """
     process = subprocess.Popen(  # noqa: S603 - an executable of our own
         command(folder, name, **given),
@@ -170,7 +170,7 @@ def selected(
 
 
 def merged(*states: Mapping[str, Any]) -> dict[str, Any]:
-    """Return states merged as Meltano does it: dictionaries merge, all else is replaced."""
+    """Return states merged as Meltano does: dictionaries are merged, all else is replaced."""
     result: dict[str, Any] = {}
     for state in states:
         for name, value in state.items():
@@ -181,7 +181,7 @@ def merged(*states: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lists_in(value: Any) -> bool:
-    """Return whether a state has a list, which Meltano would replace instead of merging it."""
+    """Return whether a state contains a list, which Meltano would replace instead of merging."""
     if isinstance(value, dict):
         return any(lists_in(inner) for inner in value.values())
     return isinstance(value, list)

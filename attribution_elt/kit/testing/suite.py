@@ -45,7 +45,7 @@ def conformance(expectations: Expectations[VendorT]) -> type:
 
     Put tests of the vendor's special behaviour into modules next to it.
     """
-    # the SDK's suite reads the streams while pytest collects the tests, before any fixture
+    # the SDK's suite reads the streams while pytest collects the tests, before any fixture runs
     sandbox = Sandbox(seed=7, today=expectations.today).__enter__()
     config = expectations.settings(expectations.vendor(sandbox), Path(tempfile.mkdtemp()))
     standard = get_tap_test_class(

@@ -1,4 +1,4 @@
-"""A model of a warehouse that loads a tap's output and removes what claims do not contain."""
+"""A model of a warehouse that loads a tap's output and removes rows by claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attribution_elt.kit.testing.process import Output, Row, Rows
 
 
 class ClaimError(AssertionError):
-    """A claim does not fit the records that were written before it."""
+    """A claim does not match the records that were written before it."""
 
 
 class Warehouse:
@@ -29,7 +29,7 @@ class Warehouse:
         """Load a run.
 
         Raises:
-            ClaimError: a claim counts other records than those that the run wrote.
+            ClaimError: a claim has another number of records than the run wrote.
         """
         keys: dict[str, list[str]] = {}
         written: defaultdict[str, list[Row]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Reads a whole Singer input into memory, because a part of a set of wishes is not that set."""
+"""Reads a whole Singer input into memory: an incomplete set of wishes must not be sent."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class WishReader(GenericSingerReader[bytes]):
     def process_lines(
         self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Counter[str]:
-        del callbacks  # the SDK's own would pass each record to a sink as it arrives
+        del callbacks  # the SDK's own method would pass each record to a sink as it arrives
         counts: Counter[str] = Counter()
         for number, line in enumerate(file_input or self.default_input, 1):
             raw = line.encode() if isinstance(line, str) else line
@@ -57,7 +57,7 @@ class WishReader(GenericSingerReader[bytes]):
                 try:
                     counts[self._take(raw)] += 1
                 except (TypeError, ValueError, RecursionError) as error:
-                    # the line itself may hold personal data
+                    # the line may contain personal data
                     raise PluginError(f"line {number} is not a Singer message: {error}") from None
         return counts
 
@@ -83,7 +83,7 @@ class WishReader(GenericSingerReader[bytes]):
         elif kind == "SCHEMA":
             self.announced = True
         elif not self.announced:
-            raise ValueError(f"a record of {stream} came before its SCHEMA")
+            raise ValueError(f"a record of {stream} precedes its SCHEMA")
         elif not isinstance(record := message.get("record"), dict):
             raise TypeError("its record is not an object")
         else:

@@ -30,11 +30,11 @@ from attribution_elt.kit.writing.wishes import (
 REQUEST = ("api_url", "user_agent", "request_timeout", "max_retries")
 """Settings of requests that these targets share with the taps."""
 LOGGED = 100
-"""Wishes that are named in the log, at most; `_writes` has all of them."""
+"""Maximum number of wishes named in the log; `_writes` has all of them."""
 
 
 def common(api_url: str) -> list[th.Property[Any]]:
-    """Return the settings that all these targets have; `api_url` is the vendor's base URL."""
+    """Return the settings of all these targets; `api_url` is the vendor's base URL."""
     shared = settings.common(api_url).wrapped
     return [
         th.Property(
@@ -71,11 +71,11 @@ def common(api_url: str) -> list[th.Property[Any]]:
 
 
 class WritingTarget(VendorPlugin, Target):
-    """Reads a set of wishes, and writes to the vendor what differs from them.
+    """Reads a set of wishes, and writes to the vendor those that differ from its present values.
 
     A run reads its whole input, validates it, compares it with the vendor's present values,
-    enforces the limit, sends, confirms, and passes the state on last. Each `sent` is committed to
-    the audit before its request leaves, and its outcome after.
+    enforces the limit, sends, confirms, and emits the state last. Each `sent` is committed to the
+    audit before its request is sent, and its outcome after.
     """
 
     name_variable = "MELTANO_LOADER_NAME"
@@ -104,7 +104,7 @@ class WritingTarget(VendorPlugin, Target):
             return
         if not self._reader.is_whole:
             raise PluginError(
-                "the input ended before the tap reported its end with a STATE: nothing was sent"
+                "the input ended without a STATE after the last record: nothing was sent"
             )
         with closing(self.open_audit()) as audit:
             self.ledger = Ledger(self.name, audit, dry_run=self.config["dry_run"])
@@ -112,7 +112,7 @@ class WritingTarget(VendorPlugin, Target):
         failed = self.ledger.unfulfilled()
         self._report(failed)
         if self.config["dry_run"]:
-            return  # the wishes are still open: the next run has to read them again
+            return  # the wishes are still open, so the next run has to read them again
         if len(failed) > self.config["max_errors"]:
             raise PluginError(
                 f"{len(failed)} of {len(self.ledger.final)} wishes were not fulfilled"
@@ -135,7 +135,7 @@ class WritingTarget(VendorPlugin, Target):
             self.send(changes)
 
     def _wishes(self) -> list[Wish]:
-        """Return the valid wishes, one for each key; record those that are not."""
+        """Return the valid wishes, one for each key; record the invalid ones."""
         found: dict[str, Wish] = {}
         rejected: dict[str, Entry] = {}
         for number, record in enumerate(self._reader.records, 1):
@@ -221,15 +221,14 @@ class WritingTarget(VendorPlugin, Target):
         return None
 
     def label_of(self, record: Mapping[str, Any]) -> str | None:
-        """Return how the log names an invalid record, without personal data."""
+        """Return the name of an invalid record in the log, without personal data."""
         return self.key_of(record)
 
     @abstractmethod
     def compare(self, wishes: Sequence[Wish]) -> list[tuple[Wish, Entry]]:
         """Return the wishes that have to be sent, with their `before` and `after`.
 
-        Outcomes of all other wishes are recorded, and so are those of writes that an earlier run
-        left without one.
+        Record the outcomes of all other wishes, and of earlier writes without an outcome.
         """
 
     @abstractmethod

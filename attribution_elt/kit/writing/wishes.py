@@ -14,7 +14,7 @@ from attribution_elt.core.events import RUN_ID
 
 
 class Outcome(enum.StrEnum):
-    """What became of a wish in a run."""
+    """The outcome of a wish in a run."""
 
     UNCHANGED = "unchanged"
     DRY_RUN = "dry_run"
@@ -42,7 +42,7 @@ FULFILLED = frozenset(
         Outcome.ACCEPTED,
     }
 )
-"""Outcomes after which the vendor holds what was wished, or would after a real run."""
+"""Outcomes that fulfil a wish, or would in a real run."""
 
 SETTLING = (
     Outcome.APPLIED,
@@ -52,7 +52,7 @@ SETTLING = (
     Outcome.REFUSED,
     Outcome.FAILED,
 )
-"""Outcomes that only a real run records; each settles a `sent` before it."""
+"""Outcomes that only real runs record; each settles an earlier `sent`."""
 
 
 class InvalidWishError(Exception):
@@ -61,10 +61,10 @@ class InvalidWishError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a record asks for.
+    """The content of one record.
 
     Attributes:
-        key: identifies what the wish is about, without personal data.
+        key: identifies the subject of the wish, without personal data.
         label: names it in the log, without personal data.
         values: the wish as JSON, without personal data.
     """
@@ -76,7 +76,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the audit table `_writes`, but for the columns of the run."""
+    """A row of the audit table `_writes`, without the columns of the run."""
 
     key: str
     wish: Mapping[str, Any]
@@ -109,7 +109,7 @@ class Audit(Protocol):
 
 @dataclass
 class Ledger:
-    """The outcomes of a run: each is recorded in the audit, and the last one of a key counts."""
+    """The outcomes of a run: each is recorded in the audit, and the last one of a key is final."""
 
     target: str
     audit: Audit
@@ -150,10 +150,10 @@ class Ledger:
         return settled
 
     def unfulfilled(self) -> list[Entry]:
-        """Return the final outcomes that are not what was wished."""
+        """Return the final outcomes that do not fulfil their wish."""
         return [entry for entry in self.final.values() if entry.outcome not in FULFILLED]
 
     def _now(self) -> datetime:
-        """Return the current time, later than any returned before: rows are ordered by it."""
+        """Return the current time, later than before, because it orders the rows."""
         self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
         return self._last

@@ -149,7 +149,7 @@ def test_each_retry_is_reported_without_the_url_or_the_key(
         for each in caplog.records
         if each.name.startswith(("attribution_elt", "tap_"))
     ]
-    assert any("answered 429" in line and "trying again" in line for line in said)
+    assert any("answered 429" in line and "retrying" in line for line in said)
     assert small.ecdp.api_key not in "".join(said)
     assert "http" not in "".join(said)
 

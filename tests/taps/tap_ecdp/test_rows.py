@@ -40,7 +40,7 @@ def test_an_unknown_member_of_the_response_is_logged_once(
     sandbox.ecdp.faults.add(Fault("status", status=200, body=body, times=2))
     run_here(settings(sandbox, **DOCUMENTED, window_days=10))
     assert [text for text in caplog.messages if "currencies" in text] == [
-        "ECDP: property 'currencies' beside the rows is in no stream"
+        "ECDP: property 'currencies' next to the rows is in no stream"
     ]
 
 

@@ -355,7 +355,7 @@ def test_an_incomplete_input_sends_nothing(sandbox: Sandbox, writer: Writer) -> 
     for text, reason in (
         (wishes(STREAM, [wish], whole=False), "before the tap reported its end"),
         (complete[:-20], "is not a Singer message"),
-        (complete.split("\n", 1)[1], "came before its SCHEMA"),
+        (complete.split("\n", 1)[1], "precedes its SCHEMA"),
     ):
         run = writer.run(text)
         assert reason in str(run.error)

@@ -32,7 +32,7 @@ def test_a_batch_gets_the_memory_that_it_needs(
     duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     for _ in range(2):
         duckdb.load(*LARGE)
-    assert any("trying again" in text for text in warnings_in(caplog)) == (limit == "2MB")
+    assert any("retrying" in text for text in warnings_in(caplog)) == (limit == "2MB")
     assert duckdb.rows("SELECT count(*), sum(length(text)) FROM texts") == [(100, 38_000_000)]
 
 

@@ -241,7 +241,7 @@ def test_a_connection_that_is_cut(postgres_url: str, tmp_path: Any) -> None:
 
     output, errors = loading.process.communicate(timeout=60)
     assert (loading.process.returncode, json.loads(output)) == (0, 2)
-    assert b"; trying again" in errors
+    assert b"; retrying" in errors
     assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
 
 

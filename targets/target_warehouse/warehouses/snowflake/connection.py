@@ -94,7 +94,7 @@ def opened(url: str) -> snowflake.connector.SnowflakeConnection:
     except (OSError, TypeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise WarehouseError(
-            f"the private key of the setting url cannot be used: {reason}"
+            f"the private key of the setting url is not usable: {reason}"
         ) from error
 
 
