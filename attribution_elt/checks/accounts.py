@@ -19,16 +19,16 @@ from attribution_elt.kit.windows import HistoryNeed
 from attribution_elt.meltano.project import Extractor, Project
 
 IMPATIENT = {"max_retries": 1, "request_timeout": 30}
-"""Settings for one request without a long wait; a run is more patient."""
+"""Settings for one quick request; runs wait longer and retry more often."""
 SKEW = 60
-"""Most seconds between a vendor's clock and ours."""
+"""Maximum seconds between a vendor's clock and ours."""
 SOON = 7
-"""Days before the vendor drops data of the next run; a problem from there on."""
+"""Number of days before data is lost from which the check reports a problem."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Meltano's state and catalogue for the next run of a tap."""
+    """The state and catalog that Meltano stores for a tap's next run."""
 
     state: dict[str, Any] | None = None
     catalog: dict[str, Any] | None = None
@@ -47,7 +47,7 @@ class Probe:
 
 
 def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
-    """Return what Meltano keeps for a tap whose vendor drops old data, or why it cannot be read."""
+    """Return the state and catalog of a tap with data retention, or why they cannot be read."""
     if not extractor.tap.has_retention:
         return Kept()
     try:
@@ -64,7 +64,7 @@ def settings(project: Project) -> Finding:
         schema = copy.deepcopy(extractor.tap.config_jsonschema)
         extractor.tap.append_builtin_config(schema)
         found.problems += unknown_settings(extractor.name, schema["properties"])
-    found.facts.append("every name of a setting is known")
+    found.facts.append("the names of all settings are valid")
     return found
 
 

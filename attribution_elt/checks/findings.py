@@ -12,8 +12,8 @@ class Finding:
     Attributes:
         subject: the plugin, or the machine.
         part: the account, if a plugin has several.
-        facts: what is in order.
-        problems: the things to do.
+        facts: results that are in order.
+        problems: things that the user has to do.
     """
 
     subject: str

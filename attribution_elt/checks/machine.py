@@ -8,7 +8,7 @@ import tempfile
 from attribution_elt.checks.findings import Finding
 
 ROOM = 1 << 30
-"""Bytes for responses in temporary files: several at a time, of up to 100 MB."""
+"""Free bytes needed for responses in temporary files: several at a time, of up to 100 MB."""
 
 
 def finding() -> Finding:

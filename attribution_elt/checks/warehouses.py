@@ -23,16 +23,16 @@ from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
 
 SKEW = 60
-"""Most seconds between the warehouse's clock and ours."""
+"""Maximum seconds between the warehouse's clock and ours."""
 TIME_ZONES = {
     "postgres": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
     "postgresql": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
 }
-"""By scheme of the URL: the query of the time zone that other clients get instants in."""
+"""Queries of the time zone in which other clients see instants, by scheme of the URL."""
 
 
 def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
-    """Check that tables can be created and written in these schemas; nothing is left behind."""
+    """Check that tables can be created and written in these schemas; the checks leave no trace."""
     keep_secret(loader.url)
     found = Finding(loader.name)
     file = file_of(loader.url)
@@ -45,7 +45,7 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
         elif adapter is not None:
             names = [schema or adapter.schema for schema in schemas] if adapter.schema else [""]
             _judge_rights(found, adapter, names)
-            if file is None:  # on a machine of its own
+            if file is None:  # on another machine
                 _judge_clock(found, adapter, urlsplit(loader.url).scheme)
     return found
 
@@ -95,7 +95,7 @@ def _fault(adapter: Adapter, schema: str) -> str | None:
 
 
 def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str]]:
-    """Yield the steps of a load, in words and in SQL. The last ones remove what the first created.
+    """Yield the steps of a load, in words and in SQL; the last ones remove what the first created.
 
     The schema is empty for a warehouse without schemas.
     """

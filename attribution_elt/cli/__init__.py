@@ -1,1 +1,1 @@
-"""Operating the pipeline: the console script `attribution-elt`."""
+"""The console script `attribution-elt`, which operates the pipeline."""

@@ -27,7 +27,7 @@ from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.run_log import COUNTS, Event, Pipeline
 
 WIDE = 110
-"""Columns of a terminal from which on the table has the column `newest`."""
+"""Minimum width of a terminal for the table to have the column `newest`."""
 
 
 @contextmanager
@@ -109,7 +109,7 @@ class Quiet:
 
 
 class Terminal:
-    """Shows the progress in one line, below warnings and errors, and a table at the end."""
+    """Shows progress in a status line below warnings and errors, and a table at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -138,7 +138,7 @@ class Terminal:
         self._write(text)
 
     def summarize(self, outcomes: Sequence[Outcome], skipped: Sequence[str]) -> None:
-        """Show the counts of every stream, what failed, and where the logs are."""
+        """Show the counts of every stream, the failures, and the commands that show the logs."""
         self.close()
         for outcome in outcomes:
             for pipeline, kind, times in outcome.log.repeated_warnings():
@@ -171,7 +171,7 @@ class Terminal:
 
 
 def exit_code_of(outcomes: Sequence[Outcome]) -> int:
-    """Return the exit code of several runs: a signal's, 1 if any failed, or Meltano's of one."""
+    """Return the exit code of all runs: a signal's, Meltano's if one ran, or 1 if any failed."""
     for each in outcomes:
         if each.interrupted:
             return each.exit_code
@@ -192,7 +192,7 @@ def _status(pipeline: Pipeline, event: Event) -> str:
             parts.append(f"{failed} failed")
     parts.append(f"{pipeline.records:,} records")
     parts.append(f"{pipeline.rate:,.0f} a second")
-    # last, because they may be long and the line is cut
+    # last, because they may be long and the line is truncated
     parts.extend(event.fields.get("streams", ()))
     return f"{pipeline.tap}: {', '.join(parts)}"
 

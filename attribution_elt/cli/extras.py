@@ -27,7 +27,7 @@ def extra(name: str, what: str) -> Iterator[None]:
 
 
 def definition(project: Project) -> Definition:
-    """Return what defines the views of a project: the models of `transform/`."""
+    """Return a function that returns the SELECT of a view from the models of `transform/`."""
 
     def select(loader: Loader, view: View, schema: str) -> str:
         with extra("report", f"the view {view.name}"):

@@ -1,4 +1,4 @@
-"""`attribution-elt freshness`: accounts that were not loaded for too long."""
+"""`attribution-elt freshness`: finds accounts that were not loaded recently."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from attribution_elt.meltano.project import BACKFILL, Project
 def freshness(
     project: Project, names: tuple[str, ...], *, max_age: timedelta, as_json: bool
 ) -> None:
-    """Find accounts that were not loaded lately.
+    """Find accounts that were not loaded recently.
 
     NAME is a tap or a job; without one, every account with credentials is checked. The times are
     those of Meltano's job history. Late accounts are also sent to the webhook. Exit with 1 if any
@@ -49,7 +49,7 @@ def freshness(
 
 
 def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterator[Finding]:
-    """Yield a finding for each tap: its last successful run, and whether that is too old."""
+    """Yield a finding for each tap: its last successful run, and whether that was too long ago."""
     runs = project.runs()
     loaders = [*project.loaders, *(each.name for each in project.writers)]
     now = datetime.now(UTC)
@@ -66,8 +66,8 @@ def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterato
 
 
 def _last_success(runs: Sequence[Mapping[str, Any]], jobs: Sequence[str]) -> datetime | None:
-    """Return when the last of these jobs succeeded, with any suffix but a backfill's."""
-    for run in runs:  # the latest first
+    """Return when any of these jobs last succeeded, with any suffix except a backfill's."""
+    for run in runs:  # latest first
         environment, job, *suffix = f"{run['job_name']}:".split(":")
         is_backfill = any(each.startswith(BACKFILL) for each in suffix)
         if f"{environment}:{job}" in jobs and run["state"] == "SUCCESS" and not is_backfill:

@@ -29,11 +29,12 @@ from attribution_elt.meltano.project import Project, enter_root, load_variables
 
 
 class _Commands(click.Group):
-    """Ends with one line and exit code 1 where a command cannot continue, without a traceback."""
+    """Reports errors in one line and exits with code 1, without a traceback."""
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        logging.getLogger().addHandler(logging.NullHandler())  # the taps' log is not shown here
+        # the log of the tap classes is not for this command's output
+        logging.getLogger().addHandler(logging.NullHandler())
         redaction.install()
         try:
             return super().main(*args, **kwargs)
@@ -58,7 +59,7 @@ class _Commands(click.Group):
 def cli(context: click.Context, environment: str | None, env_file: Path | None) -> None:
     """Operate the pipeline of a Meltano project.
 
-    The project is that of the working folder. Settings come from meltano.yml, the project's .env
+    The project is the one in the working folder. Settings come from meltano.yml, the project's .env
     and the environment, as Meltano reads them.
     """
     if os.environ.get("NO_COLOR"):

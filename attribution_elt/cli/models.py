@@ -83,7 +83,7 @@ def _variables(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def _show_left_out(opened: Models, chosen: Sequence[str]) -> None:
-    """Print which tables do not exist, and which models are left out for that."""
+    """Print the tables that do not exist, and the models that are left out because of that."""
     for account, read in opened.tables.left_out.items():
         click.echo(f"not read: {account}, because models read one account of a vendor, {read}")
     for source, names in opened.plan.missing.items():
@@ -91,11 +91,11 @@ def _show_left_out(opened: Models, chosen: Sequence[str]) -> None:
     if opened.plan.left_out:
         click.echo(f"left out: {', '.join(sorted(opened.plan.left_out))}")
     if not chosen:
-        raise OpsError("nothing to build: no table exists that a model reads")
+        raise OpsError("nothing to build: no model has an existing table to read")
 
 
 def _show_test(tested: Tested) -> bool:
-    """Print a test that found something; return whether the outcome is accepted."""
+    """Print a test that found rows; return whether the exit code may stay 0."""
     if tested.failures:
         mark = "warning" if tested.warns_only else "failed "
         rows = "1 row" if tested.failures == 1 else f"{tested.failures:,} rows"

@@ -1,4 +1,4 @@
-"""Types of the parameters of several commands."""
+"""Parameter types that several commands use."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from attribution_elt.cli.display import show_findings
 from attribution_elt.meltano.project import Project
 
 AT_ONCE = 4
-"""Number of Meltano's commands, or of requests to vendors, at a time."""
+"""Number of Meltano commands, or of requests to vendors, at a time."""
 
 
 @click.command()

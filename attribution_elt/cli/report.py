@@ -1,4 +1,4 @@
-"""`attribution-elt report`: one page about the revenue and the pipeline."""
+"""`attribution-elt report`: a page about revenue and the pipeline."""
 
 from __future__ import annotations
 

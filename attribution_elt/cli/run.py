@@ -73,9 +73,9 @@ def split_options(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def plan(project: Project, names: Iterable[str]) -> tuple[list[Chain], list[str]]:
-    """Return the chains of runs, and the extractors that are skipped for want of credentials.
+    """Return the chains of runs, and the extractors skipped because they have no credentials.
 
-    A chain ends before the first extractor that is skipped: later runs need its data.
+    A chain ends before the first extractor that is skipped, because later runs need its data.
     """
     jobs = {job.name: job for job in project.jobs}
     chains: list[Chain] = []

@@ -26,4 +26,4 @@ def views(project: Project) -> None:
                 + (f"needs the tables {tables}: load them first" if tables else "created")
             )
         if not places:
-            click.echo(f"{loader.name}: no tables to make views of; load them first")
+            click.echo(f"{loader.name}: the views have no tables yet; load them first")

@@ -1,6 +1,6 @@
-"""What Meltano prints at a terminal: short, with the cause of a failure in the last line.
+"""Shortens Meltano's output at a terminal; its last line has the cause of a failure.
 
-`logging.yaml` applies this filter to the console alone; `meltano logs show` has everything.
+`logging.yaml` applies this filter to the console alone; `meltano logs show` shows everything.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ NOISE = frozenset(
         "Using",
     }
 )
-"""Beginnings of Meltano's lines that a user does not act on."""
+"""Beginnings of Meltano's lines that require no action of the user."""
 MOST_CAUSES = 3
-"""Errors of plugins that the last line repeats."""
+"""Maximum number of errors of plugins that the last line repeats."""
 
 
 class ConsoleFilter(logging.Filter):
-    """Drops what a user does not act on, and tracebacks that follow from a plugin's own error."""
+    """Drops lines that require no action, and tracebacks that follow a plugin's own error."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class ConsoleFilter(logging.Filter):
             record.levelno, record.levelname = logging.ERROR, "ERROR"
             return True
         if self._causes and text.endswith("failed"):
-            return False  # Meltano's "Extractor failed", which the last line says better
+            return False  # Meltano's "Extractor failed", which the last line explains better
         return not text.lstrip().startswith(tuple(NOISE))
 
     def _keeps_plugin_line(

@@ -16,7 +16,7 @@ class Display(Protocol):
         """Show an event of the log."""
 
     def note(self, text: str) -> None:
-        """Show a line of our own."""
+        """Show a line that is not from the log."""
 
     def summarize(self, outcomes: Sequence[Outcome], skipped: Sequence[str]) -> None:
         """Show how the runs ended; `skipped` are the extractors without credentials."""

@@ -54,7 +54,7 @@ def execute(
         text=True,
         errors="replace",
         umask=PRIVATE,
-        process_group=0,  # a signal reaches Meltano and its plugins once, through us
+        process_group=0,  # Meltano and its plugins get each signal once, from this process
     )
     with process, _forwarding(process) as received:
         for line in process.stdout or ():
@@ -68,7 +68,7 @@ def execute(
 
 @contextmanager
 def _forwarding(process: subprocess.Popen[str]) -> Iterator[list[int]]:
-    """Forward signals that would end us to the run, and wait for it; yield those received."""
+    """Forward signals to the run and wait for it; yield the signals received."""
     received: list[int] = []
 
     def forward(number: int, _: FrameType | None) -> None:

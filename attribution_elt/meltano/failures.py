@@ -1,7 +1,4 @@
-"""Failures of taps in the table `_runs`, which the loader writes.
-
-The tap does not report its failed units to the loader.
-"""
+"""Writes failures of taps to the table `_runs`; taps do not report them to the loader."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -22,11 +19,11 @@ from attribution_elt.meltano.run_log import Pipeline
 ELSEWHERE = "units of other streams failed"
 """Message of a stream that is incomplete only because the run is."""
 LONGEST = 2000
-"""Most characters of a message."""
+"""Maximum number of characters of a message."""
 
 
 def record_failures(project: Project, outcome: Outcome, display: Display) -> None:
-    """Write the failures of a run to `_runs`; the display shows why that is not possible."""
+    """Write the failures of a run to `_runs`; if that is impossible, the display shows why."""
     for pipeline in outcome.log.pipelines.values():
         if not pipeline.streams or not pipeline.complaints:
             continue
@@ -56,7 +53,7 @@ def _update(adapter: Adapter, run_id: str, stream: str, pipeline: Pipeline) -> s
     complete = ", complete = FALSE" if lines else ""
     lines += pipeline.load_failures
     message = literal("\n".join(lines)[:LONGEST])
-    if not lines:  # the loader's own message stays
+    if not lines:  # the loader's own message is kept
         message = f"COALESCE(message, {literal(ELSEWHERE)})"
     return (
         f"UPDATE {adapter.path(RUNS)} SET failed_units = {len(units)}, message = {message}"

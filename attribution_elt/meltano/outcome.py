@@ -29,7 +29,7 @@ class Outcome:
 
     @property
     def complaints(self) -> list[str]:
-        """Every failure in a line; none of a run that succeeded."""
+        """Every failure in a line; empty for a run that succeeded."""
         if not self.exit_code:
             return []
         if self.interrupted:
@@ -39,5 +39,5 @@ class Outcome:
 
     @property
     def committed(self) -> int:
-        """Number of records that are in the warehouse."""
+        """Number of records that were committed to the warehouse."""
         return sum(each.committed for each in self.log.pipelines.values())

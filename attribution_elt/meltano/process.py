@@ -14,7 +14,7 @@ from typing import Any
 from attribution_elt.core.errors import OpsError
 
 PRIVATE = 0o077
-"""Mask of the files that Meltano and its plugins make: settings, state and data of their own."""
+"""File mode mask: Meltano and its plugins create files with settings, state and data."""
 
 
 class Meltano:
@@ -30,10 +30,10 @@ class Meltano:
         self.env_file = env_file
 
     def command(self, *arguments: str) -> list[str]:
-        """Return a command line whose log is one JSON object a line."""
+        """Return a command line whose log is in JSON, one object per line."""
         chosen = [f"--environment={self.environment}"] if self.environment else []
         variables = [f"--env-file={self.env_file}"] if self.env_file else []
-        # without the project's logging.yaml, whose format we could not read
+        # without the project's logging.yaml, whose format may be another one
         log = [f"--log-config={os.devnull}", "--log-format=json"]
         return [executable("meltano"), *log, *chosen, *variables, *arguments]
 
@@ -41,7 +41,7 @@ class Meltano:
         """Return the output of a command.
 
         Raises:
-            OpsError: the command failed; the text is Meltano's own reason.
+            OpsError: the command failed; the text is the reason that Meltano gives.
         """
         try:
             done = subprocess.run(  # noqa: S603 - our own command line
@@ -84,7 +84,7 @@ def executable(name: str) -> str:
 
 
 def log_record(line: str) -> dict[str, Any] | None:
-    """Return a line of Meltano's log; None if the line is something else."""
+    """Return a parsed line of Meltano's log; None if the line is something else."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -93,7 +93,7 @@ def log_record(line: str) -> dict[str, Any] | None:
 
 
 def reason(lines: Sequence[str]) -> str:
-    """Return the last line of a command's output that gives the reason of its failure."""
+    """Return the last line of a command's output that names the reason of its failure."""
     for line in reversed(lines):
         record = log_record(line)
         if record is not None and record.get("level") in {"error", "critical"}:

@@ -27,11 +27,11 @@ from attribution_elt.meltano.schedules import Job, Schedule
 TARGET = "target-warehouse"
 WEBHOOK = "ATTRIBUTION_ELT_WEBHOOK_URL"
 SCHEMA = "MELTANO_EXTRACT__LOAD_SCHEMA"
-"""The variable with an extractor's schema, in a loader's settings."""
+"""The variable for an extractor's schema in a loader's settings."""
 BACKFILL = "backfill-"
 """Prefix of the suffix of a backfill's state id."""
 MANIFEST = "attribution-elt-manifest-"
-"""Prefix of the temporary folders with the resolved project, which has secrets."""
+"""Prefix of temporary folders with the resolved project, which contains secrets."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Extractor:
 
     @property
     def credentials(self) -> str:
-        """The environment variables of the credentials, as a list in words."""
+        """The environment variables of the credentials, joined by "or" and commas."""
         prefix = self.name.upper().replace("-", "_")
         return " or ".join(f"{prefix}_{name.upper()}" for name in self.tap.credentials)
 
@@ -76,7 +76,7 @@ class Loader:
     Attributes:
         name: name of the plugin.
         url: URL of the warehouse.
-        schema: schema of the tables, with `SCHEMA` where the extractor's schema goes.
+        schema: schema of the tables; `SCHEMA` stands for the extractor's schema.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Loader:
     schema: str | None
 
     def schema_of(self, extractor: Extractor) -> str | None:
-        """Return the schema of an extractor's tables; None: the database's default."""
+        """Return the schema of an extractor's tables; None for the database's default."""
         return self.schema and self.schema.replace(SCHEMA, extractor.load_schema)
 
     def schema_named(self, name: str) -> str:
@@ -116,7 +116,7 @@ class Project:
                 "compile",
                 "--unsafe",
                 f"--directory={folder}",
-                # the variable's own name marks the place of an extractor's schema
+                # the variable's own name is the placeholder for an extractor's schema
                 variables={SCHEMA: SCHEMA},
             )
             manifests = {path.name: path.read_text() for path in Path(folder).iterdir()}
@@ -162,7 +162,7 @@ class Project:
         }
 
     def extractor(self, name: str) -> Extractor:
-        """Return an extractor of ours.
+        """Return one of our extractors.
 
         Raises:
             OpsError: the project has no such extractor.
@@ -173,10 +173,10 @@ class Project:
         return self.extractors[name]
 
     def extractors_of(self, names: Iterable[str]) -> list[Extractor]:
-        """Return the extractors of these names; the name of a job means all extractors of the job.
+        """Return the extractors of these names; a job's name means all of its extractors.
 
         Raises:
-            OpsError: the project has neither an extractor nor a job of a name.
+            OpsError: a name is neither an extractor nor a job of the project.
         """
         jobs = {job.name: job for job in self.jobs}
         found: dict[str, Extractor] = {}
@@ -222,7 +222,7 @@ class Project:
 
     @property
     def loader(self) -> Loader:
-        """The default loader: the first."""
+        """The default loader, which is the first."""
         return next(iter(self.loaders.values()))
 
     @property
@@ -242,7 +242,7 @@ class Project:
 
     @property
     def webhook(self) -> str | None:
-        """The URL for alerts, if one is set."""
+        """The URL for alerts; None if it is not set."""
         if set_here := os.environ.get(WEBHOOK):
             return set_here
         for variables, executable in self._plugins("utilities").values():
@@ -251,30 +251,31 @@ class Project:
         return None
 
     def state_id(self, extractor: str, loader: str, suffix: str = "") -> str:
-        """Return the id of Meltano's state of a tap and a loader."""
+        """Return the id of Meltano's state for a tap and a loader."""
         return ":".join(filter(None, (self.environment, f"{extractor}-to-{loader}", suffix)))
 
     def state(self, state_id: str) -> dict[str, Any]:
-        """Return the Singer state that Meltano keeps; empty if it has no such state."""
+        """Return the Singer state that Meltano stores; empty if there is none."""
         kept = self.meltano.ask_json("state", "get", state_id)
         state: dict[str, Any] = kept.get("singer_state", {})
         return state
 
     def keep_state(self, state_id: str, state: Mapping[str, Any]) -> None:
         """Write a state to Meltano's store."""
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:  # an argument is too short
+        # the size of an argument is limited
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump({"singer_state": state}, file)
             file.flush()
             self.meltano.ask("state", "set", "--force", f"--input-file={file.name}", state_id)
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return the last thousand runs in Meltano's history, the latest first."""
+        """Return the last thousand runs in Meltano's history, latest first."""
         listed = self.meltano.ask("logs", "list", "--limit=1000", "--format=json")
         runs: list[dict[str, Any]] = json.loads(listed)["runs"] if listed.startswith("{") else []
         return runs
 
     def catalog(self, extractor: str) -> dict[str, Any]:
-        """Return the catalogue of an extractor's runs."""
+        """Return the catalog that Meltano uses for an extractor's runs."""
         catalog: dict[str, Any] = self.meltano.ask_json("invoke", "--dump=catalog", extractor)
         return catalog
 
@@ -296,8 +297,8 @@ def enter_root() -> None:
 def load_variables(env_file: Path | None = None) -> None:
     """Set the environment variables of the project's `.env`, or of another file, as Meltano does.
 
-    Variables that are set already keep their values. The choice of the environment is not the
-    file's: Meltano does not read it there either.
+    Variables that are set already keep their values. The file cannot choose the environment,
+    because Meltano does not read that choice there either.
     """
     for name, value in dotenv_values(env_file or ".env").items():
         if value is not None and name != "MELTANO_ENVIRONMENT":
@@ -305,14 +306,14 @@ def load_variables(env_file: Path | None = None) -> None:
 
 
 def _sweep_manifests() -> None:
-    """Remove the folders that killed processes have left."""
+    """Remove the folders that killed processes have left behind."""
     for folder in Path(tempfile.gettempdir()).glob(f"{MANIFEST}*"):
         number = folder.name.removeprefix(MANIFEST).partition("-")[0]
         try:
             os.kill(int(number), 0)
         except (ValueError, ProcessLookupError):
             shutil.rmtree(folder, ignore_errors=True)
-        except PermissionError:  # the process of another user
+        except PermissionError:  # the process belongs to another user
             continue
 
 
@@ -358,4 +359,4 @@ def _decoded(value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        return value  # the tap reports what is wrong with it
+        return value  # the tap reports invalid settings itself

@@ -1,4 +1,4 @@
-"""The events in Meltano's log of a run, collected by pipeline."""
+"""Collects the events in Meltano's log of a run, by pipeline."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from attribution_elt.core.events import FIELD
 from attribution_elt.meltano.process import log_record
 
 COUNTS = ("records", "inserted", "updated", "unchanged", "rejected")
-"""Numbers of a stream that the loader logs with `stream_loaded`."""
+"""Counts of a stream that the loader logs with `stream_loaded`."""
 ERROR = "Error: "
 """Prefix of the line with which a command reports why it failed."""
 IGNORED_WARNINGS = ("No state was found",)
-"""Beginnings of Meltano's warnings about what is normal, such as a first run."""
+"""Beginnings of warnings that are normal, such as those of a first run."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Pipeline:
 
     @property
     def rate(self) -> float:
-        """Records a second."""
+        """Records per second."""
         return self.records / max(time.monotonic() - self._began, 0.001)
 
     def update_progress(self, progress: Mapping[str, Any]) -> None:
@@ -78,7 +78,7 @@ class Pipeline:
         self._progress[",".join(progress["streams"])] = progress
 
     def is_repeated(self, message: str) -> bool:
-        """Return whether the same warning came before, and count it; its numbers may differ."""
+        """Return whether a warning was repeated, and count it; numbers in its text may differ."""
         kind = re.sub(r"\d+(\.\d+)?", "#", message)
         self.repeated[kind] += 1
         return self.repeated[kind] > 1
@@ -103,7 +103,7 @@ class RunLog:
         """Meltano's own errors."""
 
     def take(self, line: str) -> Event | None:
-        """Read a line; return its event, None if the line is of no interest."""
+        """Read a line; return its event, or None if it has none that matters."""
         record = log_record(line)
         if record is None:
             return self._take_output(line.strip())
@@ -134,9 +134,9 @@ class RunLog:
         return Event("output", text)
 
     def _pipeline(self, record: Mapping[str, Any]) -> Pipeline | None:
-        """Return the pipeline of a plugin's line; a line of discovery may begin a new one."""
+        """Return the pipeline of a plugin's line; a discovery begins a new pipeline."""
         if record.get("cmd_type") == "elb":
-            name = str(record["job_name"])  # environment:tap-to-loader, and perhaps :suffix
+            name = str(record["job_name"])  # environment:tap-to-loader, with an optional :suffix
             tap, _, loader = name.split(":")[1].rpartition("-to-")
             return self.pipelines.setdefault(name, Pipeline(tap, loader))
         if record.get("type") == "discovery":
@@ -148,7 +148,7 @@ class RunLog:
     @staticmethod
     def _take_failure(pipeline: Pipeline, reason: str, record: Mapping[str, Any]) -> Event | None:
         failures = pipeline.load_failures if record.get("consumer") else pipeline.failures
-        if reason in failures:  # a program may log its last line and print it, too
+        if reason in failures:  # a program may both log and print its last line
             return None
         failures.append(reason)
         return Event("run_failed", reason, pipeline)
@@ -172,7 +172,7 @@ class RunLog:
         match kind:
             case "progress":
                 pipeline.update_progress(record)
-                fields["units_total"] = record.get("units_total")  # Meltano leaves out null
+                fields["units_total"] = record.get("units_total")  # Meltano omits null fields
                 fields["units_failed"] = record.get("units_failed", 0)
             case "stream_loaded":
                 fields = {name: record.get(name) for name in (*COUNTS, "newest")}
@@ -206,14 +206,14 @@ class RunLog:
         return of_plugins or self.errors
 
     def repeated_warnings(self) -> Iterator[tuple[Pipeline, str, int]]:
-        """Yield each kind of warning that came again, and how often."""
+        """Yield each kind of warning that was repeated, and how often."""
         for pipeline in self.pipelines.values():
             for kind, times in pipeline.repeated.items():
                 if times > 1:
                     yield pipeline, kind, times - 1
 
     def rows(self) -> Iterator[tuple[Pipeline, str, Mapping[str, Any]]]:
-        """Yield the loader's counts of each stream, or the tap's where the loader has none."""
+        """Yield the loader's counts of each stream, or the tap's counts if the loader has none."""
         for pipeline in self.pipelines.values():
             for name in dict.fromkeys((*pipeline.streams, *pipeline.sent)):
                 counted = {"records": pipeline.sent.get(name)}

@@ -11,9 +11,9 @@ from attribution_elt.core.errors import OpsError
 Blocks = tuple[str, ...]
 """The blocks of one `meltano run`, such as a tap and a loader."""
 Chain = Sequence[Blocks]
-"""Runs of which each needs the data of those before it."""
+"""Consecutive runs, each of which needs the data of those before it."""
 WITHOUT_CLOCK = {None, "@once", "@manual", "@none"}
-"""Intervals of Meltano's schedules that no clock starts."""
+"""Intervals of Meltano's schedules that no clock triggers."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Schedule:
 
     Attributes:
         name: name in `meltano.yml`.
-        cron: cron expression in UTC; None: no clock starts it.
+        cron: cron expression in UTC; None if no clock triggers it.
         job: name of the job.
         variables: environment variables of its runs.
     """
@@ -67,7 +67,7 @@ class Schedule:
         if not entry.get("job"):
             raise OpsError(
                 f"the schedule {entry['name']!r} of meltano.yml names an extractor and a loader: "
-                "make a job of them, and name that"
+                "define a job with both, and name the job"
             )
         interval = entry.get("interval")
         cron = None if interval in WITHOUT_CLOCK else str(interval)

@@ -14,7 +14,7 @@ from attribution_elt.meltano.project import Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret
 
 HAVE_VIEWS = {"duckdb", "postgres", "postgresql", "snowflake"}
-"""Schemes of the URLs of warehouses that views are created in."""
+"""Schemes of URLs of warehouses in which views are created."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class View:
 
     Attributes:
         name: name of the view and of the model.
-        executable: the tap whose tables it is made of.
-        tables: those tables.
+        executable: the tap whose tables the view reads.
+        tables: the tables that the view reads.
     """
 
     name: str
@@ -43,11 +43,11 @@ VIEWS = (
 
 @dataclass(frozen=True)
 class Place:
-    """A schema that a view belongs in.
+    """A schema in which a view belongs.
 
     Attributes:
         view: the view.
-        schema: the schema with its tables.
+        schema: the schema of the view and its tables.
         missing: tables that do not exist yet.
         exists: whether the view exists.
     """
@@ -59,7 +59,7 @@ class Place:
 
     @property
     def title(self) -> str:
-        """The name of the view with its schema."""
+        """The view's name with its schema."""
         return f"{self.schema}.{self.view.name}"
 
 
@@ -85,7 +85,7 @@ def places(project: Project, loader: Loader, views: Iterable[View] = VIEWS) -> l
 def create(
     project: Project, loader: Loader, definition: Definition, views: Iterable[View] = VIEWS
 ) -> list[Place]:
-    """Create the views, or replace them, where their tables exist; return every place.
+    """Create or replace the views whose tables exist; return the schemas of all views.
 
     Raises:
         OpsError: the warehouse refuses a view, or cannot be read.

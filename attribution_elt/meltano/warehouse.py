@@ -27,9 +27,9 @@ def file_of(url: str) -> Path | None:
 
 
 def title_of(url: str) -> str:
-    """Name a warehouse without credentials, such as `postgresql shop on db.example:5432`.
+    """Return a warehouse's name without credentials: `postgresql shop on db.example:5432`.
 
-    Of PostgreSQL, parts that the URL leaves out are those of the variables that libpq reads.
+    If the URL of a PostgreSQL database omits a part, it is taken from the variables of libpq.
     """
     scheme, _, rest = url.partition("://")
     place = rest.rpartition("@")[2].partition("?")[0]
@@ -56,7 +56,8 @@ def _postgresql(url: str, place: str) -> str:
 
 
 def has_schema(adapter: Adapter, schema: str) -> bool:
-    """Return whether a warehouse that has schemas has this one."""
-    name = adapter.dialect.identifier(schema)[1:-1].replace('""', '"')  # in the warehouse's case
+    """Return whether the warehouse has this schema; true for a warehouse without schemas."""
+    # in the case that the warehouse uses
+    name = adapter.dialect.identifier(schema)[1:-1].replace('""', '"')
     has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
     return bool(adapter.execute(has + adapter.dialect.literal(name)))

@@ -16,15 +16,15 @@ from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Project
 
 TIMEOUT = 10
-"""Seconds between two bytes of the webhook's answer."""
+"""Timeout in seconds between two bytes of the webhook's response."""
 MOST_LINES = 30
-"""Most lines of an alert."""
+"""Maximum number of lines of an alert."""
 MOST_KEPT = 1000
-"""Most properties that Meltano keeps as reported; the oldest are dropped."""
+"""Maximum number of properties that are stored as reported; the oldest ones are dropped."""
 STATE = "attribution-elt-alerts"
-"""Name of Meltano's state with the drift that was reported before."""
+"""Name of the state in Meltano's store with the drift that was reported before."""
 _MARKUP = re.compile(r"(?<=[@*~`])|(?<=:)(?=//)")
-"""Places where a zero-width space keeps a chat service from a mention, a format or a link."""
+"""Positions where a zero-width space prevents a mention, a format or a link in a chat service."""
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
@@ -37,13 +37,13 @@ def alert(
 ) -> None:
     """Send the failures, lost days and new properties of runs, if there are any.
 
-    An alert that cannot be sent is a note, never an error of the run.
+    If an alert cannot be sent, a note is shown; the run does not fail.
 
     Args:
         project: the project of the webhook.
         outcomes: the ended runs; interrupted runs are not reported as failed.
         display: the display of the note.
-        failure_alert: whether to report failures; lost days and new properties are reported anyway.
+        failure_alert: whether to report failures; lost days and new properties are always reported.
     """
     failed = [each for each in outcomes if each.exit_code and not each.interrupted]
     lines = [line for each in failed for line in each.complaints] if failure_alert else []
@@ -78,7 +78,7 @@ def _send_new(
         send(url, title, lines)
     if new:
         every = {**reported, **dict.fromkeys(new, True)}
-        # Meltano merges states, so what is dropped has to be cleared first
+        # Meltano merges states, so properties that are dropped have to be cleared first
         if len(every) > MOST_KEPT:
             project.meltano.ask("state", "clear", "--force", state_id)
         project.keep_state(state_id, {"drift": dict(list(every.items())[-MOST_KEPT:])})
@@ -103,7 +103,7 @@ def send(url: str, title: str, lines: Sequence[str]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return a text that a chat service shows as it is: no mention, format, link or entity."""
+    """Return a text that a chat service shows unchanged: no mention, format, link or entity."""
     text = _MARKUP.sub(_ZERO_WIDTH_SPACE, printable(redactor(text)))
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(character, entity)

@@ -33,7 +33,7 @@ class Built:
     name: str
     is_view: bool
     rows: int | None
-    """Of a table."""
+    """Number of rows of a table; None for a view."""
     seconds: float
 
 
@@ -43,7 +43,7 @@ class Tested:
 
     name: str
     failures: int
-    """Rows that are not as they should be."""
+    """Number of rows that violate the test."""
     warns_only: bool
 
     @property
@@ -57,9 +57,9 @@ class Models:
 
     Args:
         folder: the dbt project.
-        url: of the warehouse, as `target-warehouse` takes it.
-        schema: where the models are built; it is created if it does not exist.
-        tables: what taps have loaded.
+        url: URL of the warehouse, as `target-warehouse` takes it.
+        schema: the schema of the models; it is created if it does not exist.
+        tables: the tables that taps have loaded.
         variables: values that replace the folder's defaults.
 
     Raises:
@@ -90,7 +90,7 @@ class Models:
         self._adapter.close()
 
     def chosen(self, wanted: Iterable[str]) -> list[str]:
-        """Return the models that are to be built, in order; all if none is wanted.
+        """Return the models to build, in order; all models if `wanted` is empty.
 
         Raises:
             OpsError: a name is unknown, or a model needs one that is not built.
@@ -104,7 +104,7 @@ class Models:
         return names
 
     def build(self, chosen: Collection[str]) -> Iterator[Built]:
-        """Build models in the order of the plan, each in a transaction of its own; yield each.
+        """Build models in the order of the plan, each in its own transaction; yield each.
 
         Raises:
             OpsError: a model cannot be built.
@@ -130,7 +130,7 @@ class Models:
             yield Tested(name, failures, config.get("severity") == "warn")
 
     def alone(self, name: str) -> str:
-        """Return one SELECT of a model, with the models and seeds that it reads inside."""
+        """Return a model as one SELECT that includes the models and seeds that it reads."""
         parts: dict[str, str] = {}
 
         def add(ref: str) -> str:
@@ -166,7 +166,7 @@ class Models:
 
     def _make(self, name: str) -> tuple[bool, int | None]:
         rendered = self._renderer.render(name, self._folder.models[name].text, self._ref)
-        # A view of SQLite would need functions that only this project's connections have.
+        # A view in SQLite would need functions that only this project's connections have.
         if rendered.config.get("materialized") == "view" and self._dialect != "sqlite":
             self._replace_view(name, rendered.sql)
             return True, None
@@ -177,9 +177,9 @@ class Models:
         self._adapter.execute(f"CREATE VIEW {self._path(name)} AS {sql}")
 
     def _replace_table(self, name: str, sql: str) -> int:
-        """Replace a table's rows, or the table if its columns are others; return how many.
+        """Replace a table's rows, or the table if its columns differ; return the number of rows.
 
-        PostgreSQL refuses to drop a table that views of other people read.
+        PostgreSQL refuses to drop a table that other users' views read.
         """
         if self._dialect == "postgres" and self._kind(name) == "table":
             spare = name + _SPARE
@@ -197,7 +197,8 @@ class Models:
         return self._measured(name)
 
     def _measured(self, name: str) -> int:
-        if self._dialect == "postgres":  # which else joins new tables as if they were small
+        # statistics: without them, PostgreSQL joins new tables as if they were small
+        if self._dialect == "postgres":
             self._adapter.execute(f"ANALYZE {self._path(name)}")
         return self._adapter.count(name)
 
@@ -207,7 +208,7 @@ class Models:
             self._adapter.execute(f"DROP {kind.upper()} {self._path(name)}")
 
     def _kind(self, name: str) -> str | None:
-        """Return `table` or `view`, or None if there is neither."""
+        """Return `table` or `view`, or None if neither exists."""
         if self._dialect == "sqlite":
             path = self._path(name)[1:-1]
             sql = f"SELECT type FROM sqlite_master WHERE name = {literal(path)} COLLATE NOCASE"
@@ -222,7 +223,7 @@ class Models:
         return ("view" if "view" in rows[0][0].lower() else "table") if rows else None
 
     def _plant(self, seed: Seed) -> tuple[bool, int | None]:
-        """Replace the table of a seed."""
+        """Create or replace the table of a seed."""
         self._replace_table(seed.name, without_rows(seed))
         names = listed(seed.columns)
         for sql in selects_of(seed, self._dialect):

@@ -1,4 +1,4 @@
-"""The files of `transform/`, as dbt lays them out: models, seeds, macros, tests, descriptions."""
+"""The files of `transform/` in dbt's layout: models, seeds, macros, tests, descriptions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attribution_elt.core.errors import OpsError
 
 PROJECT_FILE = "dbt_project.yml"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The faster one, where PyYAML was built with it."""
+"""The faster loader, if PyYAML was built with it."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Model:
 
     name: str
     folders: Sequence[str]
-    """The folders under `models/` that it is in, such as staging and ecdp."""
+    """The folders under `models/` that contain it, such as staging and ecdp."""
     text: str = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a YAML file of the folder says about a model."""
+    """The description of a model in a YAML file of the folder."""
 
     columns: Mapping[str, str]
     """Type of each column."""
@@ -49,13 +49,13 @@ class Seed:
 
 
 class Folder:
-    """A dbt project, as far as `attribution-elt models` reads it.
+    """The part of a dbt project that `attribution-elt models` reads.
 
     Args:
         path: the folder with `dbt_project.yml`.
 
     Raises:
-        OpsError: there is no such file, or it cannot be read.
+        OpsError: the file does not exist or cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,7 +84,7 @@ class Folder:
 
     @cached_property
     def tests(self) -> dict[str, str]:
-        """The texts of the tests that are a SELECT of their own, by name."""
+        """The SQL of singular tests, by name."""
         files = sorted((self.path / "tests").glob("*.sql"))
         return {path.stem: path.read_text(encoding="utf-8") for path in files}
 
@@ -96,7 +96,7 @@ class Folder:
 
     @cached_property
     def descriptions(self) -> dict[str, Description]:
-        """What YAML files say about the models, by their names."""
+        """Descriptions of the models in YAML files, by name."""
         found = {}
         for path in sorted((self.path / "models").rglob("*.yml")):
             for each in _read_yaml(path).get("models") or ():
@@ -138,6 +138,6 @@ def _seed(path: Path, types: Mapping[str, str]) -> Seed:
         rows = []
         for row in reader:
             if len(row) != len(header):
-                raise OpsError(f"{path}, line {reader.line_num}: {len(header)} values are needed")
+                raise OpsError(f"{path}, line {reader.line_num}: {len(header)} values are required")
             rows.append(tuple(value or None for value in row))
     return Seed(path.stem, {name: types[name] for name in header}, rows)

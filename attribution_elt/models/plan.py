@@ -14,7 +14,7 @@ from attribution_elt.models.tables import Tables, streams_of
 
 @dataclass(frozen=True)
 class Plan:
-    """Models in the order in which they are built."""
+    """The models in the order in which they are built."""
 
     order: list[str]
     left_out: dict[str, str]
@@ -22,14 +22,14 @@ class Plan:
     seeds: list[str]
     parsed: dict[str, Rendered] = field(repr=False)
     missing: dict[str, list[str]]
-    """Tables that models would read and that do not exist, by source."""
+    """Tables that models would read but that do not exist, by source."""
 
 
 def plan(folder: Folder, renderer: Renderer, tables: Tables) -> Plan:
     """Order the models of a folder.
 
-    A model is left out if no table exists that it reads, itself or through others, or if one is
-    left out that it requires.
+    A model is left out if none of the tables exists that it reads, directly or through other
+    models, or if a model is left out that it requires.
 
     Raises:
         OpsError: a model is not valid, refers to one that does not exist, or to itself.
@@ -55,7 +55,7 @@ def plan(folder: Folder, renderer: Renderer, tables: Tables) -> Plan:
         sources[name] = set(each.sources).union(*(sources[ref] for ref in needs[name]))
         required = [ref for ref in each.requires if ref in left_out]
         if not any(tables.has(*source) for source in sources[name]):
-            left_out[name] = "no table that it reads exists"
+            left_out[name] = "none of its tables exists"
         elif required:
             left_out[name] = f"it needs {required[0]}"
     read = {source for each in parsed.values() for source in each.sources}
@@ -69,13 +69,13 @@ def plan(folder: Folder, renderer: Renderer, tables: Tables) -> Plan:
 
 
 def select(plan_: Plan, folder: Folder, wanted: Iterable[str]) -> list[str]:
-    """Return the models that are to be built, in order.
+    """Return the models to build, in order.
 
     Args:
         plan_: all models.
-        folder: where they come from.
-        wanted: names of models or of folders under `models/`; `+` before a name adds what the model
-            reads, `+` behind it what reads the model. All models if there are none.
+        folder: the folder of the models.
+        wanted: names of models or of folders under `models/`; `+` before a name adds the models
+        that it reads, `+` after it those that read it. If empty, all models.
 
     Raises:
         OpsError: a name is unknown.
@@ -86,7 +86,7 @@ def select(plan_: Plan, folder: Folder, wanted: Iterable[str]) -> list[str]:
         layer = {each.name for each in folder.models.values() if name in each.folders}
         found = {name} if name in folder.models else layer
         if not found:
-            raise OpsError(f"there is no model {name!r}")
+            raise OpsError(f"the model {name!r} does not exist")
         if text.startswith("+"):
             found |= _reached(found, {each: set(plan_.parsed[each].refs) for each in plan_.parsed})
         if text.endswith("+"):

@@ -24,8 +24,8 @@ def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> 
 
     Args:
         project: the Meltano project.
-        schema: where the models are built; what the loader's setting puts before the names of
-            schemas, such as `staging_`, is put before it.
+        schema: the schema of the models; it gets the prefix that the loader's setting gives to
+        schemas, such as `staging_`.
         variables: values that replace the folder's defaults.
 
     Raises:
@@ -38,26 +38,26 @@ def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> 
 
 
 def view_of(project: Project, loader: Loader, model: str, schema: str) -> str:
-    """Return the SELECT of a model that reads loaded tables alone, for a view that is up to date.
+    """Return the SELECT of a model that reads only loaded tables, for an up-to-date view.
 
     Args:
         project: the Meltano project.
         loader: its warehouse.
         model: name of the model.
-        schema: where the view is going to be, for connecting.
+        schema: schema of the view, for the connection.
 
     Raises:
         OpsError: the folder is not valid, or the warehouse cannot be used.
     """
     tables = _loaded(loader, project)
-    # What IHC computed is made of the view, and must not go back into it.
+    # IHC's results are computed from the view, so the view must not read them.
     own = {key: table for key, table in tables.found.items() if key[0] != _COMPUTED}
     with closing(_connected(folder(), loader, schema, replace(tables, found=own), {})) as models:
         return models.alone(model)
 
 
 def folder() -> Folder:
-    """Return the project's own models, or those that the distribution brings.
+    """Return the project's own models, or the distribution's.
 
     Raises:
         OpsError: the folder is not valid.

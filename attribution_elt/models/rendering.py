@@ -1,4 +1,4 @@
-"""Models as SQL: `ref`, `source`, `loaded`, `var` and `config` as dbt has them."""
+"""Renders models as SQL, with dbt's `ref`, `source`, `var` and `config`, and `loaded`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from attribution_elt.models.folder import Folder
 from attribution_elt.models.tables import Tables
 
 DIALECTS = {"postgresql": "postgres", "postgres": "postgres"}
-"""What dbt calls a database, by scheme of the URL, where it is another name."""
+"""dbt's names of databases that differ from the scheme of the URL."""
 
 
 @dataclass
 class Rendered:
-    """A model's or a test's SQL, and what rendering it has shown."""
+    """The SQL of a model or test, and the references found while rendering it."""
 
     sql: str = field(repr=False)
     refs: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Rendered:
 
     @property
     def requires(self) -> list[str]:
-        """The models without which this one says nothing."""
+        """The models without which this one has no meaning."""
         return list(self.config.get("meta", {}).get("requires", ()))
 
 
@@ -39,9 +39,9 @@ class Renderer:
 
     Args:
         folder: the dbt project.
-        dialect: what dbt calls the database: duckdb, postgres, snowflake or sqlite.
+        dialect: dbt's name of the database: duckdb, postgres, snowflake or sqlite.
         types: the warehouse's type of each kind of column.
-        tables: what taps have loaded.
+        tables: the tables that taps have loaded.
         variables: values that replace the folder's defaults.
 
     Raises:
@@ -81,9 +81,9 @@ class Renderer:
         """Return the SQL of a template.
 
         Args:
-            name: of the model or test, for errors.
+            name: name of the model or test, for errors.
             text: the template.
-            ref: gives the SQL, for a FROM, of a model or seed.
+            ref: returns SQL for a FROM clause, given the name of a model or seed.
             more: further names for the template.
 
         Raises:
@@ -116,7 +116,7 @@ class Renderer:
         """Return a macro of the folder.
 
         Raises:
-            OpsError: there is none of this name.
+            OpsError: the macro does not exist.
         """
         if name not in self._macros:
             raise OpsError(f"there is no macro {name}")
@@ -124,11 +124,11 @@ class Renderer:
         return found
 
     def type_of(self, declared: str) -> str:
-        """Return the warehouse's type for one that a description names."""
+        """Return the warehouse's type for a type in a description."""
         return {"timestamp": self._types[ColumnType.TIMESTAMP]}.get(declared, declared)
 
     def empty(self, model: str) -> str:
-        """Return the SQL, for a FROM, of a model that was left out: its columns without rows.
+        """Return SQL for a FROM clause: the columns of a model that was left out, without rows.
 
         Raises:
             OpsError: no YAML file describes the model.

@@ -1,4 +1,4 @@
-"""Seeds, which are CSV files, as SQL."""
+"""Converts seeds, which are CSV files, to SQL."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -17,19 +17,19 @@ _BOOLEANS = {"true": "TRUE", "false": "FALSE"}
 
 
 def without_rows(seed: Seed) -> str:
-    """Return a SELECT that has a seed's columns and no rows."""
+    """Return a SELECT with a seed's columns and without rows."""
     parts = [f"CAST(NULL AS {type_}) AS {quoted(name)}" for name, type_ in seed.columns.items()]
     return f"SELECT {', '.join(parts)} WHERE 1 = 0"
 
 
 def selects_of(seed: Seed, dialect: str, rows: int = _ROWS_AT_ONCE) -> Iterator[str]:
-    """Yield SELECTs that together have all rows of a seed, so many each.
+    """Yield SELECTs that together have all rows of a seed, a limited number each.
 
     Raises:
         OpsError: a value does not fit the type of its column.
     """
     names = ", ".join(map(quoted, seed.columns))
-    # A cast to a date makes a number of it in SQLite, which keeps the text otherwise.
+    # In SQLite, a cast to a date would return a number; without a cast, the text stays.
     casts = ", ".join(
         quoted(name)
         if dialect == "sqlite"

@@ -22,7 +22,7 @@ from attribution_elt.meltano.warehouse import has_schema
 
 DELETED_AT = "_sdc_deleted_at"
 VERSIONS = "__versions"
-"""What the name of a table's view of all versions ends with."""
+"""Suffix of a table's view of all versions."""
 _VALIDITY = {"_sdc_valid_from": ColumnType.TIMESTAMP, "_sdc_valid_to": ColumnType.TIMESTAMP}
 _RUNS = {
     "stream": ColumnType.TEXT,
@@ -37,30 +37,30 @@ class Table:
     """A table of the warehouse."""
 
     path: str
-    """Its quoted name, with its schema."""
+    """Quoted name of the table with its schema."""
     columns: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What the taps of a project have loaded, by source (`tap_ecdp`) and name of the table."""
+    """The tables of a project's taps, by source (`tap_ecdp`) and name of the table."""
 
     found: Mapping[tuple[str, str], Table] = field(default_factory=dict)
     schemas: Mapping[str, str] = field(default_factory=dict)
     """Schema of each source."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Further accounts of a vendor, with the one whose tables are read instead."""
+    """Further accounts of a vendor, with the account whose tables are read instead."""
 
     def has(self, source: str, name: str) -> bool:
         """Return whether a table exists."""
         return (source, name) in self.found
 
     def select(self, source: str, name: str, types: Mapping[ColumnType, str]) -> str:
-        """Return the SQL of a table for a FROM: live rows, with every column of its schema.
+        """Return SQL of a table for a FROM clause: live rows, with all columns of its schema.
 
         Args:
-            source: as models name it, such as `tap_ecdp`.
-            name: of the table.
+            source: name of the source in models, such as `tap_ecdp`.
+            name: name of the table.
             types: the warehouse's type of each kind of column.
         """
         wanted = columns_of(source, name)
@@ -81,9 +81,9 @@ class Tables:
 
 
 def read_tables(loader: Loader, extractors: Iterable[Extractor]) -> Tables:
-    """Look up which tables the taps have loaded into a loader's warehouse.
+    """Find the tables that taps have loaded into a loader's warehouse.
 
-    A vendor's models read one account: the first whose tables exist.
+    The models of a vendor read one account: the first one that has tables.
     """
     found: dict[tuple[str, str], Table] = {}
     schemas: dict[str, str] = {}
@@ -108,7 +108,7 @@ def read_tables(loader: Loader, extractors: Iterable[Extractor]) -> Tables:
 
 
 def _tables(url: str, source: str, schema: str | None) -> dict[str, Table]:
-    """Return the tables of a source in a schema, which is not created if it does not exist."""
+    """Return a source's tables in a schema; the schema is not created if it does not exist."""
     if schema:
         with closing(connect(url, None)) as adapter:
             if adapter.schema and not has_schema(adapter, schema):
@@ -127,7 +127,7 @@ def _described(adapter: Adapter, source: str) -> Iterable[tuple[str, Table]]:
 
 @cache
 def streams_of(source: str) -> tuple[str, ...]:
-    """Return the streams of a source, by its schema files; none if it has no such files."""
+    """Return the streams of a source from its schema files; empty if it has none."""
     folder = files("schemas") / source.removeprefix("tap_")
     if not folder.is_dir():
         return ()
@@ -145,7 +145,7 @@ def _schema(source: str, stream: str) -> Mapping[str, Any]:
 
 
 def columns_of(source: str, name: str) -> dict[str, ColumnType]:
-    """Return the columns of a table as its schema has them, nested values flattened.
+    """Return the columns of a table from the stream's schema, with nested values flattened.
 
     Raises:
         OpsError: the tap has no such stream.

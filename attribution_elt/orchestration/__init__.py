@@ -1,1 +1,1 @@
-"""Dagster for the jobs and schedules of `meltano.yml`: docs/orchestrator.md."""
+"""Dagster definitions of the jobs and schedules in `meltano.yml`; see docs/orchestrator.md."""

@@ -12,7 +12,7 @@ from attribution_elt.meltano.project import Project
 
 
 def sensor(project: Project) -> dagster.SensorDefinition:
-    """Return the sensor that sends one alert for each failed run, after its last retry."""
+    """Return the sensor that sends an alert for each failed run, after its last retry."""
 
     @dagster.run_failure_sensor(
         name="alerts",

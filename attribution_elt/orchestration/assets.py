@@ -1,4 +1,4 @@
-"""The tables of the jobs' taps as assets, so that Dagster shows them before the first run."""
+"""Assets for the tables of the jobs' taps, so that Dagster shows them before the first run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _intervals(project: Project) -> dict[str, timedelta]:
 
 
 def interval(cron: str) -> timedelta:
-    """Return about how long a schedule waits between two runs, at most."""
+    """Return the approximate maximum time between two runs of a schedule."""
     if cron in _ALIASES:
         return _ALIASES[cron]
     _, hour, day, month, weekday = cron.split()

@@ -14,7 +14,7 @@ from attribution_elt.orchestration.task import SCHEDULE, name_of, task
 
 RETRY = dagster.RetryPolicy(
     max_retries=2,
-    # Meltano takes a run that was killed for a running one for five minutes
+    # For five minutes, Meltano treats a killed run as running.
     delay=360,
     backoff=dagster.Backoff.EXPONENTIAL,
 )

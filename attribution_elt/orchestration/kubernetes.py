@@ -1,4 +1,4 @@
-"""Dagster's definitions for a cluster, where each task is a pod."""
+"""Dagster definitions for a cluster, in which each task is a pod."""
 
 from __future__ import annotations
 

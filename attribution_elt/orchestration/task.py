@@ -19,7 +19,7 @@ from attribution_elt.meltano.schedules import Blocks
 SCHEDULE = "meltano/schedule"
 """The tag with the schedule of `meltano.yml` that started a run."""
 WORTH_A_LOOK = {"warning", "drift", "days_lost", "unit_failed", "run_failed", "error"}
-"""Kinds of events that go into Dagster's log; the others are in the task's output only."""
+"""Kinds of events that go into Dagster's log; the others are only in the task's output."""
 FAILED = 1
 """The exit code of a failed run. Others mean a signal or a wrong argument: no retry."""
 
@@ -47,7 +47,7 @@ def name_of(*parts: str) -> str:
 
 
 def account_of(project: Project, extractor: str) -> str:
-    """Return the first extractor with the same credentials: both spend one quota."""
+    """Return the first extractor with the same credentials: both use one quota."""
     own = project.extractors.get(extractor)
     if own is None:
         return extractor
@@ -98,7 +98,7 @@ def task(project: Project, blocks: Blocks, retry: dagster.RetryPolicy) -> dagste
 def _execute(
     context: dagster.OpExecutionContext, command: Sequence[str], variables: Mapping[str, str]
 ) -> tuple[int, _Ending]:
-    """Run a command to its end and copy its output; after a stop it may still finish its load."""
+    """Run a command and copy its output; after a stop, it may still finish its load."""
     ending = _Ending()
     with subprocess.Popen(  # noqa: S603 - our own command line
         command,
@@ -108,7 +108,7 @@ def _execute(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        process_group=0,  # a terminal's signals reach the process once, through us
+        process_group=0,  # the process gets a terminal's signals once, from this process
     ) as process:
         try:
             for line in process.stdout or ():

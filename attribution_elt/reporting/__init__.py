@@ -1,1 +1,1 @@
-"""`attribution-elt report`: a page, made from the warehouse, that shows how things stand."""
+"""`attribution-elt report`: a page about revenue and the pipeline, from the warehouse."""

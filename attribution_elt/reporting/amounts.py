@@ -32,9 +32,9 @@ AGES = (
     (30, "within 30 days", "var(--s3)"),
     (10**6, "later", "var(--s4)"),
 )
-"""Ages of a restatement: most days after the day, in words, and their colours."""
+"""Ages of a restatement: maximum days after the day, label and colour."""
 LATEST = 8
-"""Number of times of restatements that are listed."""
+"""Number of restatements listed, by time."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _currencies(keys: Iterable[Key]) -> list[str | None]:
 
 
 def _by_channel(figures: Mapping[Key, Figure], window: Window) -> dict[str, Figure]:
-    """Return the sums of a window by channel, the greatest revenue first."""
+    """Return the sums of a window by channel, greatest revenue first."""
     conversions: defaultdict[str, Decimal] = defaultdict(Decimal)
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for key, figure in figures.items():

@@ -1,4 +1,4 @@
-"""The parts of the page: sections, cards, tables and plots, with values as they are shown."""
+"""The parts of the page: sections, cards, tables and plots, and formats of values."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Bar:
-    """A rectangle of a plot, in parts of its width and height from the lower left corner."""
+    """A rectangle of a plot; position and size are fractions of the plot's, from the lower left."""
 
     left: float
     width: float
@@ -54,7 +54,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Plot:
-    """Bars, with the labels of the axes and their places, in parts of the width and height."""
+    """Bars, with labels of the axes; positions are fractions of the width and height."""
 
     bars: Sequence[Bar]
     x_ticks: Sequence[tuple[float, str]] = ()
@@ -72,7 +72,7 @@ class Table:
         total: the last row, in bold.
         swatches: a colour before each row's first value.
         plots: a plot at the end of each row.
-        folded: whether the reader has to open it.
+        folded: whether the table is collapsed at first.
     """
 
     title: str
@@ -151,7 +151,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Tile:
-    """A number of the header; `bad` if somebody should look at the section `anchor`."""
+    """A number of the header; `bad` if somebody should check the section `anchor`."""
 
     name: str
     value: str
@@ -161,12 +161,12 @@ class Tile:
 
 
 def shown(value: Any, kind: Kind) -> str:
-    """Return a value as the page shows it; an empty text for None."""
+    """Return a value as the page shows it; "" for None."""
     return "" if value is None else _FORMATS[kind](value)
 
 
 def _raw(value: Any) -> str:
-    """Return a value for a CSV file; a spreadsheet does not take a text for a formula."""
+    """Return a value for a CSV file; text cannot run as a spreadsheet's formula."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, str) and value.startswith(_FORMULA):
@@ -175,24 +175,24 @@ def _raw(value: Any) -> str:
 
 
 def money(amount: Decimal, currency: str | None = None, *, signed: bool = False) -> str:
-    """Write an amount, rounded to a unit, with its currency."""
+    """Format an amount, rounded to a unit, with its currency."""
     number = f"{amount:+,.0f}" if signed else f"{amount:,.0f}"
     number = "0" if number in {"-0", "+0"} else number.replace("-", _MINUS)
     return f"{number} {currency}" if currency else number
 
 
 def counted(number: int, what: str) -> str:
-    """Write a number of things."""
+    """Format a count with its noun."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def minute(moment: datetime | None) -> str:
-    """Write an instant in UTC."""
+    """Format an instant in UTC."""
     return f"{moment:%Y-%m-%d %H:%M}" if moment else "never"
 
 
 def listed(texts: Iterable[str], most: int = 5) -> Iterator[str]:
-    """Yield the first of some texts, and how many more there are."""
+    """Yield the first of some texts, and the number of further ones."""
     every = list(texts)
     yield from every[:most]
     if len(every) > most:

@@ -1,4 +1,4 @@
-"""Sections on runs: freshness and volume, failures and rejected records."""
+"""Sections about runs: freshness and volume, failures and rejected records."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from attribution_elt.reporting.reading import Place, Run, Stream, Warehouse
 _COMPLETE, _REJECTS, _FAILED = "var(--good)", "var(--warn)", "var(--bad)"
 LEGEND = ((_COMPLETE, "complete"), (_REJECTS, "with rejected records"), (_FAILED, "failed"))
 SEEN = 0.5
-"""Least height of a bar that needs attention."""
+"""Minimum height of a bar that needs attention."""
 LATEST = 30
-"""Number of failures that are listed."""
+"""Number of failures listed."""
 
 Failure = tuple[datetime, str, str, str]
 """Start, tap, streams and reason."""
 
 
 def tiles(warehouses: Iterable[Warehouse], window: Window) -> list[Tile]:
-    """Return the numbers of the header."""
+    """Return the tiles of the header."""
     places = [place for each in warehouses for place in each.places]
     loads = [
         (stream.loaded_at, f"{place.name} · {stream.name}")
@@ -131,7 +131,7 @@ def failures(warehouse: Warehouse, window: Window) -> Section:
 
 
 def _failures(place: Place) -> Iterator[Failure]:
-    """Yield the failed runs of a place: those in `_runs`, and those in Meltano's history alone."""
+    """Yield the failed runs of a place: those in `_runs`, and those only in Meltano's history."""
     found: dict[tuple[datetime, str], list[str]] = defaultdict(list)
     for run in place.runs:
         if run.complete is False:

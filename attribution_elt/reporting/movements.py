@@ -13,13 +13,13 @@ from attribution_elt.reporting.revenue import Note
 
 @dataclass(frozen=True)
 class Movement:
-    """A change of one day's revenue, seen at one time.
+    """A change of one day's revenue, detected at one time.
 
     Attributes:
         day: the day of the conversions.
-        noted_at: when the change was seen.
+        noted_at: when the change was detected.
         moved: the change of the day's revenue.
-        shifted: the revenue that went from one channel to another.
+        shifted: the revenue that moved from one channel to another.
         channels: the change of each channel's revenue.
     """
 
@@ -45,13 +45,13 @@ class Restated:
 
 
 def restated(notes: Iterable[Note]) -> Iterator[Restated]:
-    """Yield each day that is over, from notes in one currency and in the order of time.
+    """Yield each day that is over, from notes in one currency in the order of time.
 
-    A day is first complete in the first notes, of any day, after its end or its first load.
+    A day is first complete in the first notes, about any day, after its end or its first load.
     """
     ordered = list(notes)
     moments = sorted({each.noted_at for each in ordered})
-    by_day = sorted(ordered, key=lambda each: each.key.day)  # stable: still in the order of time
+    by_day = sorted(ordered, key=lambda each: each.key.day)  # a stable sort keeps the order of time
     for day, group in groupby(by_day, key=lambda each: each.key.day):
         of_day = list(group)
         over = datetime.combine(day + timedelta(days=1), time(), UTC)

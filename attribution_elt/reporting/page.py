@@ -1,4 +1,4 @@
-"""The page: one HTML file without scripts that loads nothing else."""
+"""The page: one HTML file without scripts and external resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attribution_elt.reporting.reading import Warehouse
 
 
 def page(warehouses: Sequence[Warehouse], environment: str, now: datetime, days: int) -> str:
-    """Return the page of these warehouses, for the last days up to now."""
+    """Return the page about these warehouses, for the last days until now."""
     window = Window.ending(now.date(), days)
     jinja = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

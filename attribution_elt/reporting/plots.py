@@ -1,4 +1,4 @@
-"""Plots of amounts and of runs over time."""
+"""Plots of amounts and runs over time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from decimal import Decimal
 from attribution_elt.reporting.cards import Bar, Plot, money
 
 MOST_DAYS = 120
-"""Days up to which each has a bar; beyond, each week has one."""
+"""Maximum number of days with a bar each; longer windows have a bar for each week."""
 _TICKS = 4
-"""Most intervals between the labels of an axis."""
+"""Maximum number of intervals between the labels of an axis."""
 _GAP = 0.15
-"""Part of a slot's width that stays free."""
+"""Fraction of a slot's width that stays free."""
 
 Amounts = Mapping[tuple[date, str], Decimal]
 
@@ -22,7 +22,7 @@ Amounts = Mapping[tuple[date, str], Decimal]
 def stacks(
     amounts: Amounts, colours: Mapping[str, str], currency: str | None, first: date, last: date
 ) -> Plot:
-    """Stack the amounts of each day, or week, by name; negative amounts go below zero."""
+    """Stack the amounts of each day or week by name; negative amounts go below zero."""
     weekly = (last - first).days > MOST_DAYS
     start = first - timedelta(days=first.weekday()) if weekly else first
     width = 7 if weekly else 1
@@ -63,7 +63,7 @@ def stacks(
 
 
 def _ticks(bottom: float, top: float) -> list[float]:
-    """Return round numbers from at most the bottom to at least the top."""
+    """Return round numbers that cover the range from bottom to top."""
     rough = max((top - bottom) / _TICKS, 1)
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * each for each in (1, 2, 5, 10) if power * each >= rough)
@@ -71,7 +71,7 @@ def _ticks(bottom: float, top: float) -> list[float]:
 
 
 def _days(start: date, count: int) -> list[tuple[float, str]]:
-    """Return the first day of every interval with its place."""
+    """Return the first day of every interval with its position."""
     step = max(math.ceil(count / (_TICKS + 1)), 1)
     return [
         (number / count, f"{start + timedelta(days=number):%-d %b}")

@@ -25,7 +25,7 @@ from attribution_elt.reporting.credit import Answers
 from attribution_elt.reporting.revenue import Figure, Key, Note
 
 CLOCKS = timedelta(minutes=1)
-"""Most time between Meltano's start of a run and the loader's, before and after."""
+"""Maximum time between Meltano's start of a run and the loader's, before and after."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Rejects:
-    """Rejected records of a stream."""
+    """The rejected records of a stream."""
 
     stream: str
     records: int
@@ -93,7 +93,7 @@ class Rejects:
 
 @dataclass
 class Revenue:
-    """A vendor's revenue by day and channel, now and before."""
+    """A vendor's revenue by day and channel, current and recorded."""
 
     source: RevenueSource
     tap: str
@@ -122,7 +122,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The names of its taps."""
+        """The names of the place's taps."""
         return ", ".join(tap.name for tap in self.taps)
 
     @property
@@ -149,7 +149,7 @@ class Warehouse:
 
 
 def failed_attempts(project: Project, since: datetime) -> list[Attempt]:
-    """Return the runs in Meltano's history that failed since then."""
+    """Return the runs in Meltano's history that have failed since a time."""
     found = []
     for run in project.runs():
         environment, job, *_ = f"{run['job_name']}:".split(":")
@@ -218,7 +218,7 @@ def open_place(loader: Loader, place: Place, opened: ExitStack) -> None:
 
 
 def _unrecorded(place: Place, loader: Loader, attempts: Sequence[Attempt]) -> Iterator[Attempt]:
-    """Yield the attempts of a place of which `_runs` has no row."""
+    """Yield the attempts of a place that have no row in `_runs`."""
     taps = {tap.name for tap in place.taps}
     for each in attempts:
         end = (each.ended_at or each.started_at) + CLOCKS
@@ -326,7 +326,7 @@ def _revenue(adapter: Adapter, loader: Loader, source: RevenueSource, tap: str) 
 
 
 def _record(adapter: Adapter, loader: Loader, found: Revenue) -> str | None:
-    """Record changes; return why that is not possible, as with read-only access."""
+    """Record changes; return why that is impossible, for example with read-only access."""
     try:
         revenue.record(adapter, loader, found.source, found.figures)
     except adapter.errors as error:

@@ -46,7 +46,7 @@ _CENT = Decimal("0.01")
 
 
 def missing(source: RevenueSource, adapter: Adapter) -> str | None:
-    """Return which table or column of a source does not exist; None if all do."""
+    """Return which table or column of a source does not exist; None if all exist."""
     for table, names in source.columns.items():
         held = adapter.columns(table)
         if not held:
@@ -58,7 +58,7 @@ def missing(source: RevenueSource, adapter: Adapter) -> str | None:
 
 
 def credits_of(source: RevenueSource, adapter: Adapter) -> str:
-    """Return the SELECT of a source with its tables."""
+    """Return the SELECT of a source's credits, with the names of its tables."""
     return source.credits.format_map({table: adapter.path(table) for table in source.columns})
 
 
@@ -81,7 +81,7 @@ NOTHING = Figure(Decimal("0.00"), Decimal("0.00"))
 
 
 class Note(NamedTuple):
-    """A figure, and when it was first seen."""
+    """A figure, and when it was first recorded."""
 
     noted_at: datetime
     key: Key
@@ -89,7 +89,7 @@ class Note(NamedTuple):
 
 
 def record_changes(project: Project, outcome: Outcome, display: Display) -> None:
-    """Record the revenue that a run changed; the display shows why that is not possible."""
+    """Record the revenue that a run changed; if that is impossible, the display shows why."""
     for pipeline in outcome.log.pipelines.values():
         extractor = project.extractors.get(pipeline.tap)
         loader = project.loaders.get(pipeline.loader)
@@ -114,10 +114,10 @@ def record(
     source: RevenueSource,
     known: Mapping[Key, Figure] | None = None,
 ) -> int:
-    """Add the figures that have changed since they were recorded; return their number.
+    """Record the figures that have changed; return their number.
 
     `known` are the current figures, if they were read before. After an incomplete run nothing is
-    recorded: rows that are still to come are not restatements.
+    recorded: rows that are still missing are not restatements.
     """
     if missing(source, adapter) or not _is_complete(adapter, source):
         return 0
@@ -206,5 +206,5 @@ def _rounded(number: Any) -> Decimal:
 
 
 def day_of(value: Any) -> date:
-    """Return a date as any warehouse hands it out."""
+    """Return a date, given a warehouse's result value."""
     return date.fromisoformat(str(value)[:10])

@@ -83,7 +83,7 @@ def test_a_failed_test_is_exit_code_1(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--select", "nothing"], "there is no model 'nothing'"),
+        (["--select", "nothing"], "the model 'nothing' does not exist"),
         (["--select", "fct_credits"], "fct_credits reads .*, which is not built: --select [+]fct"),
         (["--var", "nothing=1"], "there is no variable nothing; there are schema_prefix, "),
         (["--var", "nothing"], "--var 'nothing' is not NAME=VALUE"),
@@ -109,7 +109,7 @@ def test_nothing_loaded_is_nothing_to_build(tmp_path: Path) -> None:
     shop.load("tap_ecdp", "attributed_order_lines")
     shop.execute("DROP TABLE tap_ecdp.attributed_order_lines")
     done = run(project(shop.warehouse))
-    assert str(done.exception) == "nothing to build: no table exists that a model reads"
+    assert str(done.exception) == "nothing to build: no model has an existing table to read"
 
 
 def test_a_missing_extra_is_named(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

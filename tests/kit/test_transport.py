@@ -119,7 +119,7 @@ def secured(certificate: Path) -> ssl.SSLContext:
 
 def test_an_untrusted_certificate_is_named_and_not_retried(certificate: Path) -> None:
     with serving(WHOLE, secured(certificate)) as server:
-        with pytest.raises(UnreachableError, match=r"certificate is not valid.*SSL_CERT_FILE"):
+        with pytest.raises(UnreachableError, match=r"certificate is not trusted.*SSL_CERT_FILE"):
             fetch(server, "https")
         assert server.connections == 1
 

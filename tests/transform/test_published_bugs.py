@@ -169,7 +169,7 @@ def test_a_seed_that_is_not_valid_is_named(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match=r"^fx_rates.csv: 'ten' in the column rate is not a double"):
         shop.build()
     seed.write_text("currency,to_currency,valid_from,rate\nSEK,EUR\n")
-    with pytest.raises(OpsError, match=r"fx_rates.csv, line 2: 4 values are needed$"):
+    with pytest.raises(OpsError, match=r"fx_rates.csv, line 2: 4 values are required$"):
         shop.build()
     seed.write_text("currency,rate\n")
     with pytest.raises(OpsError, match=r"the columns must be currency, to_currency, valid_from"):
