@@ -76,7 +76,7 @@ def continue_in_background(path: Path) -> None:
 
 
 def close_standard_streams() -> None:
-    """Let go of the terminal, or of the pipe that somebody reads."""
+    """Close the standard streams, so that the terminal or a reading pipe is released."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)

@@ -1,4 +1,4 @@
-"""Faults on request: HTTP errors, broken connections and spoilt bodies."""
+"""Faults on request: HTTP errors, broken connections and malformed bodies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNKNOWN_SIZE = 128 * 1024  # assumed size of a streamed body
 
 
 class BrokenOffError(Exception):
-    """The body ends here, before it is complete."""
+    """The body ends before it is complete."""
 
 
 @dataclass(frozen=True)

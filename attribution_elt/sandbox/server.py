@@ -19,7 +19,7 @@ from attribution_elt.sandbox.messages import Request, Response, record
 if TYPE_CHECKING:
     from attribution_elt.sandbox.vendor import Vendor
 
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for no time: the peer gets RST, not FIN
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for zero seconds: the client gets RST, not FIN
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
@@ -87,7 +87,7 @@ class Connection(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one packet
+    wbufsize = -1  # send headers and body in one packet
 
     def _serve(self) -> None:
         arrived = time.time()

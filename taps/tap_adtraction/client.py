@@ -73,9 +73,9 @@ class AdtractionClient(Client):
 class Pages:
     """Rows of a response, page by page.
 
-    By the document a paged response has `count`, `pageSize` and `page`, counted from 0. Live
-    responses have one page. The first page is requested at once, each other one when the rows
-    before it have been read.
+    By the document, a paged response has `count`, `pageSize` and `page`, counted from 0. Live
+    responses have one page. The first page is requested immediately, each further page when the
+    rows before it have been read.
 
     Raises (while it is iterated):
         UnitError: the pages have fewer rows than `count`, or there are more than `MOST_PAGES`.
@@ -93,7 +93,9 @@ class Pages:
         size, total = (_whole(body.document.get(name)) for name in ("pageSize", "count"))
         pages = -(-total // size) if total and size and size > 0 else 1
         if pages > self.MOST_PAGES:
-            raise self._error(f"{pages} pages are announced, the most is {self.MOST_PAGES}")
+            raise self._error(
+                f"{pages} pages are announced, more than the maximum of {self.MOST_PAGES}"
+            )
         while True:
             yield from body
             body.close()

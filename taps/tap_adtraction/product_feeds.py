@@ -84,7 +84,7 @@ class ProductFeeds(AdtractionReader[ProductFeed]):
     def on_complete(self, unit: ProductFeed) -> None:
         if unit.last_updated is not None:
             now = now_text()
-            # a vendor whose clock is ahead must not hide the updates until then
+            # if the vendor's clock is ahead, a bookmark in the future would hide updates until then
             bookmark = min(unit.last_updated, now, key=instant)
             self.streams["products"].units[unit.name] = bookmark
 
@@ -94,7 +94,7 @@ class ProductFeeds(AdtractionReader[ProductFeed]):
 
     @override
     def closing_claims(self) -> Iterator[Claim]:
-        """Yield an empty claim for each feed that is listed no more, and remove its bookmark."""
+        """Yield an empty claim for each feed that is no longer listed, and remove its bookmark."""
         if self._withdrawn is None or self.testing:
             return
         known = self.listed_ids("products")
@@ -112,6 +112,6 @@ def _ids_of(feed: str) -> dict[str, Any]:
 
 
 def product_key(row: Any) -> str:
-    """Return a product's sku, or the hash of its URL where the sku is blank."""
+    """Return a product's sku, or the hash of its URL if the sku is blank."""
     product = row if isinstance(row, dict) else {"productUrl": row}
     return first_text(product, "sku") or text_hash(str(product.get("productUrl") or ""))

@@ -86,8 +86,8 @@ class Programs(AdtractionReader[ProgramList]):
         feeds: the product feeds that are listed, by name.
         programs: the programs that are listed, by channel, each with the rows of its feeds.
         incomplete: whether a list failed, or had a program or feed without a usable id.
-        without_feeds: the programs that came without a list of feeds, as beginnings of the names
-            of their feeds' bookmarks.
+        without_feeds: programs without a list of feeds, as prefixes of the names of their feeds'
+        bookmarks.
     """
 
     def __init__(self, run: Run[AdtractionClient], streams: Sequence[VendorStream]) -> None:
@@ -123,7 +123,7 @@ class Programs(AdtractionReader[ProgramList]):
     def fetch(self, unit: ProgramList) -> Pages:
         body: dict[str, Any] = {"market": unit.market}
         if unit.channel_id:
-            # without a channel the vendor's own filters find nothing
+            # without a channel, the vendor's own filters match nothing
             filters = {n: v for n, v in self._filters.items() if v in DOCUMENTED[n]}
             body |= {"channelId": unit.channel_id, **filters}
         if len(self._ids) == 1:
@@ -202,9 +202,9 @@ class Programs(AdtractionReader[ProgramList]):
 
     @override
     def closing_claims(self) -> Iterator[Claim]:
-        """Yield an empty claim for the commissions and feeds of programs that are listed no more.
+        """Yield empty claims for the commissions and feeds of programs that are no longer listed.
 
-        If a setting deselected the programs, the vendor has not withdrawn them: no claim.
+        If a setting has deselected the programs, the vendor has not withdrawn them: no claim.
         """
         if self.incomplete:
             return
@@ -268,11 +268,11 @@ class ProgramDetail:
 
 
 class ProgramDetails(AdtractionReader[ProgramDetail]):
-    """Requests what program lists do not include, where the settings ask for it.
+    """Requests the details that program lists do not include, as far as settings ask for them.
 
     Args:
         run: the run.
-        listed: the reader of the program lists, when it has finished.
+        listed: the reader of the program lists, after it has finished.
     """
 
     def __init__(self, run: Run[AdtractionClient], listed: Programs) -> None:

@@ -18,7 +18,7 @@ ACCOUNT = "project"
 
 
 class AttributionClient(Client):
-    """A project: its public key is a part of the path, its secret a query parameter."""
+    """A project: its public key is part of the path, its secret a query parameter."""
 
     vendor = "Attribution.io"
     credential = "public_key, secret"
@@ -27,7 +27,8 @@ class AttributionClient(Client):
     )
     known_members = ("customer",)
     probe_statuses = (404,)
-    logs_vendor_errors = False  # its message may repeat the client id, which may be an address
+    # the message may repeat the client id, which may be an e-mail address
+    logs_vendor_errors = False
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config, auth=QueryAuth({"secret": config["secret"]}))
@@ -39,7 +40,7 @@ class AttributionClient(Client):
         return Request(self.path("no-such-customer"), "credentials")
 
     def path(self, client_id: str) -> str:
-        """Return the path of a customer, whose id may hold any character."""
+        """Return the path of a customer, whose id may contain any character."""
         return f"{self._public_key}/customers/{quote(client_id, safe='')}"
 
     @override

@@ -33,11 +33,11 @@ FLAGS = {
 FIXED_COUNTS = {"events_count", "pageviews_count", "touchpoints_count"}
 """Counts of the summary that do not belong to an event type."""
 MOST_NAMED = 20
-"""Most unknown customers that the warning names."""
+"""Maximum number of unknown customers that the warning names."""
 MOST_PENDING = 10_000
-"""Most unknown customers that wait for a known one before their rows are claimed."""
+"""Maximum number of unknown customers that wait for a known one before their rows are claimed."""
 MOST_TESTED = 20
-"""Most customers that a connection test requests: a stream may have no row in any of them."""
+"""Maximum number of customers that a connection test requests: some may have no rows."""
 
 _ATTRIB = re.compile(r"(\d+)_attrib")
 _COUNT = re.compile(r"(.+)_count")
@@ -138,7 +138,7 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
 
     @override
     def claims(self, unit: Customer, answer: JsonResponse | None) -> Iterator[Claim]:
-        """Yield what is complete of a customer; nothing is left of an unknown customer.
+        """Yield the claims of a customer; of an unknown customer, nothing is left.
 
         If every customer of the run is unknown, the account is at fault rather than the customers.
         """
@@ -196,7 +196,7 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
 
 
 def _complete_streams(answer: JsonResponse) -> set[str]:
-    """Return the streams of which a response has everything: a list may be absent."""
+    """Return the streams whose rows a response has completely: a list may be absent."""
     complete = {path.removeprefix("customer.") for path in answer.lists}
     if "events" in complete:
         complete.add("event_attributions")

@@ -62,11 +62,11 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
         lookback = timedelta(days=config["lookback_days"])
         first = day_of(config["start_date"])
         if all(stream.bookmark for stream in self.streams.values()):
-            # a clock that was wrong may have set a bookmark in the future: read from today then
+            # a wrong clock may have set a bookmark in the future: read from today then
             bookmark = min(today, *(bookmark_day(stream) for stream in self.streams.values()))
             first = max(first, bookmark - min(lookback, bookmark - date.min))
-        # the document leaves open whether the first day is read as a whole, and with an end_date
-        # the last one; today has to be, for there is no later window that has its orders
+        # The document leaves open whether the first and, with an end_date, the last day are read
+        # whole. Today must be, because no later window has its orders.
         end = last if config.get("end_date") else last + timedelta(days=1)
         self._days = Range(min(first, last) + timedelta(days=1), end)
         days = config["window_days"]
@@ -108,10 +108,10 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
     def _fetch_day(self, day: date, filters: dict[str, Any]) -> JsonResponse:
         """Return the orders of a day.
 
-        The document demands both an endDate later than startDate and one that may be equal to it.
-        A window that starts the day before satisfies both, and its extra rows are upserted. If
-        that window fails with an overload, the day is requested alone, then with the day after:
-        the cause may be the day before.
+        The document requires both an endDate later than startDate and one that may be equal to it.
+        A window that starts the day before satisfies both, and its extra rows are upserted. If that
+        window fails with an overload, the day is requested alone, then with the day after: the
+        cause may be the day before.
         """
         before, after = day - timedelta(days=1), day + timedelta(days=1)
         try:
@@ -190,8 +190,8 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
     def closing_claims(self) -> Iterator[Claim]:
         """Yield one range over all days of the run.
 
-        An order may have moved from one window to another, so there is no claim of a window, and
-        none at all if a window failed.
+        An order may have moved from one window to another, so windows are not claimed, and nothing
+        is claimed if a window failed.
         """
         if self._incomplete or self._days.first >= self._days.end:
             return

@@ -1,4 +1,4 @@
-"""Readers and streams of Ignite, an endpoint each."""
+"""Readers and streams of Ignite: one for each endpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tap_ignite.snapshot import (
 
 
 class VisitorHashes(Snapshot):
-    """Reads bare hashes, a list for each algorithm."""
+    """Reads lists of bare hashes, one for each hash algorithm."""
 
     path = "visitors"
     hashed = True
@@ -43,7 +43,7 @@ class Inventory(Snapshot):
 
 
 def product_key(item: Any) -> str:
-    """Return the item's vin, else its stock number, else its URL, else the row's hash."""
+    """Return the item's vin, or its stock number, URL or row hash if the former are missing."""
     plain = _with_plain_urls(item)
     found = first_text(plain, "vin", "stock", "url") if isinstance(plain, dict) else None
     return found or row_hash(item)
@@ -71,7 +71,7 @@ class LocationList(ListReader):
 
 
 class LocationById(FailedDetails):
-    """Reads a location with its visits; its hashes are of the first algorithm of the settings."""
+    """Reads a location with its visits; its hashes use the first algorithm in the settings."""
 
     path = "locations"
     listing = LocationList
@@ -152,7 +152,7 @@ class SalesSummary(Snapshot):
 
 
 def sale_key(row: dict[str, Any], seen: Counter[str]) -> str:
-    """Return the row's `id` or `sale_id`, else its hash and its ordinal among equal rows."""
+    """Return the row's `id` or `sale_id`, else its hash and its number among equal rows."""
     if key := first_text(row, "id", "sale_id"):
         return key
     key = row_hash(row)

@@ -1,4 +1,4 @@
-"""How the tap reads a website: windows, bookmarks, lists and the details of their entries."""
+"""Reads a website: windows, bookmarks, lists and the details of their entries."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from attribution_elt.kit.stream import VendorStream
 from tap_ignite.client import IgniteClient
 
 LONGEST_DAYS = 59
-"""Days of the longest window: the vendor silently answers 30 days if the window is over 60 days.
-One day is left for the vendor's time zone."""
+"""Days of the longest window: beyond 60 days, the vendor silently returns only 30. One day is
+reserved for the vendor's time zone."""
 FIRST_DAYS = 30
 """Days of the first run's window if `start_date` is not set."""
 
@@ -75,12 +75,12 @@ class Snapshot(Reader[IgniteClient, SnapshotRequest, JsonResponse | None]):
         return list(self.streams.values())
 
     def since(self, website: str) -> date:
-        """Return the first day of a website's window, as far back as the vendor can answer."""
+        """Return the first day of a website's window, as far back as the vendor allows."""
         bookmarked = all(stream.units.get(website) for stream in self.windowed)
         return self.reachable(self.wanted(website), website if bookmarked else "any website")
 
     def wanted(self, website: str) -> date:
-        """Return the first day that a website's bookmarks ask for, however long ago."""
+        """Return the first day that a website's bookmarks require, however long ago."""
         config = self.run.config
         start = config.get("start_date")
         first = day_of(start) if start else self.today - timedelta(days=FIRST_DAYS)
@@ -96,7 +96,7 @@ class Snapshot(Reader[IgniteClient, SnapshotRequest, JsonResponse | None]):
         return self.today - timedelta(days=LONGEST_DAYS)
 
     def reachable(self, since: date, account: str) -> date:
-        """Return a day, limited to the longest window; warn of the days that are lost."""
+        """Return a day, limited to the longest window; warn about days that are lost."""
         if self.dated and since < self.earliest:
             self.run.warn_once(
                 f"the days {since}..{self.earliest - timedelta(days=1)} of {account} are no longer "
@@ -214,7 +214,7 @@ class ListReader(Snapshot):
         super().write(unit, body)
         found = (row.get("id") for row in body if isinstance(row, dict))
         ids = [str(each) for each in found if isinstance(each, (int, str))]
-        ids = [each for each in ids if each not in {"", ".", ".."}]  # dots would be another path
+        ids = [each for each in ids if each not in {"", ".", ".."}]  # dots would change the path
         if len(ids) < body.count:
             self.unusable.add(unit.website)
             self.run.warn_once(
@@ -245,7 +245,7 @@ class DetailReader(Snapshot):
         self.listed: dict[str, list[str]] = {}
 
     def ids(self, website: str) -> Sequence[str]:
-        """Return the ids whose details are requested: by default all that are listed."""
+        """Return the ids whose details are requested; by default all listed ids."""
         return self.listed[website]
 
     @override
@@ -317,8 +317,8 @@ class FailedDetails(DetailReader):
     """
 
     MOST_FAILED: ClassVar[int] = 50
-    """Failed ids that are kept. If more fail, the website keeps its bookmark, so that the state
-    stays small."""
+    """Maximum number of failed ids in the state. If more fail, the website keeps its bookmark
+    instead."""
 
     def __init__(self, run: Run[IgniteClient], streams: Sequence[VendorStream]) -> None:
         super().__init__(run, streams)

@@ -1,4 +1,4 @@
-"""Writes credits, refusals and missing answers for the sessions that were sent."""
+"""Writes credits, refusals and missing responses for the sessions that were sent."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Accounting:
         """Write a record for each session that was sent.
 
         Args:
-            about: what was sent, as logs show it.
+            about: name of the request in logs.
             sent: the sessions that were sent, by conversion.
             journeys: the journeys, by conversion.
             body: the vendor's response.

@@ -9,9 +9,10 @@ from typing import Any
 from tap_ihc.journeys import Summary
 
 NAME, CONTENT = 5, 4
-"""Bytes of the hash of a conversion's id, and of the hash of all that its credits depend on."""
+"""Bytes of the hashes of a conversion's id, and of everything that its credits depend on."""
 MOST_KEPT = 20_000
-"""Most journeys that are remembered; conversions before them count as computed."""
+"""Maximum number of remembered journeys; conversions before the oldest of them count as computed.
+"""
 START = "1970-01-01T00:00:00Z"
 
 
@@ -49,7 +50,7 @@ class Computed:
         return journey.day < self.horizon or known == journey.content[:CONTENT]
 
     def add(self, journey: Summary) -> None:
-        """Count a journey as computed, with the sessions that it has now."""
+        """Count a journey as computed, with its present sessions."""
         day = self._days.setdefault(journey.day, {})
         day[journey.name[:NAME]] = journey.content[:CONTENT]
         self._changed.add(journey.day)

@@ -1,4 +1,4 @@
-"""Customer journeys: read from the user's rows, checked, and kept in a temporary database."""
+"""Customer journeys: read from the user's rows, validated, and kept in a temporary database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROPERTIES = (*TEXTS, *FLAGS, OPTIONAL_FLAG)
 CONTENT = ("session_id", "channel_label", *FLAGS, OPTIONAL_FLAG)
 """Properties that credits depend on, in addition to the timestamp."""
 MOST_SESSIONS = 3000
-"""Most sessions of a request, and so of a journey."""
+"""Maximum number of sessions of a request, and so of a journey."""
 
 Session = dict[str, Any]
 
@@ -140,7 +140,7 @@ class Journeys:
         return map(Summary._make, found)
 
     def __getitem__(self, conversion: str) -> list[Session]:
-        """Return the sessions of a journey as the vendor takes them, in the order of time."""
+        """Return the sessions of a journey as the vendor takes them, in order of time."""
         found = self._database.execute(
             "SELECT row FROM session WHERE conversion = ?", (conversion,)
         )
@@ -216,7 +216,7 @@ def _check_rows(conversion: str, rows: list[Session], count: int) -> None:
         others = f" (and of {count - 1} other sessions)" if count > 1 else ""
         raise InvalidError(f"conversion_id is missing{others}", _text(rows[0].get("session_id")))
     if count > MOST_SESSIONS:
-        raise InvalidError(f"{count} sessions, of which one request holds {MOST_SESSIONS}")
+        raise InvalidError(f"{count} sessions exceed the maximum of {MOST_SESSIONS}")
 
 
 def _check_together(sessions: list[Session]) -> None:
@@ -233,7 +233,7 @@ def _check_together(sessions: list[Session]) -> None:
 
 
 def _conversion_of(sessions: list[tuple[datetime, Session]]) -> str:
-    """Return when the conversion happened, in UTC; the last session if none is marked."""
+    """Return the time of the conversion, in UTC; that of the last session if none is marked."""
     marked = (moment for moment, session in sessions if session["conversion"])
     return rfc3339(next(marked, sessions[-1][0]))
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from tap_ihc.packing import pack
 
 FREE_PLAN = 200
-"""Most sessions of a request on the vendor's free plan."""
+"""Maximum number of sessions of a request on the vendor's free plan."""
 
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """Journeys that go into one request.
+    """Journeys of one request.
 
     Attributes:
         sizes: number of sessions of each conversion.
@@ -34,11 +34,12 @@ class Outbox:
     """Journeys to be sent, in as few requests as the limits allow.
 
     Args:
-        most_journeys: journeys in one request.
-        most_sessions: sessions in one request; lowered when the vendor proves to accept fewer.
+        most_journeys: maximum number of journeys in one request.
+        most_sessions: maximum number of sessions in one request; lowered when the vendor refuses so
+        many.
 
     Attributes:
-        limit: most sessions that are packed into one request.
+        limit: current maximum number of sessions in one request.
         too_many: number of sessions that no request can hold.
     """
 
@@ -58,7 +59,7 @@ class Outbox:
         self._sizes[conversion] = size
 
     def oversized(self) -> dict[str, int]:
-        """Remove and return the journeys that no request can hold."""
+        """Remove and return the journeys that exceed the limit of a request."""
         found = {name: size for name, size in self._sizes.items() if size >= self.too_many}
         for name in found:
             del self._sizes[name]
@@ -81,11 +82,11 @@ class Outbox:
     def halve(self, group: Group) -> None:
         """Add a refused request again, as two halves, to find the journey at fault."""
         self._sizes |= group.sizes
-        journeys = list(group.sizes.items())  # the largest come first
+        journeys = list(group.sizes.items())  # largest first
         self._planned += [Group(dict(journeys[start::2]), whole=group) for start in (0, 1)]
 
     def accept(self, group: Group) -> bool:
-        """Learn from an accepted request; return whether the limit is lower now.
+        """Note an accepted request; return whether the limit is lower now.
 
         If both halves of a refused request are accepted, the request was too large.
         """

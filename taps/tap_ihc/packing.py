@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Collection, Sequence
 
 Sized = tuple[str, int]
-"""A journey and how many sessions it has."""
+"""A journey and its number of sessions."""
 
 
 def pack(journeys: Collection[Sized], most_journeys: int, most_sessions: int) -> list[list[str]]:
@@ -14,7 +14,7 @@ def pack(journeys: Collection[Sized], most_journeys: int, most_sessions: int) ->
 
     It starts with the smallest possible number of groups. The group with the fewest sessions takes
     the next largest journey, so that long and short journeys share a request. If the journeys do
-    not fit, it tries again with one more group.
+    not fit, it starts again with one more group.
     """
     sessions = sum(size for _, size in journeys)
     count = max(-(-len(journeys) // most_journeys), -(-sessions // most_sessions))

@@ -42,7 +42,7 @@ class Progress:
         return self._computed.horizon
 
     def read(self, journey: Summary) -> bool:
-        """Take a journey in; return whether it has to be sent."""
+        """Add a journey that was read; return whether it has to be sent."""
         self._read_to = journey.converted
         if journey in self._computed:
             return False
@@ -50,14 +50,14 @@ class Progress:
         return True
 
     def settle(self, conversion: str) -> None:
-        """Count a journey as computed or refused: the next runs do not send it again."""
+        """Count a journey as computed or refused, so that later runs do not send it again."""
         self._computed.add(self.waiting.pop(conversion))
 
     def save(self) -> None:
         """Write the state; the bookmark is before the first journey that is not settled."""
         unsettled = next((each.converted for each in self.waiting.values()), None)
         if unsettled is None and not self.all_read:
-            unsettled = self._read_to  # the next journey may be of the same second
+            unsettled = self._read_to  # the next journey may have the same second
         since = self._read_to if unsettled is None else _second_before(unsettled)
         since = min(since, now_text())
         self._computed.save(since)

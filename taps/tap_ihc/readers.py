@@ -24,9 +24,10 @@ from tap_ihc.outbox import Group, Outbox
 from tap_ihc.progress import Progress
 
 POOL = 20_000
-"""Journeys that are packed together; packing more would hardly save a request."""
+"""Journeys that are packed together; packing more would save hardly any requests."""
 MOST_REFUSED = 5
-"""Journeys refused one by one, before any is accepted, after which the settings are at fault."""
+"""Journeys that are refused singly, with none accepted before, until the settings count as invalid.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +39,19 @@ class Batch:
 
     @property
     def about(self) -> str:
-        """The request, as logs show it."""
+        """Name of the request in logs."""
         return f"{len(self.journeys)} journeys of {self.group.sessions} sessions"
 
 
 class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
     """Sends the journeys that have not been computed yet.
 
-    A request costs quota. So the next request is sent when the credits of the last one are written
-    and in the state: an interrupted run costs one request.
+    A request costs quota. So the next request is sent only after the credits of the last one are
+    written and in the state: an interrupted run costs one request.
 
-    The way of a journey: `Journeys` checks it, `Progress` decides whether it has to be sent,
-    `Outbox` packs it into a request, `Accounting` writes what came back of it, and `Progress`
-    settles it.
+    A journey passes these steps: `Journeys` checks it, `Progress` decides whether it has to be
+    sent, `Outbox` packs it into a request, `Accounting` writes the result, and `Progress` settles
+    it.
     """
 
     width = 1
@@ -127,7 +128,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
             for conversion, size in self._outbox.oversized().items():
                 self._unsent += 1
                 most = self._outbox.too_many - 1
-                reason = f"{size} sessions, of which one request holds {most} at most"
+                reason = f"{size} sessions exceed the maximum of {most} in a request"
                 self._accounting.fail(self._progress.waiting.pop(conversion), "", reason)
                 self._claimable.append(conversion)
             if not self._outbox:
@@ -156,7 +157,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
             return self._client.fetch(request)
         except RefusedError as error:
             if self.testing:
-                raise UnitError(f"IHC refuses what was sent: {error}") from None
+                raise UnitError(f"IHC refuses the request: {error}") from None
             return error
 
     # responses
@@ -223,7 +224,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
 
     @override
     def claims(self, unit: Batch, answer: JsonResponse | RefusedError) -> Iterator[Claim]:
-        """Yield both streams of each journey that was settled or refused since the last call."""
+        """Yield claims for the journeys settled or refused since the last call."""
         return self.closing_claims()
 
     @override
@@ -259,7 +260,7 @@ class Attributions(VendorStream):
 
 
 class Failures(VendorStream):
-    """A journey that the vendor or our own check refused, with the reason."""
+    """A journey that the vendor or the tap's own check refused, with the reason."""
 
     name = "failures"
     primary_keys = ("conv_type_id", "conversion_id", "session_id")

@@ -106,7 +106,7 @@ class TapIhc(VendorTap[IhcClient]):
             "max_requests_per_run",
             th.IntegerType(minimum=1),
             title="Requests per run",
-            description="Stop, resumably, after so many: the vendor's quota is monthly",
+            description="Stop after so many; the next run resumes. The vendor's quota is monthly",
         ),
         th.Property(
             "bisect_refused_requests",
@@ -145,5 +145,5 @@ class TapIhc(VendorTap[IhcClient]):
             elif isinstance(given, dict) and str(given.get("receive_threshold")).lower() == "nan":
                 yield f"setting '{name}.receive_threshold': NaN must be from 0 to 1"
         if not self.config.get("journeys_file") and not self.config.get("journeys_url"):
-            yield "setting 'journeys_file' or 'journeys_url' is missing: where the journeys are"
+            yield "setting 'journeys_file' or 'journeys_url' is missing: the source of the journeys"
         yield from JOURNEYS.setting_errors(self.config)

@@ -21,7 +21,7 @@ from attribution_elt.kit.tap import VendorTap
 from tap_query.types import converter, schema_of
 
 SAMPLE = 1_000
-"""Rows of a query that its columns' types are taken from."""
+"""Number of rows from which the types of a query's columns are derived."""
 NAME = "^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
 
@@ -52,7 +52,7 @@ class QueryStream(Stream):
         except PluginError:
             if bookmark is not None or ":since" not in self._query:
                 raise
-            self._start = 0  # an integer, which databases do not compare with an instant
+            self._start = 0  # an integer: databases refuse to compare the column with an instant
             rows = self._sample(self._start)
         schema = schema_of(rows, self.primary_keys)
         known = schema["properties"]

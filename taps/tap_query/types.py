@@ -1,4 +1,4 @@
-"""JSON types of a query's columns, and its values as JSON."""
+"""JSON types of a query's columns, and conversion of its values to JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": ["string", "null"]}
 _SCHEMAS: tuple[tuple[type, Schema], ...] = (
-    # a bool is an int, and a datetime is a date: the narrower type comes first
+    # bool is a subclass of int, and datetime of date: the narrower type comes first
     (bool, {"type": ["boolean", "null"]}),
     (int, {"type": ["integer", "null"]}),
     (float, {"type": ["number", "null"]}),
@@ -28,7 +28,7 @@ _SCHEMAS: tuple[tuple[type, Schema], ...] = (
 
 
 def schema_of(rows: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> Schema:
-    """Return the JSON schema of rows; a column without values, or with several types, is text."""
+    """Return the JSON schema of rows; columns without values or with mixed types are text."""
     found: dict[str, list[Schema]] = {}
     for row in rows:
         for name, value in row.items():
@@ -44,9 +44,9 @@ def schema_of(rows: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> Schema:
 
 
 def converter(column: str, schema: Schema) -> Callable[[Any], Any]:
-    """Return the function that makes JSON of a column's values.
+    """Return the function that converts a column's values to JSON.
 
-    It raises PluginError for a value of another type than the schema has.
+    The function raises PluginError for a value of another type than the schema has.
     """
     if "format" not in schema and schema["type"][0] == "string":
         return lambda value: None if value is None else _text(value)

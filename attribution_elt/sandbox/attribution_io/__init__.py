@@ -1,4 +1,4 @@
-"""Attribution.io: a customer's timeline and what it was attributed to."""
+"""Attribution.io: customers' timelines, and the sources to which events are attributed."""
 
 from attribution_elt.sandbox.attribution_io.api import AttributionIo
 

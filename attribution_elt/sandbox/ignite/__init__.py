@@ -1,4 +1,4 @@
-"""Ignite: who visits a website, what for, and where they live."""
+"""Ignite: visitors of websites, the products they viewed, and their households."""
 
 from attribution_elt.sandbox.ignite.api import Ignite
 from attribution_elt.sandbox.ignite.website import Sizes, Website

@@ -66,7 +66,7 @@ def test_an_empty_envelope_or_a_message_is_no_rows(vendor: Adtraction, body: str
         ('{"count":1e3,"pageSize":1,"data":[{"programId":1}]}', None),
         (
             '{"count":1000000000000000,"pageSize":1,"data":[{"programId":1}]}',
-            "1000000000000000 pages are announced, the most is 10000",
+            "1000000000000000 pages are announced, more than the maximum of 10000",
         ),
     ],
 )

@@ -127,7 +127,7 @@ def test_a_journey_over_the_vendors_limit_is_not_sent(vendor: Ihc, tmp_path: Pat
     rows = some(1, lengths={range(3001, 3002): 1}) + some(1, 2, lengths={range(3000, 3001): 1})
     output = compute(vendor, tmp_path, rows)
     (failure,) = output.records("failures")
-    assert failure["reason"] == "3001 sessions, of which one request holds 3000"
+    assert failure["reason"] == "3001 sessions exceed the maximum of 3000"
     assert (failure["conversion_id"], failure["session_id"]) == (rows[0]["conversion_id"], "")
     assert sent(vendor) == [{rows[-1]["conversion_id"]}]
 
@@ -138,7 +138,7 @@ def test_a_journey_over_the_limit_that_is_set_waits_for_a_higher_one(
     rows = some(1, lengths={range(21, 22): 1}) + some(1, 2, lengths={range(20, 21): 1})
     output = compute(vendor, tmp_path, rows, max_sessions_per_request=20)
     (failure,) = output.records("failures")
-    assert failure["reason"] == "21 sessions, of which one request holds 20 at most"
+    assert failure["reason"] == "21 sessions exceed the maximum of 20 in a request"
     assert failure["conversion_timestamp"] == converted(rows[:21])
     assert sent(vendor) == [{rows[-1]["conversion_id"]}]
     forget(vendor)

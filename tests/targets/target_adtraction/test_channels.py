@@ -353,7 +353,7 @@ def test_an_incomplete_input_sends_nothing(sandbox: Sandbox, writer: Writer) -> 
     complete = wishes(STREAM, [wish])
 
     for text, reason in (
-        (wishes(STREAM, [wish], whole=False), "before the tap reported its end"),
+        (wishes(STREAM, [wish], whole=False), "without a STATE after the last record"),
         (complete[:-20], "is not a Singer message"),
         (complete.split("\n", 1)[1], "precedes its SCHEMA"),
     ):

@@ -128,7 +128,10 @@ def test_an_account_out_of_reach(tmp_path: Path) -> None:
             "/db?private_key_path=/no/such/key.p8",
             "the private key of the setting url is not usable: No such file or directory",
         ),
-        (f"/db?private_key_file={quote(__file__)}", "the private key of the setting url is of no"),
+        (
+            f"/db?private_key_file={quote(__file__)}",
+            "the private key of the setting url is not usable",
+        ),
     ],
 )
 def test_a_url_that_is_wrong(rest: str, message: str) -> None:
