@@ -58,6 +58,7 @@ def main() -> None:
     LOG.write_text("")
     WAREHOUSE.unlink(missing_ok=True)
     with Sandbox(today=datetime.now(UTC).date() - timedelta(days=DAYS)) as sandbox:
+        sandbox.ecdp.shared_share = 0.5  # of the purchases that Attribution.io credits, too
         settings = {
             **environment.variables(sandbox),
             "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE.name}",

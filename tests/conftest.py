@@ -43,6 +43,7 @@ LONG = {
     *("reliability/test_many_kills.py", "reliability/test_secrets_of_operations.py"),
     *("reliability/test_many_withdrawals.py", "reliability/test_matrix.py"),
     *("reliability/test_withdrawals.py", "transform/test_dbt.py"),
+    "transform/test_truth_page.py",
 }
 """Files whose tests run Meltano many times, or much else."""
 

@@ -55,7 +55,7 @@ def credits_of(warehouse: Warehouse, window: Window) -> Section:
 
 
 def _compared(comparison: Comparison) -> Card:
-    """Show amounts by channel and model, or numbers of conversions where there are no amounts."""
+    """Show amounts by channel and model, or numbers of conversions if amounts are unknown."""
     values = comparison.amounts or comparison.credits
     kind = Kind.MONEY if comparison.amounts else Kind.COUNT
     models = list(comparison.credits)

@@ -36,6 +36,7 @@ class Sandbox:
         self.ignite = self.add(Ignite)
         self.attribution_io = self.add(AttributionIo)
         self.ihc = self.add(Ihc)
+        self.ecdp.purchases = self.attribution_io.purchases
 
     def add(self, kind: type[V]) -> V:
         """Add a vendor, also while the sandbox runs, and return it."""
@@ -49,6 +50,18 @@ class Sandbox:
     def advance(self, days: int = 1) -> None:
         """Move every vendor forward by some days."""
         self.clock.advance(days)
+
+    def double_claims(self) -> set[int]:
+        """Return the ids of the purchases that Attribution.io and ECDP both claim today."""
+        orders = {order["orderId"] for order in self.ecdp.truth()}
+        return {
+            event["id"]
+            for customer in self.attribution_io.truth()
+            for event in customer["events"]
+            if event.get("transaction_id") in orders
+            and event["amount"]
+            and event["attribution_model_outputs"]
+        }
 
     def withdraw_daily(self, share: float) -> None:
         """Let every vendor withdraw a share of its records each day, before the first request."""

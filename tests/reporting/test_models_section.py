@@ -60,7 +60,7 @@ def test_models_are_compared_on_the_same_conversions(shop: Shop) -> None:
     shop.build(attribution_io_currency="EUR")
     assert shop.failed == {}
     text = section(shop.warehouse)
-    # both conversions have a credit of Attribution.io, one has a credit of ECDP
+    # Attribution.io credits both conversions, ECDP credits the first
     both, one = text.index("attribution_io:Linear, EUR | 2 conv"), text.index("ecdp, EUR | 1 conv")
     assert both < one
     header = "channel | attribution_io:Linear | first | last | last_non_direct | linear"

@@ -215,6 +215,8 @@ def test_sessions_from_a_file_are_journeys_too(warehouse: Warehouse) -> None:
     # two conversion types are two models
     shop.load("tap_ihc", "attributions", session("7", "1", "Paid", 1.0) | {"conv_type_id": "x"})
     shop.build()
+    weeks = shop.rows("mmm_weekly", ("kpi", "paid_search_credit_ihc", "email_credit_ihc"))
+    assert weeks == [(2, pytest.approx((0.25 + 1) / 2), pytest.approx(0.75 / 2 + 0.5))]
     assert shop.credits("ihc:x", "attribution_io:7") == {"1": 1}
     assert shop.credits("ihc:purchases", "attribution_io:7") == {"1": 0.25, "2": 0.75}
 

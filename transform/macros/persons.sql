@@ -9,8 +9,9 @@ lower(trim({{ text }})) NOT IN ('', '0', '-1', 'null', 'none', 'nil', 'undefined
 {%- endmacro -%}
 
 {# Rounds that give each id of the CTE `edge` (`one`, `other`; in both directions) the smallest id
-   that it is connected with, as `label_<rounds>`. A round offers each id, and its label, the labels
-   of the id's neighbours, and then takes twice the label of the label. #}
+   that it is connected with, as `label_<rounds>`. A round offers each id, and its label, the smallest
+   label of the id's neighbours, and then takes twice the label of the label. No step joins more than
+   two of these CTEs, because PostgreSQL takes each of them for 200 rows and would multiply two. #}
 {%- macro labelled(rounds) -%}
 label_0 AS (
     SELECT DISTINCT one AS id, one AS label, 0 AS hops FROM edge
@@ -18,11 +19,16 @@ label_0 AS (
 {%- for round in range(1, rounds + 1) %}
 
 offer_{{ round }} AS (
-    SELECT own.id, own.label, neighbour.label AS offered
+    SELECT edge.one AS id, min(neighbour.label) AS offered
     FROM edge
-    JOIN label_{{ round - 1 }} AS own ON own.id = edge.one
     JOIN label_{{ round - 1 }} AS neighbour ON neighbour.id = edge.other
-    WHERE neighbour.label <> own.label
+    GROUP BY edge.one
+),
+
+smaller_{{ round }} AS (
+    SELECT own.id, own.label, offer.offered
+    FROM offer_{{ round }} AS offer
+    JOIN label_{{ round - 1 }} AS own ON own.id = offer.id AND offer.offered < own.label
 ),
 
 taken_{{ round }} AS (
@@ -30,9 +36,9 @@ taken_{{ round }} AS (
     FROM (
         SELECT id, label, hops FROM label_{{ round - 1 }}
         UNION ALL
-        SELECT id, offered, {{ round }} FROM offer_{{ round }}
+        SELECT id, offered, {{ round }} FROM smaller_{{ round }}
         UNION ALL
-        SELECT label, offered, {{ round }} FROM offer_{{ round }}
+        SELECT label, offered, {{ round }} FROM smaller_{{ round }}
     ) AS candidate
     GROUP BY id
 ),

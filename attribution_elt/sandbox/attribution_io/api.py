@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from attribution_elt.sandbox.attribution_io import documented
+from attribution_elt.sandbox.attribution_io.catalogue import PURCHASE
 from attribution_elt.sandbox.attribution_io.client_ids import client_id, customer_number
 from attribution_elt.sandbox.attribution_io.customer import Options, customer
 from attribution_elt.sandbox.messages import Request, Response
@@ -47,6 +49,7 @@ class AttributionIo(Vendor):
         self.all_models = False  # True: each event is attributed by both models
         self.split_attributions = False  # True: summaries do not add up weights of equal sources
         self._merges: list[tuple[date, int, int]] = []
+        self._purchases: tuple[date, defaultdict[date, list[tuple[datetime, str]]]] | None = None
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -72,6 +75,17 @@ class AttributionIo(Vendor):
                 if found["client_id"] == asked:
                     truth.append(found)
         return truth
+
+    def purchases(self, day: date) -> list[tuple[datetime, str]]:
+        """Return the times and transaction ids of the purchases of a day in UTC."""
+        if self._purchases is None or self._purchases[0] != self.clock.today:
+            by_day: defaultdict[date, list[tuple[datetime, str]]] = defaultdict(list)
+            for event in (event for each in self.truth() for event in each["events"]):
+                if event["event_type_name"] == PURCHASE and event.get("transaction_id"):
+                    moment = datetime.fromisoformat(event["created_at"]).astimezone(UTC)
+                    by_day[moment.date()].append((moment, event["transaction_id"]))
+            self._purchases = self.clock.today, by_day
+        return self._purchases[1][day]
 
     def customer(self, client_id: str) -> dict[str, Any]:
         """Return the customer that a request for an id gets, with the timeline.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from typing_extensions import override
 
 from attribution_elt.sandbox.ecdp.documented import documented_orders
-from attribution_elt.sandbox.ecdp.orders import CHANGING_DAYS, Order, OrderBook
+from attribution_elt.sandbox.ecdp.orders import CHANGING_DAYS, Order, OrderBook, Purchase
 from attribution_elt.sandbox.messages import Request, Response
 from attribution_elt.sandbox.simulation import Change
 from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
@@ -57,6 +57,8 @@ class Ecdp(Vendor):
         self.orders_per_day = 20
         self.history_days = 60
         self.restated_share = 0.01  # share of the last 30 days' orders that changes each day
+        self.shared_share = 0.0  # share of the purchases of `purchases` that are orders here, too
+        self.purchases: Callable[[date], Sequence[Purchase]] = lambda _: ()
         self._book: OrderBook | None = None
         self._changes: list[Change] = []
 
@@ -102,11 +104,21 @@ class Ecdp(Vendor):
                 self.orders_per_day,
                 self.restated_share,
                 self.withdrawals.share,
+                purchases=self._shared,
             )
         self._book.catch_up(self.clock.today, self._changes)
         generated = [order for order in self._book.between(start, end) if not self._deleted(order)]
         documented = [order for order in documented_orders() if start <= order.day <= end]
         return sorted([*generated, *documented], key=lambda order: order.place)
+
+    def _shared(self, day: date) -> list[Purchase]:
+        if not self.shared_share:
+            return []
+        return [
+            purchase
+            for purchase in self.purchases(day)
+            if self.random("shared", purchase[1]).random() < self.shared_share
+        ]
 
     def _deleted(self, order: Order) -> bool:
         return self.is_gone("order", *order.key, since=order.came, days=CHANGING_DAYS)

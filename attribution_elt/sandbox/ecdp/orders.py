@@ -21,6 +21,7 @@ CHANGING_DAYS = 25  # days for which an order may be deleted, moved or lose line
 LATE_SHARE = 0.05  # share of a day's new orders that the vendor credits some days later
 
 Key = tuple[int, str]  # website id and order id
+Purchase = tuple[datetime, str]  # time and transaction id of a purchase in another vendor's data
 
 
 @dataclass(eq=False)
@@ -70,6 +71,8 @@ class OrderBook(Simulation):
         orders_per_day: int,
         restated_share: float,
         moved_share: float,
+        *,
+        purchases: Callable[[date], Sequence[Purchase]],
     ) -> None:
         super().__init__(first_day)
         self._random = randomness
@@ -77,6 +80,7 @@ class OrderBook(Simulation):
         self._orders_per_day = orders_per_day
         self._restated_share = restated_share
         self._moved_share = moved_share
+        self._purchases = purchases
         self._days: defaultdict[date, list[Order]] = defaultdict(list)
         self._numbers: Counter[int] = Counter()
 
@@ -106,6 +110,13 @@ class OrderBook(Simulation):
             placed = _moment(rng, max(day - late, self._first_day))
             if not is_quiet(placed.date()):
                 self._days[placed.date()].append(self._new_order(rng, placed, day))
+        for moment, transaction_id in self._purchases(day):
+            own = self._random("purchase", transaction_id)
+            placed = moment + timedelta(seconds=own.randint(0, 90))
+            if placed.date() == day:
+                order = self._new_order(own, placed, day)
+                order.record["orderId"] = transaction_id
+                self._days[day].append(order)
 
     def _new_order(self, rng: random.Random, placed: datetime, came: date) -> Order:
         website = rng.choice(catalogue.WEBSITES)

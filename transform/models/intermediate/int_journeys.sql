@@ -28,16 +28,14 @@ placed AS (
             PARTITION BY conversion_key, in_lookback ORDER BY occurred_at, length(touch_key), touch_key
         ) AS position,
         count(*) OVER (PARTITION BY conversion_key, in_lookback) AS touches,
-        count(*) OVER (PARTITION BY conversion_key, in_lookback, channel) AS channel_touches,
-        max(CASE WHEN NOT is_direct THEN occurred_at END) OVER (PARTITION BY conversion_key, in_lookback)
-            AS last_non_direct_at
+        count(*) OVER (PARTITION BY conversion_key, in_lookback, channel) AS channel_touches
     FROM flagged
 ),
 
 ranked AS (
     SELECT
         placed.*,
-        max(CASE WHEN NOT is_direct AND occurred_at = last_non_direct_at THEN position END)
+        max(CASE WHEN NOT is_direct THEN position END)
             OVER (PARTITION BY conversion_key, in_lookback) AS last_non_direct_position
     FROM placed
 )

@@ -32,9 +32,7 @@ numbered AS (
 SELECT
     person_key || ':' || CAST(CAST(path_number AS bigint) AS varchar) AS path_key,
     touch_key,
-    person_key,
     channel,
-    occurred_at,
     row_number() OVER (PARTITION BY person_key, path_number ORDER BY occurred_at, length(touch_key), touch_key)
         AS position,
     count(*) OVER (PARTITION BY person_key, path_number) AS touches

@@ -9,6 +9,7 @@ WITH connected AS (
     FROM {{ ref('int_persons__linked') }} AS link
     JOIN {{ ref('int_persons__labelled') }} AS own ON own.id = link.source_id
     JOIN {{ ref('int_persons__labelled') }} AS other ON other.id = link.linked_id
+    WHERE own.label <> other.label
 ),
 
 edge AS (
@@ -26,8 +27,8 @@ source_id AS (
 SELECT
     source_id.source,
     source_id.source_id,
-    final.label AS person_key,
-    CASE WHEN final.label <> first.label THEN {{ first }} + final.hops ELSE first.hops END AS hops
+    coalesce(final.label, first.label, source_id.source_id) AS person_key,
+    CASE WHEN final.label <> first.label THEN {{ first }} + final.hops ELSE coalesce(first.hops, 0) END AS hops
 FROM source_id
-JOIN {{ ref('int_persons__labelled') }} AS first ON first.id = source_id.source_id
-JOIN label_{{ rounds }} AS final ON final.id = first.label
+LEFT JOIN {{ ref('int_persons__labelled') }} AS first ON first.id = source_id.source_id
+LEFT JOIN label_{{ rounds }} AS final ON final.id = first.label

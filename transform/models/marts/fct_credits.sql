@@ -7,7 +7,8 @@ WITH touch AS (
         journey.touch_key,
         journey.channel,
         journey.channel_group,
-        journey.position,
+        conversion.amount,
+        conversion.currency,
         CAST(journey.touches AS double precision) AS touches,
         CAST(journey.channel_touches AS double precision) AS channel_touches,
         journey.is_first,
@@ -16,6 +17,7 @@ WITH touch AS (
         power(0.5, journey.seconds_before / (7 * 86400.0)) AS decayed,
         coalesce(effect.removal_effect, 0) / journey.channel_touches AS effect
     FROM {{ ref('int_journeys') }} AS journey
+    JOIN {{ ref('int_conversions__unioned') }} AS conversion ON conversion.conversion_key = journey.conversion_key
     LEFT JOIN {{ ref('fct_channel_effects') }} AS effect ON effect.channel = journey.channel
     WHERE journey.in_lookback
 ),
@@ -36,6 +38,8 @@ weighed AS (
         touch.touch_key,
         touch.channel,
         touch.channel_group,
+        touch.amount,
+        touch.currency,
         touch.is_first,
         touch.is_last,
         touch.is_last_non_direct,
@@ -122,20 +126,8 @@ computed AS (
     FROM ihc
 ),
 
-credit AS (
-    SELECT conversion_key, 'sql' AS source, 'first' AS model, touch_key, channel, channel_group,
-        CAST(1 AS double precision) AS credit FROM weighed WHERE is_first
-    UNION ALL
-    SELECT conversion_key, 'sql', 'last', touch_key, channel, channel_group, 1 FROM weighed WHERE is_last
-    UNION ALL
-    SELECT conversion_key, 'sql', 'last_non_direct', touch_key, channel, channel_group, 1 FROM weighed
-    WHERE is_last_non_direct
-    {% for model in ['linear', 'position_40_20_40', 'time_decay_7d', 'shapley', 'markov_1'] %}
-    UNION ALL
-    SELECT conversion_key, 'sql', '{{ model }}', touch_key, channel, channel_group, {{ model }} FROM weighed
-    {% endfor %}
-    UNION ALL
-    SELECT conversion_key, source, model, touch_key, channel, channel_group, sum(credit)
+given AS (
+    SELECT conversion_key, source, model, touch_key, channel, channel_group, sum(credit) AS credit
     FROM vendor
     GROUP BY conversion_key, source, model, touch_key, channel, channel_group
     {% for model, share in [('ihc', 'ihc'), ('ihc_initializer', 'initializer'), ('ihc_holder', 'holder'), ('ihc_closer', 'closer')] %}
@@ -144,18 +136,31 @@ credit AS (
     FROM computed
     GROUP BY conversion_key, suffix, touch_key, channel, channel_group
     {% endfor %}
+),
+
+credit AS (
+    {% for model, credit, condition in [
+        ('first', '1.0', 'is_first'),
+        ('last', '1.0', 'is_last'),
+        ('last_non_direct', '1.0', 'is_last_non_direct'),
+        ('linear', 'linear', 'TRUE'),
+        ('position_40_20_40', 'position_40_20_40', 'TRUE'),
+        ('time_decay_7d', 'time_decay_7d', 'TRUE'),
+        ('shapley', 'shapley', 'TRUE'),
+        ('markov_1', 'markov_1', 'TRUE'),
+    ] %}
+    SELECT conversion_key, 'sql' AS source, '{{ model }}' AS model, touch_key, channel, channel_group,
+        CAST({{ credit }} AS double precision) AS credit, amount, currency
+    FROM weighed
+    WHERE {{ condition }}
+    UNION ALL
+    {% endfor %}
+    SELECT given.conversion_key, given.source, given.model, given.touch_key, given.channel, given.channel_group,
+        given.credit, conversion.amount, conversion.currency
+    FROM given
+    JOIN {{ ref('int_conversions__unioned') }} AS conversion ON conversion.conversion_key = given.conversion_key
 )
 
-SELECT
-    credit.conversion_key,
-    credit.source,
-    credit.model,
-    credit.touch_key,
-    credit.channel,
-    credit.channel_group,
-    credit.credit,
-    credit.credit * conversion.amount AS amount,
-    conversion.currency
+SELECT conversion_key, source, model, touch_key, channel, channel_group, credit, credit * amount AS amount, currency
 FROM credit
-JOIN {{ ref('int_conversions__unioned') }} AS conversion ON conversion.conversion_key = credit.conversion_key
-WHERE credit.credit <> 0
+WHERE credit <> 0

@@ -4,11 +4,20 @@
 -- Meridian and Robyn read. Weeks without anything are there too, with zeros. Conversions are those in
 -- the variable `mmm_currency`; if it is not set, all, with revenue if they share one currency.
 {% set currency = var('mmm_currency') %}
-WITH RECURSIVE credited AS (
-    SELECT {{ week_of('conversion.converted_on') }} AS week, credit.channel_group, sum(credit.credit) AS credit
+WITH RECURSIVE typed AS (
+    -- each conversion type of IHC is a model: a conversion with several has their mean
+    SELECT conversion_key, count(DISTINCT model) AS models
     FROM {{ ref('fct_credits') }} AS credit
+    WHERE model = 'ihc' OR model LIKE 'ihc:%'
+    GROUP BY conversion_key
+),
+
+credited AS (
+    SELECT {{ week_of('conversion.converted_on') }} AS week, credit.channel_group, sum(credit.credit / typed.models) AS credit
+    FROM {{ ref('fct_credits') }} AS credit
+    JOIN typed ON typed.conversion_key = credit.conversion_key
     JOIN {{ ref('int_conversions__unioned') }} AS conversion ON conversion.conversion_key = credit.conversion_key
-    WHERE credit.model = 'ihc' {% if currency %}AND credit.currency = '{{ currency }}'{% endif %}
+    WHERE (credit.model = 'ihc' OR credit.model LIKE 'ihc:%') {% if currency %}AND credit.currency = '{{ currency }}'{% endif %}
 
     GROUP BY {{ week_of('conversion.converted_on') }}, credit.channel_group
 ),
