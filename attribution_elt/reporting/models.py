@@ -19,7 +19,7 @@ from attribution_elt.reporting.cards import (
     money,
     shown,
 )
-from attribution_elt.reporting.credit import WEEK, Answers, Claims, Comparison
+from attribution_elt.reporting.credit import BASELINE, WEEK, Answers, Claims, Comparison
 
 if TYPE_CHECKING:
     from attribution_elt.reporting.amounts import Window
@@ -76,7 +76,10 @@ def _compared(comparison: Comparison) -> Card:
     ]
     columns.append(Column("share, lowest to highest"))
     totals = [sum(values.get(model, {}).values(), Decimal()) for model in models]
-    title = ", ".join(filter(None, (comparison.reference, comparison.currency)))
+    compared = "SQL models"
+    if comparison.reference != BASELINE:
+        compared = f"{comparison.reference} and SQL models"
+    title = ", ".join(filter(None, (compared, comparison.currency)))
     return Card(
         title,
         [f"{counted(comparison.conversions, 'conversion')}.", *_disagreement(comparison)],
