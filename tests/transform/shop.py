@@ -34,7 +34,7 @@ class Shop:
         self.tested: list[Tested] = []
         self.left_out: Mapping[str, str] = {}
 
-    def load(self, source: str, stream: str, *rows: Row) -> None:
+    def load(self, source: str, stream: str, *rows: Row, **settings: Any) -> None:
         """Load rows of a stream into the schema of its tap."""
         file = files("schemas") / source.removeprefix("tap_") / f"{stream}.json"
         types: Sequence[Any] = TAPS[source].stream_types
@@ -50,6 +50,7 @@ class Shop:
             *(record(stream, **row) for row in rows),
             add_record_metadata=True,
             default_target_schema=source,
+            **settings,
         )
 
     def build(self, *wanted: str, **variables: Any) -> Shop:

@@ -302,34 +302,30 @@ def test_commissions_range_from_the_lowest_to_the_highest_of_their_day(small: Sh
     ]
 
 
-def test_restatements_are_what_changed_about_a_day_that_was_known(small: Shop) -> None:
-    small.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
-    with closing(connect(small.warehouse.url, "tap_ecdp")) as adapter:
-        path = adapter.path("attributed_orders__versions")
-        versions = " UNION ALL ".join(
-            f"SELECT order_date_time, '{channel}' AS channel, 'EUR' AS reporting_currency, "
-            f"'EUR' AS original_currency, {amount} AS original_total_value, "
-            f"{amount} AS order_value_converted, TIMESTAMPTZ '{start}' AS _sdc_valid_from, "
-            f"CAST({end} AS TIMESTAMPTZ) AS _sdc_valid_to FROM {adapter.path('attributed_orders')}"
-            for channel, amount, start, end in (
-                ("Email", 5, "2026-03-03", "'2026-03-05'"),
-                ("SMS", 5, "2026-03-05", "'2026-03-06'"),
-                ("SMS", 4, "2026-03-06", "NULL"),
+def test_restatements_are_what_changed_about_a_day_that_was_known(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    for channel, amount in (("Email", 5.0), ("SMS", 5.0), ("SMS", 4.0)):
+        row = order("1", "2026-03-02T10:00:00Z", amount, channel)
+        shop.load("tap_ecdp", "attributed_orders", row, history=["attributed_orders"])
+    with closing(connect(warehouse.url, "tap_ecdp")) as adapter:
+        history = adapter.path("attributed_orders__history")
+        days = {"Email": ("03", "05"), "SMS": ("05", "06")}
+        for channel, (start, end) in days.items():
+            adapter.execute(
+                f"UPDATE {history} SET _sdc_valid_from = '2026-03-{start} 05:00:00+00:00', "
+                f"_sdc_valid_to = '2026-03-{end} 05:00:00+00:00' WHERE channel = '{channel}'"
             )
-        )
-        adapter.execute(f"CREATE VIEW {path} AS {versions}")
+        current = adapter.path("attributed_orders")
+        adapter.execute(f"UPDATE {current} SET _sdc_batched_at = '2026-03-06 05:00:00+00:00'")
         adapter.commit()
-    small.load(
-        "tap_ecdp", "attributed_orders", order("2", "2026-03-02T10:00:00Z", 5.0, channel="SMS")
-    )
-    small.build()
+    shop.build()
+    assert shop.failed == {}
     columns = ("as_of", "channel", "before", "after", "delta")
-    found = [(str(row[0]), *row[1:]) for row in small.rows("fct_restatements", columns)]
-    # the second row doubles all versions, for the view is made of both orders
+    found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_restatements", columns)]
     assert found == [
-        ("2026-03-05", "Email", 10.0, 0.0, -10.0),
-        ("2026-03-05", "SMS", 0.0, 10.0, 10.0),
-        ("2026-03-06", "SMS", 10.0, 8.0, -2.0),
+        ("2026-03-05", "Email", 5.0, 0.0, -5.0),
+        ("2026-03-05", "SMS", 0.0, 5.0, 5.0),
+        ("2026-03-06", "SMS", 5.0, 4.0, -1.0),
     ]
 
 

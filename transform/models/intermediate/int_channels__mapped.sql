@@ -16,6 +16,18 @@ WITH named AS (
     FROM {{ ref('stg_ecdp__orders') }} AS orders
     WHERE orders.channel_raw IS NOT NULL
     UNION
+    -- what vendors credited before, which only the history of their rows still has
+    SELECT 'ecdp', version.channel, '(none)', '(none)', '(none)'
+    FROM {{ loaded('tap_ecdp', 'attributed_orders__versions') }} AS version
+    WHERE version.channel IS NOT NULL
+    UNION
+    SELECT
+        'attribution_io', '(none)',
+        lower(coalesce(version.medium_name, '(none)')),
+        lower(coalesce(version.source_name, '(none)')),
+        lower(coalesce(version.campaign_name, '(none)'))
+    FROM {{ loaded('tap_attribution_io', 'event_attributions__versions') }} AS version
+    UNION
     SELECT 'ihc', session.channel_raw, lower(session.channel_raw), '(none)', '(none)'
     FROM {{ ref('stg_ihc__credits') }} AS session
     WHERE session.channel_raw IS NOT NULL
