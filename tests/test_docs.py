@@ -47,7 +47,9 @@ def followed(
 ) -> Iterator[dict[Path, Future[None]]]:
     """The pages of this session, as many of them being followed at once as there are cores."""
     tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    asked = [each for each in tests if each.originalname == test_a_page_can_be_followed.__name__]
+    asked = [
+        each for each in tests if each.originalname == test_a_reader_can_follow_the_page.__name__
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = {}
         for number, test in enumerate(asked):
@@ -89,12 +91,12 @@ def unused_port() -> int:
     [page for page, blocks in PAGES.items() if any(not block.not_run for block in blocks)],
     ids=name,
 )
-def test_a_page_can_be_followed(page: Path, followed: dict[Path, Future[None]]) -> None:
+def test_a_reader_can_follow_the_page(page: Path, followed: dict[Path, Future[None]]) -> None:
     followed[page].result()
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.not_run], ids=name)
-def test_what_cannot_be_executed_says_why(block: Block) -> None:
+def test_blocks_that_are_not_executed_have_a_reason(block: Block) -> None:
     """Listed here, so that none is left out without notice."""
     assert block.language in pages.EXECUTED
     pytest.skip(str(block.not_run))
@@ -111,7 +113,7 @@ def test_every_block_is_of_a_language_that_is_known(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_existing_targets(page: Path) -> None:
     text = page.read_text()
     links = re.findall(r'\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)|src="([^"]+)"', text)
     targets = [target for pair in links for target in pair if target]
@@ -130,7 +132,7 @@ def test_every_page_is_in_an_index() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_to_headings_lead_to_one(page: Path) -> None:
+def test_links_to_headings_have_existing_targets(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text())
     missing = [
         f"{target}#{anchor}"

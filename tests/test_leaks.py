@@ -43,7 +43,7 @@ def test_the_secrets_of_settings_are_known(settings: Any, secrets: set[str]) -> 
     assert set(leaks.of_settings(settings)) == secrets
 
 
-def test_a_test_whose_run_shows_what_opens_the_sandbox_fails() -> None:
+def test_a_test_fails_if_its_output_shows_credentials_of_the_sandbox() -> None:
     leaks.guard(b"nothing", "nothing", settings={"api_key": "opens it"})
     with pytest.raises(AssertionError, match="a secret leaks"):
         leaks.guard("asking with sandbox-partner-token")

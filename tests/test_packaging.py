@@ -102,7 +102,7 @@ def test_a_plain_install_brings_no_driver(plain: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "extra"), [("duckdb:///w.duckdb", "duckdb"), ("postgresql://nobody@/db", "postgres")]
 )
-def test_a_warehouse_without_its_extra_is_told_plainly(
+def test_a_warehouse_without_its_extra_is_a_clear_error(
     url: str, extra: str, plain: Path, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.json"
@@ -134,7 +134,7 @@ def test_a_warehouse_without_its_extra_is_told_plainly(
     ],
     ids=["parquet", "postgres", "duckdb"],
 )
-def test_a_source_of_journeys_without_its_extra_is_told_plainly(
+def test_a_source_of_journeys_without_its_extra_is_a_clear_error(
     given: dict[str, str], said: str, plain: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "sessions.parquet").touch()

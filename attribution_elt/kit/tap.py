@@ -44,7 +44,7 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     credentials: ClassVar[Sequence[str]]
-    """The settings that are credentials; each one alone opens an account."""
+    """The settings with credentials; an account counts as configured if any of them is set."""
     backfill_refusal: ClassVar[str] = "it has no end_date"
     """Why `backfill` cannot load past days; "" if the tap has `start_date` and `end_date`."""
     has_retention: ClassVar[bool] = False

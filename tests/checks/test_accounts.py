@@ -25,7 +25,7 @@ def findings(sandbox: Sandbox, tap: type[VendorTap], **changes: object) -> list[
 
 
 @pytest.mark.parametrize("tap", [each for each in TAP_TYPES if each is not TapIhc])
-def test_an_account_that_works_is_green_for_one_small_request(
+def test_a_valid_account_passes_with_one_small_request(
     sandbox: Sandbox, tap: type[VendorTap]
 ) -> None:
     vendor = sandbox.vendors[tap.name.removeprefix("tap-")]
@@ -37,7 +37,7 @@ def test_an_account_that_works_is_green_for_one_small_request(
 
 @pytest.mark.parametrize("tap", [each for each in TAP_TYPES if each is not TapIhc])
 @pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_are_told_with_the_setting_to_check(
+def test_refused_credentials_are_reported_with_the_setting_to_check(
     sandbox: Sandbox, tap: type[VendorTap], status: int
 ) -> None:
     sandbox.vendors[tap.name.removeprefix("tap-")].faults.add(
@@ -66,7 +66,7 @@ def test_a_wrong_setting_is_a_problem_without_a_request(sandbox: Sandbox) -> Non
     assert sandbox.ecdp.requests == []
 
 
-def test_a_customer_that_is_unknown_shows_that_the_project_is_open(sandbox: Sandbox) -> None:
+def test_an_unknown_customer_proves_valid_credentials(sandbox: Sandbox) -> None:
     (found,) = findings(sandbox, TapAttributionIo)
     assert found.passed
     assert [each.status for each in sandbox.attribution_io.requests] == [404]
@@ -77,7 +77,7 @@ def test_a_404_of_a_vendor_that_has_no_such_answer_is_a_problem(sandbox: Sandbox
     assert found.problems == ["ECDP, credentials: answered 404: Not Found"]
 
 
-def test_the_remaining_quota_is_a_fact(sandbox: Sandbox) -> None:
+def test_the_remaining_quota_is_shown(sandbox: Sandbox) -> None:
     partner, client = findings(sandbox, TapAdtraction)
     assert "29 of 30 requests left in the quota window" in partner.facts
     assert "9 of 10 requests left in the quota window" in client.facts
@@ -99,7 +99,7 @@ def test_a_wrong_clock_is_a_problem(sandbox: Sandbox, skew: float, side: str) ->
     assert f"{side} this machine's" in problem
 
 
-def test_a_small_difference_of_clocks_is_a_fact(sandbox: Sandbox) -> None:
+def test_a_small_difference_of_clocks_is_not_a_problem(sandbox: Sandbox) -> None:
     sandbox.ecdp.clock_skew = 5
     (found,) = findings(sandbox, TapEcdp)
     assert any(each.startswith("clocks differ by") for each in found.facts)
@@ -136,12 +136,12 @@ def test_lost_days_are_counted(sandbox: Sandbox) -> None:
         )
 
 
-def test_days_that_are_lost_soon_are_a_problem(sandbox: Sandbox) -> None:
+def test_days_that_will_be_lost_soon_are_a_problem(sandbox: Sandbox) -> None:
     for found in reach(sandbox, bookmark_age=55):
         (problem,) = found.problems
         assert problem.startswith("run the tap within 3 days: it needs data since")
 
 
-def test_a_recent_bookmark_is_a_fact(sandbox: Sandbox) -> None:
+def test_a_recent_bookmark_is_not_a_problem(sandbox: Sandbox) -> None:
     for found in reach(sandbox, bookmark_age=1):
         assert "57 days until the vendor drops data that the next run needs" in found.facts

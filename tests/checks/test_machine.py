@@ -12,7 +12,7 @@ class Usage(NamedTuple):
     free: int
 
 
-def test_enough_room_is_a_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enough_disk_space_is_not_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(5 << 30))
     (fact,) = machine.finding().facts
     assert fact.startswith("5.0 GiB free in ")

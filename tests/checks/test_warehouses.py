@@ -27,7 +27,7 @@ def test_the_schema_follows_the_extractor() -> None:
     assert Loader("l", "duckdb:///a", None).schema_of(extractor) is None
 
 
-def test_nothing_is_left_behind(postgres_url: str, tmp_path: Path) -> None:
+def test_the_check_leaves_no_trace(postgres_url: str, tmp_path: Path) -> None:
     file, lite = tmp_path / "there.duckdb", tmp_path / "there.db"
     duckdb.connect(str(file)).close()
     lite.touch()
@@ -103,7 +103,7 @@ def test_a_file_that_another_process_has_open_is_a_problem(tmp_path: Path) -> No
     assert "Conflicting lock is held" in problem
 
 
-def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
+def test_an_unreachable_server_is_reported_without_the_password() -> None:
     found = finding(loader("postgresql://me:geheimnis@127.0.0.1:9/db"), [None])
     (problem,) = found.problems
     assert " cannot be reached: " in problem
@@ -129,7 +129,7 @@ def test_missing_rights_are_a_problem_of_each_schema(reader_url: str) -> None:
     assert ihc.startswith("the user may not make the schema tap_ihc: permission")
 
 
-def test_the_time_zone_of_other_clients_is_a_fact(postgres_url: str) -> None:
+def test_the_time_zone_of_other_clients_is_shown(postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         name = connection.info.dbname
         connection.execute(f"ALTER DATABASE {name} SET TimeZone = 'Europe/Stockholm'".encode())

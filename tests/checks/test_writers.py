@@ -44,7 +44,7 @@ def test_a_target_that_is_not_dry_is_named(sandbox: Sandbox, tmp_path: Path) -> 
     )
 
 
-def test_what_a_target_lacks_is_a_problem(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_missing_settings_of_a_target_are_a_problem(sandbox: Sandbox, tmp_path: Path) -> None:
     refused = finding(adtraction(sandbox, tmp_path, client_token="expired"))
     assert "check the setting client_token" in refused.problems[0]
     invalid = finding(adtraction(sandbox, tmp_path, max_changes=-1))

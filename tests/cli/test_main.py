@@ -28,7 +28,7 @@ def test_the_webhook_is_the_setting_that_meltano_knows() -> None:
     assert setting["sensitive"] is True
 
 
-def test_it_says_its_version() -> None:
+def test_the_version_option_prints_the_version() -> None:
     done = CliRunner().invoke(cli, ["--version"])
     assert done.output == f"attribution-elt v{version('attribution-elt')}\n"
 
@@ -41,7 +41,7 @@ def test_no_line_of_the_help_is_cut() -> None:
         assert "%Y" not in shown.output
 
 
-def test_every_command_and_option_says_what_it_is_for() -> None:
+def test_every_command_and_option_has_a_help_text() -> None:
     for command in cli.commands.values():
         assert command.help
         assert all(each.help for each in command.params if isinstance(each, click.Option))

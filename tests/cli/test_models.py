@@ -97,7 +97,7 @@ def test_a_wrong_option_is_named(shop: Shop, arguments: list[str], message: str)
         raise done.exception or AssertionError
 
 
-def test_a_warehouse_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_an_unreachable_warehouse_is_named(tmp_path: Path) -> None:
     warehouse = DuckDB(f"duckdb:///{tmp_path}/none.duckdb", tmp_path)
     done = run(project(warehouse))
     assert str(done.exception).endswith("none.duckdb does not exist: nothing has been loaded yet")

@@ -79,7 +79,9 @@ def test_failures_are_printed_and_kept_by_stream(
     assert by_stream["programs"][1:] == [0, ELSEWHERE]
 
 
-def test_refused_credentials_are_kept_for_every_stream(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_refused_credentials_are_recorded_for_every_stream(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     folder = project(tmp_path / "project")
     environment = variables(sandbox, ["tap-ecdp"], TAP_ECDP_API_KEY="expired-on-saturday")
     done = attribution_elt(folder, environment, "run", "ecdp")

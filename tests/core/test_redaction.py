@@ -55,14 +55,14 @@ def test_a_secret_is_removed_however_it_is_spelt(secret: str, spelling: str) -> 
         assert form not in left
 
 
-def test_a_secret_that_holds_another_leaves_nothing_of_either() -> None:
+def test_a_secret_that_contains_another_is_removed_completely() -> None:
     redact = Redactor()
     redact.add(["token"])
     redact.add(["token-and-more"])
     assert redact("a token-and-more b token c") == "a *** b *** c"
 
 
-def test_a_short_secret_leaves_the_words_that_hold_it() -> None:
+def test_a_short_secret_is_not_removed_from_longer_words() -> None:
     redact = Redactor()
     redact.add(["k", "secret"])
     told = redact("'lookback_days' of client_secret: /api?key=k&secret=secret 'k' \"k\"")
@@ -154,7 +154,7 @@ def test_passwords_are_found_in_urls_sound_or_not(url: str, password: set[str]) 
     assert set(passwords_of({"api_url": url, "more": [{"inner": url}], "number": 1})) == password
 
 
-def test_what_is_no_url_has_no_password_and_is_a_secret_all_the_same() -> None:
+def test_a_value_that_is_not_a_url_is_still_treated_as_secret() -> None:
     schema = {"properties": {"url": {"secret": True}}}
     assert list(secrets_of(schema, {"url": "db://user:word@[::1"})) == ["db://user:word@[::1"]
 

@@ -57,12 +57,12 @@ def test_a_page_is_read_as_blocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["false", "false; true", "echo $unset", "true # exit code 1"])
-def test_a_command_that_fails_is_noticed(reader: Reader, script: str) -> None:
+def test_the_reader_detects_a_command_that_fails(reader: Reader, script: str) -> None:
     with pytest.raises(AssertionError, match=r"page\.md:1: exit"):
         reader.follow(block("sh", f"{script}\n"))
 
 
-def test_a_command_finds_what_the_one_before_has_left(reader: Reader, folder: Path) -> None:
+def test_a_command_sees_the_files_of_the_previous_one(reader: Reader, folder: Path) -> None:
     reader.follow(block("python", "said\n", "a/file.txt"))
     reader.follow(block("sh", "cd a\nexport NAME=file\n"))
     reader.follow(block("sh", 'test "$(cat $NAME.txt)" = said\nexit 3 # exit code 3\n'))
@@ -81,12 +81,12 @@ def test_a_command_finds_what_the_one_before_has_left(reader: Reader, folder: Pa
         ),
     ],
 )
-def test_what_meltano_does_not_know_is_noticed(reader: Reader, text: str, fault: str) -> None:
+def test_unknown_keys_of_meltano_yml_are_detected(reader: Reader, text: str, fault: str) -> None:
     with pytest.raises(AssertionError, match=fault):
         reader.follow(block("yaml", text))
 
 
-def test_settings_are_put_beside_those_that_there_are(reader: Reader, folder: Path) -> None:
+def test_settings_are_added_to_existing_ones(reader: Reader, folder: Path) -> None:
     before = (folder / "meltano.yml").read_text()
     text = "plugins: {extractors: [{name: tap-ecdp, config: {start_date: '2026-01-01'}}]}"
     reader.follow(block("yaml", text))
@@ -95,12 +95,12 @@ def test_settings_are_put_beside_those_that_there_are(reader: Reader, folder: Pa
 
 
 @pytest.mark.parametrize("query", ["SELECT 1 WHERE 1 = 2", "SELECT * FROM nowhere"])
-def test_a_query_without_an_answer_is_noticed(reader: Reader, query: str) -> None:
+def test_the_reader_detects_a_query_without_a_result(reader: Reader, query: str) -> None:
     with pytest.raises(AssertionError, match=r"page\.md:1"):
         reader.follow(block("sql", query))
 
 
-def test_one_of_the_warehouses_has_to_know_the_answer(reader: Reader, folder: Path) -> None:
+def test_one_of_the_warehouses_must_have_the_result(reader: Reader, folder: Path) -> None:
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         connection.execute("CREATE TABLE here AS SELECT 1 AS id")
     reader.follow(block("sql", "SELECT * FROM here"))

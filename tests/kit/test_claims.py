@@ -31,7 +31,7 @@ def test_the_schema_announces_the_columns_of_claims() -> None:
     assert schemas["lines"]["x-claims"] == []
 
 
-def test_a_claim_stands_beside_the_value_of_the_state_that_ends_its_unit() -> None:
+def test_the_state_after_a_unit_has_the_claim_next_to_its_value() -> None:
     output = run([[order(1), order(2)], [order(3, website=2)]], claims=of_website)
     first, second = (each for each in output.of("STATE") if "delivered" in each)
     assert first["delivered"] == [{"stream": "orders", "where": {"website": 1}, "rows": 2}]
@@ -80,7 +80,7 @@ def test_a_unit_with_an_error_makes_no_claim(broken: Any) -> None:
     assert [each["where"] for each in output.delivered] == [{"website": 2}]
 
 
-def test_closing_claims_know_whether_a_unit_failed() -> None:
+def test_closing_claims_depend_on_failed_units() -> None:
     def closing(walk: Walk) -> Iterable[Claim]:
         return [] if walk.has_failures else [Claim("orders")]
 

@@ -48,7 +48,7 @@ def told(folder: Path, sandbox: Sandbox, tap: str, **changes: Any) -> list[dict[
 
 
 @pytest.mark.parametrize("tap", [TapEcdp, TapAdtraction, TapIgnite, TapAttributionIo])
-def test_at_the_end_of_a_walk_all_of_its_units_are_told(
+def test_the_last_progress_event_counts_all_units(
     sandbox: Sandbox, tmp_path: Path, tap: Any
 ) -> None:
     found = told(tmp_path, sandbox, tap.name)
@@ -71,24 +71,24 @@ def test_a_unit_that_failed_names_the_streams_that_lack_it(
     assert failed["status"] == 404
 
 
-def test_what_ends_a_run_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_error_that_ends_a_run_is_logged(sandbox: Sandbox, tmp_path: Path) -> None:
     assert told(tmp_path, sandbox, "tap-ecdp", api_key="wrong") == [{"elt_event": "run_failed"}]
     found = told(tmp_path, sandbox, "tap-ecdp", start_date="soon", window_days=0)
     assert found == [{"elt_event": "run_failed"}] * 2
 
 
-def test_drift_is_told_with_its_stream(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_drift_is_logged_with_its_stream(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.ecdp.extra = {"loyaltyTier": "gold"}
     found = told(tmp_path, sandbox, "tap-ecdp")
     assert {"elt_event": "drift", "stream": "attributed_orders"} in found
 
 
-def test_days_that_are_lost_are_told(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_lost_days_are_logged_as_an_event(sandbox: Sandbox, tmp_path: Path) -> None:
     found = told(tmp_path, sandbox, "tap-ignite", start_date="2020-01-01")
     assert {"elt_event": "days_lost"} in found
 
 
-def test_waiting_for_quota_is_told_with_its_end(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_wait_for_quota_is_logged_with_its_end(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.adtraction.quota.limit = 3
     sandbox.adtraction.quota.window = 2.5
     found = told(tmp_path, sandbox, "tap-adtraction")
@@ -97,7 +97,7 @@ def test_waiting_for_quota_is_told_with_its_end(sandbox: Sandbox, tmp_path: Path
     assert all(each["until"].endswith("+00:00") for each in waits)
 
 
-def test_on_the_way_it_is_told_now_and_then(
+def test_progress_is_logged_at_intervals(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -38,7 +38,7 @@ def walk(width: int, vendor: Vendor, count: int = 60) -> list[tuple[int, str]]:
     ]
 
 
-def test_the_outcome_does_not_depend_on_how_many_ask_at_once() -> None:
+def test_the_result_does_not_depend_on_the_number_of_concurrent_requests() -> None:
     one_by_one = walk(1, Vendor())
     assert [unit for unit, _ in one_by_one] == list(range(60))
     assert one_by_one[3] == (3, "LookupError(3)")
@@ -48,7 +48,7 @@ def test_the_outcome_does_not_depend_on_how_many_ask_at_once() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 3, 8])
-def test_no_more_than_the_width_ask_at_once(width: int) -> None:
+def test_at_most_width_requests_run_at_once(width: int) -> None:
     vendor = Vendor()
     walk(width, vendor)
     assert vendor.most == width
@@ -76,7 +76,7 @@ def test_many_slow_units_take_a_fraction_of_the_time() -> None:
     assert time.monotonic() - started < 80 * 0.02 / 3
 
 
-def test_a_slow_unit_holds_back_what_follows_but_not_its_fetching() -> None:
+def test_a_slow_unit_delays_the_output_of_later_units_but_not_their_requests() -> None:
     release = threading.Event()
     fetched: list[int] = []
 
@@ -93,7 +93,7 @@ def test_a_slow_unit_holds_back_what_follows_but_not_its_fetching() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 4])
-def test_a_walk_that_ends_early_asks_for_no_more(width: int) -> None:
+def test_a_reader_that_stops_early_sends_no_more_requests(width: int) -> None:
     vendor = Vendor(seconds=0.01)
     before = threading.active_count()
     walking = fan_out(range(1000), vendor, width)
@@ -114,7 +114,7 @@ def test_an_error_of_the_units_themselves_comes_through() -> None:
         list(fan_out(units(), Vendor(), 2))
 
 
-def test_no_units_no_threads() -> None:
+def test_no_units_start_no_threads() -> None:
     before = threading.active_count()
     assert list(fan_out([], Vendor(), 8)) == []
     assert threading.active_count() == before

@@ -68,7 +68,7 @@ def test_a_clock_that_is_off_by_minutes(
 @kinds
 @pytest.mark.parametrize("ahead", [0.4, -0.4, 0.9, -0.9])
 @phases
-def test_a_clock_that_is_off_by_less_than_its_date_tells_is_met_by_one_refusal(
+def test_a_clock_difference_below_the_precision_of_date_costs_one_refusal(
     clock: Clock, ahead: float, phase: float, *, sliding: bool
 ) -> None:
     clock.elapsed = phase
@@ -99,7 +99,7 @@ def test_other_quotas(clock: Clock, quota: int, window: float, *, sliding: bool)
     assert elapsed < 4 * window * 1.15
 
 
-def test_a_vendor_that_sends_no_headers_is_not_held_back(clock: Clock) -> None:
+def test_requests_to_a_vendor_without_quota_headers_do_not_wait(clock: Clock) -> None:
     vendor = Vendor(clock, quota=10**6, silent=True)
     assert spend(clock, QuotaLimiter("test"), vendor, 500) < 500 * vendor.latency * 1.01
 
@@ -146,13 +146,13 @@ def test_retry_after_as_a_date_without_the_vendor_s_own(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("nonsense", ["", "soon", "-5", "Sun, 99 Foo 2026", "1e999", "nan"])
-def test_nonsense_in_retry_after_does_no_harm(clock: Clock, nonsense: str) -> None:
+def test_a_malformed_retry_after_is_ignored(clock: Clock, nonsense: str) -> None:
     assert 0 <= paused(clock, QuotaLimiter("test"), {"Retry-After": nonsense}) <= 3601
 
 
 @pytest.mark.parametrize("remaining", ["", "many", "-3", "9.0", "nan"])
 @pytest.mark.parametrize("reset", ["", "later", "-1", "0", "nan", "1e999"])
-def test_nonsense_in_quota_headers_does_no_harm(clock: Clock, remaining: str, reset: str) -> None:
+def test_malformed_quota_headers_are_ignored(clock: Clock, remaining: str, reset: str) -> None:
     headers = {"X-RateLimit-Remaining": remaining, "X-RateLimit-Reset": reset}
     governor = QuotaLimiter("test", window=60)
     assert all(0 <= paused(clock, governor, headers, 200) <= 61 for _ in range(5))
@@ -181,7 +181,7 @@ def test_a_429_without_any_header_waits_for_the_documented_window(clock: Clock) 
     assert paused(clock, QuotaLimiter("test", window=60), {}) == pytest.approx(60, abs=0.1)
 
 
-def test_a_request_without_an_answer_gives_its_place_back(clock: Clock) -> None:
+def test_a_request_without_a_response_does_not_use_quota(clock: Clock) -> None:
     governor = QuotaLimiter("test")
     for _ in range(50):
         governor.observe(governor.acquire(), None, {})
@@ -207,7 +207,7 @@ def test_any_quota_clock_and_foreign_client_keep_refusals_rare(clock: Clock, see
     assert elapsed < rounds * max(vendor.window, vendor.quota * vendor.latency) * 1.15 + uncertainty
 
 
-def test_a_clock_that_is_set_in_the_middle_is_believed_anew(clock: Clock) -> None:
+def test_a_clock_that_is_set_during_a_run_is_measured_again(clock: Clock) -> None:
     vendor = Vendor(clock)
     governor = QuotaLimiter("test", window=1)
     for ahead in itertools.islice(itertools.cycle((0, 90, -90)), 6):

@@ -76,7 +76,7 @@ def test_a_redirect_is_not_followed_with_the_credentials(
         requests.exceptions.ContentDecodingError("token=s3cr3t"),
     ],
 )
-def test_failures_on_the_wire_are_tried_again_and_told_without_their_texts(
+def test_connection_failures_are_retried_and_logged_without_their_texts(
     requests_mock: Mocker, failure: Exception
 ) -> None:
     requests_mock.get("https://api.example.com/v1/orders", exc=failure)
@@ -99,7 +99,7 @@ def test_a_retry_is_an_event_with_its_reason(
     assert (retry[FIELD], retry["reason"]) == ("retry", "answered 503")
 
 
-def test_a_connection_that_never_comes_about_is_no_matter_of_one_unit() -> None:
+def test_a_failed_connection_ends_the_run_instead_of_failing_one_unit() -> None:
     config: dict[str, Any] = {**CONFIG, "api_url": "http://127.0.0.1:9"}
     with pytest.raises(UnreachableError, match="connection refused"):
         Shop(config).fetch(ASKED)
@@ -114,7 +114,7 @@ def test_the_vendor_s_own_words_are_one_short_line(requests_mock: Mocker) -> Non
     assert caught.value.status == 404
 
 
-def test_once_refused_an_account_asks_for_nothing_more(requests_mock: Mocker) -> None:
+def test_a_refused_account_sends_no_more_requests(requests_mock: Mocker) -> None:
     requests_mock.get("https://api.example.com/v1/orders", status_code=401)
     client = Shop(CONFIG)
     for _ in range(3):
@@ -132,7 +132,7 @@ def test_once_refused_an_account_asks_for_nothing_more(requests_mock: Mocker) ->
         (IhcClient, {}, {"value": [], "partialFailureErrors": [], "statusCode": 200}),
     ],
 )
-def test_what_an_answer_has_beside_its_rows_is_told_once(
+def test_unknown_members_next_to_the_rows_are_logged_once(
     requests_mock: Mocker,
     caplog: pytest.LogCaptureFixture,
     client: type[Client],

@@ -187,7 +187,7 @@ def test_a_byte_lost_in_the_middle_never_loses_or_changes_an_element(
     ],
 )
 @pytest.mark.parametrize("block", [4, 1 << 20])
-def test_what_is_not_utf8_is_refused(
+def test_text_that_is_not_utf8_is_refused(
     text: bytes, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_array, "BLOCK", block)
@@ -220,7 +220,7 @@ def test_malformed_arrays_are_refused(
 
 
 @pytest.mark.parametrize("text", [b"", b"  ", b'{"data": []}', b"null", b'"[1]"', b"<html>[1]"])
-def test_what_is_no_array_is_told_apart(text: bytes) -> None:
+def test_documents_that_are_not_arrays_are_detected(text: bytes) -> None:
     with pytest.raises(json_array.NotAnArrayError):
         read(text)
 
@@ -228,7 +228,7 @@ def test_what_is_no_array_is_told_apart(text: bytes) -> None:
 @pytest.mark.parametrize(
     "text", [b'{"data": {}}', b'{"rows": []}', b'{"inner": {"data": [1]}}', b"{}"]
 )
-def test_an_object_without_the_expected_member_is_no_array(text: bytes) -> None:
+def test_an_object_without_the_expected_member_is_not_an_array(text: bytes) -> None:
     with pytest.raises(json_array.NotAnArrayError):
         read(text, "data")
 

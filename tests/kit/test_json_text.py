@@ -44,7 +44,7 @@ def test_half_of_a_surrogate_pair_becomes_a_replacement_character(
     assert list(body) == [{"a": f"padding {read}"}, {"a": "\ufffd"}]
 
 
-def test_a_text_without_such_halves_is_left_alone() -> None:
+def test_a_text_without_lone_surrogates_is_unchanged() -> None:
     assert json_text.mended(io.BytesIO(rb'["\ud83e\udd84 \\ud83e"]')) is None
 
 

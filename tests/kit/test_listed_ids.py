@@ -39,7 +39,7 @@ def test_other_filters_are_a_change_until_a_run_is_complete() -> None:
     assert not ListedIds(state, {"ids": [1]}).unchanged
 
 
-def test_of_a_list_that_is_too_long_no_id_is_kept() -> None:
+def test_ids_of_a_list_that_is_too_long_are_not_kept() -> None:
     state: dict[str, Any] = {}
     ids = list(map(str, range(listed_ids.MOST_LISTED + 1)))
     ListedIds(state).save({"a": ids, "b": ids[1:]})

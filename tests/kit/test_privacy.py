@@ -85,7 +85,7 @@ def test_a_number_gives_the_same_value_as_its_text() -> None:
     assert personal_data.hashed(Decimal("1.50")) == personal_data.hashed("1.50")
 
 
-def test_nothing_stays_nothing() -> None:
+def test_empty_values_stay_empty() -> None:
     assert shape("hash", {"email": None, "phone": None})["email"] is None
     assert shape("hash", {})["_extra"] is None
 
@@ -187,7 +187,7 @@ KEYED = {"pii": "hash", "pii_key": "k" * 16}
         ({"pii": "drop"}, {"pii": "drop"}, False),
     ],
 )
-def test_a_change_of_pii_is_refused_unless_the_run_starts_anew(
+def test_a_change_of_pii_is_refused_unless_the_run_is_a_full_refresh(
     before: dict[str, Any], after: dict[str, Any], refused: bool
 ) -> None:
     first = shop.run([[shop.order(1, email="jane@example.com")]], **before)

@@ -32,7 +32,7 @@ def test_failed_units_are_counted_in_the_progress(caplog: pytest.LogCaptureFixtu
         (CredentialsError("shop: answered 401"), "failed: shop: answered 401"),
     ],
 )
-def test_the_next_run_does_not_help_a_refused_key(
+def test_a_refused_key_is_not_announced_as_retried(
     error: UnitError, text: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the command sets it

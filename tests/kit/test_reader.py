@@ -41,7 +41,7 @@ def test_a_unit_that_fails_is_reported_and_keeps_no_other_unit() -> None:
 
 
 @pytest.mark.parametrize("error", [CredentialsError("answered 401"), UnreachableError("refused")])
-def test_what_concerns_every_request_ends_the_run(error: UnitError) -> None:
+def test_an_error_that_concerns_every_request_ends_the_run(error: UnitError) -> None:
     output = run([[order(1)], error, [order(3)]])
     assert output.error is error
     assert SHOP.completed == [1]
@@ -77,7 +77,7 @@ def test_only_selected_streams_are_written() -> None:
     assert len(output.rows("lines")) == 1
 
 
-def test_a_run_that_finished_says_so_in_its_last_state() -> None:
+def test_the_last_state_of_a_complete_run_reports_its_end() -> None:
     output = run([[order(1)]])
     assert [each.get("complete") for each in output.of("STATE")] == [None, True]
     assert output.of("STATE")[0]["value"] == output.of("STATE")[1]["value"]

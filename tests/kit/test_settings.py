@@ -90,7 +90,7 @@ def test_each_fault_is_one_line_with_the_setting_and_what_is_right(
     ],
 )
 @pytest.mark.parametrize("odd", [10**30, True, ["a"], "x" * 10_000, "\0"])
-def test_odd_values_are_told_before_anything_is_done_with_them(
+def test_odd_values_are_reported_before_they_are_used(
     tap: type[VendorTap], names: list[str], odd: Any
 ) -> None:
     for name in names:
@@ -99,7 +99,7 @@ def test_odd_values_are_told_before_anything_is_done_with_them(
         assert any(repr(name) in fault for fault in error.value.faults)
 
 
-def test_every_fault_is_told() -> None:
+def test_every_fault_is_reported() -> None:
     lines = setting_errors(api_key=..., start_date="soon", pii="mask", max_retries=-1)
     assert len(lines) == 4
 

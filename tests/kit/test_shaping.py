@@ -94,7 +94,7 @@ def test_instants_are_emitted_in_utc(sent: Any, emitted: Any) -> None:
         *("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2024-01-01T00:00:00+25:00"),
     ],
 )
-def test_what_is_no_instant_goes_into_extra(sent: Any) -> None:
+def test_a_value_that_is_not_an_instant_goes_into_extra(sent: Any) -> None:
     assert one("string", format="date-time")(sent) == (None, sent)
 
 
@@ -200,7 +200,7 @@ def test_every_property_of_the_schema_is_in_every_record() -> None:
     assert stream(a=TEXT, b=NUMBER)({}) == {"a": None, "b": None, "_extra": None}
 
 
-def test_what_the_schema_does_not_name_goes_into_extra_with_one_warning() -> None:
+def test_an_undeclared_property_goes_into_extra_with_one_warning() -> None:
     warnings: list[str] = []
     shape = stream(warnings, known=TEXT)
     row = {"known": "a", "loyaltyTier": {"levelName": "gold", "n": [1, Decimal("2.50")]}}
@@ -212,7 +212,7 @@ def test_what_the_schema_does_not_name_goes_into_extra_with_one_warning() -> Non
     assert "loyalty_tier" in warnings[0]
 
 
-def test_an_unknown_null_or_falsy_value_is_told_apart() -> None:
+def test_unknown_null_and_falsy_values_are_distinguished() -> None:
     record = stream(known=TEXT)({"zero": 0, "no": False, "empty": "", "list": [], "none": None})
     assert record["_extra"] == {"zero": 0, "no": False, "empty": "", "list": []}
 
@@ -249,7 +249,7 @@ def test_context_fills_what_the_vendor_does_not_send() -> None:
     assert shape({}, market="SE", program_id=5) == {"market": "SE", "program_id": 5, "_extra": None}
 
 
-def test_what_the_vendor_sends_for_a_property_of_the_context_is_not_lost() -> None:
+def test_a_vendors_value_for_a_property_of_the_context_is_kept() -> None:
     warnings: list[str] = []
     shape = stream(warnings, market=TEXT)
     assert shape({"market": "SE"}, market="SE") == {"market": "SE", "_extra": None}

@@ -238,7 +238,7 @@ def test_a_full_disk_fails_the_unit_and_names_tmpdir(monkeypatch: pytest.MonkeyP
         (b'\xef\xbb\xbf[{"a\\"": NaN, "b": "\\ud83e"}]', [{'a"': "NaN", "b": "\ufffd"}]),
     ],
 )
-def test_what_other_clients_forgive_is_read(sent: bytes, read: list[Any]) -> None:
+def test_malformed_json_that_other_clients_accept_is_repaired(sent: bytes, read: list[Any]) -> None:
     with serving(OK + b"\r\n" + sent) as server:
         assert fetch(server) == read
 

@@ -24,7 +24,7 @@ def test_windows_cover_every_day_once(width: int, length: int) -> None:
     assert 1 <= tiles[-1].days <= width
 
 
-def test_no_days_no_windows() -> None:
+def test_no_days_give_no_windows() -> None:
     assert list(windows(FIRST, FIRST - timedelta(1), 7)) == []
 
 

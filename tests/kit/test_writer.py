@@ -48,7 +48,7 @@ def test_every_record_is_a_line_of_its_own() -> None:
     assert {(each["type"], each["stream"]) for each in messages} == {("RECORD", "orders")}
 
 
-def test_only_whole_lines_leave() -> None:
+def test_only_whole_lines_are_written() -> None:
     arrivals = write(2000, size=100)
     assert len(arrivals) > 3
     assert all(each.endswith(b"}\n") for each in arrivals)
@@ -111,7 +111,7 @@ except PluginError as error:
 """
 
 
-def test_a_loader_that_goes_away_is_told_in_one_line() -> None:
+def test_a_loader_that_exits_is_reported_in_one_line() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", GONE], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

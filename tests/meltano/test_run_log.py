@@ -243,7 +243,7 @@ def test_the_status_line_fits_the_terminal() -> None:
     assert len(text.partition("tap-ecdp")[2]) <= 30 - len("tap-ecdp")
 
 
-def test_none_is_a_dash_and_numbers_are_on_the_right() -> None:
+def test_none_is_a_dash_and_numbers_are_right_aligned() -> None:
     shown = io.StringIO()
     Console(file=shown, width=80).print(table(("a", "b"), [(1, None), (1000, None)]))
     lines = [each.rstrip() for each in shown.getvalue().splitlines()]

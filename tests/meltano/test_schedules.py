@@ -30,11 +30,13 @@ def test_a_task_is_cut_at_each_extractor(tasks: Any, chains: Any) -> None:
     ("interval", "cron"),
     [("10 */6 * * *", "10 */6 * * *"), ("@daily", "@daily"), ("@once", None), ("@manual", None)],
 )
-def test_a_schedule_goes_by_the_clock_if_its_interval_does(interval: str, cron: str | None) -> None:
+def test_a_schedule_has_a_cron_expression_if_its_interval_has(
+    interval: str, cron: str | None
+) -> None:
     entry = {"name": "each-day", "interval": interval, "job": "job", "env": {"A": "1"}}
     assert Schedule.of(entry) == Schedule("each-day", cron, "job", {"A": "1"})
 
 
-def test_a_schedule_without_a_job_says_what_to_do() -> None:
+def test_the_error_of_a_schedule_without_a_job_has_advice() -> None:
     with pytest.raises(OpsError, match=r"'old' of meltano\.yml names an extractor and a loader: "):
         Schedule.of({"name": "old", "interval": "@daily", "extractor": "tap-a", "loader": "b"})

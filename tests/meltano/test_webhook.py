@@ -197,7 +197,7 @@ def test_an_account_is_late_without_a_recent_successful_run(
     assert found.passed is not late
 
 
-def test_a_bad_day_reaches_the_webhook(
+def test_a_day_with_failures_is_reported_to_the_webhook(
     sandbox: Sandbox, tmp_path: Path, receiver: Receiver
 ) -> None:
     folder = project(tmp_path / "project")

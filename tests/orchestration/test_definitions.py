@@ -75,7 +75,7 @@ def test_accounts_with_the_same_credentials_share_a_quota(assembled: dagster.Def
     assert len(set(pools.values())) == len(pools)
 
 
-def test_accounts_with_keys_of_their_own_do_not(
+def test_accounts_with_separate_keys_do_not_share_a_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter(monkeypatch, with_second_account(tmp_path / "project"), environment(FIRST | SECOND))

@@ -121,7 +121,7 @@ def test_a_schedule_loads_every_account_of_its_job(
     assert receiver.texts == []
 
 
-def test_what_fails_for_good_is_tried_again_told_once_and_stops_no_other(
+def test_a_permanent_failure_is_retried_reported_once_and_stops_no_other_unit(
     assembled: dagster.Definitions, accounts: tuple[Sandbox, Sandbox], receiver: Receiver
 ) -> None:
     accounts[0].ecdp.faults.add(Fault("status", status=401, times=None))
@@ -145,7 +145,7 @@ def test_what_fails_for_good_is_tried_again_told_once_and_stops_no_other(
     assert all(line.startswith("• tap-ecdp: ECDP, ") for line in lines)
 
 
-def test_what_a_retry_mends_is_nobodys_business(
+def test_failures_that_a_retry_resolves_are_not_reported(
     assembled: dagster.Definitions, accounts: tuple[Sandbox, Sandbox], receiver: Receiver
 ) -> None:
     accounts[0].ecdp.faults.add(Fault("status", status=401))

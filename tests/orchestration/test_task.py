@@ -61,7 +61,7 @@ def test_a_task_is_a_run_in_the_environment_with_what_the_schedule_sets(folder: 
     }
 
 
-def test_what_it_has_loaded_are_assets(folder: Path) -> None:
+def test_loaded_tables_are_assets(folder: Path) -> None:
     orders = {"tap": "tap-a", "loader": "target", "stream": "orders", "inserted": 3}
     (event,) = execute(folder, summary(streams=[orders]))
     assert event.asset_key.path == ["tap-a", "orders"]
@@ -79,7 +79,7 @@ def test_what_it_has_loaded_are_assets(folder: Path) -> None:
         (["Error: No such option"], 2, "Error: No such option", False),
     ],
 )
-def test_what_failed_by_itself_is_tried_again_and_says_why(
+def test_a_failed_task_is_retried_with_its_reason(
     folder: Path, lines: list[str], exit_code: int, reason: str, *, retried: bool
 ) -> None:
     with pytest.raises(dagster.Failure) as raised:

@@ -45,7 +45,7 @@ def test_each_plugin_can_be_added_by_its_definition(definition: Path, another: P
         assert setting["description"][:60] in listed
 
 
-def test_what_was_added_runs(another: Path, wheel: Path, sandbox: Sandbox) -> None:
+def test_an_added_plugin_runs(another: Path, wheel: Path, sandbox: Sandbox) -> None:
     ecdp = {"tap-ecdp": settings(sandbox)["tap-ecdp"]}
     env = environment(ecdp, MELTANO_HUB_URL=NO_HUB, ATTRIBUTION_ELT_PACKAGE=str(wheel))
     for path in DEFINITIONS:

@@ -34,7 +34,7 @@ def mapped(row: Row) -> Row:
 
 
 @pytest.mark.parametrize("side", ["tap", "loader"])
-def test_what_is_mapped_selected_and_masked_lands_so(
+def test_mapped_selected_and_masked_records_are_loaded(
     side: str, landing: Landing, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     if (side, landing.loader) == ("loader", "target-jsonl"):

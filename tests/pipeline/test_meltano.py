@@ -30,7 +30,7 @@ def timeless(rows: Mapping[Any, Mapping[str, Any]]) -> dict[Any, dict[str, Any]]
     }
 
 
-def test_what_lands_in_every_loader_is_what_the_taps_emit_and_so_it_stays_days_later(
+def test_every_loader_has_the_emitted_records_on_all_days(
     landing: Landing, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     folder = project(tmp_path / "project", loaders=(JSONL,))

@@ -86,7 +86,7 @@ def bookmark(folder: Path, state_id: str, env: Mapping[str, str]) -> str:
     return str(stream["replication_key_value"])
 
 
-def test_one_machine_goes_on_where_the_other_has_stopped(
+def test_one_machine_resumes_where_the_other_has_stopped(
     shared: dict[str, str],
     machines: tuple[Path, Path],
     postgres_url: str,

@@ -34,7 +34,7 @@ def chromium(tmp_path: Path) -> Iterator[Chromium]:
         yield browser
 
 
-def test_what_runs_have_restated_is_in_the_page_and_a_browser_shows_it(
+def test_restatements_are_on_the_page_as_a_browser_shows_it(
     sandbox: Sandbox, tmp_path: Path, chromium: Chromium
 ) -> None:
     folder = project(tmp_path / "project")
@@ -91,7 +91,7 @@ def test_what_runs_have_restated_is_in_the_page_and_a_browser_shows_it(
             assert chromium.evaluate(f"(w => {narrow}.length)({least})") == 0
 
 
-def test_it_is_made_from_postgresql_too(
+def test_the_report_reads_postgresql_too(
     sandbox: Sandbox, tmp_path: Path, postgres_url: str
 ) -> None:
     folder = project(tmp_path / "project")
@@ -112,7 +112,7 @@ def test_it_is_made_from_postgresql_too(
     )
 
 
-def test_a_warehouse_that_is_not_there_is_told_in_a_line(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_unreachable_warehouse_is_reported_in_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
     folder = project(tmp_path / "project")
     done = attribution_elt(folder, variables(sandbox, ["tap-ecdp"]), "report")
     assert done.returncode == 1

@@ -142,7 +142,7 @@ def test_a_day_that_still_goes_on_is_not_restated() -> None:
     assert list(restated(notes[:2])) == []
 
 
-def test_a_change_after_the_day_has_its_time() -> None:
+def test_a_change_after_the_day_is_recorded_with_its_time() -> None:
     notes = [seen(at(2), 50), seen(at(5), 40), seen(at(9), 45)]
     (day,) = restated(notes)
     assert day.first == Decimal(50)
@@ -162,7 +162,7 @@ def test_revenue_that_moves_between_channels_is_separate() -> None:
     ]
 
 
-def test_the_first_look_after_a_day_counts_even_if_only_another_day_had_changed() -> None:
+def test_the_first_check_after_a_day_counts_even_if_only_another_day_changed() -> None:
     notes = [seen(at(1, 9), 10), seen(at(2), 1, day=2), seen(at(6), 15)]
     assert [each.movements for each in restated(notes) if each.day == DAY] == [
         [Movement(DAY, at(6), Decimal(5), Decimal(0), {"SMS": Decimal(5)})]

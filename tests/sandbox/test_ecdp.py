@@ -159,7 +159,7 @@ def test_filters(sandbox: Sandbox) -> None:
     }
 
 
-def test_details_only_when_asked_for(sandbox: Sandbox) -> None:
+def test_details_only_on_request(sandbox: Sandbox) -> None:
     assert not any("orderDetails" in row for row in orders(sandbox, includeDetails="false"))
 
 

@@ -42,7 +42,7 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_past_days_can_be_asked_for(withdrawing: Sandbox, name: str) -> None:
+def test_past_days_can_be_requested(withdrawing: Sandbox, name: str) -> None:
     vendor = withdrawing.vendors[name]
     seen = {}
     for _ in range(4):

@@ -35,7 +35,7 @@ def keys_of_people(sandbox: Sandbox, **masking: str) -> list[list[str]]:
     ]
 
 
-def test_people_join_across_three_vendors_and_nobody_is_recovered(
+def test_people_join_across_three_vendors_without_recoverable_identities(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     check_joins(monkeypatch, PEOPLE)

@@ -53,7 +53,7 @@ def session(conversion: str, number: str, label: str, ihc: float, **more: str) -
     }
 
 
-def test_double_claims_are_those_that_were_made(warehouse: Warehouse) -> None:
+def test_double_claims_of_the_model_match_the_generated_ones(warehouse: Warehouse) -> None:
     rng = random.Random(11)
     shop, orders, events, outputs, touches, made = Shop(warehouse), [], [], [], [], set()
     for number in range(300):

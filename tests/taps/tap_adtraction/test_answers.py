@@ -147,7 +147,7 @@ def test_an_error_inside_a_200_is_an_error(vendor: Adtraction, status: int, trie
         assert word in line
 
 
-def test_an_error_beside_an_empty_list_is_an_error(vendor: Adtraction) -> None:
+def test_an_error_next_to_an_empty_list_is_an_error(vendor: Adtraction) -> None:
     answer_with(vendor, "programs", '{"status":400,"message":"Invalid market","data":[]}', None)
     assert run_here(settings(vendor, **ONE)).code == 1
 

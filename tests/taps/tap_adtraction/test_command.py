@@ -105,7 +105,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("wrong", "named"), BAD)
-def test_settings_that_cannot_work_are_a_line_each(
+def test_invalid_settings_are_reported_in_a_line_each(
     vendor: Adtraction, wrong: dict[str, Any], named: list[str]
 ) -> None:
     with pytest.raises(InvalidSettingsError) as caught:

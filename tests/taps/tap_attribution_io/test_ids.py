@@ -191,7 +191,7 @@ def test_a_run_without_customers_is_not_a_failure(vendor: AttributionIo, tmp_pat
         ({"customer_ids": ["a"], "public_key": None, "pii": "hash"}, ["'public_key'", "'pii_key'"]),
     ],
 )
-def test_settings_that_cannot_work_are_a_line_each(
+def test_invalid_settings_are_reported_in_a_line_each(
     more: dict[str, Any], expected: list[str]
 ) -> None:
     with pytest.raises(InvalidSettingsError) as raised:

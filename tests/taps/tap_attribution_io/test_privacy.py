@@ -46,7 +46,7 @@ def of(person: dict[str, Any], vendor: AttributionIo, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("pii", ["hash", "drop"])
-def test_masked_rows_hold_nothing_personal(
+def test_masked_rows_contain_no_personal_data(
     vendor: AttributionIo, person: dict[str, Any], pii: str
 ) -> None:
     kept = of(person, vendor).stdout.decode().lower()

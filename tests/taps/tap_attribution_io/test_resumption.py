@@ -168,7 +168,7 @@ def test_with_another_secret_an_interrupted_run_starts_over(vendor: AttributionI
     assert sorted(requested_ids(vendor)) == sorted(vendor.client_ids)
 
 
-def test_a_place_in_the_state_is_not_the_plain_hash_of_an_id(vendor: AttributionIo) -> None:
+def test_the_state_does_not_contain_an_unkeyed_hash_of_an_id(vendor: AttributionIo) -> None:
     id_ = "jane@example.com"
     output = run_here(settings(vendor, customer_ids=[id_]))
     assert hashlib.sha256(id_.encode()).hexdigest()[:12] not in json.dumps(output.states)

@@ -90,7 +90,7 @@ def test_settings_from_the_environment(small: Sandbox, monkeypatch: pytest.Monke
         ({"api_key": ..., "start_date": ..., "pii": "x"}, ["api_key", "pii", "start_date"]),
     ],
 )
-def test_settings_that_cannot_work_are_a_line_each(
+def test_invalid_settings_are_reported_in_a_line_each(
     small: Sandbox, wrong: dict[str, Any], expected: list[str]
 ) -> None:
     with pytest.raises(InvalidSettingsError) as caught:
@@ -100,9 +100,7 @@ def test_settings_that_cannot_work_are_a_line_each(
     assert all(any(f"'{name}'" in line for line in faults) for name in expected)
 
 
-def test_settings_that_cannot_work_end_the_run_before_any_request(
-    small: Sandbox, tmp_path: Path
-) -> None:
+def test_invalid_settings_end_the_run_before_any_request(small: Sandbox, tmp_path: Path) -> None:
     wrong = {"api_key": ..., "start_date": "yesterday-ish", "max_retries": 2.5}
     output = run(tmp_path, settings(small, **wrong))
     assert output.code == 1

@@ -121,7 +121,7 @@ def test_max_retries_limits_the_tries(small: Sandbox) -> None:
     assert output.code == 1
 
 
-def test_a_vendor_that_is_down_is_given_up(small: Sandbox) -> None:
+def test_the_run_stops_if_the_vendor_is_down(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("status", status=503, times=None))
     config = settings(small, start_date="2020-01-01", window_days=1, max_retries=1)
     output = run_here(config)
@@ -130,7 +130,7 @@ def test_a_vendor_that_is_down_is_given_up(small: Sandbox) -> None:
     assert len(small.ecdp.requests) < 200
 
 
-def test_no_record_of_an_answer_leaves_before_it_is_whole(small: Sandbox) -> None:
+def test_no_record_is_emitted_before_its_response_is_complete(small: Sandbox) -> None:
     small.ecdp.chunked = True
     small.ecdp.faults.add(Fault("truncate", times=None, after=3000))
     output = run_here(settings(small, max_retries=2))

@@ -165,7 +165,7 @@ def test_each_filter_is_a_request_of_its_own(
     assert output.code == 0
 
 
-def test_a_wide_window_that_fails_is_halved_as_far_as_it_takes(small: Sandbox) -> None:
+def test_a_wide_window_that_fails_is_halved_repeatedly(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("status", status=500, times=None, match=longer_than(2)))
     output = run_here(settings(small, window_days=16))
     assert matches_truth(small, output)
@@ -176,7 +176,7 @@ def test_a_wide_window_that_fails_is_halved_as_far_as_it_takes(small: Sandbox) -
     assert {16, 8, 4, 2} <= set(widths)
 
 
-def test_a_day_that_is_too_much_with_the_day_before_is_requested_alone(small: Sandbox) -> None:
+def test_a_day_that_overloads_with_the_day_before_is_requested_alone(small: Sandbox) -> None:
     small.ecdp.history_days = 10
     small.ecdp.faults.add(Fault("status", status=500, times=None, match=longer_than(1)))
     output = run_here(settings(small))

@@ -101,7 +101,7 @@ def test_a_list_that_is_not_complete_withdraws_no_members(sandbox: Sandbox, list
     assert not any(key[1] == kept[0]["id"] for key in warehouse.rows["audience_members"])
 
 
-def test_a_website_that_is_configured_no_more_keeps_its_rows(sandbox: Sandbox) -> None:
+def test_a_website_removed_from_the_settings_keeps_its_rows(sandbox: Sandbox) -> None:
     warehouse = Warehouse()
     state = run_here(settings(sandbox)).states[-1]
     warehouse.load(run_here(settings(sandbox)))

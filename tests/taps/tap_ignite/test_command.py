@@ -39,7 +39,7 @@ COMMON = {
         ),
     ],
 )
-def test_settings_that_cannot_work_are_a_line_each(
+def test_invalid_settings_are_reported_in_a_line_each(
     config: dict[str, Any], expected: list[str]
 ) -> None:
     with pytest.raises(InvalidSettingsError) as raised:

@@ -44,7 +44,7 @@ def vendor(today: Sandbox) -> Sandbox:
 
 
 @pytest.mark.parametrize("pii", ["hash", "drop"])
-def test_masked_rows_hold_nothing_personal(vendor: Sandbox, pii: str) -> None:
+def test_masked_rows_contain_no_personal_data(vendor: Sandbox, pii: str) -> None:
     config = settings(vendor)
     kept = run_here(config).stdout.decode()
     output = run_here({**config, "pii": pii, "pii_key": KEY})

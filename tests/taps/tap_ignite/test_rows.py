@@ -208,7 +208,7 @@ def test_a_sale_that_is_not_an_object_is_kept(sandbox: Sandbox) -> None:
     ]
 
 
-def test_an_unknown_member_beside_the_sales_is_logged(
+def test_an_unknown_member_next_to_the_sales_is_logged(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer(sandbox, "sales", {"sales": [], "matched_sales": [], "totals": {"count": 0}})

@@ -49,7 +49,7 @@ def test_a_journey_with_a_session_fewer_sums_to_one(vendor: Ihc, tmp_path: Path)
 
 
 @pytest.mark.parametrize("by", ["our own check", "the vendor", "the vendor, alone"])
-def test_a_journey_that_is_refused_loses_its_credits_and_a_mended_one_its_failure(
+def test_a_refused_journey_loses_its_credits_and_a_corrected_one_its_failure(
     vendor: Ihc, tmp_path: Path, by: str
 ) -> None:
     rows = short(4)

@@ -104,7 +104,7 @@ def test_a_password_of_the_database_is_in_no_output(vendor: Ihc, tmp_path: Path)
         ({"pii": "hash"}, ["'pii_key'"]),
     ],
 )
-def test_settings_that_cannot_work_are_a_line_each(
+def test_invalid_settings_are_reported_in_a_line_each(
     vendor: Ihc, tmp_path: Path, more: dict[str, Any], lines: list[str]
 ) -> None:
     config = settings(vendor, file_of(tmp_path / "j.jsonl", short(1)), **more)

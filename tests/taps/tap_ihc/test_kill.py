@@ -99,9 +99,7 @@ def test_killed_at_random_moments_no_journey_is_lost_and_none_computed_twice(
     assert progress(last.states[-1])["computed"]
 
 
-def test_nothing_is_sent_while_the_loader_has_not_taken_what_came_before(
-    vendor: Ihc, tmp_path: Path
-) -> None:
+def test_a_full_pipe_delays_further_requests(vendor: Ihc, tmp_path: Path) -> None:
     rows = some(150)
     config = settings(vendor, file_of(tmp_path / "j.jsonl", rows), max_journeys_per_request=10)
     with subprocess.Popen(

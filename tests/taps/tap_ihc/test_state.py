@@ -250,7 +250,7 @@ def test_a_failed_journey_is_after_the_bookmark(vendor: Ihc, tmp_path: Path) -> 
     assert bookmark(second.states[-1]) == converted(rows[-3:])
 
 
-def test_an_old_journey_that_changes_and_fails_takes_no_bookmark_back(
+def test_an_old_journey_that_changes_and_fails_does_not_move_the_bookmark_back(
     vendor: Ihc, tmp_path: Path, rows: list[Row]
 ) -> None:
     first = compute(vendor, tmp_path, rows).states[-1]

@@ -160,7 +160,7 @@ def test_a_key_that_the_query_lacks_is_refused(url: str, tmp_path: Path) -> None
         ),
     ],
 )
-def test_settings_that_cannot_work_are_refused(config: dict[str, Any], reason: str) -> None:
+def test_invalid_settings_are_refused(config: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidSettingsError, match=reason):
         TapQuery(config=config)
 

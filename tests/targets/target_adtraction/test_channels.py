@@ -365,7 +365,7 @@ def test_an_incomplete_input_sends_nothing(sandbox: Sandbox, writer: Writer) -> 
     assert sandbox.adtraction.requests == []
 
 
-def test_a_warehouse_that_is_away_stops_the_run_before_anything_is_sent(
+def test_an_unreachable_warehouse_stops_the_run_before_anything_is_sent(
     sandbox: Sandbox, writer: Writer
 ) -> None:
     channel = channels(sandbox, PENDING)[0]

@@ -46,7 +46,7 @@ def loaded(warehouse: Warehouse) -> Warehouse:
 
 @pytest.mark.parametrize("batch_size_rows", [1, 2, 100])
 @pytest.mark.parametrize("load_method", ["upsert", "append-only"])
-def test_it_comes_after_the_last_record(
+def test_activate_version_after_the_last_record(
     loaded: Warehouse, batch_size_rows: int, load_method: str
 ) -> None:
     run = loaded.load(
@@ -63,13 +63,13 @@ def test_it_comes_after_the_last_record(
 
 
 @pytest.mark.parametrize("batch_size_rows", [1, 100])
-def test_it_comes_before_the_records(loaded: Warehouse, batch_size_rows: int) -> None:
+def test_activate_version_before_the_records(loaded: Warehouse, batch_size_rows: int) -> None:
     lines = [ITEMS, activate(2), *items(2, 4, 5), state(1), *items(2, 6), state(2)]
     loaded.load(*lines, batch_size_rows=batch_size_rows, **METADATA)
     assert ids(loaded) == [4, 5, 6]
 
 
-def test_it_comes_before_and_after(loaded: Warehouse) -> None:
+def test_activate_version_before_and_after_the_records(loaded: Warehouse) -> None:
     loaded.load(ITEMS, activate(2), *items(2, 5), activate(2), **METADATA)
     assert ids(loaded) == [5]
 
@@ -100,9 +100,7 @@ def test_the_old_rows_are_there_until_the_run_is_over(loaded: Warehouse) -> None
         [*items(2, 5), activate(2), *items(2, 6)],
     ],
 )
-def test_a_run_that_stops_in_the_middle_leaves_the_old_rows(
-    loaded: Warehouse, lines: list[Line]
-) -> None:
+def test_an_interrupted_run_keeps_the_old_rows(loaded: Warehouse, lines: list[Line]) -> None:
     loaded.load(ITEMS, *lines, batch_size_rows=1, **METADATA)
     assert ids(loaded)[:4] == [1, 2, 3, 4]
 
@@ -110,12 +108,12 @@ def test_a_run_that_stops_in_the_middle_leaves_the_old_rows(
     assert ids(loaded) == [5, 7]
 
 
-def test_a_run_that_fails_leaves_the_old_rows(loaded: Warehouse) -> None:
+def test_a_failed_run_keeps_the_old_rows(loaded: Warehouse) -> None:
     loaded.load(ITEMS, *items(2, 5), activate(2), state(1), "garbage", fails=True, **METADATA)
     assert ids(loaded) == [1, 2, 3, 4, 5]
 
 
-def test_a_run_that_is_told_to_end_leaves_the_old_rows(loaded: Warehouse) -> None:
+def test_a_terminated_run_keeps_the_old_rows(loaded: Warehouse) -> None:
     lines = InSteps([ITEMS, activate(2), *items(2, 5), state(1), *items(2, 6), state(2)])
     loading = Loading(loaded, lines, batch_size_rows=1)
     lines.let_through(4)
@@ -127,7 +125,7 @@ def test_a_run_that_is_told_to_end_leaves_the_old_rows(loaded: Warehouse) -> Non
     assert ids(loaded) == [1, 2, 3, 4, 5]
 
 
-def test_other_streams_are_let_be(loaded: Warehouse) -> None:
+def test_other_streams_are_not_changed(loaded: Warehouse) -> None:
     others = schema("others", id="integer")
     loaded.load(others, *items(1, 1, 2, stream="others"), **METADATA)
     loaded.load(others, record("others", id=3), ITEMS, *items(2, 5), activate(2), **METADATA)
@@ -142,7 +140,7 @@ def test_an_overwrite_replaces_all_in_any_case(loaded: Warehouse) -> None:
         assert ids(loaded) == [5]
 
 
-def test_without_metadata_nothing_can_be_told_apart(
+def test_without_metadata_versions_cannot_be_distinguished(
     warehouse: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
     warehouse.load(ITEMS, *items(1, 1))

@@ -76,7 +76,7 @@ def test_batches_of_the_sdk(
         assert_loaded(warehouse, ROWS)
 
 
-def test_what_is_in_the_files_of_a_message_and_around_it(
+def test_records_of_batch_files_and_of_the_messages_around_them(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     one = packed(tmp_path / "1.gz", *[json.dumps(row) for row in ROWS[:2]])
@@ -206,7 +206,7 @@ def test_a_place_that_cannot_be_read_from(warehouse: Warehouse, file: str, words
     assert words in message
 
 
-def test_an_encoding_that_nobody_knows(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_an_unknown_encoding(warehouse: Warehouse, tmp_path: Path) -> None:
     file = packed(tmp_path / "part.gz", json.dumps(ROWS[0]))
     assert "avro" in message_of(warehouse, file, encoding={"format": "avro"})
     assert "zip" in message_of(warehouse, file, encoding={"format": "jsonl", "compression": "zip"})

@@ -134,7 +134,7 @@ def test_a_setting_that_is_wrong(tmp_path: Path, settings: dict[str, Any], messa
     assert "Traceback" not in done.stderr
 
 
-def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_settings_file(tmp_path: Path) -> None:
     done = run("--config", tmp_path / "none.json")
     assert done.returncode == 1
     assert "none.json" in done.stderr

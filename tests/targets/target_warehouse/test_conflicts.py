@@ -101,7 +101,7 @@ def refuse(other: psycopg.Connection, code: str, times: int) -> None:
 
 
 @pytest.mark.parametrize("code", ["40001", "40P01", "42710"])
-def test_errors_that_pass_are_retried(
+def test_transient_errors_are_retried(
     warehouse: PostgreSQL, other: psycopg.Connection, code: str
 ) -> None:
     refuse(other, code, times=2)
@@ -117,7 +117,7 @@ def test_errors_that_pass_are_retried(
 
 
 @pytest.mark.parametrize("code", ["53100", "42501"])
-def test_errors_that_do_not_pass_end_the_run(
+def test_permanent_errors_end_the_run(
     warehouse: PostgreSQL, other: psycopg.Connection, code: str
 ) -> None:
     refuse(other, code, times=10**9)

@@ -59,7 +59,7 @@ def test_a_record_that_does_not_fit_is_put_aside(through_dlt: ThroughDlt) -> Non
 
 
 @pytest.mark.parametrize("load_method", ["upsert", "append-only"])
-def test_what_only_the_database_refuses_is_found(
+def test_rows_that_only_the_database_refuses_are_isolated(
     through_dlt: ThroughDlt, load_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOAD__RAISE_ON_FAILED_JOBS", "false")  # has no say
@@ -124,7 +124,7 @@ def test_staged_rows_of_an_older_type_do_not_round(duckdb_through_dlt: ThroughDl
     assert warehouse.rows("SELECT size::text FROM things") == [("7.250000000",)]
 
 
-def test_a_load_that_was_killed_is_taken_up_again(through_dlt: ThroughDlt) -> None:
+def test_a_killed_load_can_be_resumed(through_dlt: ThroughDlt) -> None:
     def source(after: int) -> Iterator[Line]:
         yield ORDERS
         for number in range(after + 1, 601):
@@ -154,7 +154,9 @@ def test_a_load_that_was_killed_is_taken_up_again(through_dlt: ThroughDlt) -> No
     )
 
 
-def test_a_load_that_is_told_to_end_loads_what_it_has(duckdb_through_dlt: ThroughDlt) -> None:
+def test_a_terminated_load_commits_the_records_it_has_received(
+    duckdb_through_dlt: ThroughDlt,
+) -> None:
     loading = Process(duckdb_through_dlt, batch_size_rows=2)
     records = [record("orders", id=number) for number in range(3)]
     loading.send(ORDERS, *records[:2], state(2), records[2], state(3))
@@ -164,7 +166,7 @@ def test_a_load_that_is_told_to_end_loads_what_it_has(duckdb_through_dlt: Throug
     assert duckdb_through_dlt.rows("SELECT count(*) FROM orders") == [(3,)]
 
 
-def test_nothing_is_left_behind_or_asked_elsewhere(
+def test_the_check_leaves_no_trace_and_sends_no_other_requests(
     duckdb_through_dlt: ThroughDlt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -249,7 +251,7 @@ def test_no_secret_is_printed(tmp_path: Path, host: str) -> None:
         assert secret not in done.stdout + done.stderr
 
 
-def test_what_others_want_to_know_of_the_adapter(through_dlt: ThroughDlt) -> None:
+def test_members_of_the_adapter_for_other_modules(through_dlt: ThroughDlt) -> None:
     through_dlt.load(ORDERS, record("orders", id=1, note="a"))
     adapter = connect(through_dlt.url, SCHEMA)
     with contextlib.closing(adapter):
@@ -265,7 +267,7 @@ def test_a_schema_is_needed(duckdb_through_dlt: ThroughDlt) -> None:
     assert str(run.error) == "this url needs default_target_schema too: a dataset, as dlt says"
 
 
-def test_others_do_not_wait_for_dlt() -> None:
+def test_other_warehouses_do_not_import_dlt() -> None:
     code = (
         "import sys; from target_warehouse.warehouses.registry import connect\n"
         "connect('duckdb:///:memory:', None)\n"
@@ -313,7 +315,7 @@ def test_others_do_not_wait_for_dlt() -> None:
         ("redshift://", "redshift", {}),
     ],
 )
-def test_what_dlt_is_told_of_a_url(url: str, name: str, known: dict[str, Any]) -> None:
+def test_parameters_of_a_url_that_dlt_gets(url: str, name: str, known: dict[str, Any]) -> None:
     made, bucket = destination(url)
 
     given = {name: value for name, value in made.config_params.items() if value is not None}

@@ -69,7 +69,7 @@ def test_killed_at_random_moments_of_a_load_into_a_file(
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_end_it_keeps_all_that_it_took_in(
+def test_a_terminated_load_keeps_all_records_that_it_received(
     warehouse: Warehouse, signal_: signal.Signals
 ) -> None:
     source = Source(records=20_000)
@@ -86,7 +86,7 @@ def test_told_to_end_it_keeps_all_that_it_took_in(
         assert last - position(run.states[-1], stream) <= source.interval
 
 
-def test_nobody_listens_any_more(warehouse: Warehouse) -> None:
+def test_the_reader_of_the_pipe_has_exited(warehouse: Warehouse) -> None:
     source = Source(records=20_000)
     run = Loading(warehouse, source.lines(), deaf_after=2, **BATCHES).end()
 

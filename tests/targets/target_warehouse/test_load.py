@@ -198,7 +198,7 @@ def test_a_property_that_is_no_longer_sent_keeps_its_column(warehouse: Warehouse
     assert warehouse.rows("SELECT id, note FROM orders ORDER BY id") == [(1, "a"), (2, None)]
 
 
-def test_a_schema_that_says_nothing_new_does_not_close_the_batch(warehouse: Warehouse) -> None:
+def test_a_repeated_schema_does_not_close_the_batch(warehouse: Warehouse) -> None:
     notes = [line for note in "abc" for line in (ORDERS, record("orders", id=1, note=note))]
     warehouse.load(*notes, add_record_metadata=True)
 
@@ -233,7 +233,7 @@ def test_tables_are_in_the_schema_that_is_set(warehouse: Warehouse) -> None:
     assert warehouse.rows(f"SELECT stream FROM {rejected}") == [("orders",)] * 2
 
 
-def test_a_schema_is_one_however_duckdb_is_told_its_name(tmp_path: Path) -> None:
+def test_the_case_of_a_schema_name_does_not_matter_to_duckdb(tmp_path: Path) -> None:
     duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     duckdb.load(ORDERS, record("orders", id=1), default_target_schema="My_Schema")
     duckdb.load(ORDERS, record("orders", id=2), default_target_schema="my_schema")
@@ -281,7 +281,7 @@ def test_a_stream_without_properties(warehouse: Warehouse) -> None:
         [],
     ],
 )
-def test_an_overwrite_without_a_state_behind_it_leaves_the_table(
+def test_an_overwrite_without_a_final_state_keeps_the_old_table(
     warehouse: Warehouse, lines: list[Line]
 ) -> None:
     warehouse.load(ORDERS, record("orders", id=1, note="old"))

@@ -46,7 +46,7 @@ def test_metadata_can_be_left_out(warehouse: Warehouse) -> None:
     assert list(warehouse.types("items")) == ["id"]
 
 
-def test_the_metadata_of_another_loader_gives_way(warehouse: Warehouse) -> None:
+def test_metadata_columns_of_another_loader_are_replaced(warehouse: Warehouse) -> None:
     items = schema(
         "items",
         id="integer",

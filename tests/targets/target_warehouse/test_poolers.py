@@ -171,7 +171,7 @@ def test_the_first_connection_to_a_busy_server(postgresql: PostgreSQL, is_patien
         ("connection failed: FATAL:  no pg_hba.conf entry for host", False),
     ],
 )
-def test_which_failures_to_connect_are_retried(text: str, passes: bool) -> None:
+def test_retried_and_permanent_connection_failures(text: str, passes: bool) -> None:
     assert is_transient(psycopg.OperationalError(text)) is passes
 
 
@@ -188,7 +188,7 @@ def test_which_failures_to_connect_are_retried(text: str, passes: bool) -> None:
         ([schema("mood", id="integer")], "mood"),
     ],
 )
-def test_faults_that_stay_are_not_retried_for_a_minute(
+def test_permanent_faults_are_not_retried_for_a_minute(
     postgresql: PostgreSQL, lines: list[dict[str, object]], word: str | None
 ) -> None:
     with psycopg.connect(postgresql.url, autocommit=True) as connection:

@@ -40,7 +40,7 @@ EXAMPLES = os.environ.get("WAREHOUSE_EXAMPLES")
     suppress_health_check=list(HealthCheck),
 )
 @given(case=cases())
-def test_what_goes_in_comes_out_equal(warehouse: Warehouse, case: Case) -> None:
+def test_values_are_stored_and_read_back_unchanged(warehouse: Warehouse, case: Case) -> None:
     for run in case.runs:
         for message in run:
             note(f"{message.times} x {message.line()}")
@@ -80,7 +80,7 @@ LATE = [
 
 
 @pytest.mark.parametrize("batch_size_rows", [700, 10_000])
-def test_what_comes_late_in_a_batch(warehouse: Warehouse, batch_size_rows: int) -> None:
+def test_properties_that_appear_late_in_a_batch(warehouse: Warehouse, batch_size_rows: int) -> None:
     things = Schema("things", ["id"], {"id": INTEGER, "size": INTEGER, "day": DAY, "text": TEXT})
     usual = {"size": plain(Decimal(7)), "day": Value('"2024-02-29"', date(2024, 2, 29))}
     records = []

@@ -89,7 +89,7 @@ def test_bytes_are_read_as_well_as_text(warehouse: DuckDB) -> None:
         ('{"type": "RECORD", "stream": "items", "rec', "Unterminated string"),
     ],
 )
-def test_a_line_that_is_no_message(warehouse: DuckDB, line: str, reason: str) -> None:
+def test_a_line_that_is_not_a_message(warehouse: DuckDB, line: str, reason: str) -> None:
     good = [ITEMS, record("items", id=1), state(1)]
     run = warehouse.load(*good, line, record("items", id=2), state(2), fails=True)
 
@@ -126,7 +126,7 @@ def test_a_state_or_a_schema_that_is_not_utf_8(warehouse: DuckDB, line: bytes) -
         None,
     ],
 )
-def test_a_property_whose_schema_says_nothing_may_be_anything(warehouse: DuckDB, odd: Any) -> None:
+def test_a_property_with_an_empty_schema_may_have_any_type(warehouse: DuckDB, odd: Any) -> None:
     items = schema("items", id="integer", odd=odd if isinstance(odd, dict) else {"x": 1})
     items["schema"]["properties"]["odd"] = odd
     warehouse.load(items, record("items", id=1, odd="a"), record("items", id=2, odd={"b": 1}))

@@ -116,7 +116,9 @@ def test_a_stream_of_the_same_name_has_a_table_of_its_own(warehouse: Warehouse) 
 
 
 @pytest.mark.parametrize("load_method", ["upsert", "append-only"])
-def test_what_only_the_database_refuses_is_found(warehouse: Warehouse, load_method: str) -> None:
+def test_rows_that_only_the_database_refuses_are_isolated(
+    warehouse: Warehouse, load_method: str
+) -> None:
     with warehouse.connected() as connection:
         connection.execute(
             "CREATE TABLE orders (id bigint, amount numeric(38, 2) CHECK (amount > 0))"

@@ -56,13 +56,13 @@ def test_a_run_is_kept_with_its_name_and_its_times(warehouse: Warehouse) -> None
     assert len(warehouse.rows("SELECT DISTINCT run_id FROM _runs")) == 1
 
 
-def test_whoever_starts_a_run_may_name_it(warehouse: Warehouse) -> None:
+def test_the_caller_may_set_the_run_id(warehouse: Warehouse) -> None:
     run = warehouse.execute(ORDERS, environment={"ATTRIBUTION_ELT_RUN_ID": "nightly-1"})
     assert run.code == 0
     assert warehouse.rows("SELECT run_id FROM _runs") == [("nightly-1",)]
 
 
-def test_a_run_that_failed_says_so(warehouse: Warehouse) -> None:
+def test_a_failed_run_is_recorded_as_failed(warehouse: Warehouse) -> None:
     run = warehouse.execute(ORDERS, record("orders", id=1), state(1), "no message")
     assert run.code == 1
     assert warehouse.rows("SELECT records, inserted, complete FROM _runs") == [(1, 1, None)]

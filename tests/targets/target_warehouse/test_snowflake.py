@@ -37,7 +37,7 @@ class TestAltering:
     STEPS = ("ADD COLUMN", "UPDATE", "RENAME COLUMN", "RENAME COLUMN", "DROP COLUMN")
 
     @pytest.mark.parametrize("done", range(len(STEPS) + 1))
-    def test_nothing_is_lost_when_it_breaks_off(
+    def test_an_interrupted_load_loses_nothing(
         self, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch, done: int
     ) -> None:
         text = schema("items", id="integer", size="string")
@@ -58,7 +58,7 @@ class TestAltering:
         assert snowflake.own_columns("items") == {"ID": "NUMBER(19,0)", "SIZE": "VARCHAR(16777216)"}
         assert snowflake.rows("SELECT id, size FROM items ORDER BY id") == [(1, "7"), (2, "XL")]
 
-    def test_another_load_that_takes_it_for_broken_off(
+    def test_another_load_that_resumes_an_unfinished_change_of_type(
         self, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         text = schema("items", id="integer", size="string")

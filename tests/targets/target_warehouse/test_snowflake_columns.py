@@ -29,7 +29,7 @@ class TestNames:
             rows = connection.execute('SELECT "ORDER", Group_Id, "orderDate" FROM Order_Lines')
             assert rows.fetchall() == [("a", 7, "1")]
 
-    def test_names_in_capitals_beside_the_same_in_small_letters(self, snowflake: Snowflake) -> None:
+    def test_names_that_differ_in_case_alone(self, snowflake: Snowflake) -> None:
         both = schema("items", ["id"], ID="string", id="string")
         for number in range(2):
             snowflake.load(both, record("items", ID=f"capitals {number}", id="small"))
@@ -39,9 +39,7 @@ class TestNames:
         assert small == "ID"
         assert snowflake.rows("SELECT * FROM items") == [("capitals 1", "small")]
 
-    def test_streams_in_capitals_beside_the_same_in_small_letters(
-        self, snowflake: Snowflake
-    ) -> None:
+    def test_streams_that_differ_in_case_alone(self, snowflake: Snowflake) -> None:
         for method in ("upsert", "overwrite"):
             lines = [line for name in ("items", "ITEMS") for line in stream_of_itself(name)]
             snowflake.load(*lines, state(1), load_method=method)
@@ -97,7 +95,7 @@ class TestJson:
             '{"id": "12345678e901234567890123456789012345678901234567890"}',
         ],
     )
-    def test_what_a_variant_keeps_stays_json(self, text: str) -> None:
+    def test_values_of_variant_columns_stay_json(self, text: str) -> None:
         assert as_texts(pa.chunked_array([[text]]), ColumnType.JSON).to_pylist() == [text]
 
     @pytest.mark.parametrize(
@@ -111,11 +109,11 @@ class TestJson:
             "[" * 2000 + "1e400" + "]" * 2000,
         ],
     )
-    def test_what_it_would_round_becomes_a_text_of_it(self, text: str) -> None:
+    def test_json_that_a_variant_would_round_becomes_a_text(self, text: str) -> None:
         texts = pa.chunked_array([["{}", text, None]])
         assert as_texts(texts, ColumnType.JSON).to_pylist() == ["{}", json.dumps(text), None]
 
-    def test_what_it_cannot_parse_becomes_a_text(
+    def test_json_that_a_variant_cannot_parse_becomes_a_text(
         self, snowflake: Snowflake, statements: list[str]
     ) -> None:
         items = schema("items", id="integer", extra="object")
@@ -153,7 +151,7 @@ class TestTypes:
             'ALTER TABLE "PUBLIC"."ITEMS" ALTER COLUMN "AMOUNT" SET DATA TYPE NUMBER(38,0)'
         ]
 
-    def test_tables_that_others_made(self, snowflake: Snowflake) -> None:
+    def test_tables_made_by_other_programs(self, snowflake: Snowflake) -> None:
         snowflake.rows(
             "CREATE TABLE items (id NUMBER(5,0), price NUMBER(6,2), name VARCHAR(3), ratio FLOAT, "
             "sold TIMESTAMP_NTZ, day DATE, more ARRAY)"
@@ -200,7 +198,7 @@ class TestTypes:
         column = adapter.columns("items")["at"]
         assert adapter.is_narrower(column, column)
 
-    def test_a_text_makes_room_for_itself(
+    def test_a_column_widens_for_a_longer_text(
         self, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch, statements: list[str]
     ) -> None:
         module = "target_warehouse.warehouses.snowflake"

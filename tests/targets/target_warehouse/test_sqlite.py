@@ -67,7 +67,9 @@ def test_numbers_that_a_double_shows_to_the_digit_are_numbers(warehouse: SQLite)
 
 
 @pytest.mark.parametrize("long", INEXACT)
-def test_a_number_that_no_double_shows_makes_the_column_text(warehouse: SQLite, long: str) -> None:
+def test_a_number_that_a_double_cannot_represent_makes_the_column_text(
+    warehouse: SQLite, long: str
+) -> None:
     load_amounts(warehouse, *EXACT)
     load_amounts(warehouse, long, "199.00", first=len(EXACT))
 
@@ -120,7 +122,7 @@ def execute(warehouse: SQLite, *statements: str) -> None:
         ("JSON TEXT", ColumnType.JSON),
     ],
 )
-def test_columns_that_others_made(warehouse: SQLite, declared: str, kind: ColumnType) -> None:
+def test_columns_made_by_other_programs(warehouse: SQLite, declared: str, kind: ColumnType) -> None:
     execute(warehouse, f"CREATE TABLE orders (value {declared})")
     adapter = connect(warehouse.url, None)
     assert adapter.columns("orders") == {"value": Column(kind)}
@@ -139,7 +141,7 @@ def test_columns_that_others_made(warehouse: SQLite, declared: str, kind: Column
         ("JSON", "1.5", "[]", ["1.5", "[]"]),
     ],
 )
-def test_a_column_that_would_change_values_is_given_another_type(
+def test_a_column_that_would_round_values_changes_its_type(
     warehouse: SQLite, declared: str, held: str, sent: str, expected: list[Any]
 ) -> None:
     create = f'CREATE TABLE "values" (id INTEGER PRIMARY KEY, value {declared})'
@@ -164,7 +166,7 @@ CREATED = """CREATE TABLE {name} (  -- the shop's, orders (all)
 )"""
 
 
-def test_a_change_of_type_leaves_all_else(warehouse: SQLite) -> None:
+def test_a_change_of_type_keeps_the_rest_of_the_table(warehouse: SQLite) -> None:
     others = {
         "parents": "CREATE INDEX parents ON orders (parent) WHERE note IS NOT NULL",
         "log": "CREATE TABLE log (id INTEGER)",
@@ -214,7 +216,7 @@ def test_a_change_of_type_leaves_all_else(warehouse: SQLite) -> None:
         """id, note, "primary key" DEFAULT 'primary key', PRIMARY KEY (id, "primary key")""",
     ],
 )
-def test_a_key_that_others_made_gives_way(warehouse: SQLite, key: str) -> None:
+def test_a_key_made_by_other_programs_is_replaced(warehouse: SQLite, key: str) -> None:
     execute(warehouse, f"CREATE TABLE orders ({key}, CHECK (note <> 'b'))")
     before = warehouse.types("orders").keys()
     for note in "aab":
@@ -337,7 +339,7 @@ def orders(load: int, numbers: range) -> Iterator[Line]:
         yield state(number)
 
 
-def test_how_a_file_is_opened(warehouse: SQLite) -> None:
+def test_settings_of_an_opened_file(warehouse: SQLite) -> None:
     for url, milliseconds in [(warehouse.url, 60_000), (f"{warehouse.url}?timeout=0.5", 500)]:
         adapter = connect(url, None)
         assert adapter.execute("PRAGMA busy_timeout") == [(milliseconds,)]
@@ -346,7 +348,7 @@ def test_how_a_file_is_opened(warehouse: SQLite) -> None:
         adapter.close()
 
 
-def test_what_another_load_widened_stays_wide(warehouse: SQLite) -> None:
+def test_a_column_widened_by_another_load_stays_wide(warehouse: SQLite) -> None:
     narrow = {
         "paid": Column(ColumnType.BOOLEAN),
         "amount": Column(ColumnType.NUMBER),

@@ -89,7 +89,7 @@ def test_the_last_state_comes_out_at_the_end(warehouse: Warehouse) -> None:
     assert run.states == [{"n": 0}, {"n": 2}]
 
 
-def test_a_state_comes_out_as_it_came(
+def test_a_state_is_emitted_unchanged(
     warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = '{"z": 1.10, "a": "\\u00e5", "b": [1e400]}'
@@ -115,7 +115,7 @@ def test_a_state_waits_for_every_stream_before_it(warehouse: Warehouse) -> None:
     assert run.states == [0, 2]
 
 
-def test_when_a_state_comes_out_the_rows_are_there(postgres_url: str, tmp_path: Any) -> None:
+def test_a_state_is_emitted_after_its_rows_are_committed(postgres_url: str, tmp_path: Any) -> None:
     warehouse = PostgreSQL(postgres_url, tmp_path)
     loading = Process(warehouse, batch_size_rows=2)
     loading.send(ORDERS, *[record("orders", id=1), record("orders", id=2)], state(2))
@@ -126,7 +126,7 @@ def test_when_a_state_comes_out_the_rows_are_there(postgres_url: str, tmp_path: 
 
 
 @pytest.mark.parametrize("states_before", [1, 3])
-def test_a_load_that_was_killed_is_taken_up_again(warehouse: Warehouse, states_before: int) -> None:
+def test_a_killed_load_can_be_resumed(warehouse: Warehouse, states_before: int) -> None:
     def source(after: int) -> Iterator[Line]:
         yield ORDERS
         for number in range(after + 1, 2_001):
@@ -155,7 +155,7 @@ def test_a_load_that_was_killed_is_taken_up_again(warehouse: Warehouse, states_b
 
 
 @pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGINT])
-def test_a_load_that_is_told_to_end_loads_what_it_has(
+def test_a_terminated_load_commits_the_records_it_has_received(
     warehouse: Warehouse, ends: signal.Signals
 ) -> None:
     loading = Process(warehouse, batch_size_rows=2)
@@ -167,7 +167,7 @@ def test_a_load_that_is_told_to_end_loads_what_it_has(
     assert warehouse.rows("SELECT count(*) FROM orders") == [(3,)]
 
 
-def test_an_overwrite_that_is_told_to_end_leaves_the_table(warehouse: Warehouse) -> None:
+def test_a_terminated_overwrite_keeps_the_old_table(warehouse: Warehouse) -> None:
     warehouse.load(ORDERS, record("orders", id=1), record("orders", id=2))
     loading = Process(warehouse, load_method="overwrite", batch_size_rows=1)
     loading.send(ORDERS, record("orders", id=3, extra="tells that this has been read"), state(3))
@@ -182,7 +182,7 @@ def test_an_overwrite_that_is_told_to_end_leaves_the_table(warehouse: Warehouse)
 BROKEN = '{"type": "RECORD", "stream": "orders", "record": {"id": 9 9}}'
 
 
-def test_what_came_before_a_line_that_is_no_record_is_loaded(warehouse: Warehouse) -> None:
+def test_records_before_an_invalid_line_are_loaded(warehouse: Warehouse) -> None:
     orders = [record("orders", id=number) for number in range(6)]
     run = warehouse.load(
         ORDERS,
@@ -202,9 +202,7 @@ def test_what_came_before_a_line_that_is_no_record_is_loaded(warehouse: Warehous
 
 
 @pytest.mark.parametrize("before", [0, 1, 3, 700])
-def test_no_state_goes_out_that_may_stand_behind_a_line_that_is_no_record(
-    warehouse: Warehouse, before: int
-) -> None:
+def test_no_state_after_an_invalid_line_is_emitted(warehouse: Warehouse, before: int) -> None:
     others = {**ORDERS, "stream": "others"}
     run = warehouse.load(
         ORDERS,

@@ -47,7 +47,7 @@ def test_stream_maps_and_flattening(warehouse: Warehouse) -> None:
     assert exactly(place) == Decimal("1.230")
 
 
-def test_a_map_that_fails_is_named_and_tells_nothing_of_the_record(warehouse: Warehouse) -> None:
+def test_a_failing_stream_map_is_named_without_data_of_the_record(warehouse: Warehouse) -> None:
     run = warehouse.execute(
         schema("people", id="integer", email="string"),
         record("people", id=1, email="someone@example.com"),

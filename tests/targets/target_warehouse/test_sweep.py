@@ -165,7 +165,7 @@ def test_ranges_include_their_beginning_and_not_their_end(
     assert [id_ for id_, _ in left(warehouse)] == stay
 
 
-def test_nulls_are_in_no_claim_but_in_that_of_the_whole_stream(warehouse: Warehouse) -> None:
+def test_nulls_are_only_in_a_claim_of_the_whole_stream(warehouse: Warehouse) -> None:
     started = load(warehouse, order(1, at=None, day=None), order(2))
 
     sweep(warehouse, [ranges(at=(None, None)), equal(day=[None])], [], started_at=started)

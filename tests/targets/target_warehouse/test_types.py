@@ -59,7 +59,7 @@ def test_a_text_that_looks_like_the_end_of_a_copy(warehouse: Warehouse) -> None:
     assert rows == [(text, True) for text in texts]
 
 
-def test_what_cannot_be_stored_is_left_out_of_text(
+def test_characters_that_cannot_be_stored_are_left_out(
     warehouse: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
     values = load_values(warehouse, "string", '"a\\u0000b"', '"c\\ud800d"', '"\\ud83d\\ude42"')
@@ -105,7 +105,7 @@ def test_decimals_grow_with_their_values(
     assert [exactly(price) for (price,) in rows] == list(map(Decimal, numbers))
 
 
-def test_numbers_that_are_none(warehouse: Warehouse) -> None:
+def test_numbers_that_are_not_numbers(warehouse: Warehouse) -> None:
     values = load_values(warehouse, "number", "1.5", "NaN", "Infinity", "-Infinity")
     assert values == ["1.5", "NaN", "Infinity", "-Infinity"]
 
@@ -326,7 +326,9 @@ def test_a_large_value(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_no_json_is_text_in_a_json_column(warehouse: Warehouse, number: str) -> None:
+def test_a_value_that_is_not_json_is_a_text_in_a_json_column(
+    warehouse: Warehouse, number: str
+) -> None:
     warehouse.load(schema("items", id="integer", value={}), record("items", id=1, value={"a": 1}))
     warehouse.load(
         schema("items", id="integer", value="number"),
