@@ -45,11 +45,11 @@ LONG = {
     *("reliability/test_withdrawals.py", "transform/test_dbt.py"),
     "transform/test_truth_page.py",
 }
-"""Files whose tests run Meltano many times, or much else."""
+"""Files whose tests take long, mostly because they run Meltano many times."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes long, and keep together what shares something costly."""
+    """Mark long tests, and keep tests together that share an expensive fixture."""
     for item in items:
         place = item.path.relative_to(TESTS)
         if str(place) in LONG:
@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let each test begin without the secrets and the level of the log of those before it."""
+    """Reset the secrets and the log level that earlier tests have set."""
     monkeypatch.setattr(redactor, "_needles", [])
     root = logging.getLogger()
     level = root.level
@@ -70,14 +70,14 @@ def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """A PostgreSQL server of this session's own; the URL of its maintenance database."""
+    """Start a PostgreSQL server for the session; return the URL of its maintenance database."""
     with postgres.serving() as server:
         yield server.get_uri()
 
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of a fresh database, over the server's socket."""
+    """Return the URL of a fresh database, over the server's socket."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
@@ -88,14 +88,14 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Somebody's webhook."""
+    """Serve a webhook."""
     with listening() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The installer, if there is a registry for it to install from."""
+    """Return the path of uv, if a registry is available."""
     uv = Path(sys.executable).with_name("uv")
     folder = tmp_path_factory.mktemp("nothing")
     probe = (uv, "pip", "install", "--dry-run", "--no-deps", "--refresh", "--target", folder)
@@ -107,7 +107,7 @@ def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The distribution, built as it would be published."""
+    """Return the wheel of the distribution."""
     folder = tmp_path_factory.mktemp("dist")
     command = (uv, "build", "--quiet", "--wheel", "--out-dir", folder, Path(__file__).parent.parent)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -118,7 +118,7 @@ def wheel(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["duckdb", "postgresql", "sqlite"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
-    """Each of them; the loader, which runs in this process, takes signals for its own."""
+    """Return each warehouse in turn; signal handlers that the loader replaces are restored."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if request.param == "duckdb":
         yield DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)

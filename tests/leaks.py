@@ -1,7 +1,7 @@
-"""Looks for secrets, however they are spelt, in whatever comes out of a process.
+"""Searches the output of processes for secrets in every encoding.
 
-Every helper of the tests that runs one of our executables has its output searched here, for the
-secrets of that run and for what opens the sandbox: a leak fails the test, whatever it is about.
+Every helper of the tests that runs one of the executables searches its output for the secrets of
+that run and for the sandbox's credentials. A leak fails the test, whatever the test is about.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.sandbox import Sandbox
 
 SHORTEST = 6
-"""Characters of a secret that is looked for: shorter ones are in many words."""
+"""Minimum length of secrets to search for: many words contain shorter ones."""
 _SPACE = re.compile(rb"\s+")
 _WRAPPED = 1 << 20
-"""Bytes of an output up to which it is searched once more without any line breaks."""
+"""Maximum size in bytes of an output that is searched again without line breaks."""
 
 
 @cache
@@ -45,7 +45,7 @@ def secret_settings() -> frozenset[str]:
 
 @cache
 def of_sandbox() -> frozenset[str]:
-    """What opens the sandbox, unless a test changes it."""
+    """Return the sandbox's default credentials."""
     vendors = Sandbox().vendors.values()
     return frozenset(each for vendor in vendors for each in vendor.credentials.values())
 
@@ -64,7 +64,7 @@ def of_settings(settings: Any) -> Iterator[str]:
 
 
 def _of_value(value: str) -> Iterator[str]:
-    """A secret; of a URL, the password: where it leads to may be told."""
+    """Return a secret; of a URL only the password, because its host may be shown."""
     try:
         parts = urlsplit(value)
         password = parts.password if parts.scheme else None
@@ -77,11 +77,11 @@ def _of_value(value: str) -> Iterator[str]:
 
 
 def found(output: bytes | str, secrets: Iterable[str]) -> list[str]:
-    """The spellings of secrets that an output shows."""
+    """Return the encodings of secrets that an output contains."""
     needles = _needles(frozenset(secrets))
     text = output.encode(errors="surrogateescape") if isinstance(output, str) else output
     shown = [each for each in _among(text, needles) if each in text]
-    if not shown and len(text) < _WRAPPED:  # something may have wrapped its lines
+    if not shown and len(text) < _WRAPPED:  # lines may be wrapped
         whole = _SPACE.sub(b"", text)
         shown = [each for each in _among(whole, needles) if _SPACE.sub(b"", each) in whole]
     return [each.decode() for each in shown]
@@ -89,7 +89,7 @@ def found(output: bytes | str, secrets: Iterable[str]) -> list[str]:
 
 @cache
 def _needles(secrets: frozenset[str]) -> dict[bytes, list[bytes]]:
-    """What to look for, by how it begins: most outputs hold none of the beginnings."""
+    """Group the encodings by their beginnings, which most outputs do not contain."""
     needles: dict[bytes, list[bytes]] = {}
     for secret in secrets:
         for each in spellings(secret) if len(secret) >= SHORTEST else ():

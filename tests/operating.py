@@ -1,4 +1,4 @@
-"""Runs `attribution-elt` as its user does, in a project of its own."""
+"""Runs `attribution-elt` as a user does, in a temporary project."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TAP_TYPES: tuple[type[VendorTap], ...] = (
 
 
 def variables(sandbox: Sandbox, taps: Iterable[str], **more: str) -> dict[str, str]:
-    """The environment of a user with accounts at these taps' vendors."""
+    """Return the environment of a user with accounts at these taps' vendors."""
     every = {tap: config for tap, config in settings(sandbox).items() if tap in taps}
     return environment(every, **more)
 
@@ -57,7 +57,7 @@ def attribution_elt(
 def at_a_terminal(
     folder: Path, variables: Mapping[str, str], *arguments: str
 ) -> tuple[int, list[str]]:
-    """Run the console script at a terminal: its exit code, and every line that it showed."""
+    """Run the console script at a terminal; return its exit code and every line that it showed."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [str(SCRIPTS / "attribution-elt"), *arguments],
@@ -68,7 +68,7 @@ def at_a_terminal(
     ) as process:
         os.close(theirs)
         shown = b""
-        with contextlib.suppress(OSError):  # which is how a terminal ends
+        with contextlib.suppress(OSError):  # raised when the terminal closes
             while read := os.read(ours, 4096):
                 shown += read
     os.close(ours)
@@ -76,6 +76,6 @@ def at_a_terminal(
 
 
 def extractor(sandbox: Sandbox, tap: type[VendorTap], **changes: Any) -> Extractor:
-    """An extractor as the project has it, with settings that open the sandbox."""
+    """Return an extractor of the project, with settings that connect it with the sandbox."""
     given = {**settings(sandbox)[tap.name], **changes}
     return Extractor(tap.name, tap, tap.name.replace("-", "_"), given)

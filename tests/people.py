@@ -15,7 +15,7 @@ SPELLINGS = (str, str.upper, str.title, " {} ".format)
 
 
 def address(number: int) -> str:
-    """The address of a person."""
+    """Return the e-mail address of a person."""
     return f"per.son+{number}@mail.example"
 
 
@@ -24,7 +24,7 @@ def phone(number: int) -> str:
 
 
 def share(patch: pytest.MonkeyPatch, count: int) -> None:
-    """Let the vendors have the people with the numbers from 1 to `count`, in many spellings."""
+    """Give the vendors the people with the numbers from 1 to `count`, in many spellings."""
 
     def buyer(rng: random.Random) -> dict[str, Any]:
         number = rng.randint(1, count)

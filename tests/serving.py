@@ -1,4 +1,4 @@
-"""Servers that tests run beside themselves."""
+"""Runs HTTP servers in threads of the test process."""
 
 from __future__ import annotations
 

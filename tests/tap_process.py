@@ -1,4 +1,4 @@
-"""Runs taps as `attribution_elt.kit.testing.process` does, and fails if the output has a secret."""
+"""Runs taps like `attribution_elt.kit.testing.process`, and fails if an output has a secret."""
 
 from __future__ import annotations
 

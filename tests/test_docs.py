@@ -45,7 +45,7 @@ def followed(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[Path, Future[None]]]:
-    """The pages of this session, as many of them being followed at once as there are cores."""
+    """Run the pages of this session, as many at a time as there are cores."""
     tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
     asked = [
         each for each in tests if each.originalname == test_a_reader_can_follow_the_page.__name__
@@ -69,7 +69,7 @@ def fresh_database(server: str, name: str) -> str:
 
 
 def follow(page: Path, folder: Path, made: Path, database: str) -> None:
-    """Do what a page says, with its own vendors, project and database."""
+    """Run a page, with its own vendors, project and database."""
     own = page == README or any(block.file == "pyproject.toml" for block in PAGES[page])
     with Sandbox(seed=7) as sandbox:
         more = {"PORT": str(unused_port()), "PIP_NO_INDEX": "1"}
@@ -97,7 +97,7 @@ def test_a_reader_can_follow_the_page(page: Path, followed: dict[Path, Future[No
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.not_run], ids=name)
 def test_blocks_that_are_not_executed_have_a_reason(block: Block) -> None:
-    """Listed here, so that none is left out without notice."""
+    """The blocks are listed here, so that none is left out unnoticed."""
     assert block.language in pages.EXECUTED
     pytest.skip(str(block.not_run))
 

@@ -1,4 +1,4 @@
-"""What looks for leaks finds them."""
+"""The search for leaks finds secrets."""
 
 from __future__ import annotations
 

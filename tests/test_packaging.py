@@ -1,4 +1,4 @@
-"""The wheel in clean environments: it runs, and brings only what the chosen warehouse needs."""
+"""The wheel in clean environments: it runs, and installs only the needed drivers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def interpreter(version: str) -> str | None:
 
 
 def runs(python: str, version: str) -> bool:
-    """Whether an executable is the Python that it is called: a shim may be there for none."""
+    """Return whether an executable runs this Python version: pyenv's shims may run none."""
     code = "import sys; print('{}.{}'.format(*sys.version_info))"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     return done.stdout.strip() == version
@@ -67,7 +67,7 @@ def test_the_wheel_installs_only_the_documented_packages(wheel: Path) -> None:
 
 @pytest.fixture(scope="module")
 def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `pip install attribution-elt` puts the executables."""
+    """Return the folder of executables after `pip install attribution-elt`."""
     return environment(tmp_path_factory.mktemp("plain"), sys.executable, str(wheel))
 
 

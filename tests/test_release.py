@@ -1,4 +1,4 @@
-"""`scripts/release` builds what it says, and the bill of materials is that of an installation."""
+"""`scripts/release` builds a release whose bill of materials matches its installation."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_refused_connection_is_a_problem(sandbox: Sandbox) -> None:
 
 
 def reach(sandbox: Sandbox, bookmark_age: int) -> list[Finding]:
-    """What is found of websites whose last run was so many days ago."""
+    """Return the findings about websites whose last run was so many days ago."""
     account = extractor(sandbox, TapIgnite)
     day = (TODAY - timedelta(days=bookmark_age)).isoformat()
     units = {site.name: day for site in sandbox.ignite.websites}

@@ -48,7 +48,9 @@ def test_the_check_leaves_no_trace(postgres_url: str, tmp_path: Path) -> None:
         assert opened_lite.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
-@pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")  # dlt calls it
+@pytest.mark.filterwarnings(
+    "ignore:The 'warn' method:DeprecationWarning"
+)  # dlt's name of the destination
 def test_a_warehouse_through_dlt_is_only_connected_to(tmp_path: Path) -> None:
     file = tmp_path / "there.duckdb"
     found = finding(loader(f"dlt+duckdb:///{file}"), ["tap_ecdp"])
@@ -112,7 +114,7 @@ def test_an_unreachable_server_is_reported_without_the_password() -> None:
 
 @pytest.fixture
 def reader_url(postgres_url: str) -> str:
-    """The URL of somebody who may connect, and read, and no more."""
+    """Return the URL of a user who may connect and read only."""
     role = f"reader_{os.getpid()}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"DROP ROLE IF EXISTS {role}".encode())

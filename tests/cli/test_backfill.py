@@ -30,7 +30,7 @@ FORWARD = "dev:tap-ecdp-to-target-warehouse"
 
 @pytest.fixture
 def sandbox() -> Iterable[Sandbox]:
-    """The vendors of today: the taps ask for what there is up to the real day."""
+    """Serve the vendors with today's date, because the taps read up to the real day."""
     with Sandbox(seed=7, today=TODAY) as fresh:
         yield fresh
 
@@ -52,7 +52,7 @@ def notes(printed: str) -> list[str]:
 
 
 def days_asked_for(sandbox: Sandbox, since: int = 0) -> list[tuple[str, str]]:
-    """First and last day of the requests, from one on."""
+    """Return the first and last day of each request, beginning with one of them."""
     queries = [each.query for each in sandbox.ecdp.requests[since:]]
     return sorted((query["startDate"][0], query["endDate"][0]) for query in queries)
 
@@ -128,7 +128,7 @@ def test_a_scheduled_run_at_the_same_time_succeeds(
 ) -> None:
     folder = project(tmp_path / "project")
     environment = variables(sandbox, ["tap-ecdp"], TARGET_WAREHOUSE_URL=postgres_url)
-    attribution_elt(folder, environment, *RANGE, "--dry-run")  # makes Meltano's own database
+    attribution_elt(folder, environment, *RANGE, "--dry-run")  # creates Meltano's own database
     sandbox.ecdp.latency = 0.5
     with ThreadPoolExecutor() as pool:
         forward = pool.submit(attribution_elt, folder, environment, "run", "ecdp")

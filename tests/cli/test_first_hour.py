@@ -23,19 +23,19 @@ TAP_ADTRACTION_PARTNER_TOKEN=
 TAP_IGNITE_WEBSITES=[{"name": "shop", "token": "", "secret": ""}]
 TAP_IHC_API_KEY=
 """
-"""Lines of the example that a user with other accounts leaves as they are."""
+"""Lines of the example that a user with other accounts does not change."""
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """The vendors of today: the taps ask for data up to the real day."""
+    """Serve the vendors with today's date, because the taps read up to the real day."""
     with Sandbox(seed=7, today=datetime.now(UTC).date()) as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """The port of a server that asks for a password."""
+    """Return the port of a server that requires a password."""
     with postgres.serving() as server:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE ROLE loader LOGIN PASSWORD '{PASSWORD}'".encode())
@@ -45,7 +45,7 @@ def port() -> Iterator[int]:
 
 
 def lines(sandbox: Sandbox, *taps: str) -> str:
-    """The lines of `.env` for the accounts of these taps."""
+    """Return the lines of `.env` for the accounts of these taps."""
     every = settings(sandbox)
     text = TO_FILL_IN
     for tap in taps:

@@ -1,4 +1,4 @@
-"""`attribution-elt models` and `views` as their user runs them, in this process."""
+"""`attribution-elt models` and `views`, run inside this process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.transform.shop import TAPS, Shop, order, purchase, touch
 
 @dataclass
 class FakeProject:
-    """What the command reads of a Meltano project."""
+    """The part of a Meltano project that the command reads."""
 
     loader: Loader
     extractors: dict[str, Extractor]
@@ -160,7 +160,7 @@ def test_views_are_the_journeys_that_models_compare(warehouse: Warehouse) -> Non
         ("7", "2", "Paid Search", 1, 0, 0),
         ("7", "3", "Email", 0, 1, 1),
     ]
-    # a row that arrives later is there at once, and what IHC computed changes nothing
+    # a later row is visible at once, and IHC's results change nothing
     shop.load("tap_attribution_io", "events", purchase(8, "a", "2026-03-06T11:00:00Z", 50.0))
     assert len(shop.execute(sql.replace("{}", "tap_attribution_io.ihc_journeys"))) == 5
     views.create(fake, loader, definition(fake))

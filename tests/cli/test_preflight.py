@@ -21,7 +21,7 @@ ACCOUNTS = [
 
 
 def names(printed: str) -> list[str]:
-    """What the lines are about."""
+    """Return the subjects of the lines."""
     return [line[7:].partition("  ")[0].strip() for line in printed.splitlines()]
 
 

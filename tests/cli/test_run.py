@@ -23,7 +23,7 @@ from tests.pipeline.meltano import SCRIPTS, project
 
 @pytest.fixture
 def sandbox() -> Iterable[Sandbox]:
-    """The vendors of today: the taps ask for what there is up to the real day."""
+    """Serve the vendors with today's date, because the taps read up to the real day."""
     with Sandbox(seed=7, today=datetime.now(UTC).date()) as fresh:
         yield fresh
 

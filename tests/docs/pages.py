@@ -1,4 +1,4 @@
-"""The pages of documentation, as blocks to be executed."""
+"""Parses pages of the documentation into blocks that can be executed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 PROJECT = Path(__file__).parent.parent.parent
 EXECUTED = {"sh", "sql", "yaml"}
 FILES = {"csv", "json", "jsonl", "python", "toml"}
-"""Languages of blocks that are files, which the line before names."""
+"""Languages of blocks that are files; the line before a block names the file."""
 SHOWN = {"", "cron", "text"}
-"""Languages of blocks that are only to be read."""
+"""Languages of blocks that are not executed."""
 
 _FENCE = re.compile(r" *(`{3,})(\w*)")
 _NOT_RUN = re.compile(r"<!-- not run: (.+) -->")

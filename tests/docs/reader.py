@@ -1,4 +1,4 @@
-"""A reader who does what a page says, block by block, in a copy of the project."""
+"""Executes the blocks of a page in a copy of the project."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.docs.pages import PROJECT, Block
 SCHEMA = json.loads(
     (importlib.resources.files("meltano.schemas") / "meltano.schema.json").read_text()
 )
-TIME_LIMIT = 600  # seconds for one block: what starts Meltano often takes minutes on a busy machine
+TIME_LIMIT = 600  # seconds for one block, because commands that start Meltano often take minutes
 
 _EXIT_CODE = re.compile(r"# exit code (\d+)$", re.MULTILINE)
 
@@ -59,11 +59,11 @@ class Reader:
         copy_project(folder)
         self._folder = folder
         self._database = database
-        self._yaml = YAML()  # keeps what it does not touch as it stands
+        self._yaml = YAML()  # keeps the formatting of unchanged parts
         self._yaml.indent(mapping=2, sequence=4, offset=2)
         self._yaml.preserve_quotes = True
         self._yaml.width = 1000
-        self._shell = folder.parent / "shell"  # what a terminal keeps from command to command
+        self._shell = folder.parent / "shell"  # variables that a terminal keeps between commands
         tools = folder.parent / "tools"
         registry.put_into(tools)
         if made is not None:
@@ -73,7 +73,7 @@ class Reader:
         self._variables = {**variables, "PATH": os.pathsep.join(map(str, programs))}
 
     def follow(self, block: Block) -> None:
-        """Do what a block says; AssertionError if it does not work."""
+        """Execute a block."""
         match block.language:
             case "sh":
                 self._type(block)
@@ -110,14 +110,14 @@ class Reader:
             try:
                 code = process.wait(TIME_LIMIT)
             finally:
-                with contextlib.suppress(ProcessLookupError):  # all has ended, as it should
+                with contextlib.suppress(ProcessLookupError):  # every command has ended
                     os.killpg(process.pid, signal.SIGKILL)
         return code, log.read_text()[-5000:]
 
     # questions
 
     def _ask(self, block: Block) -> None:
-        """Ask the warehouses that the page has filled: one of them has to know the answer."""
+        """Run a query in the page's warehouses; one of them must have a result."""
         warehouses: list[Path | str] = [*sorted(self._folder.glob("*.duckdb")), self._database]
         said = []
         for warehouse in warehouses:
@@ -142,7 +142,7 @@ class Reader:
         self._yaml.dump(document, path)
 
     def _faults(self, document: dict[str, Any]) -> Iterator[str]:
-        """Yield what is unknown to Meltano's schema or to the definition of a plugin."""
+        """Yield keys that Meltano's schema or a plugin's definition does not have."""
         for error in validator_for(SCHEMA)(SCHEMA).iter_errors(document):
             yield f"{error.json_path}: {error.message}"
         plugins = {each["name"]: each for each in _plugins(document)}

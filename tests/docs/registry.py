@@ -1,8 +1,8 @@
-"""Stands in for uv where no registry is to be reached: what would be installed is there already.
+"""Replaces uv if no registry can be reached: the packages are installed already.
 
-It takes the commands that our scripts and Meltano give it. An environment that it makes has the
-packages of the one that runs the tests, and of the project in the working folder what an editable
-install gives: its modules, its metadata and its console scripts.
+It accepts the commands that the scripts and Meltano use. An environment that it creates has the
+packages of the environment that runs the tests. The project in the working folder gets what an
+editable install provides: modules, metadata and console scripts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if __name__ == "__main__":  # a child process may load it as well
 
 
 def main() -> None:
-    """Do what uv would, or say that it cannot be done here."""
+    """Execute a command of uv, or report that it is not supported."""
     match [each for each in sys.argv[1:] if each not in {"--quiet", "--clear"}]:
         case ["venv", *_, folder]:
             make_environment(Path(folder))
@@ -56,7 +56,7 @@ def make_environment(folder: Path) -> None:
 
 
 def install(arguments: Sequence[str]) -> None:
-    """Install the project, of which alone there need not be a copy in a registry."""
+    """Install the project, the only package that is not installed already."""
     text = shlex.join(arguments)
     asked = re.fullmatch(r"--python[ =](\S+)( --\S+)*( -c \S+)? -e '?\.(\[.*\])?'?( -c \S+)?", text)
     if asked is None:

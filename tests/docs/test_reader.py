@@ -1,4 +1,4 @@
-"""A reader notices what does not work: else the pages would show nothing."""
+"""The reader of pages detects blocks that fail; otherwise tests of pages prove nothing."""
 
 from __future__ import annotations
 

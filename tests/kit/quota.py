@@ -1,4 +1,4 @@
-"""A vendor's quota, and a clock on which waiting costs nothing."""
+"""A vendor's quota, and a simulated clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EPOCH = 1_760_000_000.25
 
 
 class Clock:
-    """Stands in for the modules `time` and `threading` of the governor: waiting costs nothing."""
+    """Replaces the modules `time` and `threading` in the limiter, so that waits take no time."""
 
     def __init__(self) -> None:
         self.elapsed = 0.0
@@ -65,7 +65,7 @@ class Vendor:
         if self.sliding:
             return [at for at in self.served if at > now - self.window]
         if now >= self.starts + self.window:
-            # as the quota's own clock has it: windows begin at whole multiples
+            # by the vendor's clock: windows begin at whole multiples
             self.starts = now - now % self.window
         return [at for at in self.served if at >= self.starts]
 
@@ -88,7 +88,7 @@ class Vendor:
         if not self.silent:
             headers["X-RateLimit-Limit"] = str(self.quota)
             headers["X-RateLimit-Remaining"] = str(self.quota - len(used))
-            # whole numbers are told, rounded up: an earlier moment would be a lie
+            # headers have whole numbers, rounded up, because an earlier reset would be wrong
             headers["X-RateLimit-Reset"] = str(-int(-reset // 1))
         self.clock.elapsed += self.latency / 2
         return status, headers

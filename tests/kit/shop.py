@@ -1,4 +1,4 @@
-"""A vendor without a network: units are numbers, and answers are what a test puts into `SHOP`."""
+"""A vendor without a network: units are numbers, and tests put responses into `SHOP`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LINES = {
 
 @dataclass
 class Shop:
-    """What the vendor answers with: rows, or an error to raise, by unit."""
+    """The vendor's responses by unit: rows, or an error to raise."""
 
     answers: dict[int, Any] = field(default_factory=dict)
     claims: Callable[[int], Iterable[Claim]] = lambda _: ()
@@ -142,7 +142,7 @@ class TapShop(VendorTap[Client]):
 
 @dataclass
 class Output:
-    """What a run of the shop's tap wrote."""
+    """The output of a run of the shop's tap."""
 
     messages: list[dict[str, Any]]
     error: PluginError | None
@@ -177,7 +177,7 @@ def run(
     numbered: bool = True,
     **config: Any,
 ) -> Output:
-    """Run the shop's tap on these answers."""
+    """Run the shop's tap on these responses."""
     units = dict(answers) if isinstance(answers, Mapping) else dict(enumerate(answers, 1))
     SHOP.__dict__.update(Shop(units, claims, closing, numbered=numbered).__dict__)
     pipe = io.BytesIO()

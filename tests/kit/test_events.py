@@ -30,7 +30,7 @@ STRUCTURED = {
     },
     "root": {"level": "INFO", "handlers": ["console"]},
 }
-"""What Meltano has plugins log with."""
+"""The logging configuration that Meltano gives to plugins."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def structured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(folder: Path, sandbox: Sandbox, tap: str, **changes: Any) -> list[dict[str, Any]]:
-    """The events that a run tells."""
+    """Return the events that a run logs."""
     output = run(folder, tap, config={**settings(sandbox)[tap], **changes})
     records = [json.loads(line) for line in output.stderr.splitlines()]
     return [each["extra"] for each in records if events.FIELD in each["extra"]]

@@ -11,7 +11,7 @@ from attribution_elt.kit.fanout import LOOKAHEAD, fan_out
 
 
 class Vendor:
-    """Answers in its own time, and counts who asks at once."""
+    """A vendor with delays, which counts concurrent requests."""
 
     def __init__(self, *, seconds: float = 0.0) -> None:
         self.seconds = seconds

@@ -1,4 +1,4 @@
-"""The governor by a simulated clock: what it does with a quota, to the millisecond."""
+"""The quota limiter with a simulated clock, to the millisecond."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_quota_that_is_met_for_the_first_time_in_the_middle(clock: Clock) -> N
 def paused(
     clock: Clock, governor: QuotaLimiter, headers: dict[str, str], status: int = 429
 ) -> float:
-    """How long the next request waits after such an answer."""
+    """Return how long the next request waits after such a response."""
     governor.observe(governor.acquire(), status, headers)
     before = clock.elapsed
     governor.observe(governor.acquire(), None, {})

@@ -1,4 +1,4 @@
-"""The governor in real time: a client with eight requests in flight, over HTTP."""
+"""The quota limiter in real time: a client with eight requests in flight, over HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WINDOW = 0.4
 
 
 class Now(Clock):
-    """The real time; what passes on it passes by itself."""
+    """The real clock, which needs no simulated waits."""
 
     def time(self) -> float:
         return time.time()

@@ -1,4 +1,4 @@
-"""What a client does with answers that no sandbox gives."""
+"""The client's behaviour with responses that no sandbox sends."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def refused(text: bytes, *names: str) -> bool:
 
 
 def reference(text: bytes) -> Any:
-    """What the standard library reads, halves of surrogate pairs excepted, which are no text."""
+    """Return what the standard library reads; lone surrogates are replaced."""
     document = json.loads(text, parse_float=Decimal)
     json.dumps(document, default=str, ensure_ascii=False).encode()
     return document
@@ -76,7 +76,7 @@ def value(rng: random.Random, depth: int) -> Any:
 
 
 def spell(rng: random.Random, some: Any) -> str:
-    """JSON with blanks where JSON allows them."""
+    """Return JSON with blanks where JSON allows them."""
 
     def pieces() -> Iterator[str]:
         space = rng.choice(SPACES)
@@ -95,7 +95,7 @@ def spell(rng: random.Random, some: Any) -> str:
 
 
 def array(rng: random.Random) -> list[Any]:
-    """An array as vendors send them, of objects, or of anything."""
+    """Draw an array of objects, as vendors send them, or of any values."""
     if rng.random() < 0.5:
         return [{"id": n, "v": value(rng, 2)} for n in range(rng.randrange(40))]
     return [value(rng, 3) for _ in range(rng.randrange(30))]

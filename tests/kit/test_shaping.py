@@ -16,7 +16,7 @@ Shape = Callable[..., dict[str, Any]]
 
 
 def one(kind: str, **more: Any) -> Callable[[Any], Any]:
-    """Shape a value as the only property of a stream; what does not fit shows as a pair."""
+    """Shape a value as the only property of a stream; a value that does not fit becomes a pair."""
     schema = {"type": "object", "properties": {"it": {"type": [kind, "null"], **more}, **EXTRA}}
     shaper = RecordShaper(schema, (), KEEP, lambda _: None)
 

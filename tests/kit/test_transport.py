@@ -100,7 +100,7 @@ def fetch(server: Server, scheme: str = "http", **config: Any) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a key and a certificate of no authority."""
+    """Return a file with a key and a self-signed certificate."""
     folder = tmp_path_factory.mktemp("certificate")
     name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
@@ -160,7 +160,7 @@ def test_a_redirect_names_the_other_host_and_ends_the_run() -> None:
 
 
 def drip(head: bytes) -> Answer:
-    """An answer whose every byte comes in time, but which never ends."""
+    """A response that never ends, although each byte arrives in time."""
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(head)

@@ -15,7 +15,7 @@ from attribution_elt.kit.writer import LineWriter
 
 
 class Pipe(io.BytesIO):
-    """Keeps what arrives, one entry for each time something does."""
+    """Keeps the data that arrives, one entry per write."""
 
     def __init__(self) -> None:
         super().__init__()

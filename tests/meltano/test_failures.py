@@ -42,7 +42,7 @@ def loaded(stream: str) -> str:
 
 
 def recorded(warehouse: Warehouse, *log_lines: str) -> dict[str, tuple[Any, ...]]:
-    """The rows of `_runs` after a run with this log, by stream."""
+    """Return the rows of `_runs` after a run with this log, by stream."""
     rows = [record("orders", id=1), record("lines", id=1)]
     schemas = [schema("orders", id="integer"), schema("lines", id="integer")]
     settings: dict[str, Any] = {"add_record_metadata": True, "default_target_schema": "tap_ecdp"}

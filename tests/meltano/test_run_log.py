@@ -15,7 +15,7 @@ JOB = "dev:tap-ecdp-to-target-warehouse"
 
 
 def line(message: str, **fields: Any) -> str:
-    """A line of Meltano's log, as a plugin's in a run."""
+    """Return a line of Meltano's log from a plugin in a run."""
     plugin = {"cmd_type": "elb", "job_name": JOB, "producer": True, "level": "info"}
     return json.dumps({"event": message, **plugin, **fields})
 
@@ -173,7 +173,7 @@ def test_programs_get_a_json_object_a_line(capsys: pytest.CaptureFixture[str]) -
 
 
 def terminal(width: int) -> tuple[Terminal, io.StringIO]:
-    """A terminal of this width, and what it shows."""
+    """Return a terminal of this width, and its output."""
     shown = io.StringIO()
     console = Console(
         file=shown, width=width, force_terminal=True, color_system=None, highlight=False

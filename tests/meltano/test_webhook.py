@@ -22,7 +22,7 @@ from tests.webhook import Receiver
 
 
 class FakeProject(Project):
-    """A project whose Meltano need not be asked."""
+    """A project that does not run Meltano."""
 
     environment = "prod"
     loaders = {"target-warehouse": Loader("target-warehouse", "duckdb:///x", None)}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""Stands in for a Kubernetes cluster: what it is told to start in a pod, it starts as a process."""
+"""Replaces a Kubernetes cluster: pods are started as processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 240  # seconds, on a machine that is busy
 
 
 class Pod:
-    """A job of the cluster, its one pod, and the process that stands for it."""
+    """A job of the cluster, its only pod, and the process that replaces the pod."""
 
     def __init__(self, manifest: dict[str, Any], machine: Path, variables: dict[str, str]) -> None:
         self.manifest = manifest
@@ -47,13 +47,13 @@ class Pod:
         return {**self.manifest, "status": {status: 1}}
 
     def printed(self) -> str:
-        """All that it prints, up to its end."""
+        """Return everything that it prints."""
         self.process.wait(PATIENCE)
         return self._log.read_text()
 
 
 class Cluster:
-    """Several machines, which take pods in turn.
+    """Several machines, which run pods in turn.
 
     Args:
         machines: the working folders of pods.
@@ -99,7 +99,7 @@ class Cluster:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
 
     def write_access(self, path: Path) -> None:
-        """Write what a client of the cluster needs to know."""
+        """Write the configuration of a client of the cluster."""
         server = f"http://127.0.0.1:{self.server.server_port}"
         name = {"name": "stand-in"}
         access = {
@@ -115,7 +115,7 @@ class Cluster:
 
 @contextmanager
 def running(machines: Sequence[Path], variables: Mapping[str, str]) -> Iterator[Cluster]:
-    """A cluster, all of whose pods end with it."""
+    """Run a cluster; all of its pods end with it."""
     cluster = Cluster(machines, variables)
     try:
         with serving(cluster.server):

@@ -1,4 +1,4 @@
-"""A project with two accounts of a vendor, and what its orchestrator needs to run it."""
+"""A project with two accounts of a vendor, and the environment of its orchestrator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECOND_TASK = "tap_ecdp_shop_two_to_target_warehouse"
 def with_second_account(
     folder: Path, *tasks: str, variables: Mapping[str, str] | None = None
 ) -> Path:
-    """The project, with these tasks, and those of a second account, in ECDP's job."""
+    """Return the project with these tasks, and those of a second account, in ECDP's job."""
     project(folder, extractors=(SECOND,))
     path = folder / "meltano.yml"
     document = yaml.safe_load(path.read_text())
@@ -37,7 +37,7 @@ def with_second_account(
 
 
 def enter(monkeypatch: pytest.MonkeyPatch, folder: Path, variables: Mapping[str, str]) -> None:
-    """Go where Dagster's processes are started, with these variables."""
+    """Change to the folder of Dagster's processes, with these variables."""
     monkeypatch.chdir(folder)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

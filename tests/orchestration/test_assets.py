@@ -13,7 +13,7 @@ from attribution_elt.orchestration.assets import assets, interval
 
 
 class FakeProject(Project):
-    """A project of which one tap has no schedule, and one is not in a job."""
+    """A project in which one tap has no schedule, and one is in no job."""
 
     extractors: dict[str, Extractor] = {  # noqa: RUF012
         "tap-ecdp": Extractor("tap-ecdp", TapEcdp, "tap_ecdp", {}),

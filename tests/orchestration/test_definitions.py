@@ -19,7 +19,7 @@ SECOND = {"tap-ecdp-shop-two": {"api_key": "of-shop-two"}}
 
 @pytest.fixture(scope="module")
 def assembled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dagster.Definitions]:
-    """What Dagster would run of the project, whose second account has no key of its own."""
+    """Return the definitions of the project, whose second account has no key."""
     with pytest.MonkeyPatch.context() as patch:
         enter(patch, with_second_account(tmp_path_factory.mktemp("made")), environment(FIRST))
         yield assemble(Project("prod"))

@@ -1,4 +1,4 @@
-"""Tasks are pods, which share nothing but databases: the cluster's API is a stand-in."""
+"""Tasks are pods that share only databases; a stand-in replaces the cluster's API."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ OTHER_TASK = "tap_adtraction_to_target_warehouse"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """The vendors of today: the taps ask for what there is up to the real day."""
+    """Serve the vendors with today's date, because the taps read up to the real day."""
     with Sandbox(seed=7, today=datetime.now(UTC).date()) as fresh:
         yield fresh
 
 
 @pytest.fixture
 def machines(tmp_path: Path) -> list[Path]:
-    """Clones of the project, whose second account of ECDP has no credentials of its own."""
+    """Return clones of the project, whose second account of ECDP has no credentials."""
     other = "tap-adtraction target-warehouse"
     return [with_second_account(tmp_path / name, other) for name in ("one", "two", "three")]
 
 
 @pytest.fixture
 def variables(sandbox: Sandbox, postgres_url: str) -> dict[str, str]:
-    """What the secret has: credentials, and the databases that all share."""
+    """Return the contents of the secret: credentials, and the shared databases."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         for schema in ("meltano", "dagster"):
             connection.execute(f"CREATE SCHEMA {schema}".encode())
@@ -62,7 +62,7 @@ def variables(sandbox: Sandbox, postgres_url: str) -> dict[str, str]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """The folder of dagster.yaml, as it is but for how the cluster is reached."""
+    """Return the folder of dagster.yaml, changed only in how the cluster is reached."""
     folder = tmp_path / "home"
     folder.mkdir()
     document = yaml.safe_load(
@@ -86,7 +86,7 @@ def cluster(machines: list[Path], variables: dict[str, str], home: Path) -> Iter
 
 @contextmanager
 def run_of(machine: Path, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A run of ECDP's job, by the process that stands for the pod of the run itself."""
+    """Run ECDP's job in the process that replaces the pod of the run."""
     command = [
         str(SCRIPTS / "dagster"),
         *("job", "execute", "-m", "attribution_elt.orchestration.kubernetes"),

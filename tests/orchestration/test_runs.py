@@ -24,7 +24,7 @@ ONCE_MORE = dagster.RetryPolicy(max_retries=1)
 
 @pytest.fixture
 def accounts() -> Iterator[tuple[Sandbox, Sandbox]]:
-    """Where two accounts of a vendor are, today: the taps ask for what there is up to then."""
+    """Serve two accounts of a vendor with today's date, because taps read up to the real day."""
     today = datetime.now(UTC).date()
     with Sandbox(seed=7, today=today) as one, Sandbox(seed=8, today=today) as two:
         two.ecdp.api_key = "key-of-shop-two"
@@ -60,7 +60,7 @@ def assembled(
 def tick(
     assembled: dagster.Definitions, instance: dagster.DagsterInstance
 ) -> dagster.ExecuteInProcessResult:
-    """Do what Dagster does when it is time for the schedule."""
+    """Run a schedule as Dagster does when it is due."""
     repository = assembled.get_repository_def()
     schedule = repository.get_schedule_def("ecdp_every_morning")
     context = dagster.build_schedule_context(instance)
@@ -76,7 +76,7 @@ def tell(
     instance: dagster.DagsterInstance,
     result: dagster.ExecuteInProcessResult,
 ) -> None:
-    """Do what Dagster's daemon does when a run has failed."""
+    """Run the sensor as Dagster's daemon does after a failed run."""
     context = dagster.build_run_status_sensor_context(
         sensor_name="alerts",
         dagster_event=result.get_run_failure_event(),

@@ -1,4 +1,4 @@
-"""What a task makes of the process that it starts, which is a stand-in here."""
+"""How a task treats the process that it starts, which is a stand-in here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCKS = ("tap-a", "target")
 
 
 class FakeProject(Project):
-    """A project whose Meltano need not be asked."""
+    """A project that does not run Meltano."""
 
     environment = "prod"
     extractors: dict[str, Extractor] = {}  # noqa: RUF012
@@ -32,13 +32,13 @@ def summary(**fields: Any) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the stand-in for attribution-elt is; it notes how it was started."""
+    """Return the folder of the stand-in for attribution-elt, which notes its arguments."""
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     return tmp_path
 
 
 def execute(folder: Path, *lines: str, exit_code: int = 0) -> list[Any]:
-    """Run a task whose process prints these lines and ends so; return what it tells Dagster."""
+    """Run a task whose process prints these lines; return what the task reports to Dagster."""
     script = folder / "attribution-elt"
     printed = "\n".join(lines)
     noted = "{'arguments': sys.argv[1:], 'TOLD': os.environ.get('TOLD')}"

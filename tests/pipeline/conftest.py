@@ -1,4 +1,4 @@
-"""The loaders that every vendor's data goes into."""
+"""The loaders that load the data of every vendor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OTHERS = ("target-postgres", "target-jsonl")
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """The vendors, days ago: the taps ask for what there is up to the real day."""
+    """Serve the vendors with a day in the past, because the taps read up to the real day."""
     with Sandbox(seed=7, today=datetime.now(UTC).date() - timedelta(days=DAYS)) as fresh:
         yield fresh
 
@@ -36,15 +36,15 @@ def sandbox() -> Iterator[Sandbox]:
 def installed_loaders(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Where Meltano has put the loaders that are not ours."""
-    request.getfixturevalue("uv")  # which is what Meltano installs them with
+    """Return the folder with the loaders of other projects that Meltano has installed."""
+    request.getfixturevalue("uv")  # Meltano installs them with pip
     folder = project(tmp_path_factory.mktemp("loaders") / "project", loaders=(JSONL,))
     meltano(folder, "install", *OTHERS, env=environment({}))
     return folder / ".meltano" / "loaders"
 
 
 def of_kind(kind: str, request: pytest.FixtureRequest, folder: Path) -> Landing:
-    """A landing, with the loader for it installed."""
+    """Return a landing, with its loader installed."""
     match kind:
         case "duckdb":
             return DuckDb(folder)
@@ -59,19 +59,19 @@ def of_kind(kind: str, request: pytest.FixtureRequest, folder: Path) -> Landing:
 
 
 def long(kind: str) -> Any:
-    """Leave a kind to the long tests."""
+    """Mark a kind as one of the long tests."""
     return pytest.param(kind, marks=pytest.mark.long)
 
 
 @pytest.fixture(params=["duckdb", long("postgresql"), long("meltanolabs"), long("jsonl")])
 def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Landing:
-    """Each loader in turn; the project is to be in `tmp_path / "project"`."""
+    """Return each loader in turn; the project is in `tmp_path / "project"`."""
     return of_kind(request.param, request, tmp_path / "project")
 
 
 @pytest.fixture(params=[long("duckdb"), "postgresql"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    """Likewise, each warehouse of target-warehouse."""
+    """Return each warehouse of target-warehouse in turn."""
     found = of_kind(request.param, request, tmp_path / "project")
     assert isinstance(found, Warehouse)
     return found

@@ -1,4 +1,4 @@
-"""Says what should have landed: what the taps themselves emit."""
+"""Computes the rows that should be loaded from the taps' own output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Stream:
-    """What a table must hold: what a tap emitted, run after run, upserted by key."""
+    """The expected rows of a table: a tap's records of all runs, upserted by key."""
 
     properties: dict[str, Any]
     keys: list[str]
@@ -43,7 +43,7 @@ class Stream:
         return value
 
     def read(self, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> list[Row]:
-        """A table's rows in the order of `rows`, but for the loader's own columns."""
+        """Return a table's rows in the order of `rows`, without the loader's own columns."""
         return [
             {
                 name: self._from_column(name, value)
@@ -61,7 +61,7 @@ class Stream:
 
 
 class Expected:
-    """What a loader must have brought of each tap's streams."""
+    """The rows that a loader must have loaded of each tap's streams."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -69,7 +69,7 @@ class Expected:
         self.streams: dict[tuple[str, str], Stream] = {}
 
     def take_in(self, every: Settings) -> None:
-        """Run the taps themselves, each from the state of its last run."""
+        """Run the taps, each from the state of its last run."""
         for tap, config in every.items():
             command = [str(SCRIPTS / tap)]
             given = {"config": config, "state": self._states.get(tap, {})}
@@ -84,7 +84,7 @@ class Expected:
                 self._take(tap, json.loads(line, parse_float=Decimal))
 
     def _catalog(self, tap: str, config: Mapping[str, Any], *, without: str) -> dict[str, Any]:
-        """The tap's catalogue with all streams selected that meltano.yml selects."""
+        """Return the tap's catalog with all streams selected that meltano.yml selects."""
         path = self._folder / f"{tap}.config.json"
         path.write_text(json.dumps(config))
         command = [str(SCRIPTS / tap), "--discover", "--config", str(path)]

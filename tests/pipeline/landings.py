@@ -1,4 +1,4 @@
-"""Where loaders land what they load, and how it is read back."""
+"""The destinations of loaders, and how their rows are read back."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ JSONL = {
         "do_timestamp_file": False,
     },
 }
-"""A loader that writes what it reads, as it reads it."""
+"""A loader that writes its input unchanged."""
 
 
 def schema_of(tap: str) -> str:
-    """The schema that a tap's tables stand in."""
+    """Return the schema of a tap's tables."""
     return tap.replace("-", "_")
 
 
@@ -46,7 +46,7 @@ class Landing(ABC):
 
     @abstractmethod
     def rows(self, tap: str, name: str, stream: Stream) -> list[Row]:
-        """What has landed of a stream."""
+        """Return the loaded rows of a stream."""
 
 
 class Warehouse(Landing):
@@ -119,7 +119,7 @@ class PostgresByMeltanoLabs(Postgres):
     @override
     def select(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         columns, rows = super().select(table)
-        # its columns have no time zone: all that they can hold of an instant is its time in UTC
+        # its columns have no time zone: they store the UTC time of an instant
         return columns, [
             tuple(v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for v in row)
             for row in rows
@@ -127,7 +127,7 @@ class PostgresByMeltanoLabs(Postgres):
 
 
 class JsonLines(Landing):
-    """Files, a line for each record that came: it knows of no keys, so the last of each counts."""
+    """Files with a line for each record, without keys: the last line of a key counts."""
 
     loader = "target-jsonl"
     environment = "dev"

@@ -32,7 +32,7 @@ def settings(sandbox: Sandbox) -> Settings:
 
 
 def with_journeys(sandbox: Sandbox, path: Path) -> Settings:
-    """The settings, with a file of journeys for tap-ihc to send, one of which cannot be sent."""
+    """Return the settings with a file of journeys for tap-ihc, one of which is invalid."""
     day = sandbox.clock.today
     rows = [*journeys(40, day, seed=sandbox.seed), *invalid_journeys(day)["30 February"]]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -48,9 +48,10 @@ def project(
     extractors: tuple[dict[str, Any], ...] = (),
     loaders: tuple[dict[str, Any], ...] = (),
 ) -> Path:
-    """The project's meltano.yml in a folder of its own, our plugins those of this environment.
+    """Copy the project's meltano.yml into a folder, with our plugins from this environment.
 
-    `config` is put to plugins by name, `extractors` and `loaders` beside those that there are.
+    `config` adds settings to plugins by name; `extractors` and `loaders` are added to the existing
+    ones.
     """
     folder.mkdir(exist_ok=True)
     document = yaml.safe_load((PROJECT / "meltano.yml").read_text())
@@ -78,7 +79,7 @@ def copy_definitions(folder: Path) -> None:
 
 
 def environment(every: Mapping[str, Mapping[str, Any]], **more: str) -> dict[str, str]:
-    """This process's environment with plugins' settings in it, and no others."""
+    """Return this process's environment, in which only these settings of plugins are set."""
     variables = {
         f"{plugin}_{name}".upper().replace("-", "_"): (
             value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""Several accounts of one vendor, side by side: a plugin each, with its own state and schema."""
+"""Several accounts of one vendor: one plugin each, with its own state and schema."""
 
 from __future__ import annotations
 

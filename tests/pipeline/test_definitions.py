@@ -19,7 +19,7 @@ EMPTY = {
     "send_anonymous_usage_stats": False,
     "environments": [{"name": "dev"}],
 }
-NO_HUB = "http://127.0.0.1:9"  # where nothing listens
+NO_HUB = "http://127.0.0.1:9"  # an unused port
 
 VARIANT = "--attribution-elt"
 DEFINITIONS = sorted((PROJECT / "plugins").glob(f"*/*{VARIANT}.lock"))

@@ -13,11 +13,11 @@ from tests.pipeline.expected import Expected, Row, Stream
 from tests.pipeline.landings import JSONL, Landing
 from tests.pipeline.meltano import environment, meltano, project, settings
 
-NULL = "__NULL__"  # a null would not get through Meltano
+NULL = "__NULL__"  # Meltano does not pass null on
 MAPS = {
     "attributed_orders": {
         "__filter__": "bool(website_id != 22)",
-        "credited_channel": "channel",  # renamed, with the next
+        "credited_channel": "channel",  # renamed, together with the next property
         "channel": NULL,
         "message_type": "sha256(message_type) if message_type else None",
         "order_attributes": NULL,  # dropped
@@ -27,7 +27,7 @@ SELECTED = ["attributed_orders.*", "!attributed_orders.products_count"]
 
 
 def mapped(row: Row) -> Row:
-    """What the maps make of a row."""
+    """Return a row as the maps change it."""
     kept = {name: row[name] for name in row if name not in MAPS["attributed_orders"]}
     type_ = row["message_type"] and hashlib.sha256(row["message_type"].encode()).hexdigest()
     return {**kept, "credited_channel": row["channel"], "message_type": type_}

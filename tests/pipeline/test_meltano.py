@@ -1,4 +1,4 @@
-"""What the vendors have goes into every loader, run after run, and journeys to the model."""
+"""Every loader loads the vendors' data, run after run; journeys go to the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.pipeline.meltano import (
 
 
 def timeless(rows: Mapping[Any, Mapping[str, Any]]) -> dict[Any, dict[str, Any]]:
-    """Rows without the time of their computation, which differs between two runs."""
+    """Return rows without the time of their computation, which differs between two runs."""
     return {
         key: {name: value for name, value in row.items() if name != "computed_at"}
         for key, row in rows.items()
@@ -38,7 +38,7 @@ def test_every_loader_has_the_emitted_records_on_all_days(
     env = environment(every, **landing.variables)
     blocks = [block for tap in TAPS for block in (tap, landing.loader)]
     expected = Expected(tmp_path)
-    ours = landing.loader == "target-warehouse"  # what others do to rows that change is theirs
+    ours = landing.loader == "target-warehouse"  # other loaders may treat changed rows differently
     for days in (0, DAYS) if ours else (0,):
         sandbox.advance(days)
         expected.take_in(every)

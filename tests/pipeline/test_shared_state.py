@@ -1,4 +1,4 @@
-"""Machines that share their state: one goes on where the other has stopped, never both at once."""
+"""Machines that share their state: one resumes where the other stopped, and never both run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 240  # seconds, on a machine that is busy
 
 @contextmanager
 def object_store() -> Iterator[dict[str, str]]:
-    """What speaks S3, with a bucket in it; the settings of Meltano that find it."""
+    """Serve S3 with a bucket; return the settings of Meltano for it."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
@@ -56,7 +56,7 @@ def object_store() -> Iterator[dict[str, str]]:
 def shared(
     request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path
 ) -> Iterator[dict[str, str]]:
-    """Where states are shared, as settings of Meltano in the environment."""
+    """Return the settings of Meltano for shared states, as environment variables."""
     match request.param:
         case "database":
             yield {"MELTANO_DATABASE_URI": system_database(postgres_url)}
@@ -79,7 +79,7 @@ def machines(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def bookmark(folder: Path, state_id: str, env: Mapping[str, str]) -> str:
-    """What Meltano would give to the next run."""
+    """Return the state that Meltano would pass to the next run."""
     found = meltano(folder, "--environment=prod", "state", "get", state_id, env=env).stdout
     state: dict[str, Any] = json.loads(found)
     stream = state["singer_state"]["bookmarks"]["attributed_orders"]

@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to over a pipe: chromedevtools.github.io/devtools-protocol."""
+"""A headless Chromium, controlled over a pipe: chromedevtools.github.io/devtools-protocol."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-she
 
 
 def found() -> str | None:
-    """Where there is one."""
+    """Return the path of Chromium; None if it is not installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Chromium:
-    """A browser with one page open; `events` is what it has told so far.
+    """A browser with one open page; `events` has the events so far.
 
     Args:
         executable: the browser.
@@ -68,7 +68,7 @@ class Chromium:
         os.close(self._out)
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Give a command, and return what comes of it."""
+        """Send a command, and return its result."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters, **self._session}
         os.write(self._out, json.dumps(message).encode() + b"\0")
@@ -88,7 +88,7 @@ class Chromium:
         return answer
 
     def show(self, page: Path, *, width: int, dark: bool = False) -> None:
-        """Open a page as a screen of this width shows it, and wait until it is there."""
+        """Open a page at this width, and wait until it is loaded."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setDeviceMetricsOverride", **metrics)

@@ -1,4 +1,4 @@
-"""The report's section on attribution models, made of what the models built."""
+"""The report's section on attribution models, from the tables of the SQL models."""
 
 from __future__ import annotations
 

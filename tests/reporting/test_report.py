@@ -44,7 +44,7 @@ INCOMPLETE = '{"type": "STATE", "value": 1, "complete": false}'
 
 
 class Reader(HTMLParser):
-    """Text that is shown, elements that there are, and what a browser would load."""
+    """Collects the visible text, the elements, and the URLs that a browser would load."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

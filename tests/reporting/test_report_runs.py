@@ -20,7 +20,7 @@ COUNT = "SELECT count(*), count(DISTINCT noted_at) FROM tap_ecdp._revenue_histor
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """The vendors of some days ago, so that days can pass until today."""
+    """Serve the vendors with a past day, so that days can pass until today."""
     with Sandbox(seed=7, today=datetime.now(UTC).date() - timedelta(days=9)) as fresh:
         yield fresh
 

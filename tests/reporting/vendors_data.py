@@ -1,4 +1,4 @@
-"""What the taps send, as far as the report reads it."""
+"""The taps' records, as far as the report reads them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TAPS: dict[str, tuple[type[VendorTap], dict[str, Any]]] = {
 
 
 def extractors(*names: str) -> list[Extractor]:
-    """Extractors as a project has them, all but Adtraction's with credentials."""
+    """Return a project's extractors; all but Adtraction's have credentials."""
     return [Extractor(name, TAPS[name][0], schema_of(name), TAPS[name][1]) for name in names]
 
 
@@ -67,7 +67,7 @@ def loader(warehouse: Warehouse) -> Loader:
 
 
 def load(warehouse: Warehouse, tap: str, *lines: Line, fails: bool = False) -> None:
-    """Have the loader load what a tap sends."""
+    """Load records of a tap with the real loader."""
     settings = {"add_record_metadata": True, "default_target_schema": schema_of(tap)}
     warehouse.load(*lines, fails=fails, **settings)
 

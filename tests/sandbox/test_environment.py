@@ -1,4 +1,4 @@
-"""The sandbox in the background, and the env file that connects the taps with it."""
+"""The sandbox in the background, and the env file that connects taps with it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ PARAMETER = documented.REQUEST["redistribution_parameter"]
 
 
 def post(sandbox: Sandbox, sessions: Any, query: str | None = None, **body: Any) -> Any:
-    """Send sessions, and give the answer with its HTTP status in front."""
+    """Send sessions; return the HTTP status and the response."""
     ihc = sandbox.ihc
     answer = requests.post(
         f"{ihc.url}/compute_ihc?{f'conv_type_id={ihc.conv_type_id}' if query is None else query}",

@@ -26,7 +26,7 @@ FAULTS = ("500", "429", "reset", "close", "truncate", "slow")
 
 
 def add_faults(vendor: Vendor, share: float, seed: int) -> None:
-    """Let a share of the writing requests fail, in every way that a request can."""
+    """Make a share of the writing requests fail, in every possible way."""
     rng = random.Random(seed)
     for kind in FAULTS:
         status = {"500": 500, "429": 429}.get(kind)

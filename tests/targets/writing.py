@@ -1,4 +1,4 @@
-"""Runs a target that writes to a vendor, in this process or in its own."""
+"""Runs a target that writes to a vendor, in this process or in a separate one."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ STATE = {"bookmarks": {"s": {"replication_key_value": "2026-03-31"}}}
 
 
 def wishes(stream: str, records: Iterable[Mapping[str, Any]], *, whole: bool = True) -> str:
-    """A tap's output with these records; without its last STATE if it is not `whole`."""
+    """Return a tap's output with these records; without its last STATE if not `whole`."""
     lines = [schema(stream, ()), *(record(stream, **each) for each in records)]
     return singer([*lines, state(STATE)] if whole else lines)
 
 
 @dataclass
 class Written:
-    """How a run of a writing target ended."""
+    """The result of a run of a writing target."""
 
     states: list[Any]
     error: PluginError | None = None
@@ -76,7 +76,7 @@ class Writer:
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def outcomes(self, *, final: bool = True) -> dict[str, Any]:
-        """The outcome of each key in `_writes`: the last one, or all in order."""
+        """Return the outcome of each key in `_writes`: the last one, or all in order."""
         rows = self.warehouse.rows('SELECT "key", "outcome" FROM _writes ORDER BY "at"')
         found: dict[str, list[str]] = {}
         for key, outcome in rows:

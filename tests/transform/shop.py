@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 
 class Shop:
-    """Loads rows with the real loader, builds the real models, reads them back."""
+    """Loads rows with the real loader, builds the real models, and reads them back."""
 
     def __init__(self, warehouse: Warehouse, folder: Path = TRANSFORM) -> None:
         self.warehouse = warehouse
@@ -75,7 +75,7 @@ class Shop:
         return {each.name: each.failures for each in self.tested if not each.passed}
 
     def execute(self, sql: str, *models: str) -> list[tuple[Any, ...]]:
-        """Run SQL in which `{}` stands for the models' paths."""
+        """Run SQL with `{}` for the models' paths."""
         with closing(connect(self.warehouse.url, "attribution")) as adapter:
             rows = adapter.execute(sql.format(*map(adapter.path, models)))
             adapter.commit()
@@ -160,7 +160,7 @@ def order(
 
 
 def copied(folder: Path) -> Path:
-    """Copy the models into a folder of the test's own, to change them there."""
+    """Copy the models into a temporary folder, to change them there."""
     for path in TRANSFORM.rglob("*.*"):
         copy = folder / path.relative_to(TRANSFORM)
         copy.parent.mkdir(parents=True, exist_ok=True)

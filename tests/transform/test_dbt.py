@@ -1,4 +1,4 @@
-"""dbt builds the folder of the models as it is, and makes the same rows of it."""
+"""dbt builds the same rows from the unchanged folder of models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADAPTERS = {"duckdb": "dbt-duckdb", "postgres": "dbt-postgres"}
 
 @pytest.fixture(scope="module")
 def dbt(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Dbt, in an environment of its own."""
+    """Return dbt's executable in a separate environment."""
     folder = tmp_path_factory.mktemp("dbt") / "venv"
     subprocess.run([uv, "venv", "--quiet", folder], check=True)
     python = folder / "bin" / "python"
@@ -82,7 +82,7 @@ def test_dbt_builds_the_same_rows(
 
 
 def rows_of(warehouse: Warehouse, schema: str) -> dict[str, list[str]]:
-    """Every relation's rows in any order, numbers to nine digits and twelve decimals."""
+    """Return every relation's rows in any order, numbers rounded to nine digits."""
     with closing(connect(warehouse.url, schema)) as adapter:
         return {
             name: sorted(

@@ -1,4 +1,4 @@
-"""The models against mathematics done in another way."""
+"""The models compared with independent calculations."""
 
 from __future__ import annotations
 

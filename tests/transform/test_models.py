@@ -1,4 +1,4 @@
-"""What models make of tables that are there, half there or absent."""
+"""The models on existing, partly existing and missing tables."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_user_with_one_vendor_gets_its_models(warehouse: Warehouse) -> None:
 
 
 def test_sessions_from_a_file_are_journeys_too(warehouse: Warehouse) -> None:
-    """Their ids may be those of Attribution.io's rows, and are others all the same."""
+    """Their ids may equal those of Attribution.io's rows, but they are different sessions."""
     shop = Shop(warehouse)
     touches = (
         touch(1, "a", "2026-03-01T10:00:00Z", "cpc/google"),

@@ -1,4 +1,4 @@
-"""Faults that published attribution models have had, each on rows that show it."""
+"""Bugs of published attribution models, each with rows that reproduce it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ BASELINES = (
 
 @pytest.fixture
 def shop(warehouse: Warehouse) -> Shop:
-    """A person for each fault; the days of March 2026 tell the persons' stories."""
+    """Return a shop with a person for each bug; the days of March 2026 are their stories."""
     made = Shop(warehouse)
     made.load(
         "tap_attribution_io",
         "touchpoints",
-        # buys three times
+        # a person who buys three times
         touch(1, "thrice", "2026-03-01T08:00:00Z", "cpc/google/brand"),
         touch(2, "thrice", "2026-03-05T08:00:00Z", "email/letter"),
         # one touch, two touches, four touches

@@ -1,4 +1,4 @@
-"""A sandbox without a quota to wait for, and retries that do not wait."""
+"""A sandbox without a quota, and retries that do not wait."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def small(sandbox: Sandbox) -> Adtraction:
 
 
 def settings(vendor: Adtraction, **more: Any) -> dict[str, Any]:
-    """Settings that open the sandbox and read all it has; `...` takes one away."""
+    """Return settings that read the whole sandbox; `...` removes a setting."""
     given = {
         "api_url": vendor.url,
         **vendor.credentials,
@@ -57,20 +57,20 @@ def run(folder: Path, config: Mapping[str, Any], *arguments: str, **given: Any) 
 
 
 def only(config: Mapping[str, Any], *streams: str, without: Iterable[str] = ()) -> dict[str, Any]:
-    """A catalog with only these streams selected, and without these properties."""
+    """Return a catalog with only these streams selected, and without these properties."""
     return tap_process.selected(TapAdtraction(config=dict(config)), streams, without=without)
 
 
-# what was asked for
+# requests
 
 
 def requests_for(vendor: Adtraction, path: str) -> list[Recorded]:
-    """The requests of an endpoint: `programs`, `feed` or `channels`."""
+    """Return the requests of an endpoint: `programs`, `feed` or `channels`."""
     return [request for request in vendor.requests if request.path.endswith(f"/{path}/")]
 
 
 def requested_feeds(vendor: Adtraction) -> list[str]:
-    """The names of the bookmarks of the feeds that were asked for, in order of their names."""
+    """Return the sorted names of the bookmarks of the feeds that were requested."""
     bodies = [request.json() for request in requests_for(vendor, "feed")]
     return sorted(f"{b['channelId']}:{b['programId']}:{b['feedId']}" for b in bodies)
 
@@ -88,7 +88,7 @@ def feed_requests(feed_id: int, channel_id: int | None = None) -> Any:
 
 
 def answer_with(vendor: Adtraction, path: str, body: str, times: int | None = 1) -> None:
-    """Have an endpoint answer with 200 and such a body."""
+    """Make an endpoint answer with status 200 and this body."""
     vendor.faults.add(Fault("status", status=200, body=body, times=times, match=f"/{path}/"))
 
 
@@ -113,7 +113,7 @@ def product_key(product: Row, seen: Counter[str]) -> str:
 
 
 def expected(vendor: Adtraction) -> dict[str, list[Row]]:
-    """The rows of every stream; properties that are null are left out."""
+    """Return the rows of every stream, without null properties."""
     truth = vendor.truth()
     rows: dict[str, list[Row]] = {name: [] for name in STREAMS}
     updated: dict[int, str] = {}
@@ -170,7 +170,7 @@ def emitted_rows(records: Iterable[Row]) -> list[Row]:
 
 
 def warehouse(outputs: Iterable[Output], stream: str) -> list[Row]:
-    """What a warehouse holds that took these outputs in, in turn."""
+    """Return the rows of a warehouse that has loaded these outputs in turn."""
     rows: Rows = {}
     for output in outputs:
         rows |= output.rows(stream)
@@ -183,7 +183,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 
 def matches_truth(vendor: Adtraction, *outputs: Output, streams: Iterable[str] = STREAMS) -> bool:
-    """Whether a warehouse that took these outputs in equals the vendor's truth."""
+    """Return whether a warehouse that has loaded these outputs equals the vendor's truth."""
     truth = expected(vendor)
     for stream in streams:
         assert in_order(warehouse(outputs, stream)) == in_order(truth[stream])
@@ -191,13 +191,13 @@ def matches_truth(vendor: Adtraction, *outputs: Output, streams: Iterable[str] =
 
 
 def bookmarks(state: Mapping[str, Any]) -> dict[str, str]:
-    """The bookmark of each feed."""
+    """Return the bookmark of each feed."""
     units: dict[str, str] = state.get("bookmarks", {}).get("products", {}).get("units", {})
     return units
 
 
 def all_bookmarks(vendor: Adtraction) -> dict[str, str]:
-    """The bookmarks after everything was read."""
+    """Return the bookmarks after a complete run."""
     return {
         f"{channel_id}:{program['programId']}:{feed['feedId']}": in_utc(feed["lastUpdated"])
         for market in vendor.markets

@@ -1,4 +1,4 @@
-"""Claims of programs, feeds and their rows, and the two settings that ask for more of them."""
+"""Claims of programs, feeds and their rows, with and without the settings for more rows."""
 
 from __future__ import annotations
 

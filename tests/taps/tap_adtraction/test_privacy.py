@@ -1,4 +1,4 @@
-"""What leaves of the people behind the channels."""
+"""Personal data of the people behind the channels."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ HASHED = "sha256:" + hashlib.sha256(URL.encode()).hexdigest()
 
 
 def keys_of(vendor: Adtraction, *products: Any) -> list[str]:
-    """The keys of the products of a feed that holds these."""
+    """Return the keys of these products in a feed."""
     answer_with(vendor, "feed", json.dumps(products))
     output = run_here(settings(vendor, markets=["SE"], channel_ids=[1175982945]))
     assert output.code == 0

@@ -1,4 +1,4 @@
-"""Quotas and concurrency by the clock: the only tests here that wait for a vendor."""
+"""Quotas and concurrency in real time: the only tests here that wait for a vendor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def quota(vendor: Adtraction) -> Adtraction:
 
 
 def ask(vendor: Adtraction, requests: int, **more: Any) -> Output:
-    """Ask for so many program lists."""
+    """Request so many program lists."""
     vendor.channel_ids = range(1, requests // 2 + 1)
     vendor.truth()  # made before the clock runs
     config = settings(vendor, client_token=..., max_retries=8, **more)
@@ -37,7 +37,7 @@ def ask(vendor: Adtraction, requests: int, **more: Any) -> Output:
 
 
 def unchanged(vendor: Adtraction) -> dict[str, Any]:
-    """A state by which no feed has to be downloaded."""
+    """Return a state with which no feed has to be downloaded."""
     far = "2100-01-01T00:00:00Z"
     units = {
         f"{channel}:{program['programId']}:{feed['feedId']}": far
@@ -50,7 +50,7 @@ def unchanged(vendor: Adtraction) -> dict[str, Any]:
 
 
 def seconds(vendor: Adtraction) -> float:
-    """From the first request to the last."""
+    """Return the seconds from the first request to the last."""
     moments = [request.time for request in vendor.requests]
     return max(moments) - min(moments)
 

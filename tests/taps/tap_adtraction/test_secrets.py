@@ -1,4 +1,4 @@
-"""No token is shown and no traceback, however a run fails and wherever the tokens are sent."""
+"""No token and no traceback is shown, however a run fails and wherever tokens are sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FEED_FAULTS = [
 
 
 def debug(vendor: Adtraction, folder: Path, location: str) -> Output:
-    """Run at the level that says most, with tokens that are spelt in many ways."""
+    """Run at the debug level, with tokens that every encoding changes."""
     vendor.partner_token, vendor.client_token = PARTNER, CLIENT
     config = settings(
         vendor,

@@ -40,7 +40,7 @@ def run(folder: Path, *arguments: str, **given: Any) -> Output:
 
 
 def settings(vendor: AttributionIo, **more: Any) -> dict[str, Any]:
-    """Settings that open the sandbox; all its customers where no others are named."""
+    """Return settings for the sandbox; all its customers unless others are named."""
     if not any(name.startswith("customer_ids") for name in more):
         more["customer_ids"] = vendor.client_ids
     return {
@@ -54,12 +54,12 @@ def settings(vendor: AttributionIo, **more: Any) -> dict[str, Any]:
 
 
 def only(config: dict[str, Any], *streams: str) -> dict[str, Any]:
-    """A catalog with just these streams selected."""
+    """Return a catalog with only these streams selected."""
     return selected(TapAttributionIo(config=config), streams)
 
 
 def as_record(row: Row) -> Row:
-    """A vendor's row as a record has it: instants in UTC, amounts as numbers."""
+    """Return a vendor's row as a record: instants in UTC, amounts as numbers."""
     changed = dict(row)
     for name, value in row.items():
         if value is not None and (name.endswith("_at") or name == "summary_last_seen"):
@@ -71,7 +71,7 @@ def as_record(row: Row) -> Row:
 
 
 def expected(customers: Iterable[Row]) -> dict[str, Rows]:
-    """What the streams hold of these customers, by key; properties without a value left out."""
+    """Return the rows of these customers by stream and key, without null properties."""
     rows: dict[str, list[Row]] = {stream: [] for stream in KEYS}
     for customer in customers:
         of = {"client_id": customer["client_id"]}
@@ -120,7 +120,7 @@ def valued(row: Row) -> Row:
 
 
 def matches_truth(vendor: AttributionIo, *outputs: Output, streams: Iterable[str] = KEYS) -> bool:
-    """Whether a warehouse that took these outputs in, in turn, equals the vendor's truth."""
+    """Return whether a warehouse that has loaded these outputs equals the vendor's truth."""
     truth = expected(vendor.truth())
     for stream in streams:
         found: Rows = {}
@@ -131,7 +131,7 @@ def matches_truth(vendor: AttributionIo, *outputs: Output, streams: Iterable[str
 
 
 def requested_ids(vendor: AttributionIo) -> list[str]:
-    """The client ids that were asked for, in no particular order."""
+    """Return the client ids that were requested, in no particular order."""
     return [request.path.split("/customers/", 1)[1] for request in vendor.requests]
 
 

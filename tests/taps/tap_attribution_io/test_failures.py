@@ -29,7 +29,7 @@ COMPLETED = "2020-01-01T00:00:00Z"
 
 
 def break_customer(vendor: AttributionIo, client_id: str, status: int = 500) -> None:
-    """Answer every request for a customer so."""
+    """Replace the response to every request for a customer."""
     end = f"/customers/{quote(client_id, safe='')}"
 
     def matches(request: Request) -> bool:
@@ -39,7 +39,7 @@ def break_customer(vendor: AttributionIo, client_id: str, status: int = 500) -> 
 
 
 def reached(**more: Any) -> dict[str, Any]:
-    """A state after a complete run."""
+    """Return a state after a complete run."""
     return {"bookmarks": {stream: {"completed": COMPLETED, **more} for stream in KEYS}}
 
 

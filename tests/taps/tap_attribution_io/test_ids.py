@@ -1,4 +1,4 @@
-"""Where the customers' ids come from."""
+"""The sources of customers' ids: settings, files and queries."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ KEY = "k3y of the hash/+%"
 
 @pytest.fixture
 def person() -> dict[str, Any]:
-    """A customer of whom everything that can be personal is."""
+    """A customer with a value in every property of personal data."""
     return {
         "client_id": "Jane.Doe@Example.com",
         "id": 1,
@@ -40,7 +40,7 @@ WORDS = ("jane", "doe", "elm st", "192.0.2", "alias-1", "600 700", "47", "exampl
 
 
 def of(person: dict[str, Any], vendor: AttributionIo, **more: Any) -> Any:
-    """What the tap makes of this customer alone."""
+    """Return the tap's rows of this customer alone."""
     vendor.faults.add(Fault("status", status=200, body=json.dumps({"customer": person})))
     return run_here(settings(vendor, customer_ids=[person["client_id"]], **more))
 
@@ -114,7 +114,7 @@ def encodings(secret: str) -> set[str]:
 
 
 def test_logs_have_neither_secrets_nor_personal_data(sandbox: Sandbox, tmp_path: Path) -> None:
-    """At debug level, with everything going wrong that can."""
+    """At debug level, with every kind of failure."""
     vendor = sandbox.attribution_io
     vendor.public_key, vendor.secret = "publ1c &/+=%é", 's3cret "&/+=%é'
     told = json.dumps({"message": f"anna+news.2@example.com {vendor.secret}"})

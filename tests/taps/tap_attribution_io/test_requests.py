@@ -1,4 +1,4 @@
-"""What is asked for, and how."""
+"""The requests that the tap sends."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tests.taps.tap_attribution_io.helpers import (
 )
 
 IN_FLIGHT = 16
-"""Customers that may have been asked for ahead of what was written: two for each worker."""
+"""Customers that may have been requested ahead of the output: two for each worker."""
 
 
 def cut(output: Output, lines: int) -> Output:

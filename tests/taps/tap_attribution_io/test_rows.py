@@ -1,4 +1,4 @@
-"""What the streams hold, compared with the vendor's truth."""
+"""Rows of all streams, compared with the vendor's truth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.taps.tap_attribution_io.helpers import KEYS, matches_truth, run_here,
 
 
 def one(vendor: AttributionIo, customer: dict[str, Any], **more: Any) -> Output:
-    """What the tap makes of a single answer."""
+    """Return the tap's rows from a single response."""
     body = json.dumps({"customer": customer})
     vendor.faults.add(Fault("status", status=200, body=body))
     return run_here(settings(vendor, customer_ids=["a"], **more))

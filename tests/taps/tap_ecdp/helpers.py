@@ -30,12 +30,12 @@ def shrink(sandbox: Sandbox) -> None:
 
 
 def settings(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
-    """Settings that open the sandbox and read all it has, up to its today."""
+    """Return settings that read the whole sandbox, up to its current day."""
     return settings_of(sandbox.ecdp, **more)
 
 
 def settings_of(vendor: Ecdp, **more: Any) -> dict[str, Any]:
-    """Settings that open the vendor and read all it has, up to its today."""
+    """Return settings that read everything of the vendor, up to its current day."""
     given = {
         "api_url": vendor.url,
         "api_key": vendor.api_key,
@@ -59,18 +59,18 @@ def run_here(config: Mapping[str, Any], **given: Any) -> Output:
 
 
 def catalog(config: Mapping[str, Any], *streams: str, without: Iterable[str] = ()) -> Row:
-    """A catalog with only these streams selected, and without these properties."""
+    """Return a catalog with only these streams selected, and without these properties."""
     return selected(TapEcdp(config=dict(config)), streams, without=without)
 
 
 def bookmarks(state: Mapping[str, Any]) -> set[str | None]:
-    """The bookmarks of both streams, which should be one."""
+    """Return the bookmarks of both streams, which should be equal."""
     streams = state.get("bookmarks", {})
     return {streams.get(name, {}).get("replication_key_value") for name in KEYS}
 
 
 def bookmarks_after(output: Output) -> set[str | None]:
-    """The bookmarks at the end of a run."""
+    """Return the bookmarks at the end of a run."""
     return bookmarks(output.states[-1])
 
 
@@ -80,13 +80,13 @@ def by_key(stream: str, rows: Iterable[Row]) -> Rows:
 
 
 def instant(text: str) -> datetime:
-    """An emitted instant, which must be in UTC."""
+    """Parse an emitted instant, which must be in UTC."""
     assert text.endswith(("Z", "+00:00"))
     return datetime.fromisoformat(text)
 
 
 def expected_orders(truth: Iterable[Row], currency: str | None = None) -> Rows:
-    """The rows of attributed_orders, but for the spelling of instants."""
+    """Return the rows of attributed_orders, without the spelling of instants."""
     rows = [
         {
             "website_id": order["websiteId"],
@@ -113,7 +113,7 @@ def expected_orders(truth: Iterable[Row], currency: str | None = None) -> Rows:
 
 
 def expected_lines(truth: Iterable[Row]) -> Rows:
-    """The rows of attributed_order_lines, but for the spelling of instants."""
+    """Return the rows of attributed_order_lines, without the spelling of instants."""
     rows = [
         {
             "website_id": order["websiteId"],
@@ -137,7 +137,7 @@ def expected_lines(truth: Iterable[Row]) -> Rows:
 
 
 def emitted_rows(rows: Rows) -> Rows:
-    """Emitted rows with their instants read."""
+    """Return emitted rows with their instants parsed."""
     return {
         key: {**row, "order_date_time": instant(row["order_date_time"])}
         for key, row in rows.items()
@@ -145,7 +145,7 @@ def emitted_rows(rows: Rows) -> Rows:
 
 
 def matches_truth(sandbox: Sandbox, *outputs: Output, currency: str | None = None) -> bool:
-    """Whether a warehouse that took these outputs in, in turn, equals the vendor's truth."""
+    """Return whether a warehouse that has loaded these outputs equals the vendor's truth."""
     warehouse: dict[str, Rows] = {name: {} for name in KEYS}
     for output in outputs:
         for name in KEYS:
@@ -157,7 +157,7 @@ def matches_truth(sandbox: Sandbox, *outputs: Output, currency: str | None = Non
 
 
 def requested_windows(sandbox: Sandbox) -> list[tuple[date, date]]:
-    """The windows that were asked for, in time's order."""
+    """Return the requested windows in the order of time."""
     windows = [
         (
             date.fromisoformat(request.query["startDate"][0]),

@@ -1,4 +1,4 @@
-"""A run that is stopped from outside loses nothing."""
+"""A run that a signal stops loses nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.taps.tap_ecdp.helpers import matches_truth, run_here, settings
 
 
 def stopped(folder: Path, config: dict[str, Any], lines: int, by: signal.Signals) -> Output:
-    """Run the tap until it has written so many lines, then stop it."""
+    """Run the tap until it has written this number of lines, then stop it."""
     with (
         (folder / "stderr").open("wb") as stderr,
         subprocess.Popen(

@@ -24,7 +24,7 @@ def statuses(sandbox: Sandbox) -> Counter[int | None]:
 
 
 def days(sandbox: Sandbox) -> list[date]:
-    """Every day that was asked for, as often as it was."""
+    """Return every requested day, as often as it was requested."""
     return [
         first + timedelta(n)
         for first, last in requested_windows(sandbox)

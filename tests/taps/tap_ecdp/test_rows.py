@@ -24,7 +24,7 @@ DOCUMENTED = {"start_date": "2025-03-01", "end_date": "2025-03-31"}
 
 
 def answer(sandbox: Sandbox, *orders: Any) -> None:
-    """Have the vendor answer with such orders, once."""
+    """Make the vendor answer once with these orders."""
     body = json.dumps({"data": orders})
     sandbox.ecdp.faults.add(Fault("status", status=200, body=body))
 

@@ -112,7 +112,7 @@ def test_states_only_move_on_and_never_run_ahead_of_the_records(small: Sandbox) 
             assert mark >= before
             steps += mark > before
             before = mark
-            # a day's slack for orders that are told in another offset
+            # a day more for orders with another offset
             assert {key for key, day in truth.items() if day < mark[:10]} <= seen or mark == ""
     assert steps == 9
     assert before <= "2026-03-31T00:00:00Z"
@@ -129,7 +129,7 @@ def test_a_state_is_small_and_without_lists(small: Sandbox) -> None:
 
 
 def failing_on(day: str) -> Fault:
-    """500 for every window with this day in it."""
+    """Return status 500 for every window with this day."""
 
     def holds(request: Request) -> bool:
         return request.query["startDate"][0] <= day <= request.query["endDate"][0]

@@ -1,4 +1,4 @@
-"""A small sandbox of a day that the tap shares, and retries that do not wait."""
+"""A small sandbox whose day the tap shares, and retries that do not wait."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.taps.tap_ignite.helpers import shrink
 
 @pytest.fixture
 def today() -> Iterator[Sandbox]:
-    """A sandbox of the real day, for taps in processes of their own."""
+    """Serve a sandbox with the real day, for taps in separate processes."""
     with Sandbox(seed=7) as fresh:
         shrink(fresh)
         yield fresh

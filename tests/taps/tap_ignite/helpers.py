@@ -42,19 +42,19 @@ run_here = functools.partial(tap_process.run_here, TapIgnite)
 
 
 def settings(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
-    """Settings that open the sandbox; `websites` may be `Website`s of it."""
+    """Return settings for the sandbox; `websites` may be its `Website`s."""
     return settings_of(sandbox.ignite, **more)
 
 
 def shrink(sandbox: Sandbox) -> None:
-    """Let the websites have fewer of everything that is asked for one by one."""
+    """Reduce the number of records that are requested one by one."""
     sizes = sandbox.ignite.sizes
     sizes.visitors, sizes.products, sizes.members = 80, 20, 10
     sizes.locations, sizes.audiences = 15, 10
 
 
 def settings_of(vendor: Ignite, **more: Any) -> dict[str, Any]:
-    """Settings that open the vendor; `websites` may be `Website`s of it."""
+    """Return settings for the vendor; `websites` may be its `Website`s."""
     websites = [
         {"name": site.name, "token": site.token, "secret": site.secret}
         if isinstance(site, Website)
@@ -71,7 +71,7 @@ def settings_of(vendor: Ignite, **more: Any) -> dict[str, Any]:
 
 
 def only(config: dict[str, Any], *streams: str) -> dict[str, Any]:
-    """A catalog with just these streams selected."""
+    """Return a catalog with only these streams selected."""
     return selected(TapIgnite(config=config), streams)
 
 
@@ -86,7 +86,7 @@ def expected(
     *,
     snapshot: date | None = None,
 ) -> dict[str, Rows]:
-    """The rows of a website's streams in a window, by key; for sales see `sold`.
+    """Return the rows of a website's streams in a window, by key; for sales see `sold`.
 
     `snapshot` is the first day of the members' window, which follows the setting `snapshot_days`.
     """
@@ -142,14 +142,14 @@ def bare(url: str | None) -> str | None:
 
 
 def sold(rows: Iterable[Row]) -> Counter[str]:
-    """Rows of sales, as often as each is there."""
+    """Return rows of sales, with repetitions."""
     return Counter(repr(sorted(row.items())) for row in rows)
 
 
 def matches_truth(
     output: Output, site: Website, since: date, algorithms: Sequence[str] = ("md5",)
 ) -> bool:
-    """Whether an output has all ten streams of a website, and nothing more of it."""
+    """Return whether an output has exactly the rows of a website's ten streams."""
     for stream, rows in expected(site, since, algorithms).items():
         found = {key: row for key, row in output.rows(stream).items() if key[0] == site.name}
         assert found == rows, stream
@@ -166,14 +166,14 @@ def marks(state: Row, stream: str) -> Row:
 
 
 def requests(sandbox: Sandbox, path: str = "") -> list[Recorded]:
-    """The requests for paths that begin so, which the tap sent."""
+    """Return the tap's requests for paths with this beginning."""
     return [
         request for request in sandbox.ignite.requests if request.path.startswith(f"/api/{path}")
     ]
 
 
 def requested_paths(sandbox: Sandbox, path: str = "") -> set[tuple[str, str | None]]:
-    """Each path that was asked for, and the first day of its window."""
+    """Return each requested path, with the first day of its window."""
     return {
         (request.path.removeprefix("/api/"), *request.query.get("date", [None]))
         for request in requests(sandbox, path)

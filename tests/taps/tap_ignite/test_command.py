@@ -1,4 +1,4 @@
-"""The console script, as a user and as Meltano run it."""
+"""The console script, run as users and Meltano run it."""
 
 from __future__ import annotations
 

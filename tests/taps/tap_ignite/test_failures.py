@@ -31,7 +31,7 @@ GARBAGE = ("", "null", "[", "{}", '"x"', '{"error":"busy"}', "<html></html>")
 
 
 def break_path(sandbox: Sandbox, path: str, status: int, website: int | None = None) -> None:
-    """Answer every request for a path so, at one website or at all."""
+    """Replace the response to every request for a path, at one website or at all."""
     token = "" if website is None else sandbox.ignite.websites[website].token
 
     def matches(request: Request) -> bool:
@@ -41,14 +41,14 @@ def break_path(sandbox: Sandbox, path: str, status: int, website: int | None = N
 
 
 def wrong(sandbox: Sandbox, number: int) -> dict[str, Any]:
-    """Settings with the secret of one website wrong."""
+    """Return settings in which the secret of one website is wrong."""
     config = settings(sandbox)
     config["websites"][number]["secret"] = "not-the-secret"
     return config
 
 
 def all_but(output: Output, sandbox: Sandbox, number: int, stream: str, *ids: int) -> bool:
-    """Whether nothing of a website is missing but the details of some ids."""
+    """Return whether only the details of some ids are missing of a website."""
     site = sandbox.ignite.websites[number]
     for name, rows in expected(site, days_ago(sandbox, 30)).items():
         found = {key: row for key, row in output.rows(name).items() if key[0] == site.name}

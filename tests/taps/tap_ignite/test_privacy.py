@@ -103,7 +103,7 @@ def encodings(secret: str) -> set[str]:
 
 
 def test_logs_have_neither_secrets_nor_personal_data(vendor: Sandbox, tmp_path: Path) -> None:
-    """At debug level, with everything going wrong that can."""
+    """At debug level, with every kind of failure."""
     told = json.dumps({"message": f"{TOKEN} {SECRET}"})
     for fault in (
         Fault("status", status=500, match="/visitors"),

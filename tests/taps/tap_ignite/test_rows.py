@@ -1,4 +1,4 @@
-"""What the streams hold, compared with the vendor's truth."""
+"""Rows of all streams, compared with the vendor's truth."""
 
 from __future__ import annotations
 

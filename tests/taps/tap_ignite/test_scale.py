@@ -1,4 +1,4 @@
-"""Many requests: how fast, how small, and what a kill leaves behind."""
+"""Many requests: speed, memory, states, and a kill in the middle."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def measured(folder: Path, **given: Any) -> tuple[Output, float]:
 
 
 def distinct(states: list[dict[str, Any]]) -> set[str]:
-    """The values of states, each once."""
+    """Return the distinct values of states."""
     return {json.dumps(state, sort_keys=True) for state in states}
 
 

@@ -26,13 +26,13 @@ MEMBER_LISTS = ("audiences/", "audience_groups/")
 
 
 def reached(sandbox: Sandbox, days: int, *streams: str) -> dict[str, Any]:
-    """A state in which every website was read completely so many days ago."""
+    """Return a state in which every website was read completely so many days ago."""
     units = {site.name: str(days_ago(sandbox, days)) for site in sandbox.ignite.websites}
     return {"bookmarks": {name: {"units": dict(units)} for name in streams or KEYS}}
 
 
 def dates(sandbox: Sandbox) -> set[str | None]:
-    """The first days of the requested windows, but for member lists."""
+    """Return the first days of the requested windows, except those of member lists."""
     found = requested_paths(sandbox)
     return {day for path, day in found if not path.startswith(MEMBER_LISTS)} - {None}
 

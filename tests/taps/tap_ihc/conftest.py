@@ -1,4 +1,4 @@
-"""The vendor, and retries that do not wait."""
+"""The sandbox, and retries that do not wait."""
 
 from __future__ import annotations
 

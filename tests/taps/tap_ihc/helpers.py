@@ -37,7 +37,7 @@ def run(folder: Path, *arguments: str, **given: Any) -> Output:
 
 
 def settings(vendor: Ihc, path: Path | None, **more: Any) -> dict[str, Any]:
-    """Settings that open the sandbox, for journeys of a file."""
+    """Return settings for the sandbox and a file of journeys."""
     return {
         "api_url": vendor.url,
         "api_key": vendor.api_key,
@@ -50,7 +50,7 @@ def settings(vendor: Ihc, path: Path | None, **more: Any) -> dict[str, Any]:
 
 
 def file_of(path: Path, rows: Iterable[Row]) -> Path:
-    """Write sessions to a file of the kind that its name says."""
+    """Write sessions to a file in the format of its suffix."""
     kind = path.suffix.lower()
     if kind == ".csv":
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -76,17 +76,17 @@ def table_of(path: Path, rows: Iterable[Row]) -> str:
 
 
 def some(count: int, seed: int = 1, **more: Any) -> list[Row]:
-    """Sessions of so many journeys."""
+    """Return the sessions of so many journeys."""
     return list(journeys(count, DAY, seed=seed, **more))
 
 
 def short(count: int, seed: int = 1) -> list[Row]:
-    """Sessions of so many journeys, three each."""
+    """Return the sessions of so many journeys, three each."""
     return some(count, seed, lengths={range(3, 4): 1})
 
 
 def by_conversion(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Sessions by their journey."""
+    """Group sessions by journey."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row["conversion_id"], []).append(row)
@@ -105,7 +105,7 @@ def as_emitted(text: str) -> str:
 
 
 def converted(sessions: Sequence[Row]) -> str:
-    """When a journey's conversion happened, as a record has it."""
+    """Return the time of a journey's conversion as a record has it."""
     return next(as_emitted(row["timestamp"]) for row in sessions if row["conversion"])
 
 
@@ -115,7 +115,7 @@ def expected(
     conv_type_id: str | None = None,
     redistribution: Mapping[str, Any] | None = None,
 ) -> Rows:
-    """The credits of journeys, by key, with timestamp and channel."""
+    """Return the credits of journeys by key, with timestamp and channel."""
     of = conv_type_id or vendor.conv_type_id
     found: Rows = {}
     for conversion, sessions in by_conversion(rows).items():
@@ -133,7 +133,7 @@ def expected(
 
 
 def matches_truth(rows: Rows, truth: Rows) -> bool:
-    """Whether rows are the truth, digit by digit, but for when and how they were computed."""
+    """Return whether rows equal the truth, without the time and parameters of the computation."""
     computed = ("computed_at", "parameters")
     found = {
         key: {name: value for name, value in row.items() if name not in computed}
@@ -145,7 +145,7 @@ def matches_truth(rows: Rows, truth: Rows) -> bool:
 
 
 def sums_to_one(rows: Rows) -> bool:
-    """Whether the credits of every journey sum to 1, as far as their rounding allows."""
+    """Return whether the credits of every journey sum to 1, as far as rounding allows."""
     sums: Counter[tuple[str, str]] = Counter()
     sizes: Counter[str] = Counter()
     for (_, conversion, _), row in rows.items():
@@ -158,7 +158,7 @@ def sums_to_one(rows: Rows) -> bool:
 
 
 def sent(vendor: Ihc) -> list[set[str]]:
-    """The conversions of each request that has arrived whole."""
+    """Return the conversions of each request that has arrived completely."""
     return [
         {row["conversion_id"] for row in request.json()["customer_journeys"]}
         for request in vendor.requests
@@ -190,5 +190,5 @@ def bookmark(state: Mapping[str, Any], stream: str = "attributions") -> str:
 
 
 def later(text: str, seconds: int) -> str:
-    """A record's timestamp, moved."""
+    """Return a record's timestamp, moved."""
     return f"{datetime.fromisoformat(text) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"

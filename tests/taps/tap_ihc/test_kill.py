@@ -1,4 +1,4 @@
-"""A run that is killed costs the request in flight, and nothing else."""
+"""A killed run costs the request in flight, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KILLS = 10
 
 
 def killed(vendor: Ihc, folder: Path, requests: int, wait: float, **given: Row) -> Output:
-    """Run the tap and kill it (SIGKILL) a moment after so many requests have been answered."""
+    """Run the tap and kill it (SIGKILL) shortly after so many responses."""
     done = len(vendor.requests) + requests
     with subprocess.Popen(
         command(folder, "tap-ihc", **given),

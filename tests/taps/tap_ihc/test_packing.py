@@ -68,7 +68,7 @@ def test_a_request_is_not_too_large_if_a_larger_one_was_accepted() -> None:
 
 
 def plan_of(limit: int, sizes: dict[str, int]) -> tuple[Outbox, list[int], list[str]]:
-    """Send everything to a vendor that takes so many sessions; what was accepted, in order."""
+    """Send everything to a vendor with this limit; return what was accepted, in order."""
     outbox = outbox_of(sizes)
     asked: list[int] = []
     accepted: list[str] = []

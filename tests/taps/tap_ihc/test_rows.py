@@ -143,7 +143,7 @@ def test_a_query_of_journeys(vendor: Ihc, tmp_path: Path) -> None:
     assert matches_truth(output.rows("attributions"), expected(vendor, rows))
 
 
-# what databases and data frames make of the columns: instants, booleans, floats
+# types that databases and data frames give to the columns: instants, booleans, floats
 TYPED = [
     (datetime(2026, 3, 1, 10, tzinfo=UTC), True, 1.0, False),
     (datetime(2026, 3, 2, 10, 0, 1, 500_000, tzinfo=UTC), False, None, True),

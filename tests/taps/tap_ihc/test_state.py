@@ -1,4 +1,4 @@
-"""What a state remembers: enough to send nothing twice and to lose nothing, and no more."""
+"""A state remembers enough to send nothing twice and to lose nothing, and no more."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def compute(vendor: Ihc, tmp_path: Path, rows: list[Row], **more: Any) -> Output
 
 
 def ordered(rows: list[Row]) -> list[str]:
-    """Conversions by their time."""
+    """Return conversions in the order of time."""
     journeys = by_conversion(rows)
     return sorted(journeys, key=lambda each: converted(journeys[each]))
 
 
 def plain(rows: list[Row]) -> list[Row]:
-    """The same sessions with timestamps that a database compares as texts."""
+    """Return the same sessions with timestamps that a database compares as texts."""
     return [
         {**row, "timestamp": as_emitted(row["timestamp"]).replace("T", " ")[:19]} for row in rows
     ]
@@ -273,7 +273,7 @@ def test_a_bookmark_is_never_later_than_now(vendor: Ihc, tmp_path: Path) -> None
 
 
 def partly(states: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """States as Meltano holds them, merged after every message."""
+    """Return states as Meltano stores them, merged after every message."""
     held: dict[str, Any] = {}
     for state in states:
         held = merged(held, json.loads(json.dumps(state)))

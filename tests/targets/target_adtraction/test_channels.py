@@ -1,4 +1,4 @@
-"""Channel statuses: what is sent, what is not, and what `_writes` records."""
+"""Channel statuses: which changes are sent, and what `_writes` records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every test of a warehouse runs on each of them."""
+"""Fixtures of warehouses: a test that takes `warehouse` runs on each of them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def snowflake_port() -> Iterator[int]:
 
 @pytest.fixture
 def snowflake(snowflake_port: int, tmp_path: Path) -> Snowflake:
-    """A stand-in for Snowflake, with a fresh database."""
+    """Return a stand-in for Snowflake, with a fresh database."""
     return Snowflake(snowflake_port, f"test_{next(_numbers)}", tmp_path)
 
 
@@ -63,7 +63,7 @@ def through_dlt(request: pytest.FixtureRequest, tmp_path: Path) -> dlt.ThroughDl
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the loader has Snowflake do."""
+    """Record the statements that the loader sends to Snowflake."""
     seen: list[str] = []
     watch(monkeypatch, seen.append)
     return seen
@@ -71,7 +71,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
-    """Give the signals back that a target takes for its own."""
+    """Restore the signal handlers that a target replaces."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():

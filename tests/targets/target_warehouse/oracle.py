@@ -1,4 +1,4 @@
-"""What the tables have to hold after some runs of the loader, and whether they do."""
+"""Computes the expected tables after runs of the loader, and compares them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.targets.target_warehouse.strategies import NULL, Case, Message, Schem
 from tests.targets.target_warehouse.warehouses import Warehouse
 
 Row = Mapping[str, Sequence[Any]]
-"""What each property may be; more than one thing only where a schema no longer names it."""
+"""The allowed values of each property; several only if a schema no longer names it."""
 Cells = dict[str, str | None]
 
 
@@ -63,7 +63,7 @@ def expected(case: Case) -> dict[str, Table]:
 
 
 def _canonical_key(value: Any) -> Any:
-    """The same for values that are one key: a text may be equal to an integer."""
+    """Return a value that is equal for equal keys: a text may equal an integer."""
     match value:
         case bool():
             return str(value)
@@ -78,7 +78,7 @@ def _canonical_key(value: Any) -> Any:
 
 
 def storable(text: str) -> str:
-    """A text without NUL, and without surrogates that stand alone."""
+    """Return a text without NUL and lone surrogates."""
     return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -135,7 +135,7 @@ def quoted(name: str) -> str:
 
 
 def identifier(name: str, among: Iterable[str]) -> str:
-    """The table or column of a name: the name itself, or what ends in its hash."""
+    """Return the table or column of a name: the name itself, or one with its hash."""
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     present = list(among)
     if name in present:
@@ -146,7 +146,7 @@ def identifier(name: str, among: Iterable[str]) -> str:
 
 
 def same(meaning: Any, stored: str | None, type_: str) -> bool:
-    """Whether a database's text for a value says what was meant, whatever the column's type."""
+    """Return whether a database's text of a value has the meaning, whatever the column's type."""
     if meaning is None or stored is None:
         return meaning is stored
     if "json" not in type_.lower():
@@ -163,7 +163,7 @@ def _says(meaning: Any, text: str) -> bool:
 
 
 def _read(text: str, meaning: Any) -> Any:
-    """What a text says, if it is to be understood as something like `meaning`."""
+    """Parse a text as a value of the type of `meaning`."""
     value: Any = text
     match meaning:
         case bool():
@@ -196,7 +196,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A JSON value that is equal only to one of the same type; texts as they can be stored."""
+    """Return a JSON value that equals only values of the same type; texts as stored."""
     match value:
         case str():
             return ("text", storable(value))

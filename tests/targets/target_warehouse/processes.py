@@ -1,4 +1,4 @@
-"""The real executable at work, and a source that it can be fed from again and again."""
+"""Runs the real executable, and generates input that can be repeated."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.targets.target_warehouse.warehouses import (
     state,
 )
 
-PATIENCE = 120  # seconds after which a test that waits has failed
+PATIENCE = 120  # seconds until a waiting test fails
 
 
 class Loading:
-    """A load that threads of the test feed and listen to."""
+    """A load whose input and output are handled by threads of the test."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Loading:
         deaf_after: int | None = None,
         **settings: Any,
     ) -> None:
-        """Begin; after `deaf_after` states nobody reads what it writes any more."""
+        """Start; after `deaf_after` states, nothing reads its output any more."""
         self.states: list[Any] = []
         self._deaf_after = deaf_after
         self._heard = threading.Condition()
@@ -87,7 +87,7 @@ class Loading:
             self._errors = pipe.read()
 
     def wait_for(self, states: int) -> None:
-        """Wait until so many states have come, or nothing comes any more."""
+        """Wait until so many states have arrived, or the output ends."""
         with self._heard:
             assert self._heard.wait_for(
                 lambda: len(self.states) >= states or self._silent, PATIENCE
@@ -108,7 +108,7 @@ class Loading:
 
 
 class InSteps:
-    """Lines of which as many may pass as the test has let through."""
+    """Lines that the test releases step by step."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self._lines = lines
@@ -125,14 +125,14 @@ class InSteps:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A tap of several streams that take turns; it goes on from the state that it is given."""
+    """A tap of several alternating streams; it resumes from the given state."""
 
     records: int
-    """Of each stream."""
+    """Number of records of each stream."""
     keys: int = 700
-    """Keys are used again after so many records."""
+    """Number of records after which keys repeat."""
     interval: int = 25
-    """A STATE message comes after so many records of each stream."""
+    """Number of records of each stream between STATE messages."""
 
     schemas = (
         schema("orders", id="integer", position="integer", note="string"),
@@ -160,7 +160,7 @@ class Source:
                 yield state({"bookmarks": {name: {"position": n} for name, n in positions.items()}})
 
     def row(self, stream: str, position: int) -> dict[str, Any]:
-        """The record of a stream at a position, from 1 on."""
+        """Return the record of a stream at a position, counted from 1."""
         match stream:
             case "orders":
                 note = f"{position} {'x' * (position * 7 % 200)}"
@@ -172,7 +172,7 @@ class Source:
                 return {"position": position, "note": position / 4}
 
     def rows(self, stream: str, up_to: int) -> dict[Any, int]:
-        """The last position of each key."""
+        """Return the last position of each key."""
         result = {}
         for each in range(1, up_to + 1):
             result[self.key(stream, self.row(stream, each))] = each
@@ -180,7 +180,7 @@ class Source:
 
     @staticmethod
     def key(stream: str, row: Mapping[str, Any]) -> Any:
-        """The key of a record; of one without, its position."""
+        """Return the key of a record; its position if the stream has no key."""
         match stream:
             case "orders":
                 return row["id"]
@@ -191,13 +191,13 @@ class Source:
 
 
 def position(reached: Mapping[str, Any] | None, stream: str) -> int:
-    """How far a state says that a stream has come."""
+    """Return the position of a stream in a state."""
     found: int = (reached or {}).get("bookmarks", {}).get(stream, {}).get("position", 0)
     return found
 
 
 def found(warehouse: Warehouse, stream: str) -> list[dict[str, Any]]:
-    """The rows of a stream's table, as the records that they came from."""
+    """Return the rows of a stream's table, as the records that they were loaded from."""
     if stream not in warehouse.tables():
         return []
     schemas = {each["stream"]: each["schema"] for each in Source.schemas}
@@ -224,9 +224,9 @@ def assert_covered(warehouse: Warehouse, source: Source, reached: Mapping[str, A
 
 
 def assert_complete(warehouse: Warehouse, source: Source, *, once: bool = False) -> None:
-    """Assert that the tables are equal to the source.
+    """Assert that the tables equal the source.
 
-    What has no key may be there twice, unless it is to be there `once`.
+    Rows without a key may be there twice, unless `once` is set.
     """
     for each in source.schemas:
         stream = each["stream"]
@@ -238,7 +238,7 @@ def assert_complete(warehouse: Warehouse, source: Source, *, once: bool = False)
 
 
 def assert_one_clear_line(run: Run, *words: str) -> None:
-    """Assert that a run failed, and that its last line says why."""
+    """Assert that a run failed, and that its last line has the reason."""
     lines = run.stderr.splitlines()
     assert run.code == 1, run.stderr
     assert "Traceback" not in run.stderr

@@ -1,4 +1,4 @@
-"""A way to the database over TCP that can be cut."""
+"""A TCP proxy to the database whose connections tests can cut."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _SIZE = 1 << 16
 
 
 class Proxy:
-    """Forwards connections on a port of its own to a PostgreSQL server's socket."""
+    """Forwards connections from a TCP port to a PostgreSQL server's socket."""
 
     def __init__(self, url: str) -> None:
-        """Take the URL of a database, over a socket."""
+        """Forward to the database with this URL, over a socket."""
         parts = urlsplit(url)
         self._server = str(Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432")
         self._listener = socket.create_server(("127.0.0.1", 0))
         host, port = self._listener.getsockname()
         self.url = parts._replace(netloc=f"{parts.username}@{host}:{port}", query="").geturl()
         self.connections = 0
-        """How many there have been."""
+        """Number of connections so far."""
         self.sent = 0
         """Bytes to the server."""
         self.cuts: dict[int, float] = {}
-        """After how many bytes to cut, and for how many seconds."""
+        """Number of bytes after which to cut connections, and seconds of the interruption."""
         self.commits: dict[int, bool] = {}
-        """Which COMMIT to cut off, and whether the server hears of it."""
+        """The COMMIT at which to cut the connection, and whether the server receives it."""
         self.watch: Callable[[bytes, bool], object] = lambda _data, _sent: None
-        """Is shown what goes to the server: before it is sent, and when it is."""
+        """Called with the data for the server, before and after it is sent."""
         self._committed = 0
         self._down = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -48,7 +48,7 @@ class Proxy:
             thread.join(10)
 
     def go_away(self, seconds: float = 0) -> None:
-        """Cut all connections and take no more: for so many seconds, or for good."""
+        """Cut all connections and refuse new ones, for some seconds or permanently."""
         self._down.set()
         if seconds:
             threading.Timer(seconds, self._down.clear).start()
@@ -82,7 +82,7 @@ class Proxy:
     def _pass_on(
         self, data: bytes, source: socket.socket, client: socket.socket, server: socket.socket
     ) -> bool:
-        """Pass data on; False if that is to be the end of the connection."""
+        """Pass data on; return False if the connection must end."""
         if source is server:
             client.sendall(data)
             return True
@@ -101,5 +101,5 @@ class Proxy:
             server.sendall(data)
             self.watch(data, True)
         if cut:
-            server.recv(_SIZE)  # it is done, and the client is not told
+            server.recv(_SIZE)  # the server has committed, and the client gets no response
         return cut is None

@@ -1,4 +1,4 @@
-"""A tap of the SDK, for what only such a tap writes."""
+"""A tap on the SDK's own classes, for messages that only such taps write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA = th.PropertiesList(
 
 
 class Items(Stream):
-    """Hands out what the setting `items` holds."""
+    """Returns the records in the setting `items`."""
 
     name = "items"
     primary_keys = ("id",)
@@ -33,7 +33,7 @@ class Items(Stream):
 
 
 class SmallTap(Tap):
-    """Has one stream, which is read whole each time."""
+    """A tap with one stream, which is read completely each time."""
 
     name = "small-tap"
     config_jsonschema = th.PropertiesList(
@@ -46,7 +46,7 @@ class SmallTap(Tap):
 
 
 def emitted(items: Iterable[Mapping[str, Any]], **settings: Any) -> list[str]:
-    """What the tap writes, line by line."""
+    """Return the lines that the tap writes."""
     pipe = io.BytesIO()
     with redirect_stdout(io.TextIOWrapper(pipe)):
         SmallTap(config={"items": list(items), **settings}).sync_all()

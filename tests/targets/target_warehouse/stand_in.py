@@ -1,4 +1,4 @@
-"""A stand-in for Snowflake: the real driver speaks to it, and it does the work in DuckDB."""
+"""A stand-in for Snowflake: a server for the real driver that runs the SQL in DuckDB."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MODULES = (
     "test_sweep",
     "test_types",
 )
-"""With tests of what a warehouse holds; those of the loader's own need not run on one more."""
+"""Modules whose tests also run on the stand-in, because they check the stored values."""
 _SAME_AGAIN = "others say the same of this warehouse, and a statement of the stand-in's takes 20 ms"
 _JSON = "a VARIANT keeps no spaces, and not every number as it is: see test_snowflake.py"
 _INT64 = "a NUMBER(38,0) of the stand-in has 64 bits"
@@ -51,7 +51,7 @@ with fakesnow.server() as parameters:
 
 
 def says_enough_of(test: pytest.Metafunc) -> bool:
-    """Tell whether a test runs on the stand-in too."""
+    """Return whether a test also runs on the stand-in."""
     *_, module = test.module.__name__.split(".")
     own_names = {test.definition.originalname, getattr(test.cls, "__name__", "")}
     return module in _MODULES and not own_names & _EXCEPT.keys()
@@ -59,7 +59,7 @@ def says_enough_of(test: pytest.Metafunc) -> bool:
 
 @contextlib.contextmanager
 def serving() -> Iterator[int]:
-    """Run the stand-in, and give its port; it ends with its input."""
+    """Run the stand-in and return its port; it ends when its input ends."""
     with subprocess.Popen(
         [sys.executable, "-c", _SERVE],
         stdin=subprocess.PIPE,
@@ -73,8 +73,8 @@ def serving() -> Iterator[int]:
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
-    """Have something done before each statement of the loader's, such as raising an error."""
-    # Not at the top: the driver takes seconds, for which the tests of others need not wait.
+    """Call a function before each statement of the loader, for example to raise an error."""
+    # Not at the top: importing the driver takes seconds, which other tests need not wait for.
     from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter  # noqa: PLC0415
 
     execute = SnowflakeAdapter.execute
@@ -87,7 +87,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> Non
 
 
 class Snowflake(Warehouse):
-    """Queries may be written as for the others, with names in lower case."""
+    """Snowflake; queries may use lower-case names, as for the others."""
 
     type_names = MappingProxyType(
         {
@@ -142,7 +142,7 @@ class Snowflake(Warehouse):
 
 
 class _Session:
-    """A connection of which every statement is committed."""
+    """A connection that commits every statement."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Singer streams of any kind, and what each value in them means."""
+"""Generates Singer streams of any kind, with the meaning of each value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Scalar = bool | Decimal | str | datetime | date | time | None
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """A value as it is sent, and as it is meant: a number as Decimal, an instant in UTC."""
+    """A value as sent, and its meaning: a number as Decimal, an instant in UTC."""
 
     json: str
     meaning: Any
@@ -53,7 +53,7 @@ class Record:
     stream: str
     values: Mapping[str, Value]
     times: int = 1
-    """How often it comes."""
+    """Number of times that it is sent."""
 
     def line(self) -> str:
         return f'{{"type": "RECORD", "stream": {json.dumps(self.stream)}, "record": {self.text}}}'
@@ -69,7 +69,7 @@ Run = Sequence[Message]
 
 
 def written(value: Any) -> str:
-    """A value as JSON, decimals with all their digits."""
+    """Return a value as JSON; decimals have all their digits."""
     match value:
         case Decimal():
             return str(value)
@@ -85,12 +85,12 @@ def written(value: Any) -> str:
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be written in UTF-8: a lone surrogate cannot."""
+    """Return whether UTF-8 can encode a text; it cannot encode a lone surrogate."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def plain(value: Any) -> Value:
-    """A value that means what it says."""
+    """Return a value whose meaning is the value itself."""
     return Value(written(value), value)
 
 
@@ -162,7 +162,7 @@ offsets = st.integers(-14 * 4, 14 * 4).map(
 
 @st.composite
 def date_times(draw: st.DrawFn) -> Value:
-    """Instants, in all the ways they are written."""
+    """Draw instants in all notations."""
     instant = draw(st.one_of(moments, moments.map(lambda moment: moment.replace(microsecond=0))))
     local = instant.astimezone(draw(st.one_of(st.just(UTC), offsets)))
     text = local.isoformat(draw(st.sampled_from("TTTt ")))
@@ -173,7 +173,7 @@ def date_times(draw: st.DrawFn) -> Value:
 
 @st.composite
 def clocks(draw: st.DrawFn) -> Value:
-    """Times of day, some of them with an offset."""
+    """Draw times of day, some of them with an offset."""
     moment = draw(st.datetimes(datetime(2000, 1, 1), datetime(2000, 12, 31)))  # noqa: DTZ001
     zone = draw(st.one_of(st.none(), offsets))
     utc = moment if zone is None else moment.replace(tzinfo=zone).astimezone(UTC)
@@ -235,7 +235,7 @@ TYPES += [
     Type({"allOf": [{"type": "string"}]}, texts.map(plain)),
     Type({"enum": ["a", "b", None]}, st.sampled_from(["a", "b"]).map(plain)),
     Type({"const": 7}, st.just(plain(Decimal(7)))),
-    # Values that say more than the schema does.
+    # Values that are more specific than the schema.
     Type({"type": "integer"}, st.one_of(small, huge, numbers).map(plain)),
     Type(
         {"type": "number"},
@@ -280,9 +280,9 @@ KEYS = [
     [Type({"type": "boolean"}, booleans.map(plain))],
     [_one_of(_string("time"), Value('"01:00:00"', time(1)), Value('"02:30:00"', time(2, 30)))],
 ]
-"""Types of keys, each a list of what one key may be by turns.
+"""Types of keys, each a list of the types that one key may alternate between.
 
-There are so few values that some come again.
+There are so few values that some repeat.
 """
 
 AWKWARD = [
@@ -318,7 +318,7 @@ names = st.one_of(
 
 @st.composite
 def streams(draw: st.DrawFn, stream: str, runs: int, *, long: bool) -> list[list[Message]]:
-    """The messages of one stream, a list a run; some records come very often if it is `long`."""
+    """Draw the messages of one stream by run; if `long`, some records repeat very often."""
     labels = draw(st.lists(names, min_size=1, max_size=4, unique=True))
     keys = labels[: draw(st.integers(0, min(2, len(labels))))]
     key_types = {key: draw(st.sampled_from(KEYS)) for key in keys}
@@ -365,7 +365,7 @@ def _records(draw: st.DrawFn, schema: Schema, long: bool) -> Record:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Some runs of the loader, with its settings."""
+    """Runs of the loader, with its settings."""
 
     runs: Sequence[Run]
     settings: Mapping[str, Any]
@@ -373,7 +373,7 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Several streams that take turns, in several runs."""
+    """Draw several alternating streams in several runs."""
     long = draw(st.integers(0, 3)) == 0
     settings = {
         "load_method": draw(st.sampled_from(["upsert", "upsert", "append-only", "overwrite"])),
@@ -391,7 +391,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 @st.composite
 def _shuffled(draw: st.DrawFn, parts: Sequence[Sequence[Message]]) -> list[Message]:
-    """All messages, those of each stream in their order."""
+    """Return all messages mixed; those of each stream stay in order."""
     turns = draw(st.permutations([n for n, part in enumerate(parts) for _ in part]))
     left = [iter(part) for part in parts]
     return [next(left[turn]) for turn in turns]

@@ -1,4 +1,4 @@
-"""Rows of a version that is superseded go when the new version is whole, and not before."""
+"""Rows of a superseded version are removed when the new version is complete, not earlier."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ids(warehouse: Warehouse, stream: str = "items") -> list[int]:
 
 @pytest.fixture
 def loaded(warehouse: Warehouse) -> Warehouse:
-    """A warehouse that has rows of no version, and of the first."""
+    """Return a warehouse with rows without a version, and rows of the first version."""
     warehouse.load(ITEMS, record("items", id=1), record("items", id=2), **METADATA)
     warehouse.load(ITEMS, *items(1, 2, 3, 4), **METADATA)
     assert ids(warehouse) == [1, 2, 3, 4]
@@ -84,7 +84,7 @@ def test_the_old_rows_are_there_until_the_run_is_over(loaded: Warehouse) -> None
     loading = Loading(loaded, lines, batch_size_rows=1)
     lines.let_through(5)
     loading.wait_for(1)
-    if isinstance(loaded, PostgreSQL):  # others are files, which are the load's meanwhile
+    if isinstance(loaded, PostgreSQL):  # the others are files, which the load has locked
         assert ids(loaded) == [1, 2, 3, 4, 5, 6]
     lines.let_through(2)
     assert loading.end().states[-1] == 2

@@ -1,4 +1,4 @@
-"""Files that a tap of the SDK hands over instead of records."""
+"""Files that an SDK tap passes instead of records."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def batch(*files: object, encoding: Mapping[str, str] = JSONL) -> dict[str, Any]
 
 
 def packed(file: Path, *texts: str) -> str:
-    """A file of these lines; its URL."""
+    """Write a file of these lines; return its URL."""
     file.write_bytes(gzip.compress("".join(f"{text}\n" for text in texts).encode()))
     return file.as_uri()
 
@@ -147,7 +147,7 @@ def test_a_record_in_a_file_that_does_not_fit(warehouse: Warehouse, tmp_path: Pa
 
 
 def message_of(warehouse: Warehouse, *files: object, encoding: Mapping[str, str] = JSONL) -> str:
-    """What the loader says of files that it cannot read, when it has loaded what came before."""
+    """Return the loader's error about unreadable files, after it has loaded earlier records."""
     lines = [ITEMS, record("items", id=1), state(1), batch(*files, encoding=encoding), state(2)]
     run = warehouse.load(*lines, fails=True)
     assert isinstance(run.error, InvalidInputLine)

@@ -1,4 +1,4 @@
-"""The executable: what it says of itself, and how it fails."""
+"""The executable: its version, settings and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads that are in each other's way, or in somebody else's."""
+"""Loads that conflict with each other or with other clients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def warehouse(postgres_url: str, tmp_path: Path) -> PostgreSQL:
 
 @pytest.fixture
 def other(warehouse: PostgreSQL) -> Iterator[psycopg.Connection]:
-    """Somebody else, who has a row and is in a transaction."""
+    """Another client, with an open transaction that has changed a row."""
     warehouse.load(ORDERS, record("orders", id=1, note="old"), record("orders", id=2, note="old"))
     with psycopg.connect(warehouse.url) as connection:
         yield connection
@@ -58,7 +58,7 @@ def set_for_all(warehouse: PostgreSQL, setting: str) -> None:
 
 
 def test_a_deadlock(warehouse: PostgreSQL, other: psycopg.Connection) -> None:
-    other.execute("SET deadlock_timeout = '1h'")  # it is the load that is to be the victim
+    other.execute("SET deadlock_timeout = '1h'")  # the load must be the victim of the deadlock
     other.execute("UPDATE orders SET note = 'other' WHERE id = 2")
     loading = Loading(warehouse, lines(1, 2))
     wait_until_it_waits(warehouse)
@@ -86,7 +86,7 @@ def test_a_load_that_cannot_be_serialised(
 
 
 def refuse(other: psycopg.Connection, code: str, times: int) -> None:
-    """Have inserts into `orders` fail so many times with an error code."""
+    """Make inserts into `orders` fail so many times with an error code."""
     other.execute("CREATE SEQUENCE refusals")  # which a rollback does not set back
     other.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -151,7 +151,7 @@ def test_a_database_that_is_read_only(warehouse: PostgreSQL) -> None:
 
 @pytest.fixture
 def guest(warehouse: PostgreSQL, other: psycopg.Connection) -> Iterator[PostgreSQL]:
-    """A user with no rights but what everybody has."""
+    """A user with only the rights of PUBLIC."""
     other.execute("CREATE ROLE guest LOGIN")
     other.commit()
     yield PostgreSQL(warehouse.url.replace("postgres:", "guest:"), warehouse.folder)
@@ -185,7 +185,7 @@ def test_a_user_who_may_write_into_a_table_but_not_own_it(
 
 
 def together(*given: tuple[PostgreSQL, Iterable[Line], dict[str, Any]]) -> None:
-    """Run loads that all begin at the same moment."""
+    """Run loads that begin at the same moment."""
     barrier = threading.Barrier(len(given))
 
     def waiting(lines: Iterable[Line]) -> Iterator[Line]:
@@ -208,7 +208,7 @@ def two(warehouse: PostgreSQL) -> list[PostgreSQL]:
 def test_two_loads_of_one_source_at_once(warehouse: PostgreSQL) -> None:
     one, two_ = two(warehouse)
     source = Source(records=1_500)
-    for _ in range(2):  # into new tables, then into those
+    for _ in range(2):  # into new tables, then into existing ones
         together(
             (one, source.lines(), {"batch_size_rows": 70}),
             (two_, source.lines(), {"batch_size_rows": 110}),

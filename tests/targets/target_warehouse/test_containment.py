@@ -1,4 +1,4 @@
-"""One stream, record or message that is bad does not take the others down."""
+"""An invalid stream, record or message does not affect the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is reached through dlt holds the same rows and values."""
+"""Warehouses reached through dlt store the same rows and values."""
 
 from __future__ import annotations
 

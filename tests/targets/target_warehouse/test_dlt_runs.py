@@ -1,4 +1,4 @@
-"""How a run through dlt ends, whatever happens, and what it leaves behind: nothing."""
+"""Runs through dlt, successful or not, leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that others made, reached through dlt: narrow types are widened."""
+"""Tables made by other programs, reached through dlt: narrow types are widened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is DuckDB's alone: the memory that it gets, and the digits of its decimals."""
+"""Behaviour of DuckDB alone: its memory limit, and the digits of its decimals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that others made: their columns hold every value afterwards, or the run ends at once.
+"""Tables made by other programs: their columns hold every value, or the run ends at once.
 
 A type that is not known to hold a kind whole is widened. Columns, keys and views that the loader
 does not know stay as they are.

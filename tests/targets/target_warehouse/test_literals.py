@@ -1,4 +1,4 @@
-"""Text of vendors never becomes SQL, and arrives as it was, in every dialect."""
+"""Text of vendors is never executed as SQL, and is stored unchanged in every dialect."""
 
 from __future__ import annotations
 

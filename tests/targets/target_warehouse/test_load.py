@@ -1,4 +1,4 @@
-"""Records get into tables, each once."""
+"""Records are loaded into tables, each once."""
 
 from __future__ import annotations
 

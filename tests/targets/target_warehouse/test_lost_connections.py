@@ -1,7 +1,7 @@
-"""A database that goes away in the middle of a load.
+"""A database that becomes unreachable during a load.
 
-A batch whose connection is lost is loaded again, unless it is in: where the answer to a COMMIT is
-lost, the server is asked, or records without a key would be there twice.
+A batch is loaded again after a lost connection, unless it was committed. If the response to a
+COMMIT is lost, the loader asks the server; otherwise rows without a key would be doubled.
 """
 
 from __future__ import annotations

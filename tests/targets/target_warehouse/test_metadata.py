@@ -1,4 +1,4 @@
-"""The columns that tell of the load."""
+"""The metadata columns about the load."""
 
 from __future__ import annotations
 

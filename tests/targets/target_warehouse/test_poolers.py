@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, servers that are busy for a while, and faults that stay."""
+"""PgBouncer in transaction mode, servers that are busy temporarily, and permanent faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `attribution-elt preflight` tries leaves nothing behind, in whichever warehouse."""
+"""`attribution-elt preflight` leaves no trace in any warehouse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever Singer stream goes in comes out equal.
+"""Every Singer stream is stored and read back unchanged.
 
 The suite runs the same examples each time. `WAREHOUSE_EXAMPLES=5000 scripts/test
 tests/targets/target_warehouse/test_properties.py` looks for new ones.

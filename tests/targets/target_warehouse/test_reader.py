@@ -1,4 +1,4 @@
-"""However a tap writes its messages, they are read the same."""
+"""Messages are read the same in every notation."""
 
 from __future__ import annotations
 

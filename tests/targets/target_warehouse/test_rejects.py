@@ -1,4 +1,4 @@
-"""A record that cannot be stored is put aside, and the others are loaded."""
+"""A record that cannot be stored is rejected, and the others are loaded."""
 
 from __future__ import annotations
 

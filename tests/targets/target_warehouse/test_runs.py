@@ -1,4 +1,4 @@
-"""What a run brought can be asked in SQL."""
+"""The counts of a run can be queried in SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How rows get into Snowflake, and what is left when something comes between."""
+"""Loads into Snowflake, and their state after an interruption."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_executable_upserts(snowflake: Snowflake) -> None:
 
 
 class TestAltering:
-    """A change of type takes five statements, and any of them may be the last."""
+    """A change of type takes five statements, each of which may be the last one."""
 
     STEPS = ("ADD COLUMN", "UPDATE", "RENAME COLUMN", "RENAME COLUMN", "DROP COLUMN")
 

@@ -1,4 +1,4 @@
-"""What a table is like in Snowflake: its names, its JSON and its other types."""
+"""Tables in Snowflake: names, JSON and other types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the loader signs in to Snowflake, and what it says when it cannot."""
+"""Signing in to Snowflake, and errors in doing so."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ REFUSED: dict[str, Any] = {
 
 
 class Answers:
-    """A server that lets in or refuses whoever signs in, and answers nothing else."""
+    """A server that accepts or refuses logins, and answers no other requests."""
 
     def __init__(self, login: dict[str, Any]) -> None:
         self.login = login
         self.logins: list[dict[str, Any]] = []
-        """What was sent to sign in."""
+        """Contents of the login requests."""
         self.queries: list[str] = []
-        """Numbers of the requests that got no answer."""
+        """Numbers of the requests without a response."""
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        """Give the URL's parameters that lead here."""
+        """Return the URL's parameters for this server."""
         answers = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -79,7 +79,7 @@ class Answers:
 
 
 def only_error(stderr: str) -> str:
-    """The one line that says what went wrong."""
+    """Return the only line of the error."""
     assert "Traceback" not in stderr
     (line,) = [line for line in stderr.splitlines() if " INFO " not in line]
     return line
@@ -173,6 +173,7 @@ def test_a_server_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(f"snowflake://me:secret@account/db?{way}", None)
 
     assert "Snowflake has not answered" in str(raised.value)
-    # The same request is repeated: one that was carried out unheard is not carried out again.
+    # The request is repeated under its number, so that a statement whose response was lost
+    # is not run again.
     assert len(answers.queries) > 1
     assert len(set(answers.queries)) == 1

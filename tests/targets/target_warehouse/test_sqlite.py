@@ -1,4 +1,4 @@
-"""What is SQLite's own: affinities instead of types, no schemas, a file that processes share."""
+"""Behaviour of SQLite alone: affinities instead of types, no schemas, a shared file."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def execute(warehouse: SQLite, *statements: str) -> None:
         ("", ColumnType.TEXT),
         ("DOUBLE PRECISION", ColumnType.NUMBER),
         ("DECIMAL(10, 2)", ColumnType.NUMBER),
-        ("STRING", ColumnType.NUMBER),  # numeric, whatever it says
+        ("STRING", ColumnType.NUMBER),  # numeric, in spite of its name
         ("bool", ColumnType.BOOLEAN),
         ("DATETIME", ColumnType.TIMESTAMP),
         ("TIMESTAMP(6)", ColumnType.TIMESTAMP),
@@ -319,7 +319,7 @@ def test_loads_at_once_wait_for_each_other(warehouse: SQLite) -> None:
         load.stdin.write(singer(orders(number, range(1))))
         load.stdin.flush()
         assert load.stdout.readline() == "0\n"
-    for number, load in enumerate(loads):  # now that all of them are at work
+    for number, load in enumerate(loads):  # all of them are running now
         assert load.stdin
         load.stdin.write(singer(orders(number, range(1, 40))))
         load.stdin.flush()
@@ -331,7 +331,7 @@ def test_loads_at_once_wait_for_each_other(warehouse: SQLite) -> None:
 
 
 def orders(load: int, numbers: range) -> Iterator[Line]:
-    """Batches of an order that only this load has, and one that all have."""
+    """Return batches with an order of this load alone, and one that all loads have."""
     yield ORDERS
     for number in numbers:
         yield record("orders", id=number * 3 + load, note="own")

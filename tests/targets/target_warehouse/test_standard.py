@@ -1,4 +1,4 @@
-"""The SDK's own tests of a target, and what its test streams leave in the tables."""
+"""The SDK's own tests of a target, and the rows that they leave."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TestStandard(get_target_test_class(TargetWarehouse)):  # type: ignore[misc
 
 
 def expected(messages: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What a reader of the Singer specification would find in the tables."""
+    """Return the rows that the Singer specification demands."""
     schemas: dict[str, dict[str, Any]] = {}
     tables: dict[str, dict[Any, dict[str, Any]]] = {}
     for message in messages:
@@ -52,7 +52,7 @@ def expected(messages: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 def found(warehouse: Warehouse, table: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a table, as the records they came from."""
+    """Return the rows of a table, as the records that they were loaded from."""
     with warehouse.connected() as connection:
         cursor = connection.execute(f'SELECT * FROM "{table}"')
         names = [column[0] for column in cursor.description]
@@ -73,7 +73,7 @@ def found(warehouse: Warehouse, table: str, records: list[dict[str, Any]]) -> li
 
 
 def sanitize(value: Any) -> Any:
-    """The value, a moment as it is sanitize in ISO 8601 whichever way it came."""
+    """Return the value; a moment in ISO 8601, however it was sent."""
     for kind in (date, time, datetime):
         with contextlib.suppress(ValueError):
             return kind.fromisoformat(str(value)).isoformat()
@@ -103,7 +103,7 @@ def test_the_streams_of_the_sdk_are_in_the_tables(warehouse: Warehouse, name: st
 
 
 def storable(row: dict[str, Any]) -> dict[str, Any]:
-    """A record without nulls, and without NUL in its texts; in the order of its columns."""
+    """Return a record without nulls, and without NUL in its texts, in the order of its columns."""
     return {
         name: sanitize(value.replace("\0", "") if isinstance(value, str) else value)
         for name, value in row.items()

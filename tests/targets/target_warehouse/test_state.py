@@ -1,4 +1,4 @@
-"""State is never ahead of the data, however a run ends."""
+"""A state is never ahead of the data, however a run ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ORDERS = schema("orders", id="integer", note="string")
 
 
 class Process:
-    """The real executable at work: its input written and its output read step by step."""
+    """The real executable, with input and output step by step."""
 
     def __init__(self, warehouse: Warehouse, **settings: Any) -> None:
         self.process = subprocess.Popen(
@@ -48,7 +48,7 @@ class Process:
         return json.loads(self.process.stdout.readline())
 
     def end(self, by: signal.Signals | None = None) -> tuple[int, list[Any]]:
-        """End it by a signal, or by the end of its input; exit code and remaining states."""
+        """End it by a signal or the end of its input; return exit code and remaining states."""
         if by is not None:
             self.process.send_signal(by)
             self.process.wait(60)
@@ -136,7 +136,7 @@ def test_a_killed_load_can_be_resumed(warehouse: Warehouse, states_before: int) 
 
     settings: dict[str, Any] = {"batch_size_rows": 130}
     loading = Process(warehouse, **settings)
-    # More than a pipe holds is needed to have it killed while it works.
+    # More input than a pipe holds, so that it is killed while it reads.
     loading.send(*[line for _, line in zip(range(1_000), source(0), strict=False)])
     seen = [loading.next_state() for _ in range(states_before)]
     code, rest = loading.end(by=signal.SIGKILL)

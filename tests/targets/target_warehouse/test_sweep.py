@@ -1,4 +1,4 @@
-"""The operation that takes rows out of a table which a run has claimed but not delivered."""
+"""The operation that removes claimed rows that a run has not delivered."""
 
 from __future__ import annotations
 

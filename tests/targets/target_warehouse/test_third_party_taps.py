@@ -1,4 +1,4 @@
-"""Taps that no one here wrote, from the package registry, into the warehouse."""
+"""Taps of other projects, from the package registry, loaded into the warehouse."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Installer = Callable[[str, str], Path]
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installer:
-    """Installs a tap into an environment of its own, once; gives its executable."""
+    """Installs a tap into a separate environment once; returns its executable."""
     ready: dict[str, Path] = {}
 
     def install(requirement: str, executable: str) -> Path:
@@ -61,7 +61,7 @@ def _install(folder: Path, requirement: str) -> None:
 def extracted(
     tap: Path, folder: Path, config: Mapping[str, Any], *, select: bool = False
 ) -> list[str]:
-    """What a tap emits, line by line."""
+    """Return the lines that a tap emits."""
     given = folder / "tap.json"
     given.write_text(json.dumps(config))
     command: list[str | Path] = [tap, "--config", given]
@@ -147,7 +147,7 @@ def test_tap_dbf(warehouse: Warehouse, installed: Installer, tmp_path: Path) -> 
     values = [("1", "Kiel", "20240229", "1999.90"), ("2", "O'Brien", "19991231", "0.10")]
     (tmp_path / "shops.dbf").write_bytes(dbf(fields, [*values, ("3", "", "", "")]))
 
-    # It has no key: what is loaded twice is there twice.
+    # Without a key, records that are loaded twice are stored twice.
     messages = extracted(tap, tmp_path, {"path": f"{tmp_path}/*.dbf"})
     load_twice(warehouse, messages)
     rows = [

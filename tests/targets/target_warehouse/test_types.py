@@ -1,4 +1,4 @@
-"""Values come out as they went in."""
+"""Values are stored and read back unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def date_time(format_: str = "date-time") -> dict[str, Any]:
 
 
 def load_values(warehouse: Warehouse, type_: Any, *values: str) -> list[Any]:
-    """Load JSON texts into a column of a type; what the database has then, as text."""
+    """Load JSON texts into a column of a type; return the database's values as text."""
     records = [
         raw_record("values", f'{{"id": {number}, "value": {value}}}')
         for number, value in enumerate(values)
@@ -260,14 +260,14 @@ def test_a_type_that_widens(warehouse: Warehouse, case: Any, runs: int) -> None:
     rows = warehouse.rows('SELECT value::text FROM "values" ORDER BY id')
     assert [plain(value) for (value,) in rows] == [plain(value) for value in stored]
 
-    # The older schema comes back: nothing is narrowed again.
+    # The older schema returns: no column is narrowed.
     warehouse.load(*one)
     rows = warehouse.rows('SELECT value::text FROM "values" ORDER BY id')
     assert plain(rows[1][0]) == plain(stored[1])
 
 
 def plain(text: str) -> str:
-    """Leave out what some columns add or take: zeros of decimals, spaces of JSON."""
+    """Remove differences between databases: zeros of decimals, spaces of JSON."""
     is_number = text.replace(".", "").isdigit()
     return text.rstrip("0").rstrip(".") if is_number else text.replace('": ', '":')
 

@@ -1,4 +1,4 @@
-"""Rows that the vendor no longer has leave their table, and only those."""
+"""Rows that the vendor no longer has are removed from their table, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims that are swept while processes end, connections break and other loads work.
+"""Claims are swept while processes end, connections break and other loads run.
 
 Set `WAREHOUSE_KILLS=100` to kill more often than the suite does.
 """
@@ -53,7 +53,7 @@ def postgres(postgres_url: str, tmp_path: Path) -> PostgreSQL:
 
 
 def truth(version: int, customer: int) -> list[int]:
-    """The rows of a customer: most are there in every version."""
+    """Return the rows of a customer; most are in every version."""
     return [
         customer * 100 + number
         for number in range(ROWS)
@@ -62,7 +62,7 @@ def truth(version: int, customer: int) -> list[int]:
 
 
 def run_of(version: int, done: int) -> Iterator[Line]:
-    """A run that goes on behind the customers that are done."""
+    """Return a run that continues after the finished customers."""
     yield EVENTS
     for customer in range(done, CUSTOMERS):
         yield from unit(
@@ -74,7 +74,7 @@ def run_of(version: int, done: int) -> Iterator[Line]:
 
 
 class Watch:
-    """Looks again and again for rows that every version of the truth has."""
+    """Checks repeatedly that rows of every version are in the table."""
 
     def __init__(self, warehouse: PostgreSQL) -> None:
         self._warehouse = warehouse
@@ -156,7 +156,7 @@ def test_rows_that_another_run_has_written_since_stay(postgres: PostgreSQL, mome
     lines.let_through(10)
     assert loading.end().states[-1] == 3
     found = ids(postgres)
-    # Row 3 was there before both runs and has not changed: whichever run ends last decides on it.
+    # Row 3 was there before both runs and has not changed, so the run that ends last decides.
     assert [number for number in found if number != 3] == [1, 2, 8, 20]
 
 
@@ -200,7 +200,7 @@ def test_the_columns_of_a_history_follow_those_of_the_table(postgres: PostgreSQL
 
 
 class Records(RecordSink):
-    """Takes records, and does nothing with them."""
+    """A sink that ignores its records."""
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ class Records(RecordSink):
 
 
 class Plain(Target):
-    """A target of the SDK."""
+    """A target on the SDK's own classes."""
 
     name = "plain"
     default_sink_class = Records

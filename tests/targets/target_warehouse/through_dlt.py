@@ -18,7 +18,7 @@ SCHEMA = "shop"
 
 
 class ThroughDlt(Warehouse):
-    """Its tables are in the schema `shop`, which `rows` looks into."""
+    """A warehouse through dlt; its tables are in the schema `shop`."""
 
     @override
     def load(self, *lines: Line, fails: bool = False, **settings: Any) -> Run:
@@ -30,7 +30,7 @@ class ThroughDlt(Warehouse):
 
     @override
     def tables(self) -> set[str]:
-        """Those that are not dlt's own."""
+        """Return the tables that are not dlt's own."""
         rows = self.rows(
             "SELECT table_name FROM information_schema.tables "
             f"WHERE table_schema = '{SCHEMA}' AND table_name NOT LIKE '_dlt%'"
@@ -58,7 +58,7 @@ class DuckDB(ThroughDlt):
 
 class PostgreSQL(ThroughDlt):
     def __init__(self, url: str, folder: Path) -> None:
-        """Of the URL of a socket, which dlt takes for a host, and it wants a password."""
+        """Connect with the URL of a socket; dlt needs a host and a password in it."""
         parts = urlsplit(url)
         (socket,) = parse_qs(parts.query)["host"]
         super().__init__(

@@ -1,4 +1,4 @@
-"""The warehouses that the loader is tested on: run it, read back what it wrote."""
+"""The warehouses of the tests: run the loader, and read back the rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def record(stream: str, **values: Any) -> dict[str, Any]:
 
 
 def raw_record(stream: str, text: str) -> str:
-    """A RECORD message whose record is this text, to the letter."""
+    """Return a RECORD message with this text as its record."""
     return f'{{"type": "RECORD", "stream": "{stream}", "record": {text}}}'
 
 
@@ -66,13 +66,13 @@ def singer(lines: Iterable[Line]) -> str:
 
 
 def exactly(value: Any) -> Decimal | None:
-    """A number as a database hands it out: exact, as the shortest text of a double, or as text."""
+    """Return a database's number exactly: as the shortest text of a double, or as text."""
     return None if value is None else Decimal(str(value))
 
 
 @dataclasses.dataclass
 class Run:
-    """What a run of the loader left."""
+    """The result of a run of the loader."""
 
     states: list[Any]
     error: Exception | None = None
@@ -81,10 +81,10 @@ class Run:
 
 
 class Warehouse(abc.ABC):
-    """A database of the test's own."""
+    """A database of one test."""
 
     type_names: ClassVar[Mapping[str, str]] = {}
-    """What PostgreSQL calls the types that the database calls otherwise."""
+    """PostgreSQL's names of the database's types."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -154,17 +154,17 @@ class Warehouse(abc.ABC):
         return {name for (name,) in rows}
 
     def path(self, schema: str, table: str) -> str:
-        """The name of a table in a schema."""
+        """Return the name of a table in a schema."""
         return f'"{schema}".{table}'
 
     def as_text(self, column: str, type_: str) -> str:
-        """SQL for the values of a column of a type, as text."""
+        """Return SQL for the values of a column as text."""
         del type_
         return f"CAST({column} AS text)"
 
     @abc.abstractmethod
     def connected(self) -> contextlib.AbstractContextManager[Any]:
-        """A connection whose session is in UTC."""
+        """Return a connection whose session is in UTC."""
 
 
 class DuckDB(Warehouse):
@@ -187,7 +187,7 @@ class PostgreSQL(Warehouse):
 
 
 class SQLite(Warehouse):
-    """Queries may be written as for the others, with casts to text and the present moment."""
+    """SQLite; queries may use casts to text and the current time, as for the others."""
 
     type_names = MappingProxyType(
         {"INTEGER": "bigint", "TIMESTAMP": "timestamp with time zone", "JSON TEXT": "json"}
@@ -230,7 +230,7 @@ class SQLite(Warehouse):
 
 
 def _shown(value: Any) -> str | None:
-    """A value as the other databases write it: moments without the zeros at their end."""
+    """Return a value as other databases write it: moments without trailing zeros."""
     text = None if value is None else str(value)
     if text and (moment := re.fullmatch(r"(.*:\d\d)(\.\d{6})(\+00)?(:00)?", text)):
         return f"{moment[1]}{moment[2].rstrip('0').rstrip('.')}{moment[3] or ''}"
@@ -242,5 +242,5 @@ def _ago(seconds: int) -> str:
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What a user is warned of; how much else is logged depends on who has set it up before."""
+    """Return the warnings; other log lines depend on the logging set up before."""
     return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
