@@ -1,4 +1,4 @@
-"""`attribution-elt metrics`: the loads as a Prometheus text file."""
+"""`attribution-elt metrics`: metrics of the loads as a Prometheus text file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _of_accounts(project: Project, *, quota: bool) -> Iterator[Sample]:
 
 
 def _replace(output: Path, text: str) -> None:
-    """Write a file as a whole, so that a scrape never reads half of it."""
+    """Replace a file at once, so that a scrape never reads a part of it."""
     part = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         part.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One way to run a tap over a range of past days: of `backfill` and of `verify`."""
+"""Runs a tap over a range of past days, for `backfill` and `verify`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_account(extractor: Extractor) -> None:
     """Check that a tap has credentials.
 
     Raises:
-        OpsError: it has none.
+        OpsError: no credentials are set.
     """
     if not extractor.configured:
         raise OpsError(f"{extractor.name} has no credentials: set {extractor.credentials}")
@@ -31,7 +31,7 @@ def check_days(days: Window) -> None:
     """Check that these are past days.
 
     Raises:
-        OpsError: they are not.
+        OpsError: they are not in order, or one is in the future.
     """
     today = datetime.now(UTC).date()
     if days.last < days.first:
@@ -59,7 +59,7 @@ def settings_of(days: Window, *, whole: bool = True) -> dict[str, Any]:
     `whole` is false if the last day is today and is still read to its end.
     """
     end = {"end_date": days.last.isoformat()} if whole else {}
-    # the range has all days that are to be read
+    # the last day of the range is read completely
     return {"start_date": days.first.isoformat(), **end, "lookback_days": 0}
 
 
@@ -74,7 +74,7 @@ def run_range(
     options: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Run a tap into a loader with a state of its own.
+    """Run a tap into a loader with a separate state.
 
     Args:
         project: the project.

@@ -38,10 +38,10 @@ from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Extractor, Loader, Project
 
 SUFFIX = "verify"
-"""Suffix of the id of the state, which no run reads."""
+"""Suffix of the state's id; no other run reads this state."""
 COUNTS = ("identical", "modified", "missing", "extra")
 SHOWN = 20
-"""Units, and rows, of a stream that are shown."""
+"""Maximum numbers of units, and of rows, of a stream that are shown."""
 
 
 @click.command()
@@ -64,9 +64,9 @@ def verify(
 ) -> None:
     """Compare the tables of TAP with the vendor.
 
-    All records of the days are requested again and compared with the tables, which stay as they
-    are. Taps that cannot read a range of days are compared as a whole. Exit with 1 if anything
-    differs or a request failed; with --repair, only if the repair failed.
+    All records of the days are requested again and compared with the tables, which are not changed.
+    Taps that cannot read a range of days are compared as a whole. Exit with 1 if anything differs
+    or a request failed; with --repair, only if the repair failed.
     """
     extractor = project.extractor(tap)
     days = _days(extractor, first, last)
@@ -119,9 +119,9 @@ def _days(extractor: Extractor, first: date | None, last: date | None) -> Window
 
 
 def _settings(days: Window) -> dict[str, Any]:
-    """Return settings that read a day more on both ends.
+    """Return settings that read one more day at both ends.
 
-    Vendors may read the outermost days in part, so the taps make no claim of them.
+    Vendors may read the outermost days in part, so the taps do not claim them.
     """
     today = datetime.now(UTC).date()
     day = timedelta(days=1)
@@ -132,7 +132,7 @@ def _settings(days: Window) -> dict[str, Any]:
 def _requests(
     project: Project, extractor: Extractor, loader: Loader, settings: Mapping[str, Any]
 ) -> int:
-    """Return about how many requests it takes, from the settings and from what was loaded."""
+    """Return the approximate number of requests, from the settings and from the loaded data."""
     tap = extractor.tap(
         config={**extractor.settings, **settings}, catalog=project.catalog(extractor.name)
     )
@@ -166,7 +166,7 @@ def _run(
 
 
 def _read(extractor: Extractor, loader: Loader, outcome: Outcome) -> dict[str, Any]:
-    """Return what a run has written into `_verifications`."""
+    """Return the rows that a run has written into `_verifications`."""
     streams: dict[str, dict[str, Any]] = {}
     failures = list(outcome.complaints)
     with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
@@ -232,7 +232,7 @@ def _counts(counts: Mapping[str, Any]) -> str:
 def _remove_repeated(
     extractor: Extractor, loader: Loader, streams: list[Mapping[str, Any]]
 ) -> None:
-    """Leave one row of each key, in warehouses that do not enforce keys."""
+    """Keep one row of each key, in warehouses that do not enforce keys."""
     types: Sequence[Any] = extractor.tap.stream_types
     keys = {each.name: each.primary_keys for each in types}
     repeated = [each["stream"] for each in streams if each["repeated"]]

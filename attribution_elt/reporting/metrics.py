@@ -1,4 +1,4 @@
-"""Metrics of the loads in Prometheus' text format."""
+"""Metrics of the loads in the text format of Prometheus."""
 
 # ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
 
@@ -42,7 +42,7 @@ RESULTS = {True: "complete", False: "failed", None: "unknown"}
 
 @dataclass(frozen=True)
 class Sample:
-    """A value of a metric; `labels` does not have the environment."""
+    """A value of a metric; `labels` omits the environment."""
 
     name: str
     labels: Labels
@@ -74,7 +74,7 @@ def samples(loader: Loader, extractors: Sequence[Extractor]) -> list[Sample]:
 
 def _of_schema(adapter: Adapter, labels: Labels) -> Iterator[Sample]:
     path, known = adapter.path(RUNS), adapter.columns(RUNS)
-    kinds = [kind for kind in KINDS if kind in known]  # an older table lacks some
+    kinds = [kind for kind in KINDS if kind in known]  # an older table has fewer columns
     sums = ", ".join(f"SUM({kind})" for kind in kinds)
     for stream, complete, runs, last, newest, *counts in adapter.execute(
         f"SELECT stream, complete, COUNT(*), MAX(finished_at), MAX(newest), {sums} FROM {path} "
@@ -101,9 +101,9 @@ def _of_schema(adapter: Adapter, labels: Labels) -> Iterator[Sample]:
 
 
 def text_of(found: Iterable[Sample], common: Labels) -> str:
-    """Return the samples as a text file; those with the same labels are joined.
+    """Return the samples as a text file; samples with the same labels are joined.
 
-    Counters are added, and of other values the greatest counts.
+    Counters are added; of other values, the greatest counts.
     """
     values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {name: {} for name in METRICS}
     for each in found:

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from attribution_elt.reporting.reading import Warehouse
 
 MOST = 4
-"""Number of comparisons that are shown."""
+"""Maximum number of comparisons that are shown."""
 ROWS = 12
-"""Number of rows of the other tables."""
+"""Maximum number of rows of the other tables."""
 
 
 def credits_of(warehouse: Warehouse, window: Window) -> Section:
-    """Show how models credit the same conversions, what vendors both claim, and what changed."""
+    """Show how models credit the same conversions, what several vendors claim, and what changed."""
     section = Section(
         "credits",
         "Credits by model",

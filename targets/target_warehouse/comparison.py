@@ -19,24 +19,24 @@ from target_warehouse.warehouses.base import Adapter, Claimed, Sweep
 from target_warehouse.warehouses.history import DELETED_AT
 
 SAMPLES = 20
-"""Rows of a stream whose values are kept."""
+"""Maximum number of rows of a stream whose values are kept."""
 _BATCH = "_sdc_verified_batch"
 _ALIKE = (
     {ColumnType.INTEGER, ColumnType.NUMBER},
     {ColumnType.DATE, ColumnType.TIMESTAMP},
 )
-"""Kinds that warehouses compare with each other."""
+"""Kinds that warehouses can compare with each other."""
 _numbers = itertools.count()
 
 
 @dataclasses.dataclass
 class Counts:
-    """How the rows of a stream or unit compare with those that the tap has delivered."""
+    """Numbers of rows of a stream or unit that equal the delivered ones, or differ from them."""
 
     identical: int = 0
     modified: int = 0
     missing: int = 0
-    """Rows that the tap has delivered and the table does not have."""
+    """Rows that the tap has delivered and that are not in the table."""
     extra: int = 0
     """Rows inside claims that the tap has not delivered, and second rows of a key."""
 
@@ -53,9 +53,9 @@ class Counts:
 
 @dataclasses.dataclass
 class Findings:
-    """How the rows of a stream compare.
+    """The result of the comparison of a stream.
 
-    A unit is what rows have in common that a claim can name, such as a customer, a feed or a day.
+    A unit is a set of rows that share what a claim can name, such as a customer, a feed or a day.
     """
 
     units: dict[str, Counts] = dataclasses.field(default_factory=dict)
@@ -64,7 +64,7 @@ class Findings:
     """Number of modified rows by column."""
     samples: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     repeated: int = 0
-    """Second rows of a key, which are among the extra ones."""
+    """Second rows of a key, which are included in the extra ones."""
 
     @property
     def total(self) -> Counts:
@@ -80,7 +80,7 @@ class Findings:
 
 
 class Comparison:
-    """The delivered rows of a stream in a temporary table, and what compares them with its table.
+    """Compares a stream's table with its delivered rows, staged in a temporary table.
 
     Args:
         scope: properties whose values make a unit.
@@ -105,7 +105,7 @@ class Comparison:
         self._batches = 0
 
     def stage(self, rows: pa.Table) -> None:
-        """Add rows, each of a key of its own; they replace earlier ones of the same key."""
+        """Add rows with distinct keys; they replace earlier rows with the same keys."""
         names = [n for n in rows.column_names if not n.startswith("_sdc_") or n == DELETED_AT]
         planned = {name: self._plan.columns[name] for name in names}
         self._fit(planned)
@@ -144,7 +144,7 @@ class Comparison:
         return not self._adapter.is_narrower(held, planned)
 
     def run(self, sweeps: Sequence[Sweep]) -> Findings:
-        """Compare all rows that were staged, and count the rows that the sweeps would remove."""
+        """Compare all staged rows, and count the rows that the sweeps would remove."""
         findings = Findings()
         held = self._adapter.columns(self._plan.table)
         if self._batches:
@@ -186,7 +186,7 @@ class Comparison:
             findings.samples += self._rows("missing", f"FROM {joined} WHERE NOT ({matched})", "new")
 
     def _last_of_each_key(self) -> str:
-        """Return the table of the rows that came last."""
+        """Return the table of the last rows of each key."""
         keys = self._adapter.dialect.identifiers(self._plan.keys)
         batch = self._name(_BATCH)
         self._adapter.discard(self._latest)
@@ -198,7 +198,7 @@ class Comparison:
         return self._latest
 
     def _counts(self, joined: str, matched: str, changed: str) -> str:
-        """Return the query of the counts by unit, where a key counts once."""
+        """Return the query of the counts by unit; each key counts once."""
         keys = [f"new.{self._name(key)}" for key in self._plan.keys]
         units = self._unit_sql("new")
         own = [f"unit_{number}" for number in range(len(units))]

@@ -75,11 +75,11 @@ class Decoder:
             ignored: Properties that are left out.
         """
         self.kinds = dict(kinds)
-        """Kinds by property; values that the schema does not allow for add and widen some."""
+        """Kinds by property; values that the schema does not allow add kinds and widen some."""
         self.repaired = False
         """Whether text had to be changed to be storable."""
         self.has_odd_times = False
-        """Whether a `time_extracted` could not be read."""
+        """Whether some `time_extracted` could not be read."""
         self._lenient = set(lenient)
         self._hint = hint
         self._ignored = frozenset(ignored) - kinds.keys()
@@ -119,7 +119,7 @@ class Decoder:
                 forbid_unknown_fields=True,
                 gc=False,
             )
-        except ValueError:  # it takes no names with quotes and the like
+        except ValueError:  # msgspec takes no names with quotes and the like
             return None
         message = msgspec.defstruct(
             "Message",
@@ -136,7 +136,7 @@ class Decoder:
         if self._typed is None:
             raise ValueError("there is no typed decoder for these names")
         decode = self._typed.decode
-        messages = [decode(line) for line in lines]  # other threads get their turn between lines
+        messages = [decode(line) for line in lines]  # lets other threads run between lines
         values = zip(
             *[msgspec.structs.astuple(message.record) for message in messages], strict=True
         )
@@ -180,7 +180,7 @@ class Decoder:
     def _convert(
         self, records: Sequence[tuple[int, exact.Record]]
     ) -> tuple[pa.Table, list[Reject]] | None:
-        """Convert records; return None if columns had to be widened first, to be called again."""
+        """Convert records; return None if columns were widened, so that the call is repeated."""
         is_wide_enough = True
         kinds = self.kinds | {
             EXTRACTED: ColumnType.TIMESTAMP,
@@ -235,7 +235,7 @@ class Decoder:
             raise exact.TooNarrow(self.kinds[name]) from error
 
     def _extracted(self, message: exact.Record) -> Any:
-        """Return the time of extraction; none if it cannot be read, for the record is sound."""
+        """Return the time of extraction, or None if it cannot be read; the record is still valid."""
         if message.time_extracted is None:
             return None
         try:
@@ -249,10 +249,10 @@ class Decoder:
 def _array(kind: ColumnType, values: Sequence[Any]) -> pa.Array:
     match kind:
         case ColumnType.NUMBER:
-            # What has a comma is no number, and makes the column too long for its table.
+            # A value with a comma is not a number, and makes the column longer than its table.
             return _numbers(_parted(_encode(values)[1:-1], ","))
         case ColumnType.JSON:
-            # No value has a line end, for it was in a line.
+            # Values have no line ends, because they were within a line.
             return _parted(b"\n".join(values), "\n")
         case ColumnType.DATE:
             return pa.array(values, pa.string()).cast(pa.date32())
@@ -266,7 +266,7 @@ def _array(kind: ColumnType, values: Sequence[Any]) -> pa.Array:
 
 
 def _parted(texts: bytes, separator: str) -> pa.Array:
-    """Return the JSON values in a text as they were sent, null as null."""
+    """Return the JSON values in a text as they were sent; null becomes None."""
     text = texts.decode()
     values: Sequence[str | None] = text.split(separator)
     if "null" in text:
@@ -280,10 +280,11 @@ def _has_nul(texts: pa.Array) -> bool:
 
 
 def _numbers(values: pa.Array) -> pa.Array:
-    """Return JSON values as numbers, as sent; those that are strings without their quotes."""
+    """Return JSON values as numbers, as sent; strings lose their quotes."""
     bounds = pc.min_max(values)
     least, greatest = bounds["min"].as_py() or "0", bounds["max"].as_py() or "0"
-    if not (least >= "-" and greatest < ":"):  # by what JSON values begin with, not all are numbers
+    # by their first characters, some values are not numbers
+    if not (least >= "-" and greatest < ":"):
         values = pc.utf8_trim(values, '"')
         if not pc.all(pc.match_substring_regex(values, _NUMBER), min_count=0).as_py():
             raise ValueError("not all are numbers")
@@ -304,5 +305,5 @@ def _mixed_texts(values: Iterable[msgspec.Raw]) -> pa.Array:
 def _instants(texts: pa.Array) -> pa.Array:
     try:
         return texts.cast(INSTANT)
-    except pa.ArrowInvalid:  # without offset: then they are taken for UTC
+    except pa.ArrowInvalid:  # without an offset, times are in UTC
         return texts.cast(pa.timestamp("us")).cast(INSTANT)

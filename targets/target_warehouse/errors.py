@@ -10,7 +10,7 @@ class InvalidSchemaError(Exception):
 
 
 class LoadError(Exception):
-    """The load cannot go on."""
+    """The load cannot continue."""
 
 
 class RecordsRejectedError(Exception):
@@ -18,4 +18,4 @@ class RecordsRejectedError(Exception):
 
 
 class KeysMissingError(RecordsRejectedError, MissingKeyPropertiesError):
-    """Some of the rejected records lack their key."""
+    """Some rejected records have no key."""

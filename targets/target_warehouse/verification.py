@@ -24,7 +24,7 @@ from target_warehouse.warehouses.base import Adapter, Sweep
 from target_warehouse.warehouses.transaction import transact
 
 MOST_UNITS = 1_000
-"""Units of a stream that get a row of their own, at most."""
+"""Maximum number of units of a stream that get a row each."""
 
 _KINDS = {
     "run_id": ColumnType.TEXT,
@@ -47,12 +47,12 @@ _COLUMNS = {name: Column(kind) for name, kind in _KINDS.items()}
 
 
 class Verifier:
-    """Compares the rows of a stream with its table; it takes the place of `TableWriter`."""
+    """Compares the rows of a stream with its table; it replaces `TableWriter`."""
 
     def __init__(self, adapter: Adapter, plan: ColumnPlan, sweeper: Sweeper) -> None:
         self.findings = Findings()
         self.message: str | None = None
-        """Why the stream is not compared."""
+        """Why the stream is not compared; None if it is."""
         self._adapter = adapter
         self._plan = plan
         self._sweeper = sweeper
@@ -65,12 +65,12 @@ class Verifier:
         self._volatile = volatile
 
     def prepare(self) -> None:
-        """Look whether the stream can be compared."""
+        """Check whether the stream can be compared."""
         if not self._plan.keys:
             self.message = "rows without a primary key cannot be compared"
 
     def write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
-        """Put the rows of a batch aside, with its claims."""
+        """Keep the rows of a batch, with its claims, for the comparison."""
         if self.message:
             return []
         comparison = self._compared()

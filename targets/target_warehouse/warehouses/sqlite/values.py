@@ -1,8 +1,8 @@
-"""What SQLite makes of a value, and how each kind is put so that it comes out as it went in.
+"""How SQLite stores values, and how each kind is stored so that it is read back unchanged.
 
-SQLite takes any name for a type and goes by the words in it (sqlite.org/datatype3.html): a column
-turns what it is given into an integer, a double or a text if that can be done, or, when it is
-"numeric", whatever looks like a number into one.
+SQLite accepts any name of a type and derives the affinity from the words in it
+(sqlite.org/datatype3.html). A column converts a value to an integer, a double or a text if it can.
+A "numeric" column converts every text that looks like a number.
 """
 
 from __future__ import annotations
