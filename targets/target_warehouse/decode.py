@@ -235,7 +235,7 @@ class Decoder:
             raise exact.TooNarrow(self.kinds[name]) from error
 
     def _extracted(self, message: exact.Record) -> Any:
-        """Return the time of extraction, or None if it cannot be read; the record is still valid."""
+        """Return the time of extraction; None if it cannot be read: the record is still valid."""
         if message.time_extracted is None:
             return None
         try:
