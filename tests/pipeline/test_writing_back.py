@@ -21,7 +21,9 @@ STREAM = {
 OUTCOMES = 'SELECT "key", "outcome" FROM writes._writes ORDER BY "at"'
 
 
-@pytest.mark.parametrize("warehouse", ["duckdb", "postgresql"])
+@pytest.mark.parametrize(
+    "warehouse", [pytest.param("duckdb", marks=pytest.mark.long), "postgresql"]
+)
 def test_a_query_of_the_warehouse_changes_statuses_at_the_vendor(
     warehouse: str, request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path
 ) -> None:
