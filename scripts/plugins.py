@@ -31,6 +31,15 @@ PACKAGES = {"extractors": "taps", "loaders": "targets"}
 """Folder of the packages of each type of plugin."""
 PACKAGE = "${ATTRIBUTION_ELT_PACKAGE}"
 """What other projects install: never a bare name, which anybody could register."""
+REPOSITORY = "${ATTRIBUTION_ELT_REPOSITORY}"
+"""URL of the repository, which a publisher puts in its place."""
+DOMAINS = {
+    "adtraction": "https://adtraction.com",
+    "attribution-io": "https://attribution.io",
+    "ecdp": "https://www.expertsender.com",
+    "ihc": "https://ihc-attribution.com",
+}
+"""Websites of the vendors, by the name of the plugin without its first part."""
 EXTRAS = dict.fromkeys(
     ("tap-query", "target-adtraction", "target-ignite", "target-warehouse"), "[duckdb,postgres]"
 )
@@ -216,6 +225,7 @@ def with_taps(text: str, taps: list[Any]) -> str:
 def definition(type_: str, plugin: Any, label: str) -> dict[str, Any]:
     """Return a plugin's definition, as Meltano Hub describes plugins."""
     required = plugin.config_jsonschema.get("required")
+    vendor = plugin.name.partition("-")[2]
     return {
         "plugin_type": type_,
         "name": plugin.name,
@@ -224,6 +234,11 @@ def definition(type_: str, plugin: Any, label: str) -> dict[str, Any]:
         "label": label,
         "description": about_of(plugin),
         "pip_url": PACKAGE + EXTRAS.get(plugin.name, ""),
+        "repo": REPOSITORY,
+        **({"domain_url": DOMAINS[vendor]} if vendor in DOMAINS else {}),
+        "maintenance_status": "beta",
+        "quality": "unknown",  # the Hub rates it
+        "keywords": ["attribution", "marketing", "meltano_sdk", vendor],
         "executable": plugin.name,
         "capabilities": [each.value for each in plugin.capabilities],
         **({"settings_group_validation": [required]} if required else {}),

@@ -24,11 +24,30 @@ from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, 
 
 SKEW = 60
 """Maximum seconds between the warehouse's clock and ours."""
-TIME_ZONES = {
-    "postgres": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
-    "postgresql": "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'",
-}
+POSTGRESQL = ("postgres", "postgresql")
+TIME_ZONES = dict.fromkeys(POSTGRESQL, "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
 """Queries of the time zone in which other clients see instants, by scheme of the URL."""
+WHO = {
+    **dict.fromkeys(POSTGRESQL, "SELECT current_database(), current_user"),
+    "snowflake": "SELECT current_database(), current_role()",
+}
+"""Queries of the database and the role for a GRANT, by scheme of the URL."""
+_OF_POSTGRESQL = {
+    "schema": "GRANT CREATE ON DATABASE {database} TO {role}",
+    "table": "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
+    "temporary": "GRANT TEMPORARY ON DATABASE {database} TO {role}",
+    "rows": "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+}
+GRANTS = {
+    "postgres": _OF_POSTGRESQL,
+    "postgresql": _OF_POSTGRESQL,
+    "snowflake": {
+        "schema": "GRANT CREATE SCHEMA ON DATABASE {database} TO ROLE {role}",
+        "table": "GRANT USAGE, CREATE TABLE, CREATE VIEW, CREATE STAGE ON SCHEMA {schema} "
+        "TO ROLE {role}",
+    },
+}
+"""Statements that give a right, by scheme of the URL."""
 
 
 def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
@@ -44,9 +63,10 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
             found.facts.append("can be reached; its rights were not checked")
         elif adapter is not None:
             names = [schema or adapter.schema for schema in schemas] if adapter.schema else [""]
-            _judge_rights(found, adapter, names)
+            scheme = urlsplit(loader.url).scheme
+            _judge_rights(found, adapter, names, scheme)
             if file is None:  # on another machine
-                _judge_clock(found, adapter, urlsplit(loader.url).scheme)
+                _judge_clock(found, adapter, scheme)
     return found
 
 
@@ -72,7 +92,7 @@ def _connected(found: Finding, url: str) -> Iterator[Adapter | None]:
         adapter.close()
 
 
-def _judge_rights(found: Finding, adapter: Adapter, schemas: Sequence[str]) -> None:
+def _judge_rights(found: Finding, adapter: Adapter, schemas: Sequence[str], scheme: str) -> None:
     """Create tables and write to them, in transactions that are rolled back."""
     for schema in schemas:
         try:
@@ -80,37 +100,75 @@ def _judge_rights(found: Finding, adapter: Adapter, schemas: Sequence[str]) -> N
         finally:
             adapter.rollback()
         if fault:
-            found.problems.append(fault)
+            right, problem = fault
+            grant = _grant(adapter, scheme, right, schema)
+            found.problems.append(f"{problem}; {grant}" if grant else problem)
+        elif scheme in POSTGRESQL:
+            found.problems += _foreign_tables(adapter, schema)
     if found.passed:
         found.facts.append(f"can create and write in {', '.join(schemas)}".removesuffix(" in "))
 
 
-def _fault(adapter: Adapter, schema: str) -> str | None:
-    for step, statement in _trial(adapter, schema):
+def _fault(adapter: Adapter, schema: str) -> tuple[str, str] | None:
+    """Return the right that is missing and the problem, or None."""
+    for right, step, statement in _trial(adapter, schema):
         try:
             adapter.execute(statement)
         except adapter.errors as error:
-            return f"the user may not {step}: {adapter.explain(error)}"
+            return right, f"the user may not {step}: {adapter.explain(error)}"
     return None
 
 
-def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str]]:
-    """Yield the steps of a load, in words and in SQL; the last ones remove what the first created.
+def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the steps of a load: the right, the step in words, and in SQL.
 
-    The schema is empty for a warehouse without schemas.
+    The last ones remove what the first created. The schema is empty for a warehouse without
+    schemas.
     """
-    table, where, is_new = adapter.dialect.identifier(f"_preflight_{uuid.uuid4().hex}"), "", False
+    name = f"_preflight_{uuid.uuid4().hex}"
+    table, where, is_new = adapter.dialect.identifier(name), "", False
+    temporary = adapter.dialect.identifier(f"{name}_batch")
     place = adapter.dialect.identifier(schema)
     if schema:
         table, where = f"{place}.{table}", f" in the schema {schema}"
         is_new = not has_schema(adapter, schema)
     if is_new:
-        yield f"make the schema {schema}", f"CREATE SCHEMA {place}"
-    yield f"make a table{where}", f"CREATE TABLE {table} (moment TIMESTAMP)"
-    yield f"write to a table{where}", f"INSERT INTO {table} VALUES (CURRENT_TIMESTAMP)"
-    yield f"drop a table{where}", f"DROP TABLE {table}"
+        yield "schema", f"make the schema {schema}", f"CREATE SCHEMA {place}"
+    yield "table", f"make a table{where}", f"CREATE TABLE {table} (moment TIMESTAMP)"
+    yield "table", f"write to a table{where}", f"INSERT INTO {table} VALUES (CURRENT_TIMESTAMP)"
+    yield "table", f"drop a table{where}", f"DROP TABLE {table}"
     if is_new:
-        yield f"drop the schema {schema}", f"DROP SCHEMA {place}"
+        yield "schema", f"drop the schema {schema}", f"DROP SCHEMA {place}"
+    words = "make a temporary table"
+    yield "temporary", words, f"CREATE TEMPORARY TABLE {temporary} (moment TIMESTAMP)"
+
+
+def _grant(adapter: Adapter, scheme: str, right: str, schema: str) -> str | None:
+    """Return the statement that gives a right to the user, if the database has such."""
+    statement = GRANTS.get(scheme, {}).get(right)
+    if statement is None:
+        return None
+    row = adapter.execute(WHO[scheme])[0]
+    adapter.rollback()
+    database, role, place = map(adapter.dialect.identifier, (*row, schema))
+    return statement.format(database=database, role=role, schema=place)
+
+
+def _foreign_tables(adapter: Adapter, schema: str) -> Iterator[str]:
+    """Yield a problem for the tables of a PostgreSQL schema that the user cannot write to."""
+    rights = " AND ".join(
+        f"has_table_privilege(c.oid, '{each}')" for each in ("SELECT", "INSERT", "UPDATE", "DELETE")
+    )
+    tables = adapter.execute(
+        "SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        f"WHERE n.nspname = {adapter.dialect.literal(schema)} AND c.relkind IN ('r', 'p') "
+        f"AND NOT ({rights}) ORDER BY 1"
+    )
+    adapter.rollback()
+    if tables:
+        names = ", ".join(name for (name,) in tables)
+        grant = _grant(adapter, "postgresql", "rows", schema)
+        yield f"the user may not read and write the tables {names} in the schema {schema}; {grant}"
 
 
 def judge_views(found: Finding, project: Project, loader: Loader) -> None:

@@ -131,6 +131,25 @@ def test_missing_rights_are_a_problem_of_each_schema(reader_url: str) -> None:
     assert ihc.startswith("the user may not make the schema tap_ihc: permission")
 
 
+def test_the_grants_of_the_problems_are_enough(reader_url: str, postgres_url: str) -> None:
+    schemas = ["tap_ecdp", "tap_ihc"]
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC".encode())
+        connection.execute("CREATE TABLE tap_ecdp.orders (id integer)")
+        given: list[str] = []
+        while problems := finding(loader(reader_url), schemas).problems:
+            grants = [each.rpartition("; ")[2] for each in problems]
+            assert all(each.startswith("GRANT ") for each in grants), problems
+            assert not set(grants) & set(given), "a grant that does not help"
+            given += dict.fromkeys(grants)
+            for grant in dict.fromkeys(grants):
+                connection.execute(grant.encode())
+    assert {each.split(" ON ")[0].removeprefix("GRANT ") for each in given} == {
+        *("CREATE", "TEMPORARY", "USAGE, CREATE", "SELECT, INSERT, UPDATE, DELETE")
+    }
+
+
 def test_the_time_zone_of_other_clients_is_shown(postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         name = connection.info.dbname

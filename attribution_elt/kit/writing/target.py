@@ -95,6 +95,11 @@ class WritingTarget(VendorPlugin, Target):
         self._reader = WishReader(self.stream)
         super().__init__(**{**options, "message_reader": self._reader})
 
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add no settings: the SDK's are about tables."""
+
     @override
     def process_endofpipe(self) -> None:
         self._warn_of_other_streams()
