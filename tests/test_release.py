@@ -15,6 +15,7 @@ from scripts import release
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.long
 def test_a_release_is_built_checked_and_described(uv: Path, tmp_path: Path) -> None:
     """It needs the tools of the extra `release`, and a registry."""
     venv = tmp_path / "venv"

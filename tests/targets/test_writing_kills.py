@@ -114,6 +114,7 @@ def test_every_status_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: 
     assert_explained(writer)
 
 
+@pytest.mark.long
 def test_every_opt_out_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: Path) -> None:
     count, kills = WRITES or 120, KILLS or 4
     website = sandbox.ignite.websites[0]
