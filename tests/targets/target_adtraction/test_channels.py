@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from target_adtraction.target import TargetAdtraction
+from target_warehouse.warehouses.errors import WarehouseError
+from target_warehouse.writes import WriteLog
 
 from attribution_elt.sandbox import Fault, Sandbox
 from tests.targets.target_warehouse.warehouses import SQLite, Warehouse
@@ -378,3 +380,19 @@ def test_an_unreachable_warehouse_stops_the_run_before_anything_is_sent(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert sandbox.adtraction.requests == []
+
+
+def test_a_warehouse_that_goes_away_before_a_request_stops_it(
+    sandbox: Sandbox, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [{"channel_id": each, "approval_status": 1} for each in channels(sandbox, PENDING)[:2]]
+
+    def away(*_: object) -> None:
+        raise WarehouseError("the connection was lost")
+
+    monkeypatch.setattr(WriteLog, "append", away)
+
+    with pytest.raises(WarehouseError, match="lost"):
+        writer.run(wishes(STREAM, wanted))
+
+    assert puts(sandbox) == []
