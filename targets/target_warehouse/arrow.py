@@ -35,18 +35,23 @@ def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Ta
 
 def conformed(table: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
     """Return the table with a column of each of `kinds`; missing columns are null."""
+    # A table that gets its columns one by one is copied as often: thousands of them take minutes.
+    columns = dict(zip(table.column_names, table.columns, strict=True))
     for name, kind in kinds.items():
-        wanted = ARROW_TYPES[kind]
-        if name not in table.column_names:
-            table = table.append_column(name, pa.nulls(len(table), wanted))
-            continue
-        column = table[name]
-        if column.type == wanted:
+        wanted, column = ARROW_TYPES[kind], columns.get(name)
+        if column is None:
+            columns[name] = pa.nulls(len(table), wanted)
             continue
         if column.type == pa.date32() and kind is ColumnType.TIMESTAMP:
             column = column.cast(pa.timestamp("us"))
-        table = table.set_column(table.column_names.index(name), name, column.cast(wanted))
-    return table
+        columns[name] = column.cast(wanted)
+    return pa.table(columns) if columns else table
+
+
+def retyped(table: pa.Table, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Return the table with other types for some of its columns."""
+    fields = [field.with_type(types.get(field.name, field.type)) for field in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:

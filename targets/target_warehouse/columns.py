@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import reduce
 from typing import Any
 
+from attribution_elt.core.text import storable
+
 
 class ColumnType(StrEnum):
     """Kinds of values; each warehouse maps them to its own types."""
@@ -81,6 +83,16 @@ def kinds_of(schema: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Column
         if kinds.get(key) is ColumnType.JSON:  # warehouses cannot compare JSON
             kinds[key] = ColumnType.TEXT
     return kinds
+
+
+def descriptions_of(schema: Mapping[str, Any]) -> dict[str, str]:
+    """Return the description of each property that has one."""
+    described = {
+        name: storable(str(property_.get("description") or ""))
+        for name, property_ in schema["properties"].items()
+        if isinstance(property_, Mapping)
+    }
+    return {name: text for name, text in described.items() if text}
 
 
 def kind_of(schema: Any) -> ColumnType:

@@ -12,7 +12,7 @@ from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
 
 from attribution_elt.core.events import RUNS
 from target_warehouse.batch import Batch
-from target_warehouse.columns import kinds_of
+from target_warehouse.columns import descriptions_of, kinds_of
 from target_warehouse.decode import Place
 from target_warehouse.errors import InvalidSchemaError, LoadError
 from target_warehouse.json_schema import normalized
@@ -224,6 +224,7 @@ class Loader:
                     scope=message.scope if sweeps else None,
                     bookmark=message.bookmark,
                     volatile=message.volatile,
+                    descriptions=descriptions_of(schema),
                 )
 
         self._worker.run(apply_schema)

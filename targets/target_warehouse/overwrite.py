@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from target_warehouse.errors import LoadError
 from target_warehouse.table_loader import TableLoader
@@ -21,7 +21,7 @@ def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
     return aside
 
 
-def replace_all(adapter: Adapter, names: TableNames, tables: Iterable[TableLoader]) -> None:
+def replace_all(adapter: Adapter, names: TableNames, tables: Collection[TableLoader]) -> None:
     """Replace the rows of the streams' tables by the loaded ones, all in one transaction.
 
     Raises:
@@ -39,3 +39,5 @@ def replace_all(adapter: Adapter, names: TableNames, tables: Iterable[TableLoade
         transact(adapter, replace)
     except adapter.errors as error:
         raise LoadError(f"stream {stream!r}: {adapter.explain(error)}") from error
+    for table in tables:
+        table.describe(names.of_stream(table.stream))

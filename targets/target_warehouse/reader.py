@@ -18,6 +18,7 @@ from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaExceptio
 from singer_sdk.io_base import GenericSingerReader
 from typing_extensions import override
 
+from attribution_elt.core.errors import OneLineError
 from target_warehouse import exact
 from target_warehouse.batch_files import BatchFileError, record_lines
 from target_warehouse.errors import InvalidSchemaError
@@ -88,6 +89,8 @@ class MessageReader(GenericSingerReader[bytes]):
     @property
     @override
     def default_input(self) -> IO[bytes]:
+        if sys.stdin is None:
+            raise OneLineError("standard input is closed: there are no messages to read")
         return sys.stdin.buffer
 
     @override

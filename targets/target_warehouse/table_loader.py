@@ -98,6 +98,7 @@ class TableLoader:
         self._key_properties: tuple[str, ...] = ()
         self._bookmark: str | None = None
         self._warned: set[str] = set()
+        self._descriptions: Mapping[str, str] = {}
 
     @property
     def appends(self) -> bool:
@@ -112,6 +113,7 @@ class TableLoader:
         scope: Sequence[str] | None,
         bookmark: str | None,
         volatile: Sequence[str] = (),
+        descriptions: Mapping[str, str] | None = None,
     ) -> None:
         """Make the table hold properties of these kinds, keyed by `keys`.
 
@@ -121,6 +123,7 @@ class TableLoader:
             scope: Properties that claims may name; None if vanished rows stay.
             bookmark: Property of the replication key.
             volatile: Properties that differ between two readings of the same data.
+            descriptions: Descriptions by property.
         """
         previous = self._key_properties
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
@@ -137,6 +140,9 @@ class TableLoader:
             self._writer.prepare()
 
         transact(self._adapter, prepare)
+        self._descriptions = descriptions or {}
+        if not self.verifier and self._options.load_method != "overwrite":
+            self.describe(self._plan.table)
         if previous and previous != self._key_properties:
             self.sweeper.stop("the key has changed in this run")
         self.sweeper.announce(scope if self._metadata else None, self._key_properties)
@@ -147,6 +153,23 @@ class TableLoader:
             hint=self._plan.hint,
             ignored=[*_METADATA, _DELETED_AT],
         )
+
+    def describe(self, table: str) -> None:
+        """Make the descriptions of properties the comments of their columns in `table`."""
+        adapter, identifiers = self._adapter, self._plan.identifiers
+        comments = {
+            identifiers[name]: adapter.storable(text)
+            for name, text in self._descriptions.items()
+            if name in identifiers
+        }
+        if not comments:
+            return
+        try:
+            transact(adapter, lambda: adapter.comment(table, comments))
+        except adapter.errors as error:  # such as of a role that does not own the table
+            logger.warning(
+                "stream %r: the columns get no comments: %s", self.stream, adapter.explain(error)
+            )
 
     def _keep_history(self) -> None:
         """Keep old versions of changed rows, if the setting names the stream."""

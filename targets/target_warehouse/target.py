@@ -189,10 +189,12 @@ class TargetWarehouse(Target):
     @classmethod
     @override
     def invoke(cls, **options: Any) -> None:
+        runtime.open_standard_streams()
         redaction.install()
         runtime.collect_rarely()
         runtime.switch_often()
         try:
+            runtime.require_output()
             super().invoke(**options)
         except ConfigValidationError:
             raise

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from attribution_elt.core.errors import in_a_line
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Column
 from target_warehouse.warehouses import history as versions
-from target_warehouse.warehouses.dialect import SqlDialect
 from target_warehouse.warehouses.errors import TableError, WarehouseError
 from target_warehouse.warehouses.sweeping import Claimed, ClaimGroup, Sweep, Sweeper, sql_of
+from target_warehouse.warehouses.tables import Tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,14 +54,12 @@ class Merged:
         )
 
 
-class Adapter(abc.ABC):
+class Adapter(Tables):
     """A connection to a warehouse; `commit` ends each transaction.
 
     Callers pass names of tables and columns that the warehouse allows; the adapter quotes them.
     """
 
-    types: ClassVar[Mapping[ColumnType, str]]
-    dialect: SqlDialect
     batch_bytes: ClassVar[int]
     """Size of a batch, in bytes of input, that suits the warehouse."""
     decimal_digits: ClassVar[int | None] = None
@@ -71,19 +68,13 @@ class Adapter(abc.ABC):
     """Maximum number of characters of a text; None without a limit."""
     decimal_step: ClassVar[int] = 1
     """Digits by which a `scale` grows: more than 1 where changing types is expensive."""
-    enforces_keys: ClassVar[bool] = False
-    """Whether an append fails if the table already has the key."""
     has_temporary_tables: ClassVar[bool] = True
     keeps_history: ClassVar[bool] = True
     """Whether `merge` can keep the versions that it updates."""
     has_dry_runs: ClassVar[bool] = True
     """Whether rows can be compared with a table without loading them."""
-    errors: ClassVar[tuple[type[Exception], ...]]
-    """Exceptions of the driver."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver that concern a row's value, not the warehouse."""
-
-    schema: str
 
     def __init__(self, url: str, schema: str | None) -> None:
         """Prepare a connection, which `connect` opens."""
@@ -97,21 +88,6 @@ class Adapter(abc.ABC):
     @abc.abstractmethod
     def use_schema(self) -> None:
         """Set `schema`: the given one, created if it is missing, or the database's default."""
-
-    @abc.abstractmethod
-    def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows."""
-
-    @abc.abstractmethod
-    def columns(self, table: str) -> dict[str, Column]:
-        """Return the columns of a table in order; an empty dictionary if it does not exist."""
-
-    def loaded_columns(self, table: str) -> dict[str, Column]:
-        """Return the columns of a table except those that the database fills if a load does not.
-
-        The database fills columns that have a default or are generated.
-        """
-        return self.columns(table)
 
     @abc.abstractmethod
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
@@ -214,8 +190,19 @@ class Adapter(abc.ABC):
         """
         versions.ensure_view(self, view, table, history)
 
-    def comment(self, table: str, comments: Mapping[str, str]) -> None:  # noqa: B027 - optional
+    def comments(self, table: str) -> dict[str, str | None]:  # noqa: ARG002 - for subclasses
+        """Return the comments of a table's columns; none where the warehouse has no comments."""
+        return {}
+
+    def comment(self, table: str, comments: Mapping[str, str]) -> None:
         """Set the comments of columns that changed, if the warehouse has comments."""
+        held = self.comments(table)
+        for name, text in comments.items():
+            if name in held and held[name] != text:
+                self.execute(
+                    f"COMMENT ON COLUMN {self.path(table)}.{self.dialect.identifier(name)} "
+                    f"IS {self.dialect.literal(text)}"
+                )
 
     @abc.abstractmethod
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
@@ -233,11 +220,7 @@ class Adapter(abc.ABC):
     def close(self) -> None:
         """Close the connection without a commit."""
 
-    def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 - for subclasses
-        """Return whether a retry may succeed, perhaps on a new connection."""
-        return False
-
-    def reconnect(self) -> None:  # noqa: B027 - optional
+    def reconnect(self) -> None:
         """Connect again if the connection is lost."""
 
     def transaction_id(self) -> str | None:
@@ -248,98 +231,9 @@ class Adapter(abc.ABC):
         """Return whether the transaction with this id was committed."""
         raise LookupError(marker)
 
-    def explain(self, error: Exception) -> str:
-        """Return the driver's message in one line, without the row's values if possible."""
-        return in_a_line(error)
-
     def storable(self, text: str) -> str:
         """Return JSON text in which characters that the database cannot store are escaped."""
         return text
-
-    def tables(self) -> list[str]:
-        """Return the names of the schema's tables."""
-        rows = self.execute(
-            "SELECT table_name FROM information_schema.tables "
-            f"WHERE table_schema = {self.dialect.literal(self.schema)}"
-        )
-        return [name for (name,) in rows]
-
-    def planned(self, table: str, columns: Mapping[str, Column]) -> dict[str, Column]:
-        """Return the columns that `ensure` would give a table, and change nothing."""
-        existing = self.columns(table)
-        wider = {
-            name: existing[name].widest(column) if name in existing else column
-            for name, column in columns.items()
-            if name not in existing
-            or self.is_narrower(existing[name], existing[name].widest(column))
-        }
-        return existing | wider
-
-    def ensure(
-        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
-    ) -> dict[str, Column]:
-        """Create the table, or add and widen its columns and set its key; return its columns."""
-        existing = self.columns(table)
-        if not existing:
-            self.create(table, columns, keys)
-            return self.columns(table)
-        kept: dict[str, Column] = {}
-        for name, column in columns.items():
-            if name not in existing:
-                self.execute(
-                    f"ALTER TABLE {self.path(table)} "
-                    f"ADD COLUMN {self.dialect.identifier(name)} {self.type_of(column)}"
-                )
-                continue
-            held = existing[name]
-            # Another load may have widened the column after this one read its type.
-            wanted = held.widest(column)
-            if self.is_narrower(held, wanted) and not self._is_altered(table, name, held, wanted):
-                kept[name] = wanted
-        self.key(table, keys)
-        return self.columns(table) | kept
-
-    def _is_altered(self, table: str, name: str, held: Column, wanted: Column) -> bool:
-        try:
-            return self.alter(table, name, held, wanted)
-        except self.errors as error:
-            if self.is_transient(error):
-                raise
-            raise TableError(
-                f"the column {name!r} of the table {table!r} is {held.type or held.kind} and has "
-                f"to become {self.type_of(wanted)}: {self.explain(error)}"
-            ) from error
-
-    def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
-        """Create a table."""
-        parts = [
-            f"{self.dialect.identifier(name)} {self.type_of(column)}"
-            for name, column in columns.items()
-        ]
-        if keys and self.enforces_keys:
-            parts.append(f"PRIMARY KEY ({self.dialect.identifiers(keys)})")
-        self.execute(f"CREATE TABLE {self.path(table)} ({', '.join(parts)})")
-
-    def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
-        """Change the type of a column, now defined as `held`, and keep its values.
-
-        Return False if the column has to keep its type and refuses values that do not fit.
-        """
-        self.execute(
-            f"ALTER TABLE {self.path(table)} ALTER COLUMN {self.dialect.identifier(name)} "
-            f"TYPE {self.type_of(column)} USING {self.cast(name, held, column)}"
-        )
-        return True
-
-    def cast(self, name: str, held: Column, column: Column) -> str:  # noqa: ARG002 - for subclasses
-        """Return the SQL that converts the values of a column to a wider type."""
-        if column.kind is ColumnType.JSON:
-            return f"to_json({self.dialect.identifier(name)})"
-        return f"CAST({self.dialect.identifier(name)} AS {self.type_of(column)})"
-
-    @abc.abstractmethod
-    def key(self, table: str, keys: Sequence[str]) -> None:
-        """Set the primary key of an existing table, if the warehouse enforces keys."""
 
     def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - for subclasses
         """Return whether a number column returns these numbers, given as texts, without rounding.
@@ -348,33 +242,12 @@ class Adapter(abc.ABC):
         """
         return True
 
-    def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        """Return whether a column cannot hold every value of the wanted column."""
-        return existing.kind is not wanted.kind or existing.scale < wanted.scale
-
-    def differs(self, column: Column, one: str, other: str) -> str:  # noqa: ARG002 - for subclasses
-        """Return the condition that two values of a column differ; nulls are values too."""
-        return f"{one} IS DISTINCT FROM {other}"
-
-    def day(self, instant: str) -> str:
-        """Return the SQL of the UTC day of an instant."""
-        return f"CAST({instant} AS DATE)"
-
     @staticmethod
     def compared(columns: Mapping[str, Column], keys: Sequence[str]) -> list[str]:
         """Return the columns that decide whether a row has changed: all but keys and metadata."""
         return [name for name in columns if name not in keys and name not in LOAD_METADATA]
 
-    def is_empty(self, table: str) -> bool:
-        """Return whether a table has no rows."""
-        return not self.execute(f"SELECT 1 FROM {self.path(table)} LIMIT 1")
-
-    def count(self, table: str) -> int:
-        """Return the number of rows of a table."""
-        ((rows,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
-        return int(rows)
-
-    def deduplicate(self, table: str, keys: Sequence[str]) -> None:  # noqa: B027 - optional
+    def deduplicate(self, table: str, keys: Sequence[str]) -> None:
         """Leave one row of each key, in warehouses that do not enforce keys."""
 
     def replace(self, table: str, source: str) -> None:
@@ -407,22 +280,6 @@ class Adapter(abc.ABC):
             )
             statements.insert(0, insertion + rows)
         self.atomically(statements)
-
-    def drop(self, table: str) -> None:
-        """Drop a table if it exists."""
-        self.execute(f"DROP TABLE IF EXISTS {self.path(table)}")
-
-    def type_of(self, column: Column) -> str:
-        """Return the warehouse's type of a column."""
-        return self.types[column.kind].format(scale=column.scale)
-
-    def path(self, table: str) -> str:
-        """Return the quoted name of a table with its schema."""
-        return f"{self.schema_path(self.schema)}.{self.dialect.identifier(table)}"
-
-    def schema_path(self, schema: str) -> str:
-        """Return the quoted name of a schema of the database."""
-        return self.dialect.identifier(schema)
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

@@ -1,13 +1,14 @@
-"""Edits CREATE TABLE statements, because ALTER TABLE of SQLite cannot change types and keys."""
+"""Edits CREATE TABLE statements, for what ALTER TABLE of SQLite and DuckDB cannot change."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from target_warehouse.warehouses.dialect import listed
+from target_warehouse.warehouses.errors import TableError
 
 _QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]"""
 _PIECE = re.compile(rf"{_QUOTED}|--[^\n]*|/\*.*?\*/|\s+|\w+|.", re.DOTALL)
@@ -98,9 +99,38 @@ class CreateTable:
         kept = [each for each in self.constraints if _without_key(each) == each]
         self.constraints = [*kept, f"PRIMARY KEY ({listed(keys)})"] if keys else kept
 
+    def replacing(
+        self, path: str, *, spare: str, name: str, values: Mapping[str, str]
+    ) -> list[str]:
+        """Return the statements that replace the table with this quoted name by this definition.
+
+        Args:
+            path: Quoted name of the table.
+            spare: Quoted name of the new table while both exist.
+            name: Quoted name that it gets then.
+            values: SQL of the values by column, for all columns that are not generated.
+        """
+        selected = ", ".join(values.values())
+        return [
+            self.sql(spare),
+            f"INSERT INTO {spare} ({listed(values)}) SELECT {selected} FROM {path}",  # noqa: S608
+            f"DROP TABLE {path}",
+            f"ALTER TABLE {spare} RENAME TO {name}",
+        ]
+
     def sql(self, path: str) -> str:
         """Return the statement, for a table with this quoted name."""
         return f"CREATE TABLE {path} ({','.join(self.columns + self.constraints)}){self.options}"
+
+
+def definition_of(table: str, sql: str, columns: Sequence[str]) -> CreateTable:
+    """Return the definition of a table that has to be rebuilt; raise TableError if it is odd."""
+    try:
+        return CreateTable.parsed(sql, columns)
+    except ValueError as error:
+        raise TableError(
+            f"the table {table!r} has to be rebuilt, but its definition cannot be read: {error}"
+        ) from error
 
 
 def _first(definition: str) -> tuple[str, int]:

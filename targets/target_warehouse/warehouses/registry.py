@@ -12,7 +12,7 @@ from target_warehouse.warehouses.transaction import retry, transact
 
 _OWN = {
     # scheme: module of the adapter, and extra of the distribution that installs its driver
-    "duckdb": ("duckdb", "duckdb"),
+    "duckdb": ("duckdb.adapter", "duckdb"),
     "postgres": ("postgresql.adapter", "postgres"),
     "postgresql": ("postgresql.adapter", "postgres"),
     "snowflake": ("snowflake.adapter", "snowflake"),

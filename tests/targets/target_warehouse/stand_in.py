@@ -42,8 +42,17 @@ _EXCEPT = {
     "test_values_that_say_more_than_the_schema": _INT64,
 }
 _SERVE = """
-import logging, sys, fakesnow
+import logging, sys, duckdb, fakesnow, fakesnow.cursor
+from snowflake.connector.errors import ProgrammingError
 logging.disable()  # it would fill the pipe
+execute = fakesnow.cursor.FakeSnowflakeCursor._execute
+def executed(*arguments):
+    try:
+        return execute(*arguments)
+    except duckdb.ConstraintException as error:  # as Snowflake reports it
+        message = "NULL result in a non-nullable column"
+        raise ProgrammingError(message, errno=100072, sqlstate="22000") from error
+fakesnow.cursor.FakeSnowflakeCursor._execute = executed
 with fakesnow.server() as parameters:
     print(parameters["port"], flush=True)
     sys.stdin.read()

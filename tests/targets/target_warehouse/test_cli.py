@@ -45,6 +45,40 @@ def configured(folder: Path, settings: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("closed", "reason"),
+    [
+        ("<&-", "standard input is closed: there are no messages to read"),
+        ("</dev/null >&-", "standard output is closed: the messages have nowhere to go"),
+    ],
+)
+def test_a_closed_standard_stream_ends_the_run_with_one_line(
+    tmp_path: Path, closed: str, reason: str
+) -> None:
+    config = configured(tmp_path, {"url": f"duckdb:///{tmp_path}/warehouse.duckdb"})
+    shell = f'exec "$0" --config "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", shell, EXECUTABLE, config], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"Error: {reason}"
+    assert not (tmp_path / "warehouse.duckdb").exists()
+
+
+def test_closed_standard_error_does_not_disturb_a_load(tmp_path: Path) -> None:
+    warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    given = singer([ITEMS, record("items", id=1), state(1)])
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *warehouse.command()],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    assert warehouse.rows("SELECT id FROM items") == [(1,)]
+
+
 def test_version() -> None:
     done = run("--version")
     version = importlib.metadata.version("attribution-elt")

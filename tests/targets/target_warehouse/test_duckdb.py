@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from target_warehouse.warehouses import duckdb as adapter
+from target_warehouse.warehouses.duckdb import adapter
 
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
@@ -52,4 +53,43 @@ def test_a_decimal_grows_by_the_digits_that_count(tmp_path: Path, price: str, di
 
     assert duckdb.rows("SELECT price, typeof(price) FROM prices") == [
         (Decimal(price), f"DECIMAL(38,{digits})")
+    ]
+
+
+def test_a_table_that_gets_many_columns_at_once_keeps_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    with duckdb.connected() as connection:
+        for statement in (
+            "CREATE TABLE wide (id BIGINT, n BIGINT DEFAULT 7, twice BIGINT AS (n * 2))",
+            "CREATE INDEX numbers ON wide (n)",
+            "COMMENT ON TABLE wide IS 'a wide one'",
+            "COMMENT ON COLUMN wide.n IS 'a number'",
+            "CREATE VIEW seen AS SELECT id, twice FROM wide",
+            "INSERT INTO wide (id) VALUES (0)",
+        ):
+            connection.execute(statement)
+    altered = []
+    execute = adapter.DuckDBAdapter.execute
+
+    def watched(self: adapter.DuckDBAdapter, sql: str) -> list[tuple[Any, ...]]:
+        altered.extend([sql] if "ADD COLUMN" in sql else [])
+        return execute(self, sql)
+
+    monkeypatch.setattr(adapter.DuckDBAdapter, "execute", watched)
+    records = (record("wide", id=number, **{f"late {number}": "x"}) for number in range(400))
+    duckdb.load(schema("wide", id="integer"), *records)
+
+    assert len(altered) <= 1  # a column each time would take minutes for thousands
+    assert len(duckdb.types("wide")) == 403
+    sql = """SELECT count(*), count("late 0"), count("late 399"), sum(twice) FROM wide"""
+    assert duckdb.rows(sql) == [(400, 1, 1, 5600)]
+    assert duckdb.rows("SELECT count(*) FROM seen") == [(400,)]
+    assert duckdb.rows("SELECT index_name FROM duckdb_indexes()") == [("numbers",)]
+    assert duckdb.rows("SELECT comment FROM duckdb_tables() WHERE table_name = 'wide'") == [
+        ("a wide one",)
+    ]
+    assert duckdb.rows("SELECT comment FROM duckdb_columns() WHERE column_name = 'n'") == [
+        ("a number",)
     ]

@@ -6,11 +6,15 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from target_warehouse.arrow import conformed
+from target_warehouse.columns import ColumnType
 
 from tests.targets.target_warehouse.processes import (
     Loading,
@@ -76,6 +80,15 @@ def test_a_stream_of_five_hundred_properties(warehouse: Warehouse) -> None:
     assert len(warehouse.types("wide")) == 501
     sql = "SELECT count(*), min(property_1), max(property_496) FROM wide"
     assert warehouse.rows(sql) == [(10, "text", "text")]
+
+
+def test_thousands_of_columns_take_no_time_by_themselves() -> None:
+    kinds = {f"property_{each}": ColumnType.TEXT for each in range(4_000)}
+    start = time.process_time()
+    wide = conformed(pa.table({"id": pa.array([1, 2])}), kinds)
+    assert time.process_time() - start < 1, "s; a copy of the table for each column takes 10"
+    assert wide.column_names == ["id", *kinds]
+    assert wide["property_3999"].to_pylist() == [None, None]
 
 
 def test_a_row_that_is_larger_than_a_page(postgres_url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -108,6 +109,24 @@ class TestLoading:
         run = snowflake.load(ORDERS, record("orders", id=1), state(1), fails=True)
         assert str(run.error).endswith("of 1 rows only 0 came from the stage")
         assert run.states == []
+
+    @pytest.mark.parametrize("load_method", ["upsert", "append-only"])
+    def test_records_that_only_the_database_refuses_are_rejected(
+        self, snowflake: Snowflake, load_method: str
+    ) -> None:
+        snowflake.rows("CREATE TABLE orders (id NUMBER(19,0), note VARCHAR NOT NULL)")
+        notes = {number: None if number % 10 == 3 else "x" for number in range(30)}
+        records = [record("orders", id=number, note=note) for number, note in notes.items()]
+        run = snowflake.load(ORDERS, *records, state(1), load_method=load_method, fails=True)
+
+        assert str(run.error).startswith("3 records were rejected (orders 3)")
+        assert run.states == [1]
+        assert snowflake.rows("SELECT count(*), count(DISTINCT id), max(id) FROM orders") == [
+            (27, 27, 29)
+        ]
+        kept = snowflake.rows("SELECT record, reason FROM _rejected")
+        assert sorted(json.loads(text)["id"] for text, _ in kept) == [3, 13, 23]
+        assert all("NULL result in a non-nullable column" in reason for _, reason in kept)
 
     def test_a_record_that_does_not_fit(self, snowflake: Snowflake) -> None:
         bad = record("orders", id="x")

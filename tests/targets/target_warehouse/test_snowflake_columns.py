@@ -11,6 +11,7 @@ from target_warehouse.columns import ColumnType
 from target_warehouse.errors import RecordsRejectedError
 from target_warehouse.warehouses.base import WarehouseError
 from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.snowflake import types
 from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter
 from target_warehouse.warehouses.snowflake.values import as_texts
 
@@ -187,6 +188,47 @@ class TestTypes:
             "DAY": "DATE",
             "MORE": "VARIANT",
         }
+
+    @pytest.mark.parametrize(
+        ("type_", "kind", "is_whole"),
+        [
+            ("BOOLEAN", ColumnType.BOOLEAN, True),
+            ("NUMBER(38,0)", ColumnType.NUMBER, True),
+            ("NUMBER(38,10)", ColumnType.NUMBER, True),
+            ("NUMBER(37,2)", ColumnType.NUMBER, False),
+            ("NUMBER(20,0)", ColumnType.NUMBER, False),
+            ("NUMBER(19,0)", ColumnType.INTEGER, True),
+            ("NUMBER(18,0)", ColumnType.INTEGER, False),
+            ("FLOAT", ColumnType.NUMBER, False),
+            ("DECFLOAT", ColumnType.NUMBER, False),
+            ("DATE", ColumnType.DATE, True),
+            ("TIME(6)", ColumnType.TIME, True),
+            ("TIME(9)", ColumnType.TIME, True),
+            ("TIME(5)", ColumnType.TIME, False),
+            ("TIMESTAMP_TZ(6)", ColumnType.TIMESTAMP, True),
+            ("TIMESTAMP_LTZ(9)", ColumnType.TIMESTAMP, True),
+            ("TIMESTAMP_NTZ(3)", ColumnType.TIMESTAMP, False),
+            ("VARCHAR(16777216)", ColumnType.TEXT, True),
+            ("VARCHAR(134217728)", ColumnType.TEXT, True),
+            ("VARCHAR(255)", ColumnType.TEXT, False),
+            ("BINARY(8388608)", ColumnType.TEXT, False),
+            ("GEOGRAPHY", ColumnType.TEXT, False),
+            ("VECTOR(FLOAT, 3)", ColumnType.TEXT, False),
+            ("UUID", ColumnType.TEXT, False),
+            ("VARIANT", ColumnType.JSON, True),
+            ("ARRAY", ColumnType.JSON, False),
+            ("OBJECT", ColumnType.JSON, False),
+            ("ARRAY(NUMBER(38,0))", ColumnType.JSON, False),
+            ("OBJECT(city VARCHAR(10), zip NUMBER(5,0))", ColumnType.JSON, False),
+            ("MAP(VARCHAR(16777216), NUMBER(38,0))", ColumnType.TEXT, False),
+            ("VARCHAR(16777216) COLLATE 'en-ci'", ColumnType.TEXT, True),
+        ],
+    )
+    def test_a_type_that_may_not_hold_its_kind_is_narrow(
+        self, type_: str, kind: ColumnType, is_whole: bool
+    ) -> None:
+        column = types.column_of(type_)
+        assert (column.kind, types.holds_its_kind(column)) == (kind, is_whole)
 
     @pytest.mark.parametrize("held", ["TIME(3)", "TIMESTAMP_TZ(0)", "TIMESTAMP_NTZ(3)"])
     def test_moments_with_too_few_digits_are_narrow(

@@ -10,14 +10,16 @@ import io
 import os
 import random
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from singer_sdk import RecordSink, Target
+from singer_sdk import typing as th
+from singer_sdk.sql import SQLConnector, SQLSink, SQLTarget
 from typing_extensions import override
 
 from tests.targets.target_warehouse.claims import (
@@ -199,24 +201,57 @@ def test_the_columns_of_a_history_follow_those_of_the_table(postgres: PostgreSQL
     ]
 
 
-class Records(RecordSink):
-    """A sink that ignores its records."""
+class SQLite(SQLConnector):
+    """Tables of the SDK in an SQLite file."""
 
     @override
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        del record, context
+    def get_sqlalchemy_url(self, config: dict[str, Any]) -> str:
+        return f"sqlite:///{config['file']}"
 
 
-class Plain(Target):
+class Rows(SQLSink[SQLite]):
+    connector_class = SQLite
+
+
+class Conventional(SQLTarget):
     """A target on the SDK's own classes."""
 
-    name = "plain"
-    default_sink_class = Records
+    name = "conventional"
+    config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property("file", th.StringType)
+    ).to_dict()
+    default_sink_class = Rows
 
 
-def test_a_target_of_the_sdk_ignores_claims() -> None:
-    lines = [EVENTS, *unit({"a": 1}, "a", 1), claiming({"a": 2}, claim(0)), *events("a", 2)]
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        Plain(config={}).listen(io.StringIO(singer(lines)))
-    assert output.getvalue().splitlines()[-1] == '{"a": 2}'
+def test_a_target_of_the_sdk_loads_the_same_with_and_without_claims(tmp_path: Path) -> None:
+    claims = [
+        EVENTS,
+        *unit({"a": 1}, "a", 1, 2, at="2024-02-29T12:00:00Z"),
+        claiming({"a": 2}, claim(0, customer="gone")),
+        *events("a", 3, note="x"),
+        {**claiming({"a": 3}, claim(3)), "complete": True},
+    ]
+    bare = [_without_claims(line) for line in claims]
+    assert ("delivered" in singer(claims), "delivered" in singer(bare)) == (True, False)
+
+    def loaded(name: str, lines: list[Any]) -> tuple[str, list[Any], list[Any]]:
+        output, file = io.StringIO(), tmp_path / name
+        with contextlib.redirect_stdout(output):
+            Conventional(config={"file": str(file)}).listen(io.StringIO(singer(lines)))
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            tables = connection.execute("SELECT sql FROM sqlite_master").fetchall()
+            rows = connection.execute("SELECT id, customer, at, note FROM events ORDER BY id")
+            return output.getvalue(), tables, rows.fetchall()
+
+    found = loaded("claims", claims)
+    assert found == loaded("bare", bare)
+    assert found[0].splitlines()[-1] == '{"a": 3}'
+    assert [row[0] for row in found[2]] == [1, 2, 3]
+
+
+def _without_claims(message: Any) -> dict[str, Any]:
+    """A message as taps sent it that make no claims."""
+    kept = {name: each for name, each in message.items() if name not in ("delivered", "complete")}
+    if kept["type"] == "SCHEMA":
+        kept["schema"] = {name: kept["schema"][name] for name in ("type", "properties")}
+    return kept

@@ -149,8 +149,8 @@ class PostgreSQLAdapter(Adapter):
         return {name: held for name, held in self.columns(table).items() if name not in filled}
 
     @override
-    def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        return not types.holds_its_kind(existing) or super().is_narrower(existing, wanted)
+    def holds_its_kind(self, column: Column) -> bool:
+        return types.holds_its_kind(column)
 
     @override
     def ensure(
@@ -189,13 +189,8 @@ class PostgreSQLAdapter(Adapter):
             self.execute(f"COMMENT ON VIEW {self.path(view)} IS {literal(VERSIONS)}")
 
     @override
-    def comment(self, table: str, comments: Mapping[str, str]) -> None:
-        held = self._catalog.comments(self.path(table))
-        for name, text in comments.items():
-            if name in held and held[name] != text:
-                self.execute(
-                    f"COMMENT ON COLUMN {self.path(table)}.{quoted(name)} IS {literal(text)}"
-                )
+    def comments(self, table: str) -> dict[str, str | None]:
+        return self._catalog.comments(self.path(table))
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:

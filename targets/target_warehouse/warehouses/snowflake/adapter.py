@@ -140,8 +140,8 @@ class SnowflakeAdapter(Adapter):
         return {swapped(name): column_of(type_) for name, type_, *_ in rows}
 
     @override
-    def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        return not holds_its_kind(existing) or super().is_narrower(existing, wanted)
+    def holds_its_kind(self, column: Column) -> bool:
+        return holds_its_kind(column)
 
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
@@ -246,15 +246,9 @@ class SnowflakeAdapter(Adapter):
         return rows
 
     @override
-    def comment(self, table: str, comments: Mapping[str, str]) -> None:
+    def comments(self, table: str) -> dict[str, str | None]:
         described = self.execute(f"DESCRIBE TABLE {self.path(table)}")
-        held = {swapped(row[0]): row[_COMMENT] for row in described}
-        for name, text in comments.items():
-            if name in held and (held[name] or "") != text:
-                self.execute(
-                    f"COMMENT ON COLUMN {self.path(table)}.{self.dialect.identifier(name)} "
-                    f"IS {self.dialect.literal(text)}"
-                )
+        return {swapped(row[0]): row[_COMMENT] for row in described}
 
     def _room(self, table: str, name: str, column: Column, texts: pa.ChunkedArray) -> str:
         """Return a type that holds these texts, and widen the column to it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from target_warehouse.columns import Column, ColumnType
@@ -49,12 +50,16 @@ SIZES = {
     "VARCHAR": SHORT_TEXT,
 }
 """The sizes that types must have to hold all values of their kind."""
+_TYPE = re.compile(r"(\w+)(?:\((\d+)(?:, ?(\d+))?\))?")
 
 
 def parts_of(type_: str) -> tuple[str, int, int]:
-    """Split a type such as NUMBER(38,2) into its name and the numbers in its brackets."""
-    base, _, numbers = type_.rstrip(")").partition("(")
-    size, _, scale = numbers.partition(",")
+    """Split a type such as NUMBER(38,2) into its name and the numbers in its brackets.
+
+    Others, such as OBJECT(city VARCHAR), have names of types in their brackets.
+    """
+    found = _TYPE.match(type_)
+    base, size, scale = found.groups() if found else (type_, None, None)
     return base, int(size or sys.maxsize), int(scale or 0)
 
 

@@ -16,7 +16,7 @@ from typing_extensions import override
 from target_warehouse.arrow import ARROW_TYPES, conformed
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, TableError, WarehouseError
-from target_warehouse.warehouses.create_table import CreateTable
+from target_warehouse.warehouses.create_table import CreateTable, definition_of
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
@@ -146,9 +146,8 @@ class SQLiteAdapter(Adapter):
         }
 
     @override
-    def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        changes_values = affinity(existing.type) != affinity(self.types[existing.kind])
-        return changes_values or super().is_narrower(existing, wanted)
+    def holds_its_kind(self, column: Column) -> bool:
+        return affinity(column.type) == affinity(self.types[column.kind])
 
     @override
     def differs(self, column: Column, one: str, other: str) -> str:
@@ -199,13 +198,7 @@ class SQLiteAdapter(Adapter):
         [(sql,)] = self.execute(f"SELECT sql FROM sqlite_master WHERE {self._is(table, 'name')}")
         key = {name for _, name, _, _, _, place, _ in columns if place}
         names = [row[1] for row in columns]
-        try:
-            definition = CreateTable.parsed(sql, names)
-        except ValueError as error:
-            raise TableError(
-                f"the table {table!r} has to be rebuilt, but its definition cannot be read: {error}"
-            ) from error
-        return definition, names, key
+        return definition_of(table, sql, names), names, key
 
     def _is(self, table: str, column: str) -> str:
         return f"{column} = {literal(self._prefix + table)} COLLATE NOCASE"
@@ -217,14 +210,9 @@ class SQLiteAdapter(Adapter):
             "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') "
             f"AND sql IS NOT NULL AND {self._is(table, 'tbl_name')}"
         )
-        names = self.columns(table)
-        selected = ", ".join(values.get(name, quoted(name)) for name in names)
-        self.execute(definition.sql(spare))
-        self.execute(f"INSERT INTO {spare} ({listed(names)}) SELECT {selected} FROM {path}")
-        self.execute(f"DROP TABLE {path}")
-        self.execute(f"ALTER TABLE {spare} RENAME TO {path}")
-        for (sql,) in attached:
-            self.execute(sql)
+        all_values = {name: values.get(name, quoted(name)) for name in self.columns(table)}
+        replacing = definition.replacing(path, spare=spare, name=path, values=all_values)
+        self.atomically([*replacing, *(sql for (sql,) in attached)])
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:

@@ -119,8 +119,8 @@ class DltAdapter(DltConnection):
         return wanted
 
     @override
-    def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        return not dlt_columns.holds_its_kind(existing) or super().is_narrower(existing, wanted)
+    def holds_its_kind(self, column: Column) -> bool:
+        return dlt_columns.holds_its_kind(column)
 
     @override
     def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:

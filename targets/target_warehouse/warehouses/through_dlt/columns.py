@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from target_warehouse.arrow import ARROW_TYPES
+from target_warehouse.arrow import ARROW_TYPES, retyped
 from target_warehouse.columns import Column, ColumnType
 
 DIGITS = 38
@@ -100,15 +100,14 @@ def arrow_value(value: object) -> pa.Array:
 
 def typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
     """Return rows in the types of their columns."""
-    for index, (name, column) in enumerate(columns.items()):
-        if column.kind is ColumnType.NUMBER:
-            values = rows[name].cast(pa.decimal128(DIGITS, column.scale))
-        elif column.kind is ColumnType.TIME:
-            values = rows[name].cast(pa.string())
-        else:
-            continue
-        rows = rows.set_column(index, name, values)
-    return rows
+    types = {
+        name: pa.decimal128(DIGITS, column.scale)
+        if column.kind is ColumnType.NUMBER
+        else pa.string()
+        for name, column in columns.items()
+        if column.kind in (ColumnType.NUMBER, ColumnType.TIME)
+    }
+    return retyped(rows, types)
 
 
 def wider(held: Column, wanted: Column, *, empty: bool) -> list[Column]:

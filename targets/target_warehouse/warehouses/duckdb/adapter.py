@@ -1,4 +1,4 @@
-"""DuckDB files, and MotherDuck."""
+"""The adapter of DuckDB."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -12,10 +12,13 @@ import duckdb
 import pyarrow as pa
 from typing_extensions import override
 
+from target_warehouse.arrow import retyped
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses.base import Adapter, Merged, TableError
-from target_warehouse.warehouses.create_table import CreateTable
+from target_warehouse.warehouses.base import Adapter, Merged
+from target_warehouse.warehouses.create_table import CreateTable, definition_of
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
+from target_warehouse.warehouses.duckdb import types
+from target_warehouse.warehouses.duckdb.types import DIGITS
 from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.history import keep_changed
@@ -27,39 +30,8 @@ _CHANGED = "changed_rows"
 _KEY = "Primary key: "
 """Beginning of a table's comment that names its key."""
 _SPARE = "rebuilt by target-warehouse"
-_ENUM = "ENUM("
-_DIGITS = 38
-_TYPES = {
-    ColumnType.BOOLEAN: "BOOLEAN",
-    ColumnType.INTEGER: "BIGINT",
-    ColumnType.NUMBER: "DECIMAL(38,{scale})",
-    ColumnType.DATE: "DATE",
-    ColumnType.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
-    ColumnType.TIME: "TIME",
-    ColumnType.TEXT: "VARCHAR",
-    ColumnType.JSON: "JSON",
-}
-_WHOLE = {type_: kind for kind, type_ in _TYPES.items()} | {
-    "HUGEINT": ColumnType.INTEGER,
-    "BIGNUM": ColumnType.INTEGER,
-    "TIME WITH TIME ZONE": ColumnType.TIME,
-    "UUID": ColumnType.TEXT,  # UUID columns refuse other texts
-}
-"""Types that hold every value of a kind. All other types are narrow: their columns are widened."""
-_FLOATS = ("FLOAT", "DOUBLE")
-_LONG_UNSIGNED = ("UBIGINT", "UHUGEINT")
-_NARROW = {
-    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER"), ColumnType.INTEGER),
-    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), ColumnType.INTEGER),
-    **dict.fromkeys(_LONG_UNSIGNED, ColumnType.INTEGER),
-    **dict.fromkeys(_FLOATS, ColumnType.NUMBER),
-    **dict.fromkeys(
-        ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), ColumnType.TIMESTAMP
-    ),
-    "VARIANT": ColumnType.JSON,
-}
-"""The kinds of narrow types without brackets; other types become text."""
-_NESTED = ("STRUCT(", "MAP(", "UNION(")
+_MANY_COLUMNS = 50
+"""Columns for which a table is made anew: ALTER TABLE copies the list of columns each time."""
 _MEMORY = "384MB"
 """DuckDB's limit for cached tables; its default takes most of the machine's memory."""
 
@@ -67,10 +39,10 @@ _MEMORY = "384MB"
 class DuckDBAdapter(Adapter):
     """Reads Arrow tables in place and merges them without an index."""
 
-    types = _TYPES
+    types = types.TYPES
     dialect = STANDARD
     batch_bytes = 16 << 20
-    decimal_digits = _DIGITS
+    decimal_digits = DIGITS
     errors = (duckdb.Error,)
     data_errors = (duckdb.DataError, duckdb.IntegrityError)
     _is_limited = False
@@ -128,11 +100,11 @@ class DuckDBAdapter(Adapter):
         """Return the columns of a table, with the expressions of their defaults."""
         rows = self.execute(
             "SELECT column_name, data_type, numeric_scale, column_default FROM duckdb_columns() "
-            "WHERE database_name = current_database() "
-            f"AND schema_name = {literal(self.schema)} AND table_name = {literal(table)} "
-            "ORDER BY column_index"
+            f"WHERE {self._is(table)} ORDER BY column_index"
         )
-        return [(name, _column(type_, scale), default) for name, type_, scale, default in rows]
+        return [
+            (name, types.column_of(type_, scale), default) for name, type_, scale, default in rows
+        ]
 
     @override
     def schema_path(self, schema: str) -> str:
@@ -140,20 +112,19 @@ class DuckDBAdapter(Adapter):
         return f"{quoted(self._catalog)}.{quoted(schema)}"
 
     @override
-    def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        is_whole = existing.type in _WHOLE or existing.type.startswith(
-            (f"DECIMAL({_DIGITS},", _ENUM)
-        )
-        return not is_whole or super().is_narrower(existing, wanted)
+    def holds_its_kind(self, column: Column) -> bool:
+        return types.holds_its_kind(column)
 
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
-        if column.kind is ColumnType.INTEGER and held.type in _LONG_UNSIGNED:
+        if column.kind is ColumnType.INTEGER and held.type in types.LONG_UNSIGNED:
             column = dataclasses.replace(column, kind=ColumnType.NUMBER)
         if column.kind is ColumnType.NUMBER:
             column = self._decimal(table, name, held, column)
         if self._is_bound(table):
-            self._rebuild(table, name, held, column)
+            definition, values = self._definition(table)
+            definition.retype(list(self.columns(table)).index(name), self.type_of(column))
+            self._rebuild(table, definition, {**values, name: self.cast(name, held, column)})
             return True
         return super().alter(table, name, held, column)
 
@@ -161,28 +132,32 @@ class DuckDBAdapter(Adapter):
         """Return the decimal column that also holds the present values, or a text column."""
         text = f"abs({quoted(name)})::VARCHAR"
         whole, fraction = (f"max(length(split_part({text}, '.', {part})))" for part in (1, 2))
-        if held.type in _FLOATS:
+        if held.type in types.FLOATS:
             fraction = f"max(length(rtrim(split_part({text}, '.', 2), '0')))"
         ((longest, scale, is_odd),) = self.execute(
             f"SELECT {whole}, {fraction}, bool_or(NOT regexp_full_match({text}, '[0-9.]+')) "
             f"FROM {self.path(table)}"
         )
-        if held.type in _FLOATS:
+        if held.type in types.FLOATS:
             column = dataclasses.replace(column, scale=max(column.scale, scale or 0))
         # More digits after the point leave fewer before it.
-        if is_odd or (longest or 0) + column.scale > _DIGITS:
+        if is_odd or (longest or 0) + column.scale > DIGITS:
             return dataclasses.replace(column, kind=ColumnType.TEXT)
         return column
+
+    def _is(self, table: str) -> str:
+        """Return the condition for a table in the functions that list tables and their parts."""
+        return (
+            f"database_name = {literal(self._catalog)} AND schema_name = {literal(self.schema)} "
+            f"AND table_name = {literal(table)}"
+        )
 
     def _is_bound(self, table: str) -> bool:
         """Return whether a key, an index or the like stops DuckDB from altering types.
 
         Views do not matter.
         """
-        is_table = (
-            f"database_name = {literal(self._catalog)} AND schema_name = {literal(self.schema)} "
-            f"AND table_name = {literal(table)}"
-        )
+        is_table = self._is(table)
         return bool(
             self.execute(
                 "SELECT 1 FROM duckdb_constraints() "
@@ -193,40 +168,47 @@ class DuckDBAdapter(Adapter):
             )
         )
 
-    def _rebuild(self, table: str, name: str, held: Column, column: Column) -> None:
-        """Replace a table by one in which a column has another type; all else stays."""
-        where = f"schema_name = {literal(self.schema)} AND table_name = {literal(table)}"
-        here = f"database_name = {literal(self._catalog)}"
-        ((sql,),) = self.execute(f"SELECT sql FROM duckdb_tables() WHERE {where} AND {here}")
-        indexes = self.execute(f"SELECT sql FROM duckdb_indexes() WHERE {where} AND {here}")
-        names = list(self.columns(table))
-        try:
-            definition = CreateTable.parsed(sql.removesuffix(";"), names)
-        except ValueError as error:
-            raise TableError(
-                f"the table {table!r} has to be rebuilt, but its definition cannot be read: {error}"
-            ) from error
-        filled = [
-            each
-            for each, text in zip(names, definition.columns, strict=True)
-            if " GENERATED ALWAYS AS" not in text
+    @override
+    def add(self, table: str, columns: Mapping[str, Column]) -> None:
+        if len(columns) < _MANY_COLUMNS:
+            super().add(table, columns)
+            return
+        definition, values = self._definition(table)
+        definition.columns += [
+            f"{quoted(name)} {self.type_of(column)}" for name, column in columns.items()
         ]
-        definition.retype(names.index(name), self.type_of(column))
-        values = ", ".join(
-            self.cast(name, held, column) if each == name else quoted(each) for each in filled
+        self._rebuild(table, definition, values)
+
+    def _definition(self, table: str) -> tuple[CreateTable, dict[str, str]]:
+        """Return a table's definition, and the SQL of its values by column."""
+        [(sql,)] = self.execute(f"SELECT sql FROM duckdb_tables() WHERE {self._is(table)}")
+        names = list(self.columns(table))
+        definition = definition_of(table, sql.removesuffix(";"), names)
+        values = {
+            name: quoted(name)
+            for name, text in zip(names, definition.columns, strict=True)
+            if " GENERATED ALWAYS AS" not in text
+        }
+        return definition, values
+
+    def _rebuild(self, table: str, definition: CreateTable, values: Mapping[str, str]) -> None:
+        """Make a table anew, with SQL for its values by column; all else about it stays."""
+        path, is_table = self.path(table), self._is(table)
+        indexes = self.execute(f"SELECT sql FROM duckdb_indexes() WHERE {is_table}")
+        [(comment,)] = self.execute(f"SELECT comment FROM duckdb_tables() WHERE {is_table}")
+        comments = self.comments(table)
+        replacing = definition.replacing(
+            path, spare=self.path(_SPARE), name=quoted(table), values=values
         )
-        path, spare = self.path(table), self.path(_SPARE)
-        self.execute(definition.sql(spare))
-        self.execute(f"INSERT INTO {spare} ({listed(filled)}) SELECT {values} FROM {path}")
-        self.execute(f"DROP TABLE {path}")
-        self.execute(f"ALTER TABLE {spare} RENAME TO {quoted(table)}")
-        for (index,) in indexes:
-            self.execute(index)
+        self.atomically([*replacing, *(sql for (sql,) in indexes)])
+        if comment:
+            self.execute(f"COMMENT ON TABLE {path} IS {literal(comment)}")
+        self.comment(table, {name: text for name, text in comments.items() if text})
 
     @override
     def cast(self, name: str, held: Column, column: Column) -> str:
         cast = super().cast(name, held, column)
-        if column.kind is ColumnType.TEXT and held.type in _FLOATS:
+        if column.kind is ColumnType.TEXT and held.type in types.FLOATS:
             return f"regexp_replace({cast}, '\\.0$', '')"
         if column.kind is ColumnType.TEXT and held.kind is ColumnType.NUMBER and held.scale:
             # the text has as many digits after the point as the column, more than were sent
@@ -236,11 +218,7 @@ class DuckDBAdapter(Adapter):
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
         """Check that rows do not share a key, and note the key: an index would slow merges down."""
-        ((comment,),) = self.execute(
-            "SELECT comment FROM duckdb_tables() "
-            f"WHERE database_name = {literal(self._catalog)} "
-            f"AND schema_name = {literal(self.schema)} AND table_name = {literal(table)}"
-        )
+        [(comment,)] = self.execute(f"SELECT comment FROM duckdb_tables() WHERE {self._is(table)}")
         wanted = f"{_KEY}{', '.join(keys)}" if keys else None
         if comment == wanted or (comment and not comment.startswith(_KEY)):
             return
@@ -327,19 +305,12 @@ class DuckDBAdapter(Adapter):
         self._inserted(table, columns)
 
     @override
-    def comment(self, table: str, comments: Mapping[str, str]) -> None:
-        held = dict(
+    def comments(self, table: str) -> dict[str, str | None]:
+        return dict(
             self.execute(
-                "SELECT column_name, comment FROM duckdb_columns() "
-                f"WHERE database_name = {literal(self._catalog)} "
-                f"AND schema_name = {literal(self.schema)} AND table_name = {literal(table)}"
+                f"SELECT column_name, comment FROM duckdb_columns() WHERE {self._is(table)}"
             )
         )
-        for name, text in comments.items():
-            if name in held and held[name] != text:
-                self.execute(
-                    f"COMMENT ON COLUMN {self.path(table)}.{quoted(name)} IS {literal(text)}"
-                )
 
     @override
     def commit(self) -> None:
@@ -368,19 +339,14 @@ class DuckDBAdapter(Adapter):
 
 def _typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
     """Return rows with their numbers, which are texts, as decimals."""
-    for index, (name, column) in enumerate(columns.items()):
-        if column.kind is ColumnType.NUMBER:
-            decimals = rows[name].cast(pa.decimal128(_DIGITS, column.scale))
-            rows = rows.set_column(index, name, decimals)
-    return rows
-
-
-def _column(type_: str, scale: int | None) -> Column:
-    if type_.startswith("DECIMAL"):
-        return Column(ColumnType.NUMBER, scale or 0, type_)
-    if type_.endswith("]") or type_.startswith(_NESTED):
-        return Column(ColumnType.JSON, type=type_)
-    return Column(_WHOLE.get(type_) or _NARROW.get(type_, ColumnType.TEXT), type=type_)
+    return retyped(
+        rows,
+        {
+            name: pa.decimal128(DIGITS, column.scale)
+            for name, column in columns.items()
+            if column.kind is ColumnType.NUMBER
+        },
+    )
 
 
 ADAPTER = DuckDBAdapter

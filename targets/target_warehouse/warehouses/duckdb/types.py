@@ -1,0 +1,53 @@
+"""Types of DuckDB, and which of them hold every value of a kind."""
+
+from __future__ import annotations
+
+from target_warehouse.columns import Column, ColumnType
+
+DIGITS = 38
+TYPES = {
+    ColumnType.BOOLEAN: "BOOLEAN",
+    ColumnType.INTEGER: "BIGINT",
+    ColumnType.NUMBER: "DECIMAL(38,{scale})",
+    ColumnType.DATE: "DATE",
+    ColumnType.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    ColumnType.TIME: "TIME",
+    ColumnType.TEXT: "VARCHAR",
+    ColumnType.JSON: "JSON",
+}
+_WHOLE = {type_: kind for kind, type_ in TYPES.items()} | {
+    "HUGEINT": ColumnType.INTEGER,
+    "BIGNUM": ColumnType.INTEGER,
+    "TIME WITH TIME ZONE": ColumnType.TIME,
+    "UUID": ColumnType.TEXT,  # UUID columns refuse other texts
+}
+"""Types that hold every value of a kind. All other types are narrow: their columns are widened."""
+FLOATS = ("FLOAT", "DOUBLE")
+LONG_UNSIGNED = ("UBIGINT", "UHUGEINT")
+_NARROW = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER"), ColumnType.INTEGER),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), ColumnType.INTEGER),
+    **dict.fromkeys(LONG_UNSIGNED, ColumnType.INTEGER),
+    **dict.fromkeys(FLOATS, ColumnType.NUMBER),
+    **dict.fromkeys(
+        ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), ColumnType.TIMESTAMP
+    ),
+    "VARIANT": ColumnType.JSON,
+}
+"""The kinds of narrow types without brackets; other types become text."""
+_NESTED = ("STRUCT(", "MAP(", "UNION(")
+_ENUM = "ENUM("
+
+
+def column_of(type_: str, scale: int | None) -> Column:
+    """Return the column that has this type."""
+    if type_.startswith("DECIMAL"):
+        return Column(ColumnType.NUMBER, scale or 0, type_)
+    if type_.endswith("]") or type_.startswith(_NESTED):
+        return Column(ColumnType.JSON, type=type_)
+    return Column(_WHOLE.get(type_) or _NARROW.get(type_, ColumnType.TEXT), type=type_)
+
+
+def holds_its_kind(column: Column) -> bool:
+    """Return whether a column's type holds every value of its kind."""
+    return column.type in _WHOLE or column.type.startswith((f"DECIMAL({DIGITS},", _ENUM))

@@ -1,0 +1,184 @@
+"""Tables of a warehouse: how they are named, made and altered, in SQL that most share."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted here, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from attribution_elt.core.errors import in_a_line
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.warehouses.dialect import SqlDialect
+from target_warehouse.warehouses.errors import TableError
+
+
+class Tables(abc.ABC):
+    """The tables of a schema; `Adapter` adds what loading needs."""
+
+    types: ClassVar[Mapping[ColumnType, str]]
+    dialect: SqlDialect
+    enforces_keys: ClassVar[bool] = False
+    """Whether an append fails if the table already has the key."""
+    errors: ClassVar[tuple[type[Exception], ...]]
+    """Exceptions of the driver."""
+    schema: str
+
+    @abc.abstractmethod
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+
+    @abc.abstractmethod
+    def columns(self, table: str) -> dict[str, Column]:
+        """Return the columns of a table in order; an empty dictionary if it does not exist."""
+
+    def loaded_columns(self, table: str) -> dict[str, Column]:
+        """Return the columns of a table except those that the database fills if a load does not.
+
+        The database fills columns that have a default or are generated.
+        """
+        return self.columns(table)
+
+    def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 - for subclasses
+        """Return whether a retry may succeed, perhaps on a new connection."""
+        return False
+
+    def explain(self, error: Exception) -> str:
+        """Return the driver's message in one line, without the row's values if possible."""
+        return in_a_line(error)
+
+    def tables(self) -> list[str]:
+        """Return the names of the schema's tables."""
+        rows = self.execute(
+            "SELECT table_name FROM information_schema.tables "
+            f"WHERE table_schema = {self.dialect.literal(self.schema)}"
+        )
+        return [name for (name,) in rows]
+
+    def planned(self, table: str, columns: Mapping[str, Column]) -> dict[str, Column]:
+        """Return the columns that `ensure` would give a table, and change nothing."""
+        existing = self.columns(table)
+        wider = {
+            name: existing[name].widest(column) if name in existing else column
+            for name, column in columns.items()
+            if name not in existing
+            or self.is_narrower(existing[name], existing[name].widest(column))
+        }
+        return existing | wider
+
+    def ensure(
+        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
+    ) -> dict[str, Column]:
+        """Create the table, or add and widen its columns and set its key; return its columns."""
+        existing = self.columns(table)
+        if not existing:
+            self.create(table, columns, keys)
+            return self.columns(table)
+        self.add(table, {name: columns[name] for name in columns if name not in existing})
+        kept: dict[str, Column] = {}
+        for name, column in columns.items():
+            held = existing.get(name)
+            if held is None:
+                continue
+            # Another load may have widened the column after this one read its type.
+            wanted = held.widest(column)
+            if self.is_narrower(held, wanted) and not self._is_altered(table, name, held, wanted):
+                kept[name] = wanted
+        self.key(table, keys)
+        return self.columns(table) | kept
+
+    def _is_altered(self, table: str, name: str, held: Column, wanted: Column) -> bool:
+        try:
+            return self.alter(table, name, held, wanted)
+        except self.errors as error:
+            if self.is_transient(error):
+                raise
+            raise TableError(
+                f"the column {name!r} of the table {table!r} is {held.type or held.kind} and has "
+                f"to become {self.type_of(wanted)}: {self.explain(error)}"
+            ) from error
+
+    def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+        """Create a table."""
+        parts = [
+            f"{self.dialect.identifier(name)} {self.type_of(column)}"
+            for name, column in columns.items()
+        ]
+        if keys and self.enforces_keys:
+            parts.append(f"PRIMARY KEY ({self.dialect.identifiers(keys)})")
+        self.execute(f"CREATE TABLE {self.path(table)} ({', '.join(parts)})")
+
+    def add(self, table: str, columns: Mapping[str, Column]) -> None:
+        """Add columns to a table."""
+        for name, column in columns.items():
+            self.execute(
+                f"ALTER TABLE {self.path(table)} "
+                f"ADD COLUMN {self.dialect.identifier(name)} {self.type_of(column)}"
+            )
+
+    def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
+        """Change the type of a column, now defined as `held`, and keep its values.
+
+        Return False if the column has to keep its type and refuses values that do not fit.
+        """
+        self.execute(
+            f"ALTER TABLE {self.path(table)} ALTER COLUMN {self.dialect.identifier(name)} "
+            f"TYPE {self.type_of(column)} USING {self.cast(name, held, column)}"
+        )
+        return True
+
+    def cast(self, name: str, held: Column, column: Column) -> str:  # noqa: ARG002 - for subclasses
+        """Return the SQL that converts the values of a column to a wider type."""
+        if column.kind is ColumnType.JSON:
+            return f"to_json({self.dialect.identifier(name)})"
+        return f"CAST({self.dialect.identifier(name)} AS {self.type_of(column)})"
+
+    @abc.abstractmethod
+    def key(self, table: str, keys: Sequence[str]) -> None:
+        """Set the primary key of an existing table, if the warehouse enforces keys."""
+
+    @abc.abstractmethod
+    def holds_its_kind(self, column: Column) -> bool:
+        """Return whether the type of a column holds every value of its kind."""
+
+    def is_narrower(self, existing: Column, wanted: Column) -> bool:
+        """Return whether a column cannot hold every value of the wanted column."""
+        return (
+            not self.holds_its_kind(existing)
+            or existing.kind is not wanted.kind
+            or existing.scale < wanted.scale
+        )
+
+    def differs(self, column: Column, one: str, other: str) -> str:  # noqa: ARG002 - for subclasses
+        """Return the condition that two values of a column differ; nulls are values too."""
+        return f"{one} IS DISTINCT FROM {other}"
+
+    def day(self, instant: str) -> str:
+        """Return the SQL of the UTC day of an instant."""
+        return f"CAST({instant} AS DATE)"
+
+    def is_empty(self, table: str) -> bool:
+        """Return whether a table has no rows."""
+        return not self.execute(f"SELECT 1 FROM {self.path(table)} LIMIT 1")
+
+    def count(self, table: str) -> int:
+        """Return the number of rows of a table."""
+        ((rows,),) = self.execute(f"SELECT count(*) FROM {self.path(table)}")
+        return int(rows)
+
+    def drop(self, table: str) -> None:
+        """Drop a table if it exists."""
+        self.execute(f"DROP TABLE IF EXISTS {self.path(table)}")
+
+    def type_of(self, column: Column) -> str:
+        """Return the warehouse's type of a column."""
+        return self.types[column.kind].format(scale=column.scale)
+
+    def path(self, table: str) -> str:
+        """Return the quoted name of a table with its schema."""
+        return f"{self.schema_path(self.schema)}.{self.dialect.identifier(table)}"
+
+    def schema_path(self, schema: str) -> str:
+        """Return the quoted name of a schema of the database."""
+        return self.dialect.identifier(schema)
