@@ -24,6 +24,9 @@ from attribution_elt.models.tables import Tables
 
 _T = TypeVar("_T")
 _SPARE = "__new"
+_SORT_IN_MEMORY = """SELECT set_config('work_mem',
+    greatest(pg_size_bytes(current_setting('work_mem')), 67108864) / 1024 || 'kB', false)"""
+"""PostgreSQL sorts larger sets on disk; its default is 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ class Models:
             folder, self._dialect, self._adapter.types, tables, variables or {}
         )
         self.plan: Plan = plan(folder, self._renderer, tables)
+        if self._dialect == "postgres":
+            self._adapter.execute(_SORT_IN_MEMORY)
+            self._adapter.commit()
 
     def close(self) -> None:
         """Close the connection."""
@@ -179,7 +185,8 @@ class Models:
     def _replace_table(self, name: str, sql: str) -> int:
         """Replace a table's rows, or the table if its columns differ; return the number of rows.
 
-        PostgreSQL refuses to drop a table that other users' views read.
+        PostgreSQL refuses to drop a table that other users' views read. Queries of the table wait
+        until the transaction ends.
         """
         if self._dialect == "postgres" and self._kind(name) == "table":
             spare = name + _SPARE
@@ -189,7 +196,7 @@ class Models:
             same = self._adapter.columns(spare) == self._adapter.columns(name)
             self._adapter.drop(spare)
             if same:
-                self._adapter.execute(f"DELETE FROM {self._path(name)}")
+                self._adapter.execute(f"TRUNCATE {self._path(name)}")  # DELETE leaves dead rows
                 self._adapter.execute(f"INSERT INTO {self._path(name)} {sql}")
                 return self._measured(name)
         self._drop(name)

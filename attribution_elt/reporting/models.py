@@ -41,7 +41,7 @@ def credits_of(warehouse: Warehouse, window: Window) -> Section:
     )
     found = warehouse.answers
     if found is None:
-        why = ["The SQL models are not built yet."]
+        why = ["The SQL models are not built yet, or an earlier version built them."]
         hints = ["attribution-elt models builds them."]
         section.cards.append(Card("Attribution models", why, hints))
         return section

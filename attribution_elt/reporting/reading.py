@@ -248,7 +248,11 @@ def _answers(loader: Loader, since: date) -> Answers | None:
         if adapter.schema and not has_schema(adapter, schema):
             return None
     with closing(connect(loader.url, schema)) as adapter:
-        return credit.answers(adapter, since)
+        try:
+            return credit.answers(adapter, since)
+        except adapter.errors:  # an earlier version's models have other columns: build them again
+            adapter.rollback()
+            return None
 
 
 def _look(place: Place, adapter: Adapter, since: datetime) -> None:

@@ -262,7 +262,7 @@ def test_missing_schemas_are_named_and_not_created(warehouse: Warehouse) -> None
     text = shown(warehouse, ECDP, IO, IHC, "tap-adtraction")
     assert "Load times are unknown: without add_record_metadata" in text
     assert "Nothing to show: the table attributed_orders does not exist." in text
-    assert "The SQL models are not built yet." in text
+    assert "The SQL models are not built yet" in text
     assert "Last load | never" in text
     assert "tap-adtraction" not in text  # nothing loaded, and no credentials
     if not warehouse.url.startswith("sqlite"):

@@ -42,13 +42,14 @@ effect AS (
 passed AS (
     SELECT
         channel,
-        count(DISTINCT CASE WHEN converts = 1 THEN path_key END) AS converting_paths,
-        count(DISTINCT CASE WHEN converts = 0 THEN path_key END) AS null_paths
+        count(CASE WHEN converts = 1 THEN 1 END) AS converting_paths,
+        count(CASE WHEN converts = 0 THEN 1 END) AS null_paths
     FROM (
+        -- a path that passes a channel twice is one path
         SELECT 1 AS converts, conversion_key AS path_key, channel
         FROM {{ ref('int_journeys') }} AS journey
         WHERE in_lookback
-        UNION ALL
+        UNION
         SELECT 0, path_key, channel FROM {{ ref('int_paths_without_conversion') }} AS path
     ) AS visit
     GROUP BY channel
