@@ -101,7 +101,7 @@ def describe(python: Path, sbom: Path) -> int:
     )  # fmt: skip
     document: dict[str, Any] = json.loads(sbom.read_text("utf-8"))
     for each in document["components"]:
-        # where a package came from on this machine is not a property of the package
+        # the source of a package on this machine is not a property of the package
         each["externalReferences"] = [
             link for link in each.get("externalReferences", ()) if link["type"] != "distribution"
         ]

@@ -1,4 +1,4 @@
-"""Claims: what a run has delivered completely.
+"""Claims name what a run has delivered completely.
 
 A loader removes rows inside a claim that were not delivered. A reader claims only what one or more
 responses contain completely. Without a claim, nothing is removed.

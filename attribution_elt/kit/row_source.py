@@ -160,7 +160,7 @@ class RowSource:
 
     Attributes:
         prefix: x, the beginning of the settings' names.
-        noun: what the rows are, for titles.
+        noun: plural noun for the rows, used in titles.
         suffixes: suffixes of the files that the tap can read.
     """
 

@@ -12,7 +12,7 @@ from attribution_elt.kit.stream import VendorStream
 
 @dataclass(frozen=True, slots=True)
 class HistoryNeed:
-    """How far back an account's next run must read, and how far back the vendor has data."""
+    """The first day that an account's next run needs, and the first day that the vendor has."""
 
     account: str
     wanted: date

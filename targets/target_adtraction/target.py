@@ -26,7 +26,7 @@ from target_adtraction.client import REASONS, STATUSES, ChannelsClient, Status
 
 TRANSITION = "^(pending|approved|rejected)>(approved|rejected)$"
 DECISIONS = 3
-"""How often a change is decided again when the vendor answers with a conflict."""
+"""Maximum number of decisions about a change while the vendor answers with a conflict."""
 
 
 class TargetAdtraction(WritingTarget):

@@ -283,7 +283,7 @@ def _numbers(values: pa.Array) -> pa.Array:
     """Return JSON values as numbers, as sent; strings lose their quotes."""
     bounds = pc.min_max(values)
     least, greatest = bounds["min"].as_py() or "0", bounds["max"].as_py() or "0"
-    # by their first characters, some values are not numbers
+    # some values do not begin like numbers
     if not (least >= "-" and greatest < ":"):
         values = pc.utf8_trim(values, '"')
         if not pc.all(pc.match_substring_regex(values, _NUMBER), min_count=0).as_py():

@@ -34,7 +34,7 @@ class OpenBatches:
         self._max_rows = max_rows or _MAX_ROWS
         self._max_bytes = max_bytes
         self._batches: dict[TableLoader, Batch] = {}
-        self._size = 0  # of all batches together, in bytes
+        self._size = 0  # bytes in all batches together
 
     def add(self, table: TableLoader, lines: Sequence[bytes], places: Sequence[Place]) -> None:
         """Take RECORD lines for a table, with their places in the input."""

@@ -98,7 +98,7 @@ class Run:
 
     load_method: str
     started_at: int
-    """In milliseconds since 1970."""
+    """Start of the run, in milliseconds since 1970."""
     id: str = dataclasses.field(default_factory=lambda: os.environ.get(RUN_ID) or str(uuid.uuid4()))
 
     def log(self, tallies: Mapping[str, Tally], *, complete: bool | None) -> pa.Table:

@@ -33,7 +33,7 @@ logger = logging.getLogger("target-warehouse")
 
 @dataclasses.dataclass(frozen=True)
 class SweepOptions:
-    """How rows are treated that the vendor no longer has."""
+    """Treatment of rows that the vendor no longer has."""
 
     mode: str
     """`remove`, `mark` or `ignore`."""

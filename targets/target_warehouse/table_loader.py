@@ -43,7 +43,7 @@ logger = logging.getLogger("target-warehouse")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How tables are loaded."""
+    """Options of the load, the same for all tables."""
 
     load_method: str
     add_metadata: bool

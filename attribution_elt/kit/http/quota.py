@@ -16,7 +16,7 @@ MARGIN = 0.02
 SAME_WINDOW = 0.05
 """Seconds by which the reset times of two responses about one window may differ."""
 LONGEST_WAIT = 3600.0
-"""Maximum seconds of a single wait, whatever a response asks for."""
+"""Maximum seconds of a single wait, even if a response asks for more."""
 SHORT_WAIT = 1.0
 """Waits below this number of seconds are not logged."""
 UNKNOWN, SPENT = -1.0, -2.0
@@ -186,7 +186,7 @@ class QuotaLimiter:
 
 
 class _VendorClock:
-    """How far the vendor's clock is ahead of ours, in seconds, as an interval that narrows.
+    """The vendor's lead over our clock in seconds, as an interval that narrows.
 
     Neither clock is trusted: the bounds come from `Date` headers (whole seconds) and from the times
     at which a window was seen to end. If zero is inside the interval, the difference is zero.

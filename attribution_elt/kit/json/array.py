@@ -28,7 +28,7 @@ class NotAnArrayError(ValueError):
 
 @dataclass(slots=True)
 class Index:
-    """Where an array's elements are in its file.
+    """The places of an array's elements in its file.
 
     Attributes:
         blocks: offset and length of each sequence of whole elements, separated by commas.

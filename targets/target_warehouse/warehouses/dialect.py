@@ -1,4 +1,4 @@
-"""How a database quotes names and texts in SQL."""
+"""Quoting of names and texts in standard SQL."""
 
 from __future__ import annotations
 

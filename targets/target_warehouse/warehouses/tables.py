@@ -1,4 +1,4 @@
-"""Tables of a warehouse: how they are named, made and altered, in SQL that most share."""
+"""Names, columns and types of a warehouse's tables, in SQL that most warehouses share."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted here, and nothing else is put into SQL
 
@@ -15,7 +15,7 @@ from target_warehouse.warehouses.errors import TableError
 
 
 class Tables(abc.ABC):
-    """The tables of a schema; `Adapter` adds what loading needs."""
+    """The tables of a schema; `Adapter` adds loads."""
 
     types: ClassVar[Mapping[ColumnType, str]]
     dialect: SqlDialect

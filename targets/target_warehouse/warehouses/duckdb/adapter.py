@@ -24,14 +24,14 @@ from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.history import keep_changed
 
 _STAGE_VIEW = "staged_rows"
-_STAGE = f"temp.{_STAGE_VIEW}"  # with its catalog, because a stream may have this name
+_STAGE = f"temp.{_STAGE_VIEW}"  # qualified with the catalog, because a stream may have this name
 _INSERTED_VIEW = "inserted_rows"
 _CHANGED = "changed_rows"
 _KEY = "Primary key: "
 """Beginning of a table's comment that names its key."""
 _SPARE = "rebuilt by target-warehouse"
 _MANY_COLUMNS = 50
-"""Columns for which a table is made anew: ALTER TABLE copies the list of columns each time."""
+"""Number of new columns from which a table is rebuilt: each ALTER TABLE copies the columns."""
 _MEMORY = "384MB"
 """DuckDB's limit for cached tables; its default takes most of the machine's memory."""
 
@@ -192,7 +192,7 @@ class DuckDBAdapter(Adapter):
         return definition, values
 
     def _rebuild(self, table: str, definition: CreateTable, values: Mapping[str, str]) -> None:
-        """Make a table anew, with SQL for its values by column; all else about it stays."""
+        """Create a table again, with SQL for its values by column; all else about it stays."""
         path, is_table = self.path(table), self._is(table)
         indexes = self.execute(f"SELECT sql FROM duckdb_indexes() WHERE {is_table}")
         [(comment,)] = self.execute(f"SELECT comment FROM duckdb_tables() WHERE {is_table}")

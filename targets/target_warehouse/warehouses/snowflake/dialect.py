@@ -1,4 +1,4 @@
-"""How names and texts are quoted in the SQL of Snowflake."""
+"""Quoting of names and texts in the SQL of Snowflake."""
 
 from __future__ import annotations
 

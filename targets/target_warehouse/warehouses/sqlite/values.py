@@ -1,4 +1,4 @@
-"""How SQLite stores values, and how each kind is stored so that it is read back unchanged.
+"""Conversion of values for SQLite, so that they are read back unchanged.
 
 SQLite accepts any name of a type and derives the affinity from the words in it
 (sqlite.org/datatype3.html). A column converts a value to an integer, a double or a text if it can.

@@ -1,4 +1,4 @@
-"""How names and texts are quoted in the SQL of a dlt destination."""
+"""Quoting of names and texts in the SQL of a dlt destination."""
 
 from __future__ import annotations
 
