@@ -90,7 +90,7 @@ class MessageReader(GenericSingerReader[bytes]):
     @override
     def default_input(self) -> IO[bytes]:
         if sys.stdin is None:
-            raise OneLineError("standard input is closed: there are no messages to read")
+            raise OneLineError("standard input is closed: messages cannot be read")
         return sys.stdin.buffer
 
     @override

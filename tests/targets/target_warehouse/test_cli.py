@@ -48,8 +48,8 @@ def configured(folder: Path, settings: dict[str, Any]) -> Path:
 @pytest.mark.parametrize(
     ("closed", "reason"),
     [
-        ("<&-", "standard input is closed: there are no messages to read"),
-        ("</dev/null >&-", "standard output is closed: the messages have nowhere to go"),
+        ("<&-", "standard input is closed: messages cannot be read"),
+        ("</dev/null >&-", "standard output is closed: messages cannot be written"),
     ],
 )
 def test_a_closed_standard_stream_ends_the_run_with_one_line(
