@@ -157,12 +157,12 @@ def show(before: dict[Any, tuple[Any, ...]], after: dict[Any, tuple[Any, ...]]) 
 def compare() -> None:
     """Print the share of the credit that each model gives a channel, for the same conversions."""
     found = {(channel, model): share for model, channel, share in query(SHARES)}
-    models = sorted({model for _, model in found})
+    channels = sorted({channel for channel, _ in found})
     rows = [
-        (channel, *(found.get((channel, model), 0.0) for model in models))
-        for channel in sorted({channel for channel, _ in found})
+        (model, *(found.get((channel, model), 0.0) for channel in channels))
+        for model in sorted({model for _, model in found})
     ]
-    table("Percent of the credit by model, for conversions of IHC", ("channel", *models), rows)
+    table("Percent of the credit by model, for conversions of IHC", ("model", *channels), rows)
     for channel, one, other, points in query(DISAGREEMENT):
         difference = f"{abs(points):.1f} points {'more' if points > 0 else 'less'}"
         console.print(
