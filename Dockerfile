@@ -7,6 +7,8 @@ RUN python -m venv /opt/attribution-elt
 RUN /opt/attribution-elt/bin/python -m pip install --no-cache-dir --no-compile --constraint constraints.txt ".[$EXTRAS]"
 # plugins start from this environment, which saves one for each of them
 RUN sed -i '/pip_url: -e /d' meltano.yml && sed -i '/"pip_url"/d' plugins/*/*--attribution-elt.lock
+# Meltano makes these folders where they are missing, and the project is read-only
+RUN mkdir -p plugins/extractors plugins/loaders plugins/mappers plugins/utilities plugins/orchestrators plugins/transformers plugins/transforms plugins/files
 RUN rm -rf /opt/attribution-elt/lib/python3*/site-packages/pyarrow/include && /opt/attribution-elt/bin/python -m pip uninstall --yes pip
 
 FROM python:3.12-slim
