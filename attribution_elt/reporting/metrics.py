@@ -90,14 +90,14 @@ def _of_schema(adapter: Adapter, labels: Labels) -> Iterator[Sample]:
         for kind, count in zip(kinds, counts, strict=True):
             yield Sample("rows_total", {**own, "kind": kind}, int(count or 0))
     failed = "failed_units" if "failed_units" in known else "NULL"
-    for stream, last, units in adapter.execute(
-        f"SELECT stream, finished_at, {failed} FROM {path} AS r WHERE finished_at = "
+    for stream, last, complete, units in adapter.execute(
+        f"SELECT stream, finished_at, complete, {failed} FROM {path} AS r WHERE finished_at = "
         f"(SELECT MAX(finished_at) FROM {path} AS l WHERE l.stream = r.stream)"
     ):
         own = {**labels, "stream": stream}
         yield Sample("last_run_timestamp_seconds", own, instant(last).timestamp())
-        if units is not None:
-            yield Sample("failed_units", own, int(units))
+        if units is not None or complete:
+            yield Sample("failed_units", own, int(units or 0))
 
 
 def text_of(found: Iterable[Sample], common: Labels) -> str:

@@ -51,6 +51,8 @@ def test_the_file_has_what_runs_loaded(warehouse: Warehouse) -> None:
     began = datetime.now(UTC).timestamp() - 1
     last = {"type": "STATE", "value": {"bookmarks": {}}, "complete": True}
     warehouse.load(ORDERS, *rows, last, add_record_metadata=True)
+    units = 'failed_units{loader="target-warehouse",stream="attributed_orders"}'
+    assert values(text_of(of(warehouse), {}))[PREFIX + units] == 0
     refused = record("attributed_orders", id=4, at="never")
     warehouse.load(ORDERS, *rows[:2], refused, state(1), add_record_metadata=True, fails=True)
 
