@@ -352,3 +352,18 @@ def test_a_feed_updated_in_the_year_1_is_downloaded(vendor: Adtraction) -> None:
     output = run_here(settings(vendor))
     assert output.code == 0
     assert output.rows("products").keys() == clean.rows("products").keys()
+
+
+@pytest.mark.parametrize("status", [400, 200])
+@pytest.mark.parametrize("room", range(170, 200, 5))
+def test_a_message_that_is_cut_short_does_not_show_half_a_token(
+    vendor: Adtraction, status: int, room: int
+) -> None:
+    token = "p@rt/n'er &t0ken"
+    vendor.partner_token = token
+    body = json.dumps({"status": 400, "message": "x" * room + token})
+    vendor.faults.add(Fault("status", status=status, body=body, match="/programs/"))
+    output = run_here(settings(vendor, client_token=..., markets=["SE"]))
+    (line,) = output.stderr.splitlines()
+    assert "answered 400: xxx" in line
+    assert token[:3] not in line

@@ -105,15 +105,6 @@ def test_a_redirect_is_not_followed_with_the_key(small: Sandbox) -> None:
     assert output.code == 1
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_end_the_run_at_once(small: Sandbox, status: int) -> None:
-    small.ecdp.faults.add(Fault("status", status=status, times=None))
-    output = run_here(settings(small, max_concurrent_requests=2))
-    (line,) = output.stderr.splitlines()
-    assert all(word in line for word in ("ECDP", str(status), "api_key"))
-    assert len(small.ecdp.requests) <= 4
-
-
 def test_max_retries_limits_the_tries(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("reset", times=None))
     output = run_here(settings(small, start_date="2026-03-30", max_retries=5))

@@ -229,14 +229,3 @@ def test_a_failed_filter_is_named_and_does_not_affect_the_others(small: Sandbox)
     assert ", website 22, Newsletter: answered 400" in newsletters
     assert ", website 22, Scenario: answered 400" in scenarios
     assert bookmarks_after(output) == {None}
-
-
-def test_one_request_in_flight_or_eight_give_the_same_bytes(sandbox: Sandbox) -> None:
-    sandbox.ecdp.latency = 0.02
-    one = run_here(settings(sandbox, window_days=3, max_concurrent_requests=1))
-    assert max(request.in_flight for request in sandbox.ecdp.requests) == 1
-    sandbox.ecdp.requests.clear()
-    eight = run_here(settings(sandbox, window_days=3, max_concurrent_requests=8))
-    assert 1 < max(request.in_flight for request in sandbox.ecdp.requests) <= 8
-    assert one.stdout == eight.stdout
-    assert matches_truth(sandbox, eight)

@@ -15,7 +15,6 @@ from tests.taps.tap_ecdp.helpers import (
     catalog,
     emitted_rows,
     expected_orders,
-    matches_truth,
     run_here,
     settings,
 )
@@ -42,14 +41,6 @@ def test_an_unknown_member_of_the_response_is_logged_once(
     assert [text for text in caplog.messages if "currencies" in text] == [
         "ECDP: property 'currencies' next to the rows is in no stream"
     ]
-
-
-def test_both_streams_equal_the_vendor_s_truth(sandbox: Sandbox) -> None:
-    output = run_here(settings(sandbox))
-    assert matches_truth(sandbox, output)
-    assert output.code == 0
-    assert len(output.records(ORDERS)) > 500
-    assert len(output.records(ORDERS)) == len(output.rows(ORDERS)), "no row twice"
 
 
 def test_the_document_s_own_answers(sandbox: Sandbox) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import random
 from typing import Any
 
 import pytest
@@ -155,18 +154,6 @@ def test_a_window_that_fails_permanently_is_read_by_the_next_run(small: Sandbox)
     assert second.code == 0
     assert bookmarks_after(second) == {"2026-03-31T00:00:00Z"}
     assert matches_truth(small, first, second)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_interrupted_anywhere_nothing_is_lost(small: Sandbox, seed: int) -> None:
-    config = settings(small, window_days=4, lookback_days=3)
-    whole = run_here(config)
-    lines = whole.stdout.splitlines(keepends=True)
-    cut = random.Random(seed).randrange(len(lines))
-    interrupted = Output(b"".join(lines[:cut]), "", 137)
-    state = merged(*interrupted.states)
-    rest = run_here(config, state=state)
-    assert matches_truth(small, interrupted, rest)
 
 
 def test_a_state_of_another_tap_is_accepted(small: Sandbox) -> None:

@@ -178,10 +178,3 @@ def requested_paths(sandbox: Sandbox, path: str = "") -> set[tuple[str, str | No
         (request.path.removeprefix("/api/"), *request.query.get("date", [None]))
         for request in requests(sandbox, path)
     }
-
-
-def folder_of(path: Path, name: str) -> Path:
-    """Return a new folder for one of several runs."""
-    folder = path / name
-    folder.mkdir()
-    return folder

@@ -10,15 +10,6 @@ from tap_ignite.tap import TapIgnite
 from attribution_elt.kit.errors import InvalidSettingsError
 
 ACCOUNT = {"token": "t", "secret": "s"}
-COMMON = {
-    "api_url",
-    "user_agent",
-    "request_timeout",
-    "max_retries",
-    "max_concurrent_requests",
-    "pii",
-    "pii_key",
-}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from target_warehouse.warehouses.dialect import SqlDialect
 from target_warehouse.warehouses.through_dlt.dialect import plain
 from typing_extensions import override
 
+from tests.targets.target_warehouse.test_load import break_off_an_overwrite
 from tests.targets.target_warehouse.test_standard import REFUSED, STREAMS, expected, found, storable
 from tests.targets.target_warehouse.through_dlt import ThroughDlt
 from tests.targets.target_warehouse.warehouses import raw_record, record, schema, state
@@ -127,19 +128,7 @@ def test_overwrite_replaces_what_the_table_held(through_dlt: ThroughDlt) -> None
 
 
 def test_an_overwrite_that_breaks_off_changes_nothing(through_dlt: ThroughDlt) -> None:
-    through_dlt.load(ORDERS, record("orders", id=1, note="old"))
-    run = through_dlt.load(
-        ORDERS,
-        record("orders", id=2, note="new"),
-        state(1),
-        "garbage",
-        load_method="overwrite",
-        batch_size_rows=1,
-        fails=True,
-    )
-
-    assert run.states == []
-    assert through_dlt.rows("SELECT id, note FROM orders") == [(1, "old")]
+    break_off_an_overwrite(through_dlt)
 
 
 def test_properties_that_come_and_go(through_dlt: ThroughDlt) -> None:

@@ -131,7 +131,8 @@ def test_an_overwrite_may_change_types_and_columns(warehouse: Warehouse) -> None
     ]
 
 
-def test_an_overwrite_that_breaks_off_changes_nothing(warehouse: Warehouse) -> None:
+def break_off_an_overwrite(warehouse: Warehouse) -> None:
+    """Check that an overwrite that breaks off changes nothing."""
     warehouse.load(ORDERS, record("orders", id=1, note="old"))
 
     run = warehouse.load(
@@ -146,6 +147,10 @@ def test_an_overwrite_that_breaks_off_changes_nothing(warehouse: Warehouse) -> N
 
     assert run.states == []
     assert warehouse.rows("SELECT id, note FROM orders") == [(1, "old")]
+
+
+def test_an_overwrite_that_breaks_off_changes_nothing(warehouse: Warehouse) -> None:
+    break_off_an_overwrite(warehouse)
 
 
 def test_an_empty_stream_makes_its_table(warehouse: Warehouse) -> None:
