@@ -28,7 +28,6 @@ from attribution_elt.kit.windows import Window, windows
 from attribution_elt.meltano.failures import record_failures
 from attribution_elt.meltano.project import BACKFILL, Extractor, Project
 from attribution_elt.meltano.webhook import alert
-from attribution_elt.reporting.revenue import record_changes
 
 
 @click.command()
@@ -86,7 +85,6 @@ def backfill(
             )
             shown.summarize([outcome], [])
             record_failures(project, outcome, shown)
-            record_changes(project, outcome, shown)
             alert(project, [outcome], shown)
             if outcome.exit_code:
                 shown.note("stopped; run the same command again to resume")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import click
 
 from attribution_elt.cli.extras import extra
+from attribution_elt.cli.parameters import Day
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Project
 from attribution_elt.reporting.reading import failed_attempts, read
@@ -28,20 +29,34 @@ from attribution_elt.reporting.reading import failed_attempts, read
     show_default=True,
     help="Number of days to show.",
 )
+@click.option(
+    "--as-of",
+    "day",
+    type=Day(),
+    help="Rebuild the report of a past day from the versions of the rows.",
+)
 @click.pass_obj
-def report(project: Project, *, output: Path, days: int) -> None:
+def report(project: Project, *, output: Path, days: int, day: date | None) -> None:
     """Write an HTML report from the warehouse.
 
     The report shows revenue by channel, restatements, credits by model, freshness and failures. It
-    is one file without scripts. Changed revenue is recorded in the warehouse first.
+    is one file without scripts. With --as-of, it shows what was known at the end of that day (UTC),
+    as far as old versions of the rows are kept.
     """
     with extra("report", "a report"):
         from attribution_elt.reporting.page import page  # noqa: PLC0415 - its needs are an extra
     now = datetime.now(UTC)
+    known_at = None
+    if day and day != now.date():
+        if day > now.date():
+            raise OpsError(f"--as-of {day} is in the future: today is {now.date()} in UTC")
+        known_at = now = datetime.combine(day, time.max, UTC)
     first = (now - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     extractors = list(project.extractors.values())
-    attempts = failed_attempts(project, first)
-    warehouses = [read(each, extractors, first, attempts) for each in project.loaders.values()]
+    attempts = failed_attempts(project, first, known_at)
+    warehouses = [
+        read(each, extractors, first, attempts, known_at) for each in project.loaders.values()
+    ]
     if all(each.problem for each in warehouses):
         raise OpsError("; ".join(f"{each.loader}: {each.problem}" for each in warehouses))
     text = page(warehouses, project.environment, now, days)

@@ -18,7 +18,6 @@ from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import Project
 from attribution_elt.meltano.schedules import Blocks, Chain, chain_of
 from attribution_elt.meltano.webhook import alert
-from attribution_elt.reporting.revenue import record_changes
 
 WITH_VALUE = ("--state-id-suffix", "--state-strategy", "--timeout", "--database-uri")
 """Options of `meltano run` whose value may be the next argument."""
@@ -107,7 +106,6 @@ def _run(project: Project, blocks: Blocks, options: Sequence[str], shown: Displa
     create_views(project, blocks, shown)
     outcome = execute(project.meltano, blocks, shown, options=options)
     record_failures(project, outcome, shown)
-    record_changes(project, outcome, shown)
     return outcome
 
 

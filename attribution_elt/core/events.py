@@ -19,8 +19,6 @@ REJECTED = "_rejected"
 """The table of records that a load rejected."""
 VERIFICATIONS = "_verifications"
 """The table of comparisons with the vendor."""
-REVENUE_HISTORY = "_revenue_history"
-"""The table of changed revenue figures."""
 WRITES = "_writes"
 """The table of writes to vendors and their outcomes."""
 

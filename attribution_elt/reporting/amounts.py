@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from attribution_elt.reporting import plots
+from attribution_elt.reporting import lateness, plots
 from attribution_elt.reporting.cards import (
     CHANNELS,
     NO_CHANNEL,
@@ -209,15 +209,14 @@ def restatements(warehouse: Warehouse, window: Window) -> Section:
         "the change.",
     )
     for found in warehouse.revenues:
-        remark = [f"Changes could not be recorded: {found.remark}."] if found.remark else []
         currencies = _currencies(each.key for each in found.notes if each.key.day in window)
         if not currencies:
-            section.cards.append(Card(_title(found), ["Nothing has been recorded yet.", *remark]))
+            why = found.missing or found.unversioned or "no day was loaded completely"
+            section.cards.append(Card(_title(found), [f"Nothing to show: {why}."]))
         for currency in currencies:
             days = _restated_days(found, currency, window)
-            card = _restated(_title(found, currency), currency, days, window)
-            card.lines += remark
-            section.cards.append(card)
+            section.cards.append(_restated(_title(found, currency), currency, days, window))
+            section.cards += lateness.cards(found, currency, _title(found, currency))
     return section
 
 

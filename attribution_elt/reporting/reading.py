@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from target_warehouse.table_names import VERSIONS
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect, is_through_dlt
 
@@ -24,6 +25,8 @@ from attribution_elt.reporting import credit, revenue
 from attribution_elt.reporting.credit import Answers
 from attribution_elt.reporting.revenue import Figure, Key, Note
 
+HISTORY = timedelta(days=210)
+"""Days before the page's whose changes show how late changes come."""
 CLOCKS = timedelta(minutes=1)
 """Maximum time between Meltano's start of a run and the loader's, before and after."""
 
@@ -100,8 +103,12 @@ class Revenue:
     figures: dict[Key, Figure] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     missing: str | None = None
-    remark: str | None = None
-    """Why changes could not be recorded."""
+    unversioned: str | None = None
+    """Why changes of the past are not known."""
+    lookback_days: int | None = None
+    """Days that each run of the tap reads again; None if that is no setting of the tap."""
+    loaded_at: datetime | None = None
+    """End of the last complete run."""
 
 
 @dataclass
@@ -148,8 +155,10 @@ class Warehouse:
     """What the SQL models found; None if they are not built."""
 
 
-def failed_attempts(project: Project, since: datetime) -> list[Attempt]:
-    """Return the runs in Meltano's history that have failed since a time."""
+def failed_attempts(
+    project: Project, since: datetime, known_at: datetime | None = None
+) -> list[Attempt]:
+    """Return the runs in Meltano's history that failed since then, and before `known_at`."""
     found = []
     for run in project.runs():
         environment, job, *_ = f"{run['job_name']}:".split(":")
@@ -158,6 +167,8 @@ def failed_attempts(project: Project, since: datetime) -> list[Attempt]:
         failed = run["state"] not in {"SUCCESS", "RUNNING", "IDLE"}
         if failed and environment == project.environment and started_at >= since:
             ended_at = instant(run["ended_at"]) if run["ended_at"] else None
+            if known_at and (ended_at or started_at) > known_at:
+                continue
             found.append(Attempt(tap, loader, started_at, ended_at, run["log_id"]))
     return found
 
@@ -167,14 +178,16 @@ def read(
     extractors: Sequence[Extractor],
     since: datetime,
     attempts: Sequence[Attempt] = (),
+    known_at: datetime | None = None,
 ) -> Warehouse:
-    """Read the data of these extractors in a loader's warehouse, and record changed revenue.
+    """Read the data of these extractors in a loader's warehouse.
 
     Args:
         loader: the loader.
         extractors: the extractors whose tables are read.
         since: the earliest run that is read.
         attempts: failed runs in Meltano's history.
+        known_at: a moment of the past: read what was known then, from the versions of the rows.
     """
     keep_secret(loader.url)
     warehouse = Warehouse(loader.name, title_of(loader.url))
@@ -187,12 +200,13 @@ def read(
             for place in places_of(loader, extractors):
                 open_place(loader, place, opened)
                 if place.adapter:
-                    _look(place, place.adapter, since)
+                    _look(place, place.adapter, since, known_at)
                 place.attempts = list(_unrecorded(place, loader, attempts))
                 if place.streams or place.attempts or place.is_configured:
                     warehouse.places.append(place)
-            _fill(warehouse, loader)
-        warehouse.answers = _answers(loader, since.date())
+            _fill(warehouse, since.date(), known_at)
+        if known_at is None:  # the SQL models are built from the current rows
+            warehouse.answers = _answers(loader, since.date())
     except Exception as error:  # noqa: BLE001 - each driver has its own
         warehouse.problem = f"{warehouse.title} cannot be read: {redactor(in_a_line(error))}"
     return warehouse
@@ -230,13 +244,13 @@ def _unrecorded(place: Place, loader: Loader, attempts: Sequence[Attempt]) -> It
             yield each
 
 
-def _fill(warehouse: Warehouse, loader: Loader) -> None:
+def _fill(warehouse: Warehouse, since: date, known_at: datetime | None) -> None:
     """Read revenue by channel."""
     for place in warehouse.places:
         for tap in place.taps:
             source = tap.tap.revenue
             if place.adapter and source and place.tap_of(source.stream) is tap:
-                warehouse.revenues.append(_revenue(place.adapter, loader, source, tap.name))
+                warehouse.revenues.append(_revenue(place, tap, source, since, known_at))
 
 
 def _answers(loader: Loader, since: date) -> Answers | None:
@@ -255,25 +269,26 @@ def _answers(loader: Loader, since: date) -> Answers | None:
             return None
 
 
-def _look(place: Place, adapter: Adapter, since: datetime) -> None:
+def _look(place: Place, adapter: Adapter, since: datetime, known_at: datetime | None) -> None:
     """Read the streams and runs of a schema; errors are added to `missing`."""
     try:
-        _count(place, adapter, since)
+        _count(place, adapter, since, known_at)
     except adapter.errors as error:
         place.missing.append(redactor(adapter.explain(error)))
         adapter.rollback()
 
 
-def _count(place: Place, adapter: Adapter, since: datetime) -> None:
+def _count(place: Place, adapter: Adapter, since: datetime, known_at: datetime | None) -> None:
     names = {name for tap in place.taps for name in _streams(tap)}
     loaded: dict[str, tuple[datetime, datetime | None]] = {}
     if adapter.columns(RUNS):
-        place.runs = list(_runs(adapter, since))
+        place.runs = list(_runs(adapter, since, known_at))
         loaded = {
             stream: (instant(at), newest and instant(newest))
             for stream, at, newest in adapter.execute(
                 f"SELECT stream, MAX(finished_at), MAX(newest) FROM {adapter.path(RUNS)} "
-                "WHERE complete OR complete IS NULL GROUP BY stream"
+                "WHERE (complete OR complete IS NULL) "
+                f"AND {_until('finished_at', adapter, known_at)} GROUP BY stream"
             )
         }
     else:
@@ -281,8 +296,8 @@ def _count(place: Place, adapter: Adapter, since: datetime) -> None:
             f"Load times are unknown: without add_record_metadata the table {RUNS} does not exist."
         )
     for name in sorted(names | loaded.keys() | {run.stream for run in place.runs}):
-        rows = adapter.count(name) if adapter.columns(name) else None
-        if rows is not None or name in loaded:
+        rows = _rows(adapter, name, known_at)
+        if rows or name in loaded or (rows is not None and known_at is None):
             place.streams.append(Stream(name, rows, *loaded.get(name, (None, None))))
     if adapter.columns(REJECTED):
         place.rejects = [
@@ -290,19 +305,38 @@ def _count(place: Place, adapter: Adapter, since: datetime) -> None:
             for stream, records, last in adapter.execute(
                 f"SELECT stream, COUNT(*), MAX(rejected_at) FROM {adapter.path(REJECTED)} "
                 f"WHERE rejected_at >= {adapter.dialect.literal(f'{since:%Y-%m-%d}')} "
+                f"AND {_until('rejected_at', adapter, known_at)} "
                 "GROUP BY stream ORDER BY stream"
             )
         ]
-    if place.tap_of(credit.REFUSED) and adapter.columns(credit.REFUSED):
-        place.refused = adapter.count(credit.REFUSED)
+    if place.tap_of(credit.REFUSED):
+        place.refused = _rows(adapter, credit.REFUSED, known_at) or 0
 
 
-def _runs(adapter: Adapter, since: datetime) -> Iterator[Run]:
+def _rows(adapter: Adapter, table: str, known_at: datetime | None) -> int | None:
+    """Return the number of rows of a table; None if the table, or its past, is not known."""
+    if known_at is None:
+        return adapter.count(table) if adapter.columns(table) else None
+    versions = f"{table}{VERSIONS}"
+    if not adapter.columns(versions):
+        return None
+    [(rows,)] = adapter.execute(
+        f"SELECT COUNT(*) FROM {adapter.path(versions)} WHERE {revenue.valid_at(adapter, known_at)}"
+    )
+    return int(rows)
+
+
+def _until(column: str, adapter: Adapter, known_at: datetime | None) -> str:
+    """Return the condition that something had happened at a moment."""
+    return f"{column} <= {adapter.value(known_at)}" if known_at else "1 = 1"
+
+
+def _runs(adapter: Adapter, since: datetime, known_at: datetime | None) -> Iterator[Run]:
     rows: list[tuple[Any, ...]] = adapter.execute(
         "SELECT stream, run_id, started_at, records, inserted, updated, rejected, complete, "
         f"message FROM {adapter.path(RUNS)} "
         f"WHERE started_at >= {adapter.dialect.literal(f'{since:%Y-%m-%d}')} "
-        "ORDER BY started_at"
+        f"AND {_until('finished_at', adapter, known_at)} ORDER BY started_at"
     )
     for stream, run_id, started_at, records, inserted, updated, rejected, complete, why in rows:
         written = records if inserted is None or updated is None else inserted + updated
@@ -315,28 +349,26 @@ def _flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
 
 
-def _revenue(adapter: Adapter, loader: Loader, source: RevenueSource, tap: str) -> Revenue:
-    found = Revenue(source, tap)
+def _revenue(
+    place: Place, tap: Extractor, source: RevenueSource, since: date, known_at: datetime | None
+) -> Revenue:
+    assert place.adapter is not None  # noqa: S101 - the caller has checked it
+    adapter, setting = place.adapter, "lookback_days"
+    found = Revenue(source, tap.name)
+    default = tap.tap.config_jsonschema["properties"].get(setting, {}).get("default")
+    found.lookback_days = tap.settings.get(setting, default)
+    loads = [each.loaded_at for each in place.streams if each.name == source.stream]
+    found.loaded_at = next(iter(loads), None)
     try:
-        found.missing = revenue.missing(source, adapter)
+        found.missing = revenue.missing(source, adapter, known_at)
         if not found.missing:
-            found.figures = revenue.figures(adapter, loader, source)
-            found.remark = _record(adapter, loader, found)
-            found.notes = revenue.history(adapter, source)
+            found.figures = revenue.figures(adapter, source, known_at)
+            found.unversioned = revenue.unversioned(source, adapter)
+            found.notes = revenue.notes(adapter, source, since - HISTORY, known_at)
     except adapter.errors as error:
         found.missing = redactor(adapter.explain(error))
         adapter.rollback()
     return found
-
-
-def _record(adapter: Adapter, loader: Loader, found: Revenue) -> str | None:
-    """Record changes; return why that is impossible, for example with read-only access."""
-    try:
-        revenue.record(adapter, loader, found.source, found.figures)
-    except adapter.errors as error:
-        adapter.rollback()
-        return redactor(adapter.explain(error))
-    return None
 
 
 def _streams(extractor: Extractor) -> set[str]:

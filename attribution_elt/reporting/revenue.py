@@ -1,65 +1,29 @@
-"""The table `_revenue_history`: revenue by day and channel, with a row for each change.
+"""Revenue by day and channel, as it is and as it was known before.
 
-Loads update rows, so no other table has the revenue of a day before its orders were restated.
+The views `<table>__versions` have all versions of the rows since the loader's setting `history`
+names their stream. Nothing else is kept: figures of the past are queries of the versions.
 """
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from datetime import UTC, date, datetime
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.table_names import VERSIONS
 from target_warehouse.warehouses.base import Adapter
-from target_warehouse.warehouses.registry import connect
-from target_warehouse.warehouses.transaction import transact
+from target_warehouse.warehouses.history import DELETED_AT, VALID_FROM, VALID_TO
 
 from attribution_elt.core.dates import instant
-from attribution_elt.core.errors import in_a_line
-from attribution_elt.core.events import REVENUE_HISTORY, RUNS
-from attribution_elt.kit.revenue import RevenueSource
-from attribution_elt.meltano.display import Display
-from attribution_elt.meltano.outcome import Outcome
-from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.run_log import Pipeline
+from attribution_elt.core.events import RUNS
+from attribution_elt.kit.revenue import KNOWN_FROM, KNOWN_UNTIL, RevenueSource
 
-_COLUMNS = {
-    "noted_at": Column(ColumnType.TIMESTAMP),
-    "stream": Column(ColumnType.TEXT),
-    "day": Column(ColumnType.DATE),
-    "channel": Column(ColumnType.TEXT),
-    "currency": Column(ColumnType.TEXT),
-    "conversions": Column(ColumnType.NUMBER, 2),
-    "revenue": Column(ColumnType.NUMBER, 2),
-}
-_TYPES = {
-    "noted_at": pa.timestamp("us", "UTC"),
-    "day": pa.date32(),
-    **dict.fromkeys(("stream", "channel", "currency", "conversions", "revenue"), pa.string()),
-}
 _CENT = Decimal("0.01")
-
-
-def missing(source: RevenueSource, adapter: Adapter) -> str | None:
-    """Return which table or column of a source does not exist; None if all exist."""
-    for table, names in source.columns.items():
-        held = adapter.columns(table)
-        if not held:
-            return f"the table {table} does not exist"
-        for name in names:
-            if name not in held:
-                return f"{table} has no column {name}"
-    return None
-
-
-def credits_of(source: RevenueSource, adapter: Adapter) -> str:
-    """Return the SELECT of a source's credits, with the names of its tables."""
-    return source.credits.format_map({table: adapter.path(table) for table in source.columns})
 
 
 class Key(NamedTuple):
@@ -77,134 +41,180 @@ class Figure(NamedTuple):
     revenue: Decimal
 
 
-NOTHING = Figure(Decimal("0.00"), Decimal("0.00"))
-
-
 class Note(NamedTuple):
-    """A figure, and when it was first recorded."""
+    """A figure that a run has changed, and the end of the run."""
 
     noted_at: datetime
     key: Key
     figure: Figure
 
 
-def record_changes(project: Project, outcome: Outcome, display: Display) -> None:
-    """Record the revenue that a run changed; if that is impossible, the display shows why."""
-    for pipeline in outcome.log.pipelines.values():
-        extractor = project.extractors.get(pipeline.tap)
-        loader = project.loaders.get(pipeline.loader)
-        source = extractor.tap.revenue if extractor else None
-        if not (extractor and loader and source and _has_changed(pipeline, source.stream)):
-            continue
-        try:
-            with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
-                record(adapter, loader, source)
-        except Exception as error:  # noqa: BLE001 - each driver has its own
-            display.note(f"{REVENUE_HISTORY} could not be written: {in_a_line(error)}")
+def missing(
+    source: RevenueSource, adapter: Adapter, known_at: datetime | None = None
+) -> str | None:
+    """Return which table or column a query lacks; None if it has all.
 
-
-def _has_changed(pipeline: Pipeline, stream: str) -> bool:
-    counts = pipeline.streams.get(stream)
-    return counts is not None and counts.get("unchanged") != counts.get("records")
-
-
-def record(
-    adapter: Adapter,
-    loader: Loader,
-    source: RevenueSource,
-    known: Mapping[Key, Figure] | None = None,
-) -> int:
-    """Record the figures that have changed; return their number.
-
-    `known` are the current figures, if they were read before. After an incomplete run nothing is
-    recorded: rows that are still missing are not restatements.
+    `known_at` is a moment of the past, whose figures only versions have.
     """
-    if missing(source, adapter) or not _is_complete(adapter, source):
-        return 0
-    now = datetime.now(UTC)
-
-    def work() -> int:
-        recorded = {each.key: each.figure for each in history(adapter, source)}
-        found = figures(adapter, loader, source) if known is None else known
-        changed = [
-            (key, found.get(key, NOTHING))
-            for key in (*found, *(recorded.keys() - found.keys()))
-            if found.get(key, NOTHING) != recorded.get(key)
-        ]
-        if changed:
-            _append(adapter, [Note(now, *each) for each in changed], source)
-        return len(changed)
-
-    return transact(adapter, work, once=True)
+    for table, names in source.columns.items():
+        held = adapter.columns(table)
+        if not held:
+            return f"the table {table} does not exist"
+        for name in names:
+            if name not in held:
+                return f"{table} has no column {name}"
+    return unversioned(source, adapter) if known_at else None
 
 
-def _is_complete(adapter: Adapter, source: RevenueSource) -> bool:
-    """Return whether the last load of the stream is not known to be incomplete."""
-    if not adapter.columns(RUNS):
-        return True
-    rows = adapter.execute(
-        f"SELECT complete FROM {adapter.path(RUNS)} "
-        f"WHERE stream = {adapter.dialect.literal(source.stream)} "
-        "ORDER BY started_at DESC LIMIT 1"
-    )
-    return not rows or rows[0][0] is None or bool(rows[0][0])
+def unversioned(source: RevenueSource, adapter: Adapter) -> str | None:
+    """Return why changes of the past are not known; None if they are."""
+    without = [each for each in source.columns if not adapter.columns(f"{each}{VERSIONS}")]
+    if not without:
+        return None
+    return f"no old versions of {', '.join(without)} are kept (setting history of the loader)"
 
 
-def _append(adapter: Adapter, notes: Sequence[Note], source: RevenueSource) -> None:
-    rows = [
-        {
-            "noted_at": each.noted_at,
-            "stream": source.stream,
-            **each.key._asdict(),
-            "conversions": str(each.figure.conversions),  # numbers are texts, as in a load
-            "revenue": str(each.figure.revenue),
-        }
-        for each in notes
-    ]
-    table = pa.Table.from_pylist(rows, pa.schema([(name, _TYPES[name]) for name in _COLUMNS]))
-    columns = adapter.ensure(REVENUE_HISTORY, _COLUMNS, ())
-    adapter.append(REVENUE_HISTORY, table, {name: columns[name] for name in _COLUMNS})
+def valid_at(adapter: Adapter, moment: datetime, of: str = "") -> str:
+    """Return the condition that a version was valid at a moment."""
+    at, name = adapter.value(moment), adapter.dialect.identifier
+    start, end = f"{of}{name(VALID_FROM)}", f"{of}{name(VALID_TO)}"
+    return f"{start} <= {at} AND ({end} IS NULL OR {end} > {at})"
 
 
-def figures(adapter: Adapter, loader: Loader, source: RevenueSource) -> dict[Key, Figure]:
-    """Return the current figures."""
-    # SQLite has no dates: a cast returns the year
-    day = "substr(moment, 1, 10)" if loader.url.startswith("sqlite:") else "CAST(moment AS date)"
+def figures(
+    adapter: Adapter, source: RevenueSource, known_at: datetime | None = None
+) -> dict[Key, Figure]:
+    """Return the current figures, or those that were known at a moment."""
+    tables = {}
+    for table in source.columns:
+        path = adapter.path(f"{table}{VERSIONS}" if known_at else table)
+        conditions = [_is_live(adapter, table)]
+        if known_at:
+            conditions.append(valid_at(adapter, known_at))
+        tables[table] = (
+            f"(SELECT 0 AS {KNOWN_FROM}, NULL AS {KNOWN_UNTIL}, every.* FROM {path} AS every "
+            f"WHERE {' AND '.join(conditions)})"
+        )
+    day = adapter.day("moment")
     rows = adapter.execute(
         f"SELECT {day}, channel, currency, SUM(share), SUM(amount) "
-        f"FROM ({credits_of(source, adapter)}) AS credit WHERE moment IS NOT NULL "
+        f"FROM ({source.credits.format_map(tables)}) AS credit WHERE moment IS NOT NULL "
         f"GROUP BY {day}, channel, currency"
     )
     return {
-        Key(day_of(day), channel, currency): _figure(share, amount)
-        for day, channel, currency, share, amount in rows
+        Key(day_of(day), channel, currency): Figure(_rounded(share), _rounded(amount))
+        for day, channel, currency, share, amount in sorted(rows, key=str)
     }
 
 
-def history(adapter: Adapter, source: RevenueSource) -> list[Note]:
-    """Return the recorded figures in the order of time."""
-    if not adapter.columns(REVENUE_HISTORY):
+def notes(
+    adapter: Adapter, source: RevenueSource, since: date, known_at: datetime | None = None
+) -> list[Note]:
+    """Return the figures of the days since `since` that runs have changed, in the order of time.
+
+    What an incomplete run has changed counts with the next complete run: rows that are still to
+    come are not restatements.
+    """
+    runs = _complete_runs(adapter, source, known_at)
+    if not runs or unversioned(source, adapter):
+        return []
+    deltas: dict[int, defaultdict[Key, list[Decimal]]] = {}
+    for key, start, until, share, amount in _spans(adapter, source, since):
+        for moment, sign in ((start, 1), (until, -1)):
+            number = len(runs) if moment is None else bisect_left(runs, moment)
+            if number < len(runs):
+                of_run = deltas.setdefault(number, defaultdict(lambda: [Decimal(), Decimal()]))
+                of_run[key][0] += sign * share
+                of_run[key][1] += sign * amount
+    return list(_summed(runs, deltas))
+
+
+def _summed(
+    runs: list[datetime], deltas: Mapping[int, Mapping[Key, list[Decimal]]]
+) -> Iterator[Note]:
+    sums: defaultdict[Key, list[Decimal]] = defaultdict(lambda: [Decimal(), Decimal()])
+    known: dict[Key, Figure] = {}
+    for number in sorted(deltas):
+        for key, changes in sorted(deltas[number].items(), key=str):
+            total = sums[key]
+            total[0] += changes[0]
+            total[1] += changes[1]
+            figure = Figure(_rounded(total[0]), _rounded(total[1]))
+            if known.get(key) != figure:
+                known[key] = figure
+                yield Note(runs[number], key, figure)
+
+
+def _complete_runs(
+    adapter: Adapter, source: RevenueSource, known_at: datetime | None
+) -> list[datetime]:
+    """Return the ends of the runs of a source that are not known to be incomplete."""
+    if not adapter.columns(RUNS):
         return []
     rows = adapter.execute(
-        "SELECT noted_at, day, channel, currency, conversions, revenue "
-        f"FROM {adapter.path(REVENUE_HISTORY)} "
+        f"SELECT finished_at FROM {adapter.path(RUNS)} "
         f"WHERE stream = {adapter.dialect.literal(source.stream)} "
-        "ORDER BY noted_at"
+        "AND (complete OR complete IS NULL)"
     )
-    return [
-        Note(instant(at), Key(day_of(day), channel, currency), _figure(conversions, revenue))
-        for at, day, channel, currency, conversions, revenue in rows
-    ]
+    ends = sorted(instant(end) for (end,) in rows)
+    return [end for end in ends if known_at is None or end <= known_at]
 
 
-def _figure(conversions: Any, revenue: Any) -> Figure:
-    return Figure(_rounded(conversions), _rounded(revenue))
+def _spans(
+    adapter: Adapter, source: RevenueSource, since: date
+) -> Iterator[tuple[Key, datetime, datetime | None, Decimal, Decimal]]:
+    """Yield sums of credits with the time for which they were known.
+
+    The rows of a conversion, which may be in several tables, are put together anew at each moment
+    at which one of them changed.
+    """
+    name = adapter.dialect.identifier
+    moments, tables = [], {}
+    for table, column in source.conversions.items():
+        path = adapter.path(f"{table}{VERSIONS}")
+        moments += [
+            f"SELECT {name(column)} AS conversion, {name(bound)} AS moment FROM {path} "
+            f"WHERE {name(bound)} IS NOT NULL"
+            for bound in (VALID_FROM, VALID_TO)
+        ]
+        tables[table] = (
+            f"(SELECT known.{KNOWN_FROM}, known.{KNOWN_UNTIL}, every.* FROM known "
+            f"JOIN {path} AS every ON every.{name(column)} = known.conversion "
+            f"AND every.{name(VALID_FROM)} <= known.{KNOWN_FROM} "
+            f"AND (every.{name(VALID_TO)} IS NULL OR every.{name(VALID_TO)} > known.{KNOWN_FROM}) "
+            f"WHERE {_is_live(adapter, table)})"
+        )
+    day = adapter.day("moment")
+    rows = adapter.execute(
+        f"WITH known AS (SELECT conversion, moment AS {KNOWN_FROM}, "
+        f"LEAD(moment) OVER (PARTITION BY conversion ORDER BY moment) AS {KNOWN_UNTIL} "
+        f"FROM ({' UNION '.join(moments)}) AS moments) "
+        f"SELECT {day}, channel, currency, {KNOWN_FROM}, {KNOWN_UNTIL}, SUM(share), SUM(amount) "
+        f"FROM ({source.credits.format_map(tables)}) AS credit "
+        f"WHERE moment >= {adapter.dialect.literal(str(since))} "
+        f"GROUP BY {day}, channel, currency, {KNOWN_FROM}, {KNOWN_UNTIL}"
+    )
+    for found, channel, currency, start, until, share, amount in rows:
+        key = Key(day_of(found), channel, currency)
+        end = None if until is None else instant(until)
+        yield key, instant(start), end, _exact(share), _exact(amount)
+
+
+def _is_live(adapter: Adapter, table: str) -> str:
+    """Return the condition that the vendor has a row of the table `every`."""
+    if DELETED_AT not in adapter.columns(table):
+        return "1 = 1"
+    return f"every.{adapter.dialect.identifier(DELETED_AT)} IS NULL"
+
+
+def _exact(number: Any) -> Decimal:
+    return Decimal(str(number or 0))
 
 
 def _rounded(number: Any) -> Decimal:
-    return Decimal(str(number or 0)).quantize(_CENT)
+    return _exact(number).quantize(_CENT)
 
 
 def day_of(value: Any) -> date:
-    """Return a date, given a warehouse's result value."""
+    """Return a date as any warehouse hands it out."""
     return date.fromisoformat(str(value)[:10])

@@ -18,21 +18,23 @@ REVENUE = RevenueSource(
         ),
         "events": ("id", "created_at"),
     },
+    conversions={"event_attributions": "event_id", "events": "id"},
     # An event that several models credit counts once: each model has an equal part of it.
     credits="""
-        SELECT CAST(credit.event_id AS varchar) AS conversion, event.created_at AS moment,
-            credit.medium_name AS channel, CAST(NULL AS varchar) AS currency,
-            credit.weight / 100.0 / counted.models AS share,
+        SELECT event.created_at AS moment, credit.medium_name AS channel,
+            CAST(NULL AS varchar) AS currency, credit.weight / 100.0 / counted.models AS share,
             credit.event_weighted_amount / counted.models AS amount,
-            COALESCE(credit.attribution_model_name, 'Attribution.io') AS model,
-            credit.event_weighted_amount AS model_amount
+            credit.known_from, credit.known_until
         FROM {event_attributions} AS credit
-        JOIN {events} AS event ON event.id = credit.event_id
+        JOIN {events} AS event
+            ON event.id = credit.event_id AND event.known_from = credit.known_from
         JOIN (
-            SELECT event_id, COUNT(DISTINCT COALESCE(attribution_model_name, '')) AS models
-            FROM {event_attributions}
-            GROUP BY event_id
-        ) AS counted ON counted.event_id = credit.event_id
+            SELECT event_id, known_from,
+                COUNT(DISTINCT COALESCE(attribution_model_name, '')) AS models
+            FROM {event_attributions} AS output
+            GROUP BY event_id, known_from
+        ) AS counted
+            ON counted.event_id = credit.event_id AND counted.known_from = credit.known_from
         WHERE credit.event_weighted_amount IS NOT NULL""",
     currency_hint="Attribution.io does not send a currency",
 )

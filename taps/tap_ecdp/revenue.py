@@ -17,10 +17,10 @@ REVENUE = RevenueSource(
             "order_value_converted",
         )
     },
+    conversions={"attributed_orders": "order_id"},
     credits="""
-        SELECT order_id AS conversion, order_date_time AS moment, channel,
-            reporting_currency AS currency, 1 AS share, order_value_converted AS amount,
-            'ECDP' AS model, order_value_converted AS model_amount
-        FROM {attributed_orders}""",
+        SELECT order_date_time AS moment, channel, reporting_currency AS currency, 1 AS share,
+            order_value_converted AS amount, known_from, known_until
+        FROM {attributed_orders} AS credited""",
     currency_hint="ECDP does not send the currency: set reporting_currency to show it",
 )

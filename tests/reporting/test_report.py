@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import click
 import psycopg
 import pytest
+from click.testing import CliRunner
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.report import report
@@ -198,20 +199,10 @@ def test_a_run_of_a_tap_that_reports_no_end_has_not_failed(warehouse: Warehouse)
 
 def test_restatements_are_shown_with_their_time(warehouse: Warehouse) -> None:
     rows = [order(str(number), "2026-03-01", "100", "Email") for number in range(3)]
-    load(warehouse, ECDP, ORDERS, *rows)
+    load(warehouse, ECDP, ORDERS, *rows, at=datetime(2026, 3, 2, 5, tzinfo=UTC))
     assert "No day is complete" not in shown(warehouse, ECDP)
-    change(
-        warehouse, ECDP, "UPDATE {} SET noted_at = '2026-03-02 05:00:00+00:00'", "_revenue_history"
-    )
     changed = [order("0", "2026-03-01", "40", "Email"), order("1", "2026-03-01", "100", "SMS")]
-    load(warehouse, ECDP, ORDERS, *changed)
-    made(warehouse, ECDP)  # which notes it
-    change(
-        warehouse,
-        ECDP,
-        "UPDATE {} SET noted_at = '2026-03-06 05:00:00+00:00' WHERE noted_at > '2026-03-03'",
-        "_revenue_history",
-    )
+    load(warehouse, ECDP, ORDERS, *changed, at=datetime(2026, 3, 6, 5, tzinfo=UTC))
     text = shown(warehouse, ECDP)
     assert "1 of 1 day has changed: 0 EUR up, 60 EUR down, and 100 EUR from one channel" in text
     assert f"2026-03-01, within 7 days: {LESS}60 EUR" in text
@@ -343,15 +334,25 @@ def reader_url(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
-def test_with_read_only_access_the_page_says_that_nothing_is_recorded(
+def test_a_user_with_read_only_access_gets_the_whole_page(
     warehouse: Warehouse, reader_url: str
 ) -> None:
     load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "12", "SMS"))
     reading = Loader("target-warehouse", reader_url, SCHEMA)
-    whole = page([read(reading, extractors(ECDP), NOW)], "dev", NOW, 28)
-    text = Reader(whole).text
+    assert page([read(reading, extractors(ECDP), NOW)], "dev", NOW, 28) == made(warehouse, ECDP)
+
+
+def test_without_versions_the_page_names_the_setting(warehouse: Warehouse) -> None:
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "12", "SMS"), history=())
+    text = shown(warehouse, ECDP)
     assert "1 order worth 12 EUR" in text
-    assert "Changes could not be recorded: permission denied for schema tap_ecdp" in text
+    why = "no old versions of attributed_orders are kept (setting history of the loader)"
+    assert f"Nothing to show: {why}." in text
+
+
+def test_a_future_day_is_refused() -> None:
+    done = CliRunner().invoke(report, ["--as-of", "9999-01-01"], obj=Project("dev"))
+    assert str(done.exception).startswith("--as-of 9999-01-01 is in the future: today is ")
 
 
 @pytest.mark.parametrize("module", ["jinja2"])

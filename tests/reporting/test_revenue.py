@@ -11,7 +11,15 @@ from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.reporting.movements import Movement, Restated, restated
-from attribution_elt.reporting.revenue import Figure, Key, Note, figures, history, missing, record
+from attribution_elt.reporting.revenue import (
+    Figure,
+    Key,
+    Note,
+    figures,
+    missing,
+    notes,
+    unversioned,
+)
 from tests.reporting.vendors_data import (
     EVENT_ATTRIBUTIONS,
     EVENTS,
@@ -19,7 +27,6 @@ from tests.reporting.vendors_data import (
     credit,
     event,
     load,
-    loader,
     order,
     schema_of,
 )
@@ -35,30 +42,23 @@ def opened(warehouse: Warehouse, tap: str = TAP) -> Iterator[Adapter]:
         yield adapter
 
 
-def noted(warehouse: Warehouse) -> list[Note]:
+def noted(warehouse: Warehouse, known_at: datetime | None = None) -> list[Note]:
     with opened(warehouse) as adapter:
-        return history(adapter, ECDP)
+        return notes(adapter, ECDP, date(2026, 1, 1), known_at)
 
 
-def count_noted(warehouse: Warehouse) -> int:
-    with opened(warehouse) as adapter:
-        return record(adapter, loader(warehouse), ECDP)
-
-
-def test_only_changes_are_recorded(warehouse: Warehouse) -> None:
+def test_only_changes_are_noted(warehouse: Warehouse) -> None:
     first = [
         order("1", "2026-03-01", "10.10", "Email"),
         order("2", "2026-03-01", "5", "Email"),
         order("3", "2026-03-01", "7", "SMS"),
         order("4", "2026-03-02", None, None),
+        order("5", "2025-12-31", "1", "SMS"),
     ]
-    load(warehouse, TAP, ORDERS, *first)
-    assert count_noted(warehouse) == 3
-    assert count_noted(warehouse) == 0
-    load(warehouse, TAP, ORDERS, order("3", "2026-03-01", "6.5", "Email"))
-    assert count_noted(warehouse) == 2
-    assert count_noted(warehouse) == 0
-
+    load(warehouse, TAP, ORDERS, *first, at=at(3))
+    assert len(noted(warehouse)) == 3
+    load(warehouse, TAP, ORDERS, *first, at=at(4))
+    load(warehouse, TAP, ORDERS, order("3", "2026-03-01", "6.5", "Email"), at=at(5))
     found = noted(warehouse)
     assert {(each.key, each.figure) for each in found[:3]} == {
         (Key(DAY, "Email", "EUR"), Figure(Decimal(2), Decimal("15.10"))),
@@ -69,25 +69,71 @@ def test_only_changes_are_recorded(warehouse: Warehouse) -> None:
         (Key(DAY, "Email", "EUR"), Figure(Decimal(3), Decimal("21.60"))),
         (Key(DAY, "SMS", "EUR"), Figure(Decimal(0), Decimal(0))),
     }
-    first_at, second_at = sorted({each.noted_at for each in found})
-    assert datetime.now(UTC) - timedelta(minutes=5) < first_at < second_at < datetime.now(UTC)
+    assert sorted({each.noted_at.date() for each in found}) == [date(2026, 3, 3), date(2026, 3, 5)]
+    assert noted(warehouse, at(4)) == found[:3]
 
 
-def test_rows_of_an_incomplete_run_are_recorded_after_the_next_one(warehouse: Warehouse) -> None:
+def test_rows_of_an_incomplete_run_are_noted_after_the_next_one(warehouse: Warehouse) -> None:
     one, other = order("1", "2026-03-01", "1", "SMS"), order("2", "2026-03-01", "2", "SMS")
-    load(
-        warehouse,
-        TAP,
-        ORDERS,
-        one,
-        '{"type": "STATE", "value": 1, "complete": false}',
-        "no message",
-        fails=True,
-    )
-    assert count_noted(warehouse) == 0
-    load(warehouse, TAP, ORDERS, one, other)
-    assert count_noted(warehouse) == 1
+    state = '{"type": "STATE", "value": 1, "complete": false}'
+    load(warehouse, TAP, ORDERS, one, state, "no message", fails=True, at=at(2))
+    assert noted(warehouse) == []
+    load(warehouse, TAP, ORDERS, one, other, at=at(3))
     assert [each.figure.revenue for each in noted(warehouse)] == [Decimal(3)]
+
+
+def test_figures_as_they_were_known(warehouse: Warehouse) -> None:
+    load(warehouse, TAP, ORDERS, order("1", "2026-03-01", "10", "SMS"), at=at(2))
+    load(warehouse, TAP, ORDERS, order("1", "2026-03-01", "4", "Email"), at=at(4))
+    with opened(warehouse) as adapter:
+        found = {
+            day: figures(adapter, ECDP, at(day) + timedelta(hours=1)) for day in (1, 2, 3, 4, 5)
+        }
+        assert found[5] == figures(adapter, ECDP)
+    assert found[1] == {}
+    assert found[2] == found[3] == {Key(DAY, "SMS", "EUR"): Figure(Decimal(1), Decimal(10))}
+    assert found[4] == found[5] == {Key(DAY, "Email", "EUR"): Figure(Decimal(1), Decimal(4))}
+
+
+def test_rows_that_are_marked_as_vanished_do_not_count(warehouse: Warehouse) -> None:
+    claimed = {**ORDERS, "schema": {**ORDERS["schema"], "x-claims": ["website_id"]}}
+    first = [order("1", "2026-03-01", "1", "SMS"), order("2", "2026-03-01", "2", "SMS")]
+    complete = {"type": "STATE", "value": 1, "complete": True}
+    load(warehouse, TAP, claimed, *first, complete, at=at(2))
+    delivered = [{"stream": "attributed_orders", "where": {"website_id": 1}, "rows": 1}]
+    ends = {**complete, "delivered": delivered}
+    warehouse.settings["vanished"] = "mark"
+    load(warehouse, TAP, claimed, first[0], ends, at=at(4))
+    with opened(warehouse) as adapter:
+        assert [each.revenue for each in figures(adapter, ECDP).values()] == [Decimal(1)]
+    assert [each.figure.revenue for each in noted(warehouse)] == [Decimal(3), Decimal(1)]
+
+
+def test_an_event_that_is_credited_anew(warehouse: Warehouse) -> None:
+    tap = "tap-attribution-io"
+    credits_ = [
+        credit(1, 1, "Linear", "Paid", weight=100, amount=80),
+        credit(3, 1, "Last Touch", "Direct", weight=100, amount=80),
+    ]
+    messages = [EVENTS, event(1, "2026-03-01"), EVENT_ATTRIBUTIONS]
+    load(warehouse, tap, *messages, credits_[0], at=at(2))
+    load(warehouse, tap, *messages, *credits_, at=at(3))
+    with opened(warehouse, tap) as adapter:
+        found = notes(adapter, ATTRIBUTION_IO, DAY)
+    assert (found[0].key.channel, found[0].figure.revenue) == ("Paid", Decimal(80))
+    assert {(each.key.channel, each.figure.revenue) for each in found[1:]} == {
+        ("Paid", Decimal(40)),
+        ("Direct", Decimal(40)),
+    }
+
+
+def test_without_versions_no_change_is_known(warehouse: Warehouse) -> None:
+    load(warehouse, TAP, ORDERS, order("1", "2026-03-01", "1", "SMS"), history=())
+    why = "no old versions of attributed_orders are kept (setting history of the loader)"
+    with opened(warehouse) as adapter:
+        assert notes(adapter, ECDP, DAY) == []
+        assert missing(ECDP, adapter) is None
+        assert unversioned(ECDP, adapter) == missing(ECDP, adapter, at(2)) == why
 
 
 def test_an_event_with_several_models_counts_once(warehouse: Warehouse) -> None:
@@ -105,7 +151,7 @@ def test_an_event_with_several_models_counts_once(warehouse: Warehouse) -> None:
         credit(4, 2, "Linear", "Paid", weight=100, amount=None),  # a sign-up, worth nothing
     )
     with opened(warehouse, tap) as adapter:
-        found = figures(adapter, loader(warehouse), ATTRIBUTION_IO)
+        found = figures(adapter, ATTRIBUTION_IO)
     assert found == {
         Key(DAY, "Paid", None): Figure(Decimal("0.25"), Decimal(20)),
         Key(DAY, "Direct", None): Figure(Decimal("0.75"), Decimal(60)),
@@ -117,7 +163,7 @@ def test_missing_tables_and_columns_are_named(warehouse: Warehouse) -> None:
     with opened(warehouse, "tap-attribution-io") as adapter:
         assert missing(ECDP, adapter) == "the table attributed_orders does not exist"
         assert missing(ATTRIBUTION_IO, adapter) == "the table event_attributions does not exist"
-        assert record(adapter, loader(warehouse), ATTRIBUTION_IO) == 0
+        assert notes(adapter, ATTRIBUTION_IO, DAY) == []
     less = {**ORDERS, "schema": {**ORDERS["schema"]}}
     less["schema"]["properties"] = {"website_id": {}, "order_id": {}, "order_date_time": {}}
     load(warehouse, TAP, less)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 
 from tap_adtraction.tap import TapAdtraction
@@ -11,6 +14,7 @@ from tap_ihc.tap import TapIhc
 
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
+from tests.targets.target_warehouse.clock import loading_at
 from tests.targets.target_warehouse.warehouses import Line, Warehouse, record, schema
 
 INSTANT = {"type": ["string", "null"], "format": "date-time"}
@@ -66,10 +70,18 @@ def loader(warehouse: Warehouse) -> Loader:
     return Loader("target-warehouse", warehouse.url, SCHEMA)
 
 
-def load(warehouse: Warehouse, tap: str, *lines: Line, fails: bool = False) -> None:
-    """Load records of a tap with the real loader."""
+def load(
+    warehouse: Warehouse,
+    tap: str,
+    *lines: Line,
+    fails: bool = False,
+    at: datetime | None = None,
+    history: Sequence[str] = ("*",),
+) -> None:
+    """Load records of a tap with the real loader, now or at a moment."""
     settings = {"add_record_metadata": True, "default_target_schema": schema_of(tap)}
-    warehouse.load(*lines, fails=fails, **settings)
+    with loading_at(at) if at else nullcontext():
+        warehouse.load(*lines, fails=fails, history=list(history), **settings)
 
 
 def order(

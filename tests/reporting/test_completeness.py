@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+import pytest
+
+from attribution_elt.reporting.completeness import (
+    Course,
+    completeness,
+    courses,
+    enough_days,
+    restated_by_age,
+    too_short,
+)
+from attribution_elt.reporting.revenue import Figure, Key, Note
+from attribution_elt.sandbox.ecdp.orders import OrderBook
+
+DAY = date(2026, 3, 1)
+HORIZON = 30
+
+
+def note(age: int, revenue: int, channel: str = "SMS", day: date = DAY) -> Note:
+    seen = datetime.combine(day + timedelta(days=age), time(5), UTC)
+    return Note(seen, Key(day, channel, "EUR"), Figure(Decimal(1), Decimal(revenue)))
+
+
+def test_a_course_has_the_revenue_at_each_age() -> None:
+    notes = [note(1, 80), note(1, 20, "Email"), note(3, 60), note(9, 1)]
+    [course] = courses(notes, 4, DAY + timedelta(days=4))
+    assert course == Course(DAY, 1, [Decimal(100), Decimal(100), Decimal(80), Decimal(80)])
+    assert [course.share(age) for age in (0, 1, 2, 3, 4)] == [None, 1.25, 1.25, 1, 1]
+    [course] = courses(notes, 4, DAY + timedelta(days=4), "Email")
+    assert course.final == 20
+
+
+def test_days_that_are_not_final_or_were_loaded_late_have_no_course() -> None:
+    assert courses([note(1, 80)], 4, DAY + timedelta(days=3)) == []
+    assert courses([note(5, 80)], 4, DAY + timedelta(days=30)) == []
+    [course] = courses([note(0, 0), note(2, 0)], 4, DAY + timedelta(days=30))
+    assert course.share(2) is None
+
+
+def test_an_interval_needs_19_days() -> None:
+    every = [Course(DAY, 0, [Decimal(100 + number), Decimal(100)]) for number in range(19)]
+    found = completeness(every, 0)
+    assert found is not None
+    assert (found.low, found.middle, found.high) == (1.0, 1.09, 1.18)
+    found = completeness(every[:18], 0)
+    assert found is not None
+    assert (found.low, found.high, found.days) == (None, None, 18)
+    assert completeness([], 0) is None
+
+
+def test_restated_revenue_by_age() -> None:
+    notes = [note(0, 50), note(1, 80), note(3, 60), note(3, 20, "Email"), note(40, 59)]
+    assert restated_by_age(notes) == {3: Decimal(40), 40: Decimal(1)}
+    assert restated_by_age([note(9, 5), note(10, 7)]) == {10: Decimal(2)}
+
+
+def test_a_look_back_that_is_too_short_is_named() -> None:
+    late = {3: Decimal(900), 25: Decimal(79), 44: Decimal(20), 45: Decimal(1)}
+    assert enough_days(late) == 44
+    [text] = too_short(late, 30)
+    assert text == (
+        "2.1 % of restated revenue is older than 30 days (lookback_days); 44 days would catch "
+        "99.9 %."
+    )
+    assert list(too_short(late, 50)) == []
+    assert list(too_short({}, 30)) == []
+    [edge] = too_short({1: Decimal(900), 29: Decimal(100)}, 30)
+    assert edge.startswith("10.0 % of restated revenue changed in the last 3 days of the 30 that")
+
+
+def simulated(seed: int, days: int) -> list[Note]:
+    """The changes of revenue by day as daily loads of the sandbox's orders see them."""
+    first = DAY
+    book = OrderBook(lambda *parts: random.Random(f"{seed} {parts}"), first, 150, 0.01, 0.0)
+    known: dict[Key, Decimal] = {}
+    notes = []
+    for number in range(days):
+        today = first + timedelta(days=number)
+        book.catch_up(today, [])
+        sums: dict[Key, Decimal] = {}
+        for order in book.between(today - timedelta(days=HORIZON), today):
+            channel = order.record.get("channel")
+            key = Key(order.day, channel, "EUR")
+            value = Decimal(str(order.record["orderValueConverted"] or 0))
+            sums[key] = sums.get(key, Decimal()) + value
+        earlier = {key for key in known if (today - key.day).days <= HORIZON}
+        seen = datetime.combine(today, time(23), UTC)
+        for key in sorted(sums.keys() | earlier, key=str):
+            revenue = sums.get(key, Decimal())
+            if known.get(key) != revenue:
+                known[key] = revenue
+                notes.append(Note(seen, key, Figure(Decimal(1), revenue)))
+    return notes
+
+
+def covered(notes: list[Note], days: int) -> Iterator[bool]:
+    """Whether each interval that was given on a day contains the share that came to be."""
+    final = courses(notes, HORIZON, DAY + timedelta(days=days - 1))
+    for number in range(days):
+        until = DAY + timedelta(days=number)
+        past = [each for each in final if each.day + timedelta(days=HORIZON) <= until]
+        for age in range(1, 22):
+            new = [each for each in final if each.day == until - timedelta(days=age)]
+            found = completeness(past, age)
+            if not new or found is None or found.low is None or found.high is None:
+                continue
+            share = new[0].share(age)
+            if share is not None:
+                yield found.low <= share <= found.high
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_intervals_contain_as_many_days_as_they_claim(seed: int) -> None:
+    """A back-test over 180 days: each day, and each age, with what was known then."""
+    days = 180
+    every = list(covered(simulated(seed, days), days))
+    assert len(every) > 2000
+    assert 0.87 <= sum(every) / len(every) <= 0.93
