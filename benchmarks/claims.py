@@ -129,21 +129,22 @@ def _write(path: Path, numbers: range | list[int], claimed: range | None) -> Non
     message: dict[str, Any] = {"type": "SCHEMA", "stream": STREAM, "schema": schema}
     state: dict[str, Any] = {"type": "STATE", "value": {"bookmarks": {}}}
     if claimed:
-        where = {COLUMN: {"from": _instant(claimed.start), "to": _instant(claimed.stop)}}
+        where = {COLUMN: {"from": instant(claimed.start), "to": instant(claimed.stop)}}
         state["delivered"] = [{"stream": STREAM, "where": where, "rows": len(numbers)}]
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps({**message, "key_properties": KEYS}) + "\n")
         head = f'{{"type": "RECORD", "stream": "{STREAM}", "record": '
         for number in numbers:
-            file.write(f"{head}{json.dumps(_order(number))}}}\n")
+            file.write(f"{head}{json.dumps(order(number))}}}\n")
         file.write(json.dumps(state) + "\n")
 
 
-def _order(number: int) -> dict[str, Any]:
+def order(number: int) -> dict[str, Any]:
+    """Return the record of an order."""
     return {
         "website_id": 22 + number % 3,
         "order_id": f"{100_000 + number}",
-        COLUMN: _instant(number),
+        COLUMN: instant(number),
         "channel": ("Email", "SMS", "WebPush", "Banner")[number % 4],
         "message_type": ("Newsletter", "Scenario")[number % 2],
         "message_id": 9_000 + number % 60,
@@ -159,7 +160,8 @@ def _order(number: int) -> dict[str, Any]:
     }
 
 
-def _instant(number: int) -> str:
+def instant(number: int) -> str:
+    """Return when an order was placed."""
     moment = FIRST_DAY + timedelta(seconds=number * SECONDS_BETWEEN_ORDERS)
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 

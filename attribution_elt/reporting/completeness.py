@@ -1,4 +1,4 @@
-"""How complete the revenue of a day is at an age, judged by earlier days."""
+"""The completeness of a day's revenue at an age, judged by earlier days."""
 
 from __future__ import annotations
 

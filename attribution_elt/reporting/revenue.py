@@ -112,8 +112,8 @@ def notes(
 ) -> list[Note]:
     """Return the figures of the days since `since` that runs have changed, in the order of time.
 
-    What an incomplete run has changed counts with the next complete run: rows that are still to
-    come are not restatements.
+    Changes of an incomplete run count with the next complete run: rows that are still to come are
+    not restatements.
     """
     runs = _complete_runs(adapter, source, known_at)
     if not runs or unversioned(source, adapter):
@@ -165,8 +165,8 @@ def _spans(
 ) -> Iterator[tuple[Key, datetime, datetime | None, Decimal, Decimal]]:
     """Yield sums of credits with the time for which they were known.
 
-    The rows of a conversion, which may be in several tables, are put together anew at each moment
-    at which one of them changed.
+    The rows of a conversion may be in several tables. They are joined again for each moment at
+    which one of them changed.
     """
     name = adapter.dialect.identifier
     moments, tables = [], {}

@@ -1,0 +1,98 @@
+"""`attribution-elt verify` with Meltano, the sandbox and a warehouse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.faults import Fault
+from tests.operating import attribution_elt, variables
+from tests.pipeline.meltano import project
+
+TODAY = datetime.now(UTC).date()
+DAYS = (f"--from={TODAY - timedelta(days=9)}", f"--to={TODAY - timedelta(days=3)}")
+DAMAGED = TODAY - timedelta(days=5)
+
+
+@pytest.fixture
+def sandbox() -> Iterable[Sandbox]:
+    with Sandbox(seed=7, today=TODAY) as fresh:
+        yield fresh
+
+
+def test_days_are_compared_and_repaired(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    environment = variables(sandbox, ["tap-ecdp"])
+    verify = ("verify", "tap-ecdp", *DAYS)
+    assert attribution_elt(folder, environment, "run", "ecdp").returncode == 0
+    same = attribution_elt(folder, environment, *verify)
+    assert same.returncode == 0, same.stdout + same.stderr
+    notes = [json.loads(line) for line in same.stdout.splitlines()]
+    assert "about 2 requests, about 12 seconds" in notes[0]["message"]
+    asked = sandbox.ecdp.requests[-1].query
+    assert asked["endDate"] == [str(TODAY - timedelta(days=2))]
+
+    file = str(folder / "warehouse.duckdb")
+    with duckdb.connect(file) as warehouse:
+        table = "tap_ecdp.attributed_orders"
+        where = f"order_date_time::date = '{DAMAGED}'"
+        ids = warehouse.execute(f"SELECT order_id FROM {table} WHERE {where}").fetchall()
+        (one,), (other,), (third,) = ids[:3]
+        warehouse.execute(f"DELETE FROM {table} WHERE order_id = '{one}'")
+        warehouse.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE order_id = '{third}'")
+        warehouse.execute(f"UPDATE {table} SET channel = 'x' WHERE order_id = '{other}'")
+        runs = warehouse.execute("SELECT count(*) FROM tap_ecdp._runs").fetchone()
+    damaged = attribution_elt(folder, environment, *verify, "--json")
+    assert damaged.returncode == 1
+    result = json.loads(damaged.stdout)
+    assert "about 2 requests" in damaged.stderr
+    assert (result["differs"], result["repaired"], result["failures"]) == (True, False, [])
+    orders = next(each for each in result["streams"] if each["stream"] == "attributed_orders")
+    counts = [orders[name] for name in ("modified", "missing", "extra", "repeated")]
+    assert counts == [1, 1, 1, 1]
+    assert {each["unit"]["order_date_time"] for each in orders["units"]} == {str(DAMAGED)}
+    assert orders["modified_columns"] == {"channel": 1}
+    with duckdb.connect(file) as warehouse:
+        assert warehouse.execute("SELECT count(*) FROM tap_ecdp._runs").fetchone() == runs
+
+    repaired = attribution_elt(folder, environment, *verify, "--repair", "--json")
+    assert repaired.returncode == 0, repaired.stderr
+    assert json.loads(repaired.stdout)["repaired"]
+    assert attribution_elt(folder, environment, *verify).returncode == 0
+
+
+def test_a_tap_without_ranges_is_compared_as_a_whole(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    environment = variables(sandbox, ["tap-adtraction"])
+    assert attribution_elt(folder, environment, "run", "adtraction").returncode == 0
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("DELETE FROM tap_adtraction.channels")
+        warehouse.execute("UPDATE tap_adtraction.programs SET program_name = 'x'")
+    done = attribution_elt(folder, environment, "verify", "tap-adtraction", "--json", "--repair")
+    result = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    found = {each["stream"]: each for each in result["streams"]}
+    assert found["channels"]["missing"] > 0
+    assert set(found["programs"]["modified_columns"]) == {"program_name"}
+    assert found["products"]["identical"] > 0
+    assert not found["products"]["modified"]
+
+
+def test_a_failed_request_and_missing_days_end_with_one_line(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    folder = project(tmp_path / "project")
+    environment = variables(sandbox, ["tap-ecdp"])
+    done = attribution_elt(folder, environment, "verify", "tap-ecdp")
+    assert done.returncode == 1
+    assert done.stderr == "Error: tap-ecdp is compared by days: set --from and --to\n"
+    sandbox.ecdp.faults.add(Fault("status", status=401, times=None))
+    done = attribution_elt(folder, environment, "verify", "tap-ecdp", *DAYS, "--json")
+    assert done.returncode == 1
+    assert "answered 401: check the setting api_key" in str(json.loads(done.stdout)["failures"])
