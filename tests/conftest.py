@@ -44,6 +44,7 @@ LONG = {
     *("reporting/test_report_runs.py", "targets/target_warehouse/test_lost_connections.py"),
     *("reliability/test_many_kills.py", "reliability/test_secrets_of_operations.py"),
     *("reliability/test_many_known_days.py", "cli/test_verify.py"),
+    "reporting/test_completeness_backtest.py",
     *("reliability/test_many_withdrawals.py", "reliability/test_matrix.py"),
     *("reliability/test_withdrawals.py", "transform/test_dbt.py"),
     "transform/test_truth_page.py",

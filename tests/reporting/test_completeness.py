@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-
-import pytest
 
 from attribution_elt.reporting.completeness import (
     Course,
@@ -16,10 +12,8 @@ from attribution_elt.reporting.completeness import (
     too_short,
 )
 from attribution_elt.reporting.revenue import Figure, Key, Note
-from attribution_elt.sandbox.ecdp.orders import OrderBook
 
 DAY = date(2026, 3, 1)
-HORIZON = 30
 
 
 def note(age: int, revenue: int, channel: str = "SMS", day: date = DAY) -> Note:
@@ -72,53 +66,3 @@ def test_a_look_back_that_is_too_short_is_named() -> None:
     assert list(too_short({}, 30)) == []
     [edge] = too_short({1: Decimal(900), 29: Decimal(100)}, 30)
     assert edge.startswith("10.0 % of restated revenue changed in the last 3 days of the 30 that")
-
-
-def simulated(seed: int, days: int) -> list[Note]:
-    """The changes of revenue by day as daily loads of the sandbox's orders see them."""
-    first = DAY
-    book = OrderBook(lambda *parts: random.Random(f"{seed} {parts}"), first, 150, 0.01, 0.0)
-    known: dict[Key, Decimal] = {}
-    notes = []
-    for number in range(days):
-        today = first + timedelta(days=number)
-        book.catch_up(today, [])
-        sums: dict[Key, Decimal] = {}
-        for order in book.between(today - timedelta(days=HORIZON), today):
-            channel = order.record.get("channel")
-            key = Key(order.day, channel, "EUR")
-            value = Decimal(str(order.record["orderValueConverted"] or 0))
-            sums[key] = sums.get(key, Decimal()) + value
-        earlier = {key for key in known if (today - key.day).days <= HORIZON}
-        seen = datetime.combine(today, time(23), UTC)
-        for key in sorted(sums.keys() | earlier, key=str):
-            revenue = sums.get(key, Decimal())
-            if known.get(key) != revenue:
-                known[key] = revenue
-                notes.append(Note(seen, key, Figure(Decimal(1), revenue)))
-    return notes
-
-
-def covered(notes: list[Note], days: int) -> Iterator[bool]:
-    """Whether each interval that was given on a day contains the share that came to be."""
-    final = courses(notes, HORIZON, DAY + timedelta(days=days - 1))
-    for number in range(days):
-        until = DAY + timedelta(days=number)
-        past = [each for each in final if each.day + timedelta(days=HORIZON) <= until]
-        for age in range(1, 22):
-            new = [each for each in final if each.day == until - timedelta(days=age)]
-            found = completeness(past, age)
-            if not new or found is None or found.low is None or found.high is None:
-                continue
-            share = new[0].share(age)
-            if share is not None:
-                yield found.low <= share <= found.high
-
-
-@pytest.mark.parametrize("seed", [1])
-def test_intervals_contain_as_many_days_as_they_claim(seed: int) -> None:
-    """A back-test over 180 days: each day, and each age, with what was known then."""
-    days = 180
-    every = list(covered(simulated(seed, days), days))
-    assert len(every) > 2000
-    assert 0.87 <= sum(every) / len(every) <= 0.93
