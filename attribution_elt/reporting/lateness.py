@@ -16,6 +16,8 @@ HORIZON = 30
 """Age in days at which revenue counts as final, where the tap has no look-back."""
 AGES = (0, 1, 2, 3, 7, 14, 21)
 """Ages in the table."""
+YOUNG = 3
+"""Age in days at which days have to have been loaded: older ones show nothing of the first days."""
 MOST_CHANNELS = 8
 _BAND, _MIDDLE = "var(--s2)", "var(--s4)"
 _ROOM = 0.05
@@ -30,7 +32,7 @@ def cards(found: Revenue, currency: str | None, title: str) -> list[Card]:
     why = list(completeness.too_short(late, found.lookback_days)) if found.lookback_days else []
     every = _courses(found, notes, horizon)
     curve = _curve(every, horizon)
-    if not curve:
+    if not curve or curve[0].age > YOUNG:
         return [Card(f"Completeness by age, {title}", why)] if why else []
     level = f"{100 * completeness.LEVEL:.0f} %"
     about = (

@@ -15,7 +15,11 @@ from tests.operating import attribution_elt, variables
 from tests.pipeline.meltano import project
 from tests.reporting.chromium import Chromium, found
 
-COUNT = "SELECT count(*), count(DISTINCT noted_at) FROM tap_ecdp._revenue_history"
+COUNT = "SELECT count(*) FROM tap_ecdp.attributed_orders__versions"
+EARLIER = (
+    "UPDATE tap_ecdp.attributed_orders SET _sdc_batched_at = _sdc_batched_at - INTERVAL 9 DAY",
+    "UPDATE tap_ecdp._runs SET finished_at = finished_at - INTERVAL 9 DAY",
+)
 
 
 @pytest.fixture
@@ -42,13 +46,10 @@ def test_restatements_are_on_the_page_as_a_browser_shows_it(
     assert attribution_elt(folder, environment, "run", "ecdp").returncode == 0
     with duckdb.connect(str(folder / "warehouse.duckdb")) as warehouse:
         first = warehouse.execute(COUNT).fetchone()
-        # as if it had been noted when it was
-        warehouse.execute(
-            "UPDATE tap_ecdp._revenue_history SET noted_at = noted_at - INTERVAL 9 DAY"
-        )
+        for statement in EARLIER:  # as if the run had been then
+            warehouse.execute(statement)
     assert first is not None
-    assert first[0] > 20
-    assert first[1] == 1
+    assert first[0] > 100
     sandbox.advance(9)
     expired = {**environment, "TAP_ECDP_API_KEY": "expired-on-saturday"}
     assert attribution_elt(folder, expired, "run", "ecdp").returncode == 1
@@ -65,7 +66,14 @@ def test_restatements_are_on_the_page_as_a_browser_shows_it(
     with duckdb.connect(str(folder / "warehouse.duckdb")) as warehouse:
         second = warehouse.execute(COUNT).fetchone()
         assert second is not None
-        assert second[1] == 2  # the failed run and the report had nothing to note
+        assert second[0] > first[0]
+    then = (datetime.now(UTC).date() - timedelta(days=9)).isoformat()
+    done = attribution_elt(folder, environment, "report", "--as-of", then, "--output", "then.html")
+    assert done.returncode == 0, done.stderr
+    past = (folder / "then.html").read_text()
+    assert f"{then} 23:59 UTC" in past
+    assert " have changed: " not in past
+    assert "answered 401" not in past
 
     for width in (390, 1280):
         for dark in (False, True):
@@ -100,7 +108,7 @@ def test_the_report_reads_postgresql_too(
     with psycopg.connect(postgres_url) as warehouse:
         noted = warehouse.execute(COUNT).fetchone()
     assert noted is not None
-    assert noted[0] > 20
+    assert noted[0] > 100
     done = attribution_elt(folder, environment, "report")
     assert done.returncode == 0, done.stderr
     assert "No run failed from " in (folder / "report.html").read_text()
