@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Self
 
 import pytest
 from target_warehouse import rejects, runs, sweeper, table_loader
@@ -21,9 +20,14 @@ def loading_at(moment: datetime) -> Iterator[None]:
     class Clock(datetime):
         @classmethod
         @override
-        def now(cls, tz: tzinfo | None = None) -> Self:
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             clock[0] += timedelta(milliseconds=1)
-            return cls.fromtimestamp(clock[0].timestamp(), tz or UTC)
+            return clock[0].astimezone(tz or UTC)
+
+        @classmethod
+        @override
+        def fromtimestamp(cls, timestamp: float, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.fromtimestamp(timestamp, tz)
 
     started = round(moment.timestamp() * 1000)
     with pytest.MonkeyPatch.context() as patch:
