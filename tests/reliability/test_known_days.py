@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from tests.reliability.days import at_the_sandbox
 from tests.reliability.known_days import KnownDays, differences
 from tests.targets.target_warehouse.warehouses import Warehouse
@@ -14,8 +12,8 @@ def test_each_day_is_known_as_it_was(warehouse: Warehouse) -> None:
     with at_the_sandbox(0.02) as sandbox:
         sandbox.ecdp.history_days, sandbox.attribution_io.customer_count = 12, 8
         known = KnownDays(sandbox, warehouse)
-        known.run(5)
+        known.run(3)
         days = sorted(known.copies)
-        assert len({str(known.copies[day]) for day in days}) == 5
-        for day in random.Random(3).sample(days[:-1], 3):
+        assert len({str(known.copies[day]) for day in days}) == 3
+        for day in days[:2]:
             assert differences(known, day) == []
