@@ -169,29 +169,33 @@ def _spans(
     which one of them changed.
     """
     name = adapter.dialect.identifier
-    moments, tables = [], {}
-    for table, column in source.conversions.items():
+    moments, tables, parts = [], {}, []
+    for number, (table, column) in enumerate(source.conversions.items()):
         path = adapter.path(f"{table}{VERSIONS}")
         moments += [
             f"SELECT {name(column)} AS conversion, {name(bound)} AS moment FROM {path} "
             f"WHERE {name(bound)} IS NOT NULL"
             for bound in (VALID_FROM, VALID_TO)
         ]
-        tables[table] = (
-            f"(SELECT known.{KNOWN_FROM}, known.{KNOWN_UNTIL}, every.* FROM known "
+        tables[table] = f"known_{number}"
+        parts.append(
+            f"known_{number} AS {adapter.materialized}(SELECT known.{KNOWN_FROM}, "
+            f"known.{KNOWN_UNTIL}, every.* FROM known "
             f"JOIN {path} AS every ON every.{name(column)} = known.conversion "
             f"AND every.{name(VALID_FROM)} <= known.{KNOWN_FROM} "
             f"AND (every.{name(VALID_TO)} IS NULL OR every.{name(VALID_TO)} > known.{KNOWN_FROM}) "
             f"WHERE {_is_live(adapter, table)})"
         )
-    day = adapter.day("moment")
-    rows = adapter.execute(
-        f"WITH known AS (SELECT conversion, moment AS {KNOWN_FROM}, "
+    known = (
+        f"known AS {adapter.materialized}(SELECT conversion, moment AS {KNOWN_FROM}, "
         f"LEAD(moment) OVER (PARTITION BY conversion ORDER BY moment) AS {KNOWN_UNTIL} "
-        f"FROM ({' UNION '.join(moments)}) AS moments) "
+        f"FROM ({' UNION '.join(moments)}) AS moments)"
+    )
+    day = adapter.day("moment")
+    credits_ = f"WITH {', '.join([known, *parts])} {source.credits.format_map(tables)}"
+    rows = adapter.execute(
         f"SELECT {day}, channel, currency, {KNOWN_FROM}, {KNOWN_UNTIL}, SUM(share), SUM(amount) "
-        f"FROM ({source.credits.format_map(tables)}) AS credit "
-        f"WHERE moment >= {adapter.dialect.literal(str(since))} "
+        f"FROM ({credits_}) AS credit WHERE moment >= {adapter.dialect.literal(str(since))} "
         f"GROUP BY {day}, channel, currency, {KNOWN_FROM}, {KNOWN_UNTIL}"
     )
     for found, channel, currency, start, until, share, amount in rows:

@@ -73,6 +73,8 @@ class Adapter(Tables):
     """Whether `merge` can keep the versions that it updates."""
     has_dry_runs: ClassVar[bool] = True
     """Whether rows can be compared with a table without loading them."""
+    materialized: ClassVar[str] = ""
+    """Keyword of a common table expression that is to be computed once, if it needs one."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver that concern a row's value, not the warehouse."""
 

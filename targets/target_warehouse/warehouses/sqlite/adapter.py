@@ -58,6 +58,7 @@ class SQLiteAdapter(Adapter):
     dialect = STANDARD  # our own limit: SQLite has none
     batch_bytes = 16 << 20
     enforces_keys = True
+    materialized = "MATERIALIZED "
     errors = (sqlite3.Error,)
     data_errors = (sqlite3.IntegrityError, sqlite3.DataError)
 
