@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from target_warehouse.warehouses.create_table import CreateTable
 
-from tests.targets.target_warehouse.warehouses import SQLite, record, schema
+from tests.targets.target_warehouse.warehouses import SQLite, record, schema, state
 
 ODD = """CREATE TABLE "o" ("a,(" INTEGER -- a ) comment, with (
   , [b] VARCHAR(10) DEFAULT (1 + (2)) CHECK (b <> ','), `c` /* , */ TEXT,
@@ -76,3 +76,14 @@ def test_a_column_of_a_strict_table_that_has_to_change(tmp_path: Path) -> None:
 
     assert "'n' of the table 'orders'" in str(run.error)
     assert "STRICT" in str(run.error)
+
+
+def test_a_strict_table_that_needs_another_column(tmp_path: Path) -> None:
+    warehouse = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
+    with warehouse.connected() as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY) STRICT")
+    lines = [schema("orders", id="integer", paid="boolean"), record("orders", id=1), state(1)]
+    run = warehouse.load(*lines, fails=True)
+
+    assert run.states == []
+    assert "'orders' is STRICT" in str(run.error)

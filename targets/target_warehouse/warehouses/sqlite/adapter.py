@@ -170,6 +170,18 @@ class SQLiteAdapter(Adapter):
         return super().ensure(table, columns, keys)
 
     @override
+    def add(self, table: str, columns: Mapping[str, Column]) -> None:
+        try:
+            super().add(table, columns)
+        except sqlite3.OperationalError as error:
+            if "unknown datatype" not in str(error):
+                raise
+            raise TableError(
+                f"the table {table!r} is STRICT and cannot have a column that the stream needs: "
+                f"{error}; use a table without STRICT"
+            ) from error
+
+    @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         definition, names, _ = self._definition(table)
         if definition.is_strict:
