@@ -22,7 +22,7 @@ from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.records.shaper import RecordShaper
 from attribution_elt.kit.run import AnyReader, Run
 from attribution_elt.kit.sdk_hooks import SdkHooks
-from attribution_elt.kit.writer import CLAIMS
+from attribution_elt.kit.writer import CLAIMS, VOLATILE
 
 PERSONAL_DATA = "personal_data"
 """The member of a stream's state that holds the fingerprint of `pii` and `pii_key`."""
@@ -188,6 +188,8 @@ class VendorStream(SdkHooks):
     def _announce_claims(self) -> None:
         if self._written is not None:
             self.run.writer.claims[self.name] = self.schema[CLAIMS]
+        if VOLATILE in self.schema:
+            self.run.writer.volatile[self.name] = self.schema[VOLATILE]
 
     def delivered(self, claim: Claim) -> dict[str, Any] | None:
         """Return a claim as the STATE message has it; None if this stream cannot make the claim."""

@@ -16,6 +16,8 @@ from attribution_elt.kit.errors import PluginError
 
 CLAIMS = "x-claims"
 """The annotation of a schema that lists the columns which claims of the stream may use."""
+VOLATILE = "x-volatile"
+"""The annotation of a schema that lists the columns which differ between readings of equal data."""
 FLUSH_BYTES = 1 << 16
 FLUSH_SECONDS = 1.0
 
@@ -26,6 +28,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     It belongs to one thread. Decimals are written with all their digits.
 
     Attributes:
+        volatile: columns that differ between two readings of the same data, by stream.
         claims: columns that claims of a stream may name, by stream. The SCHEMA message announces
         them; they are kept here because the SDK's catalog drops annotations of schemas.
     """
@@ -33,6 +36,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     def __init__(self) -> None:
         super().__init__()
         self.claims: dict[str, list[str]] = {}
+        self.volatile: dict[str, list[str]] = {}
         self._last_state = b""
         self._encode = msgspec.json.Encoder(decimal_format="number").encode
         self._buffer = bytearray()
@@ -48,6 +52,8 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             schema = {name: each for name, each in message.schema.items() if name != CLAIMS}
             if message.stream in self.claims:
                 schema[CLAIMS] = self.claims[message.stream]
+            if message.stream in self.volatile:
+                schema[VOLATILE] = self.volatile[message.stream]
             message.schema = schema
         if isinstance(message, StateMessage) and not self._is_news(message):
             return

@@ -11,7 +11,7 @@ import msgspec
 CLAIMS = "x-claims"
 """Member of a stream's schema: the properties that claims of the stream may name."""
 VOLATILE = "x-volatile"
-"""Member of a property's schema: true if two readings of the same data differ in it."""
+"""Member of a stream's schema: the properties that differ between two readings of the same data."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,16 +35,10 @@ class SchemaMessage:
         return tuple(name for name in announced if isinstance(name, str))
 
     @property
-    def volatile(self) -> list[str]:
+    def volatile(self) -> tuple[str, ...]:
         """Properties that differ between two readings of the same data."""
-        properties = self.schema.get("properties")
-        if not isinstance(properties, dict):
-            return []
-        return [
-            name
-            for name, each in properties.items()
-            if isinstance(each, dict) and each.get(VOLATILE) is True
-        ]
+        announced = self.schema.get(VOLATILE)
+        return tuple(announced) if isinstance(announced, list) else ()
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -141,7 +141,8 @@ def test_numbers_are_compared_by_value(warehouse: Warehouse) -> None:
 
 def test_volatile_properties_are_not_compared(warehouse: Warehouse) -> None:
     warehouse.settings |= METADATA
-    marked = schema("rows", id="integer", at={"type": "string", "x-volatile": True})
+    plain = schema("rows", id="integer", at="string")
+    marked = {**plain, "schema": {**plain["schema"], "x-volatile": ["at"]}}
     warehouse.load(marked, record("rows", id=1, at="yesterday"))
     compare(warehouse, marked, record("rows", id=1, at="today"))
     assert found(warehouse) == {"": (1, 0, 0, 0)}
