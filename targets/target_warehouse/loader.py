@@ -66,6 +66,8 @@ class Loader:
         self._names = TableNames(adapter)
         self._rejects = Rejects(adapter, dry_run=options.dry_run)
         self._streams: dict[str, _Stream] = {}
+        self._uncovered: dict[str, Version] = {}
+        """Versions of the streams with messages that no STATE has covered yet."""
         self._tables: dict[str, TableLoader] = {}
         self._states = Checkpoints()
         # The old rows are replaced at the end, all at once; a dry run loads nothing.
@@ -80,6 +82,8 @@ class Loader:
         self._worker = Worker()
         self._complete: bool | None = None
         """Whether the tap has finished; None if it does not report that."""
+        self._has_failures = False
+        """Whether a table takes nothing more, or keeps vanished rows."""
         self._errors: list[str] = []
         """Why old rows of streams were not replaced."""
         if options.dry_run and (options.load_method != "upsert" or not adapter.has_dry_runs):
@@ -109,7 +113,9 @@ class Loader:
             for stream_map in self._mapper.stream_maps[name]
             if not isinstance(stream_map, RemoveRecordTransform)
         ]
-        self._streams[name] = _Stream(message, routes, known.version if known else Version())
+        version = known.version if known else Version()
+        self._streams[name] = _Stream(message, routes, version)
+        self._uncovered[name] = version
 
     def has(self, name: str) -> bool:
         """Return whether a stream has a schema."""
@@ -119,21 +125,25 @@ class Loader:
         """Take RECORD lines of a stream, with their places in the input."""
         stream = self._streams[name]
         stream.version.on_record()
+        self._uncovered[name] = stream.version
         for route in stream.routes:
             if not self._is_closed(route.table):
                 self._batches.add(route.table, *route.mapped(lines, places))
 
     def activate(self, name: str, version: int) -> None:
         """Take an ACTIVATE_VERSION message: rows of older versions are removed at the end."""
-        self._streams[name].version.on_activate(version)
+        stream = self._streams[name]
+        stream.version.on_activate(version)
+        self._uncovered[name] = stream.version
 
     def state(self, message: StateMessage) -> None:
         """Take a STATE message.
 
         Its value is emitted when everything before it is committed and its claims are swept.
         """
-        for stream in self._streams.values():
-            stream.version.on_state()
+        for version in self._uncovered.values():
+            version.on_state()
+        self._uncovered.clear()
         if message.complete is not None or message.delivered:
             self._complete = bool(message.complete)
         elif self._complete is not None:
@@ -261,6 +271,7 @@ class Loader:
         if table.failure is None:
             with self._contained(table):
                 table.load(batch)
+        self._has_failures |= table.sweeper.refusal is not None
         if table.failure is None and table.sweeper.refusal is None and not batch.fault:
             self._states.committed(batch)
 
@@ -281,6 +292,7 @@ class Loader:
             if self._adapter.is_transient(error):
                 raise LoadError(message) from error
             table.failure = table.tally.message = message
+            self._has_failures = True
             logger.error(  # noqa: TRY400 - one line
                 "%s; nothing more of the stream is loaded, and no state is emitted from here on",
                 message,
@@ -292,7 +304,7 @@ class Loader:
         While the state is held, the next run repeats all records, and appended ones would be
         doubled.
         """
-        return table.failure is not None or (table.appends and bool(self._failures()))
+        return table.failure is not None or (table.appends and self._has_failures)
 
     def _failures(self) -> list[str]:
         tables = self._tables.values()

@@ -55,6 +55,12 @@ def assign_identifiers(
     return fitted
 
 
+def spellings(name: str, dialect: SqlDialect) -> set[str]:
+    """Return what `assign_identifiers` may make of a name without `respell`, in lower case."""
+    made = (_shortened(name, dialect), _suffixed(name, dialect))
+    return {each.casefold() for each in (name, *map(dialect.fold_case, made))}
+
+
 def _respelled(identifier: str, candidates: Collection[str]) -> str:
     """Return the only candidate that differs in case alone, or the identifier itself."""
     alike = [each for each in candidates if each.casefold() == identifier.casefold()]

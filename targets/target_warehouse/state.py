@@ -9,37 +9,39 @@ from collections.abc import Hashable
 
 
 class Checkpoints:
-    """States in the order in which they arrived, each with the batches that it waits for."""
+    """States in the order in which they arrived, each with how many batches were opened before it."""
 
     def __init__(self) -> None:
-        self._open: set[Hashable] = set()
-        self._waiting: deque[tuple[str, set[Hashable]]] = deque()
-        self._lock = threading.Lock()  # one thread adds states, another reports commits
+        self._open: dict[Hashable, int] = {}
+        """Numbers of the open batches, in order."""
+        self._opened = 0
+        self._waiting: deque[tuple[str, int]] = deque()
+        self._lock = threading.Lock()  # states come from one thread, commits from another
 
     def batch_opened(self, batch: Hashable) -> None:
         """Note that a batch is open: its records are not in the warehouse yet."""
         with self._lock:
-            self._open.add(batch)
+            self._open.setdefault(batch, self._opened)
+            self._opened += 1
 
     def add(self, state: str) -> None:
         """Add a state, which covers the records of the open batches."""
         with self._lock:
-            if self._waiting and self._waiting[-1][1] == self._open:
-                self._waiting.pop()  # the newer state covers both
-            self._waiting.append((state, self._open.copy()))
+            if self._waiting and self._waiting[-1][1] > next(reversed(self._open.values()), -1):
+                self._waiting.pop()  # no batch is between the two: the newer one says it all
+            self._waiting.append((state, self._opened))
             self._emit()
 
     def committed(self, batch: Hashable) -> None:
         """Note that a batch is in the warehouse; emit the latest state that no longer waits."""
         with self._lock:
-            self._open.discard(batch)
-            for _, batches in self._waiting:
-                batches.discard(batch)
+            self._open.pop(batch, None)
             self._emit()
 
     def _emit(self) -> None:
         state = None
-        while self._waiting and not self._waiting[0][1]:
+        first = next(iter(self._open.values()), self._opened)
+        while self._waiting and self._waiting[0][1] <= first:
             state, _ = self._waiting.popleft()
         if state is not None:
             _write(f"{state}\n")

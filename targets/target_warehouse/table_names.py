@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Iterable
 
 from attribution_elt.core.events import REJECTED, RUNS, VERIFICATIONS
-from target_warehouse.names import assign_identifiers
+from target_warehouse.names import assign_identifiers, spellings
 from target_warehouse.warehouses.base import Adapter
 
 HISTORY = "__history"
@@ -13,6 +15,8 @@ HISTORY = "__history"
 VERSIONS = "__versions"
 """Suffix of the view of a table together with its history."""
 _HASH = 8
+_FRESH = 1.0
+"""Seconds for which the list of tables is not read again."""
 
 
 class TableNames:
@@ -21,6 +25,9 @@ class TableNames:
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
         self._assigned: dict[str, str] = {}
+        self._reserved = _Alike([REJECTED, RUNS, VERIFICATIONS])
+        self._existing = _Alike()
+        self._read_at = -_FRESH
 
     def of_stream(self, stream: str) -> str:
         """Return the table of a stream."""
@@ -40,16 +47,42 @@ class TableNames:
 
     def _identifier(self, key: str, name: str, *, reserved: bool = False) -> str:
         if key not in self._assigned:
-            adapter = self._adapter
+            dialect = self._adapter.dialect
             wanted = _hashed(name) if reserved else name
+            near = spellings(wanted, dialect)
             fitted = assign_identifiers(
                 [wanted],
-                adapter.dialect,
-                existing=adapter.tables(),
-                reserved=[REJECTED, RUNS, VERIFICATIONS, *self._assigned.values()],
+                dialect,
+                existing=self._tables().like(near),
+                reserved=self._reserved.like(near),
             )
             self._assigned[key] = fitted[wanted]
+            self._reserved.add(fitted[wanted])
         return self._assigned[key]
+
+    def _tables(self) -> _Alike:
+        """Return the tables of the schema, other than those made in the last second."""
+        now = time.monotonic()
+        if now - self._read_at >= _FRESH:
+            self._existing = _Alike(self._adapter.tables())
+            self._read_at = now
+        return self._existing
+
+
+class _Alike:
+    """Names by their lower case, so that a run of thousands of streams need not go through all."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names: dict[str, list[str]] = {}
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        self._names.setdefault(name.casefold(), []).append(name)
+
+    def like(self, spellings: Iterable[str]) -> list[str]:
+        """Return the names that are one of `spellings` in lower case."""
+        return [name for each in spellings for name in self._names.get(each, ())]
 
 
 def _hashed(name: str) -> str:

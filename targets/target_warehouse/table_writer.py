@@ -51,7 +51,9 @@ class TableWriter:
             self._sweeper.committed()
         return rejects
 
-    def _write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
+    def _write(
+        self, rows: pa.Table, sweep: Sweep | None = None, *, is_probed: bool = False
+    ) -> list[Reject]:
         adapter, keys = self._adapter, self._plan.keys
         if not len(rows):
             return []
@@ -69,11 +71,21 @@ class TableWriter:
         except adapter.data_errors as error:
             if self._append and keys:
                 self._append = False
-                return self._write(rows, sweep)
+                return self._write(rows, sweep, is_probed=is_probed)
             if len(rows) == 1:
                 return [Reject(rows[LINE][0].as_py(), adapter.explain(error))]
+            if not is_probed and (refused := self._refused(rows)):
+                kept = pa.array(index not in refused for index in range(len(rows)))
+                lines = rows[LINE]
+                return [
+                    *(Reject(lines[index].as_py(), reason) for index, reason in refused.items()),
+                    *self._write(rows.filter(kept), sweep, is_probed=True),
+                ]
             half = len(rows) // 2
-            return [*self._write(rows.slice(0, half)), *self._write(rows.slice(half))]
+            return [
+                *self._write(rows.slice(0, half), is_probed=True),
+                *self._write(rows.slice(half), is_probed=True),
+            ]
         else:
             self._append = not keys or (self._append and adapter.enforces_keys)
             self._tally.merged += merged
@@ -82,6 +94,17 @@ class TableWriter:
                 self._sweeper.committed()
                 self._is_swept = True
             return []
+
+    def _refused(self, rows: pa.Table) -> dict[int, str]:
+        """Return rows that the warehouse refuses one by one, by their index, with the reasons."""
+        adapter, table, bare = self._adapter, self._plan.table, rows.drop_columns([LINE])
+        columns = {name: self._plan.columns[name] for name in bare.column_names}
+        try:
+            return transact(adapter, lambda: adapter.refused(table, bare, columns))
+        except adapter.errors as error:
+            if adapter.is_transient(error):
+                raise
+            return {}
 
     def _put(self, rows: pa.Table) -> tuple[Merged, int]:
         """Write rows, and return how many of them brought vanished rows back."""

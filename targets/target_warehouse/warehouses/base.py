@@ -210,6 +210,15 @@ class Adapter(Tables):
     def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
         """Insert rows without looking at keys."""
 
+    def refused(
+        self,
+        table: str,  # noqa: ARG002 - for subclasses
+        rows: pa.Table,  # noqa: ARG002
+        columns: Mapping[str, Column],  # noqa: ARG002
+    ) -> dict[int, str]:
+        """Return rows that `table` refuses, perhaps not all, by index with reasons; keep none."""
+        return {}
+
     @abc.abstractmethod
     def commit(self) -> None:
         """Commit the transaction and begin the next one."""

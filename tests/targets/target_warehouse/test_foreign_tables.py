@@ -19,6 +19,7 @@ from tests.targets.target_warehouse.warehouses import (
     Warehouse,
     raw_record,
     record,
+    run_sql,
     schema,
     state,
     warnings_in,
@@ -40,12 +41,6 @@ def postgresql(postgres_url: str, tmp_path: Path) -> PostgreSQL:
 @pytest.fixture
 def duckdb(tmp_path: Path) -> DuckDB:
     return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
-
-
-def run_sql(warehouse: Warehouse, *statements: str) -> None:
-    with warehouse.connected() as connection:
-        for statement in statements:
-            connection.execute(statement)
 
 
 def load_one(warehouse: Warehouse, type_: str, property_: Any, text: str, old: str) -> Any:

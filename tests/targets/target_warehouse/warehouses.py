@@ -244,3 +244,9 @@ def _ago(seconds: int) -> str:
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the warnings; other log lines depend on the logging set up before."""
     return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def run_sql(warehouse: Warehouse, *statements: str) -> None:
+    with warehouse.connected() as connection:
+        for statement in statements:
+            connection.execute(statement)

@@ -18,6 +18,7 @@ from target_warehouse.warehouses.base import Adapter, Merged
 from target_warehouse.warehouses.create_table import CreateTable, definition_of
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.duckdb import types
+from target_warehouse.warehouses.duckdb.catalog import Catalog
 from target_warehouse.warehouses.duckdb.types import DIGITS
 from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
@@ -55,6 +56,7 @@ class DuckDBAdapter(Adapter):
         self._connection = duckdb.connect(file, config=settings)
         self.execute("SET TimeZone = 'UTC'")
         ((self._catalog,),) = self.execute("SELECT current_database()")
+        self._tables = Catalog(self.execute, self._catalog)
         # only now: opening replays what a killed load has left, which may need more memory
         self._is_limited = "memory_limit" not in settings
         if self._is_limited:
@@ -83,6 +85,8 @@ class DuckDBAdapter(Adapter):
             "SELECT schema_name FROM duckdb_schemas() "
             f"WHERE database_name = current_database() AND lower(schema_name) = lower({name})"
         )
+        self._tables.schema = self.schema
+        self._tables.forget()
 
     @override
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
@@ -90,21 +94,12 @@ class DuckDBAdapter(Adapter):
 
     @override
     def columns(self, table: str) -> dict[str, Column]:
-        return {name: column for name, column, _ in self._described(table)}
+        return {name: column for name, column, _ in self._tables.columns(table)}
 
     @override
     def loaded_columns(self, table: str) -> dict[str, Column]:
-        return {name: column for name, column, default in self._described(table) if default is None}
-
-    def _described(self, table: str) -> list[tuple[str, Column, str | None]]:
-        """Return the columns of a table, with the expressions of their defaults."""
-        rows = self.execute(
-            "SELECT column_name, data_type, numeric_scale, column_default FROM duckdb_columns() "
-            f"WHERE {self._is(table)} ORDER BY column_index"
-        )
-        return [
-            (name, types.column_of(type_, scale), default) for name, type_, scale, default in rows
-        ]
+        described = self._tables.columns(table)
+        return {name: column for name, column, default in described if default is None}
 
     @override
     def schema_path(self, schema: str) -> str:
@@ -218,17 +213,21 @@ class DuckDBAdapter(Adapter):
     @override
     def key(self, table: str, keys: Sequence[str]) -> None:
         """Check that rows do not share a key, and note the key: an index would slow merges down."""
-        [(comment,)] = self.execute(f"SELECT comment FROM duckdb_tables() WHERE {self._is(table)}")
-        wanted = f"{_KEY}{', '.join(keys)}" if keys else None
-        if comment == wanted or (comment and not comment.startswith(_KEY)):
+        comment = self._tables.comment(table)
+        if comment == _comment(keys) or (comment and not comment.startswith(_KEY)):
             return
         path, names = self.path(table), listed(keys)
         shared = f"SELECT 1 FROM {path} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
         if keys and self.execute(shared):
             held = (comment or "").removeprefix(_KEY)
             raise key_error(table, held.split(", ") if held else (), keys)
-        value = literal(wanted) if wanted else "NULL"
-        self.execute(f"COMMENT ON TABLE {path} IS {value}")
+        self._note_key(table, keys)
+
+    def _note_key(self, table: str, keys: Sequence[str]) -> None:
+        comment = _comment(keys)
+        value = literal(comment) if comment else "NULL"
+        self.execute(f"COMMENT ON TABLE {self.path(table)} IS {value}")
+        self._tables.created(table, comment)
 
     @override
     def deduplicate(self, table: str, keys: Sequence[str]) -> None:
@@ -241,7 +240,19 @@ class DuckDBAdapter(Adapter):
     @override
     def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
         super().create(table, columns, keys)
-        self.key(table, keys)
+        self._tables.created(table)
+        if keys:
+            self._note_key(table, keys)
+
+    @override
+    def drop(self, table: str) -> None:
+        super().drop(table)
+        self._tables.dropped(table)
+
+    @override
+    def ensure_versions(self, view: str, table: str, history: str) -> None:
+        super().ensure_versions(view, table, history)
+        self._tables.created_view(view)
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
@@ -321,6 +332,7 @@ class DuckDBAdapter(Adapter):
     @override
     def rollback(self) -> None:
         self._connection.rollback()
+        self._tables.forget()
         self._connection.unregister(_STAGE_VIEW)
         self._connection.begin()
 
@@ -335,6 +347,10 @@ class DuckDBAdapter(Adapter):
             f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}"
         )
         return Merged(count, 0)
+
+
+def _comment(keys: Sequence[str]) -> str | None:
+    return f"{_KEY}{', '.join(keys)}" if keys else None
 
 
 def _typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:

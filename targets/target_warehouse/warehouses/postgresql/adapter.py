@@ -27,7 +27,7 @@ from target_warehouse.warehouses.history import (
     keep_changed,
     kept_columns,
 )
-from target_warehouse.warehouses.postgresql import connection, copying, types
+from target_warehouse.warehouses.postgresql import connection, copying, probe, types
 from target_warehouse.warehouses.postgresql.catalog import VERSIONS, Catalog
 from target_warehouse.warehouses.postgresql.upsert import UNTIL, Upsert
 
@@ -311,6 +311,16 @@ class PostgreSQLAdapter(Adapter):
         self._copy(self.path(table), table, rows, columns)
 
     @override
+    def refused(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> dict[int, str]:
+        path = self.path(table)
+        if not self._is_postgresql or self._catalog.has_triggers(path):  # which may mend rows
+            return {}
+        found = probe.refused_lines(self._connection, path, self._for_jsonb(table, rows, columns))
+        return {
+            index: self.explain(error).replace(probe.NAME, table) for index, error in found.items()
+        }
+
+    @override
     def storable(self, text: str) -> str:
         if self._connection.info.parameter_status("server_encoding") in ("UTF8", "SQL_ASCII"):
             return text
@@ -337,6 +347,9 @@ class PostgreSQLAdapter(Adapter):
         return len(rows) == len(functions)
 
     def _copy(self, path: str, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+        copying.copy(self._connection, path, self._for_jsonb(table, rows, columns))
+
+    def _for_jsonb(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
         binary = [name for name, column in columns.items() if column.type == "jsonb"]
         rows, repaired = copying.for_jsonb(rows, binary)
         for name in repaired:
@@ -344,7 +357,7 @@ class PostgreSQLAdapter(Adapter):
                 f"the column {name!r} of the table {table!r} is jsonb, which cannot hold NUL and "
                 "lone surrogates: they were left out or replaced"
             )
-        copying.copy(self._connection, path, rows)
+        return rows
 
 
 ADAPTER = PostgreSQLAdapter

@@ -122,6 +122,15 @@ class Catalog:
         )
         return kinds == [(_PARTITIONED,)]
 
+    def has_triggers(self, path: str) -> bool:
+        """Return whether a table has triggers or rules of its users, which may change rows."""
+        [(found,)] = self._execute(
+            "SELECT EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal "
+            f"AND tgrelid = to_regclass({literal(path)})) "
+            f"OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = to_regclass({literal(path)}))"
+        )
+        return bool(found)
+
     def own_views(self, path: str) -> list[str]:
         """Return the quoted names of our views that use a table."""
         rows = self._execute(

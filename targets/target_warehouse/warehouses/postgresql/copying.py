@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import psycopg
 import pyarrow as pa
@@ -35,15 +36,28 @@ def copy(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
     parts = rows.cast(pa.schema(naive)).to_batches(_ROWS_AT_ONCE)
     with connection.cursor() as cursor:
         if connection.info.server_version < _CSV_SINCE and _ends_copy(rows):
-            with cursor.copy(statement.encode()) as stream:
-                for row in _rows(parts):
-                    stream.write_row(row)
+            _copy_rows(cursor, statement, parts)
             return
         with cursor.copy(f"{statement} (FORMAT csv)".encode()) as stream:
             for part in parts:
                 text = pa.BufferOutputStream()
                 csv.write_csv(part, text, _CSV)
                 stream.write(memoryview(text.getvalue()))
+
+
+def copy_by_line(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
+    """Copy rows as text in which each row is a line, so that the line of an error is its row."""
+    with connection.cursor() as cursor:
+        statement = f"COPY {path} ({listed(rows.column_names)}) FROM STDIN"
+        _copy_rows(cursor, statement, rows.to_batches())
+
+
+def _copy_rows(
+    cursor: psycopg.Cursor[Any], statement: str, parts: Sequence[pa.RecordBatch]
+) -> None:
+    with cursor.copy(statement.encode()) as stream:
+        for row in _rows(parts):
+            stream.write_row(row)
 
 
 def for_jsonb(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Table, list[str]]:

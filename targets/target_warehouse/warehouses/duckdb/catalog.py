@@ -1,0 +1,88 @@
+"""The tables of a DuckDB file, from its catalog."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from target_warehouse.columns import Column
+from target_warehouse.warehouses.dialect import literal, quoted
+from target_warehouse.warehouses.duckdb import types
+
+_SCALE = re.compile(r"DECIMAL\(\d+,(\d+)\)")
+
+
+class Catalog:
+    """Reads the tables of one schema.
+
+    The catalog's functions go through all tables of the file. A load of thousands of streams calls
+    them once: from then on it keeps the names itself.
+    """
+
+    def __init__(self, execute: Callable[[str], list[tuple[Any, ...]]], database: str) -> None:
+        self.database = database
+        self.schema = ""
+        self._execute = execute
+        self._comments: dict[str, str | None] = {}
+        self._views: set[str] = set()
+        self._is_read = False
+
+    @property
+    def here(self) -> str:
+        """The condition for the objects of the schema in the catalog's functions."""
+        return f"database_name = {literal(self.database)} AND schema_name = {literal(self.schema)}"
+
+    def columns(self, table: str) -> list[tuple[str, Column, str | None]]:
+        """Return the columns of a table or view, with the expressions that fill them by default."""
+        self._read()
+        if table in self._comments:
+            path = literal(".".join(map(quoted, (self.database, self.schema, table))))
+            rows = self._execute(f"SELECT name, type, dflt_value FROM pragma_table_info({path})")
+        elif table in self._views:  # whose tables may have changed since
+            rows = self._execute(
+                "SELECT column_name, data_type, column_default FROM duckdb_columns() "
+                f"WHERE {self.here} AND table_name = {literal(table)} ORDER BY column_index"
+            )
+        else:
+            rows = []
+        return [
+            (name, types.column_of(type_, _scale(type_)), default) for name, type_, default in rows
+        ]
+
+    def comment(self, table: str) -> str | None:
+        """Return the comment of a table."""
+        self._read()
+        return self._comments.get(table)
+
+    def created(self, table: str, comment: str | None = None) -> None:
+        """Note that a table exists now, and its comment."""
+        self._comments[table] = comment
+
+    def created_view(self, view: str) -> None:
+        """Note that a view exists now."""
+        self._views.add(view)
+
+    def dropped(self, table: str) -> None:
+        """Note that a table does not exist any more."""
+        self._comments.pop(table, None)
+
+    def forget(self) -> None:
+        """Read the names again when they are needed: the transaction that made some was undone."""
+        self._is_read = False
+
+    def _read(self) -> None:
+        if not self._is_read:
+            self._comments = dict(
+                self._execute(f"SELECT table_name, comment FROM duckdb_tables() WHERE {self.here}")
+            )
+            views = self._execute(f"SELECT view_name FROM duckdb_views() WHERE {self.here}")
+            self._views = {view for (view,) in views}
+            self._is_read = True
+
+
+def _scale(type_: str) -> int | None:
+    decimal = _SCALE.match(type_)
+    return int(decimal[1]) if decimal else None

@@ -1,0 +1,119 @@
+"""Rows that only the database refuses are found without a transaction for each of them."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from target_warehouse.errors import RecordsRejectedError
+from target_warehouse.warehouses.postgresql import adapter, probe
+
+from tests.targets.target_warehouse.warehouses import PostgreSQL, record, run_sql, schema, state
+
+ORDERS = schema("orders", id="integer", note="string", amount="number")
+TABLE = (
+    "CREATE TABLE orders (id bigint PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'), "
+    "amount numeric DEFAULT 1, UNIQUE (amount))"
+)
+NOTES = {
+    "bad": 'new row for relation "orders" violates check constraint "orders_note_check"',
+    None: 'null value in column "note" of relation "orders" violates not-null constraint',
+    "a\nb\\.\t\\N": None,
+    "good": None,
+}
+
+
+@pytest.fixture
+def postgresql(postgres_url: str, tmp_path: Path) -> PostgreSQL:
+    return PostgreSQL(postgres_url, tmp_path)
+
+
+@pytest.fixture
+def transactions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The rollbacks of the adapter."""
+    seen: list[str] = []
+    rollback = adapter.PostgreSQLAdapter.rollback
+
+    def counted(self: adapter.PostgreSQLAdapter) -> None:
+        seen.append("rollback")
+        rollback(self)
+
+    monkeypatch.setattr(adapter.PostgreSQLAdapter, "rollback", counted)
+    return seen
+
+
+def test_many_refused_rows(postgresql: PostgreSQL, transactions: list[str]) -> None:
+    run_sql(postgresql, TABLE)
+    choice = random.Random(3)
+    sent = {number: choice.choices(list(NOTES), weights=[1, 1, 2, 8])[0] for number in range(1_500)}
+    run = postgresql.load(
+        ORDERS, *(record("orders", id=id_, note=note) for id_, note in sent.items()), fails=True
+    )
+
+    assert isinstance(run.error, RecordsRejectedError)
+    kept = [(id_, note) for id_, note in sent.items() if NOTES[note] is None]
+    assert postgresql.rows("SELECT id, note FROM orders ORDER BY id") == kept
+    assert postgresql.rows(
+        "SELECT (record::json ->> 'id')::bigint, reason FROM _rejected ORDER BY 1"
+    ) == [(id_, NOTES[note]) for id_, note in sent.items() if NOTES[note]]
+    assert len(transactions) <= 3
+
+
+def test_refused_updates_leave_the_old_rows(postgresql: PostgreSQL) -> None:
+    run_sql(postgresql, TABLE, "INSERT INTO orders (id, note, amount) VALUES (1, 'old', 9)")
+
+    postgresql.load(
+        ORDERS,
+        *(record("orders", id=id_, note="bad") for id_ in (1, 2)),
+        record("orders", id=3, note="new", amount=3),
+        state("done"),
+        fails=True,
+    )
+
+    assert postgresql.rows("SELECT id, note FROM orders ORDER BY id") == [(1, "old"), (3, "new")]
+
+
+def test_rows_that_only_a_comparison_with_others_refuses(postgresql: PostgreSQL) -> None:
+    run_sql(postgresql, TABLE)
+
+    postgresql.load(
+        ORDERS,
+        *(record("orders", id=id_, note="good", amount=id_ // 2) for id_ in range(8)),
+        record("orders", id=8, note="bad", amount=8),
+        fails=True,
+    )
+
+    assert postgresql.rows("SELECT count(*), count(DISTINCT amount) FROM orders") == [(4, 4)]
+    assert postgresql.rows("SELECT count(*) FROM _rejected") == [(5,)]
+
+
+def test_a_trigger_may_mend_rows_that_a_check_would_refuse(postgresql: PostgreSQL) -> None:
+    run_sql(
+        postgresql,
+        TABLE,
+        "CREATE FUNCTION mend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.id = 2 THEN NEW.note = 'mended'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER mending BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION mend()",
+    )
+
+    postgresql.load(ORDERS, *(record("orders", id=id_, note="bad") for id_ in (1, 2)), fails=True)
+
+    assert postgresql.rows("SELECT id, note FROM orders") == [(2, "mended")]
+
+
+def test_an_error_without_a_line_leaves_the_rows_to_be_halved(
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "_LINE", re.compile("(never)"))
+    run_sql(postgresql, TABLE)
+
+    postgresql.load(
+        ORDERS,
+        *(record("orders", id=id_, note="bad" if id_ == 5 else "good") for id_ in range(9)),
+        fails=True,
+    )
+
+    assert postgresql.rows("SELECT count(*) FROM orders") == [(8,)]
