@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 
 
 def unknown_settings(
@@ -17,7 +16,12 @@ def unknown_settings(
         known: names of its settings.
         config: its configuration, in addition to the environment variables.
     """
-    for name in sorted({*(config or ()), *_variables(plugin, known)} - set(known)):
+    unknown = sorted({*(config or ()), *_variables(plugin, known)} - set(known))
+    if not unknown:
+        return
+    from difflib import get_close_matches  # noqa: PLC0415 - of no use to other runs, and slow
+
+    for name in unknown:
         nearest = get_close_matches(name, known, 1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         yield f"{plugin} has no setting {name!r}{hint}"

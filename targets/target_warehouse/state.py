@@ -9,7 +9,7 @@ from collections.abc import Hashable
 
 
 class Checkpoints:
-    """States in the order in which they arrived, each with how many batches were opened before it."""
+    """States in the order of arrival, each with the number of batches opened before it."""
 
     def __init__(self) -> None:
         self._open: dict[Hashable, int] = {}
