@@ -29,6 +29,9 @@ _JSON_TYPES: dict[ColumnType, Any] = {
     ColumnType.JSON: msgspec.Raw,
 }
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+_PART = (
+    1 << 20
+)  # bytes of text that are copied at once: one text may be larger than the memory left
 _NULL = msgspec.Raw(b"null")
 _text = msgspec.json.Decoder(str)
 _encode = msgspec.json.Encoder().encode
@@ -276,7 +279,10 @@ def _parted(texts: bytes, separator: str) -> pa.Array:
 
 def _has_nul(texts: pa.Array) -> bool:
     _, _, characters = texts.buffers()
-    return characters is not None and b"\0" in characters.to_pybytes()
+    if characters is None:
+        return False
+    view = memoryview(characters)
+    return any(b"\0" in bytes(view[i : i + _PART]) for i in range(0, len(view), _PART))
 
 
 def _numbers(values: pa.Array) -> pa.Array:

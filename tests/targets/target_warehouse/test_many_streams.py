@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 from target_warehouse.state import Checkpoints
@@ -16,17 +18,17 @@ WHOLE_CATALOG = re.compile(r"duckdb_\w+\(\)|information_schema\.tables")
 
 
 def test_the_catalog_of_duckdb_is_not_read_for_each_stream(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: Counter[str] = Counter()
     execute = DuckDBAdapter.execute
 
-    def counted(self: DuckDBAdapter, sql: str) -> object:
+    def counted(self: DuckDBAdapter, sql: str) -> list[tuple[Any, ...]]:
         found.update(WHOLE_CATALOG.findall(sql))
         return execute(self, sql)
 
     monkeypatch.setattr(DuckDBAdapter, "execute", counted)
-    warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)  # type: ignore[arg-type]
+    warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     for _ in "ab":
         found.clear()
         warehouse.load(*_messages("x"))
@@ -52,7 +54,7 @@ def test_states_wait_for_the_batches_before_them(capsys: pytest.CaptureFixture[s
         assert capsys.readouterr().out == emitted
 
 
-def _messages(note: str) -> list[object]:
+def _messages(note: str) -> list[dict[str, Any]]:
     return [
         message
         for stream in STREAMS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def postgresql(postgres_url: str, tmp_path: Path) -> PostgreSQL:
 
 
 @pytest.fixture
-def transactions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def transactions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The rollbacks of the adapter."""
     seen: list[str] = []
     rollback = adapter.PostgreSQLAdapter.rollback

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +11,14 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
+from typing_extensions import Buffer, override
 
 from target_warehouse.warehouses.dialect import listed
 
 _ROWS_AT_ONCE = 5_000
 _CSV_SINCE = 180_000
 """First version of the server whose CSV may contain any text: before, a line `\\.` ended it."""
+_PIECE = 8 << 20  # bytes
 _CSV = csv.WriteOptions(include_header=False)
 _ESCAPES = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -39,10 +42,27 @@ def copy(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
             _copy_rows(cursor, statement, parts)
             return
         with cursor.copy(f"{statement} (FORMAT csv)".encode()) as stream:
+            sink = pa.PythonFile(_Sink(stream), mode="w")
             for part in parts:
-                text = pa.BufferOutputStream()
-                csv.write_csv(part, text, _CSV)
-                stream.write(memoryview(text.getvalue()))
+                csv.write_csv(part, sink, _CSV)
+
+
+class _Sink(io.RawIOBase):
+    """A file that copies what is written to it, in pieces: the driver makes a copy of each."""
+
+    def __init__(self, stream: psycopg.Copy) -> None:
+        self._stream = stream
+
+    @override
+    def writable(self) -> bool:
+        return True
+
+    @override
+    def write(self, data: Buffer, /) -> int:
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):
+            self._stream.write(view[start : start + _PIECE])
+        return len(view)
 
 
 def copy_by_line(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
