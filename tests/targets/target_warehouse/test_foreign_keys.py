@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.targets.target_warehouse.test_foreign_tables import run_sql
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
     Warehouse,
     record,
+    run_sql,
     schema,
     state,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from target_warehouse.state import Checkpoints
-from target_warehouse.warehouses.duckdb import DuckDBAdapter
+from target_warehouse.warehouses.duckdb.adapter import DuckDBAdapter
 
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse, record, schema, state
 
