@@ -19,6 +19,8 @@ REJECTED = "_rejected"
 """The table of records that a load rejected."""
 VERIFICATIONS = "_verifications"
 """The table of comparisons with the vendor."""
+SUPPRESSED = "_suppressed"
+"""The table of the keyed hashes of people who asked to be forgotten."""
 WRITES = "_writes"
 """The table of writes to vendors and their outcomes."""
 

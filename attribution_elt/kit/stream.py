@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from types import ModuleType
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from singer_sdk.singerlib import RecordMessage, SchemaMessage
 from typing_extensions import override
 
 from attribution_elt.core.events import event
+from attribution_elt.core.people import PERSONAL, Personal
 from attribution_elt.kit.claims import Claim, Range, Written, as_written
 from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.records.shaper import RecordShaper
@@ -69,7 +71,7 @@ class VendorStream(SdkHooks):
     @override
     def prepare(self) -> None:
         self.run.reader(self.reader)
-        self._announce_claims()
+        self._announce()
 
     @override
     def write_records(self) -> None:
@@ -149,7 +151,7 @@ class VendorStream(SdkHooks):
 
     def write_schema(self) -> None:
         """Write the SCHEMA messages before another stream's turn writes the records."""
-        self._announce_claims()
+        self._announce()
         for stream_map in self.stream_maps:
             if not isinstance(stream_map, RemoveRecordTransform):
                 self.run.write(
@@ -185,11 +187,26 @@ class VendorStream(SdkHooks):
 
     # claims
 
-    def _announce_claims(self) -> None:
+    def _announce(self) -> None:
+        """Have the SCHEMA messages name the columns of claims and those with personal data."""
+        properties = self.schema["properties"]
+        personal = Personal.of_schema(properties, self._keys)
+        for stream_map in self.stream_maps:
+            if isinstance(stream_map, RemoveRecordTransform):
+                continue
+            # columns that a stream map makes may hold what it has renamed
+            made = stream_map.transformed_schema["properties"].keys() - properties.keys()
+            told = replace(personal, pii=personal.pii | made).told()
+            if any(told.values()):
+                self.run.writer.annotations[stream_map.stream_alias] = {
+                    PERSONAL: {**told, "setting": self._fingerprint}
+                }
         if self._written is not None:
-            self.run.writer.claims[self.name] = self.schema[CLAIMS]
+            annotations = self.run.writer.annotations.setdefault(self.name, {})
+            annotations[CLAIMS] = self.schema[CLAIMS]
         if VOLATILE in self.schema:
-            self.run.writer.volatile[self.name] = self.schema[VOLATILE]
+            annotations = self.run.writer.annotations.setdefault(self.name, {})
+            annotations[VOLATILE] = self.schema[VOLATILE]
 
     def delivered(self, claim: Claim) -> dict[str, Any] | None:
         """Return a claim as the STATE message has it; None if this stream cannot make the claim."""

@@ -28,15 +28,13 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     It belongs to one thread. Decimals are written with all their digits.
 
     Attributes:
-        volatile: columns that differ between two readings of the same data, by stream.
-        claims: columns that claims of a stream may name, by stream. The SCHEMA message announces
-        them; they are kept here because the SDK's catalog drops annotations of schemas.
+        annotations: members of the schemas of SCHEMA messages, by stream. They are kept here
+            because the SDK's catalog drops them.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.claims: dict[str, list[str]] = {}
-        self.volatile: dict[str, list[str]] = {}
+        self.annotations: dict[str, dict[str, Any]] = {}
         self._last_state = b""
         self._encode = msgspec.json.Encoder(decimal_format="number").encode
         self._buffer = bytearray()
@@ -50,11 +48,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     def write_message(self, message: Message) -> None:
         if isinstance(message, SchemaMessage):
             schema = {name: each for name, each in message.schema.items() if name != CLAIMS}
-            if message.stream in self.claims:
-                schema[CLAIMS] = self.claims[message.stream]
-            if message.stream in self.volatile:
-                schema[VOLATILE] = self.volatile[message.stream]
-            message.schema = schema
+            message.schema = schema | self.annotations.get(message.stream, {})
         if isinstance(message, StateMessage) and not self._is_news(message):
             return
         self._buffer += self.serialize_message(message)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
 
 from attribution_elt.core.events import RUNS
+from attribution_elt.core.people import Personal
 from target_warehouse.batch import Batch
 from target_warehouse.columns import descriptions_of, kinds_of
 from target_warehouse.decode import Place
@@ -23,6 +24,7 @@ from target_warehouse.rejects import Rejects
 from target_warehouse.routes import Route, is_plain
 from target_warehouse.runs import Run, write_run
 from target_warehouse.state import Checkpoints
+from target_warehouse.suppressed import Suppressed, read_suppressed
 from target_warehouse.sweeper import SweepOptions
 from target_warehouse.table_loader import Options, TableLoader
 from target_warehouse.table_names import TableNames
@@ -65,6 +67,7 @@ class Loader:
         self._overwrite = options.load_method == "overwrite"
         self._names = TableNames(adapter)
         self._rejects = Rejects(adapter, dry_run=options.dry_run)
+        self._suppressed: Suppressed | None = None
         self._streams: dict[str, _Stream] = {}
         self._uncovered: dict[str, Version] = {}
         """Versions of the streams with messages that no STATE has covered yet."""
@@ -225,6 +228,10 @@ class Loader:
             self._batches.flush(self._tables[name])
         table = self._worker.run(lambda: self._named(name))
         sweeps = is_plain(stream_map) and not self._overwrite
+        told = Personal.of_message(message.schema, keys)
+        made = schema["properties"].keys() - message.schema.get("properties", {}).keys()
+        # columns that a stream map makes may hold what it has renamed
+        personal = dataclasses.replace(told, pii=told.pii | made) if told.pii else told
 
         def apply_schema() -> None:
             with self._contained(table):
@@ -235,6 +242,7 @@ class Loader:
                     bookmark=message.bookmark,
                     volatile=message.volatile,
                     descriptions=descriptions_of(schema),
+                    personal=personal,
                 )
 
         self._worker.run(apply_schema)
@@ -247,6 +255,9 @@ class Loader:
             adapter = self._adapter
             try:
                 table = transact(adapter, lambda: self._table_name(stream))
+                if not self._tables:
+                    key = self._options.pii_key
+                    self._suppressed = transact(adapter, lambda: read_suppressed(adapter, key))
             except adapter.errors as error:
                 raise LoadError(f"stream {stream!r}: {adapter.explain(error)}") from error
             self._tables[stream] = TableLoader(
@@ -256,6 +267,7 @@ class Loader:
                 names=self._names,
                 rejects=self._rejects,
                 options=self._options,
+                suppressed=self._suppressed,
             )
         return self._tables[stream]
 

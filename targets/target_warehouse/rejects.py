@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -34,22 +34,37 @@ class Rejects:
         self._counts: Counter[str] = Counter()
         self._keyless = False
 
-    def write(self, stream: str, batch: Batch, rejects: Sequence[Reject]) -> None:
-        """Write the rejected records of a batch, as they were sent, and commit."""
+    def write(
+        self,
+        stream: str,
+        batch: Batch,
+        rejects: Sequence[Reject],
+        shown: Callable[[str], str] = str,
+    ) -> None:
+        """Write the rejected records of a batch, as they were sent, and commit.
+
+        `shown` takes out what is not to be stored of a record, and of the reason.
+        """
         self._counts[stream] += len(rejects)
         self._keyless |= any(reject.keyless for reject in rejects)
         if not self._dry_run:
-            self._write(stream, batch, rejects)
+            self._write(stream, batch, rejects, shown)
 
-    def _write(self, stream: str, batch: Batch, rejects: Sequence[Reject]) -> None:
+    def _write(
+        self,
+        stream: str,
+        batch: Batch,
+        rejects: Sequence[Reject],
+        shown: Callable[[str], str],
+    ) -> None:
         limit, storable = self._adapter.text_limit, self._adapter.storable
         records = [
-            storable(exact.raw_record(batch.line(reject.line)))[:limit] for reject in rejects
+            storable(shown(exact.raw_record(batch.line(reject.line))))[:limit] for reject in rejects
         ]
         rows = {
             "stream": pa.repeat(storable(stream), len(rejects)),
             "record": pa.array(records, pa.string()),
-            "reason": pa.array([storable(reject.reason) for reject in rejects], pa.string()),
+            "reason": pa.array([storable(shown(reject.reason)) for reject in rejects], pa.string()),
             "rejected_at": pa.repeat(datetime.now(UTC), len(rejects)),
         }
 

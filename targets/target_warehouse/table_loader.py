@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution_elt.core.people import Personal
 from target_warehouse.arrow import INSTANT, joined
 from target_warehouse.batch import Batch
 from target_warehouse.column_plan import ColumnPlan, decoded_as
@@ -18,6 +19,7 @@ from target_warehouse.decode import EXTRACTED, LINE, VERSION, Decoder, Reject
 from target_warehouse.history import History
 from target_warehouse.rejects import Rejects
 from target_warehouse.runs import Tally
+from target_warehouse.suppressed import Suppressed, renamed
 from target_warehouse.sweeper import Sweeper, SweepOptions
 from target_warehouse.table_names import TableNames
 from target_warehouse.table_writer import TableWriter
@@ -54,6 +56,8 @@ class Options:
     """Streams whose old versions are kept; `*` stands for all."""
     dry_run: bool = False
     """Whether rows are compared with the tables instead of loaded."""
+    pii_key: str | None = None
+    """Key of the pseudonyms of people who are left out."""
 
 
 class TableLoader:
@@ -68,6 +72,7 @@ class TableLoader:
         names: TableNames,
         rejects: Rejects,
         options: Options,
+        suppressed: Suppressed | None = None,
     ) -> None:
         self.stream = stream
         self.tally = Tally()
@@ -78,6 +83,8 @@ class TableLoader:
         """Versions of this run's records; None for records without one."""
         self._adapter = adapter
         self._rejects = rejects
+        self._suppressed = suppressed
+        self._personal = Personal()
         self._options = options
         self._metadata = _METADATA if options.add_metadata else {}
         self._plan = ColumnPlan(table, adapter, self._metadata, dry_run=options.dry_run)
@@ -114,6 +121,7 @@ class TableLoader:
         bookmark: str | None,
         volatile: Sequence[str] = (),
         descriptions: Mapping[str, str] | None = None,
+        personal: Personal,
     ) -> None:
         """Make the table hold properties of these kinds, keyed by `keys`.
 
@@ -124,7 +132,9 @@ class TableLoader:
             bookmark: Property of the replication key.
             volatile: Properties that differ between two readings of the same data.
             descriptions: Descriptions by property.
+            personal: Properties with personal data.
         """
+        self._personal = personal
         previous = self._key_properties
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
         if self._metadata or not kinds:  # some warehouses cannot create a table without columns
@@ -198,10 +208,13 @@ class TableLoader:
             self.sweeper.stop("a record came without its key")
         self.sweeper.remember_rejected(batch, batch.rejects)
         self.sweeper.remember(rows)
+        if self._suppressed:
+            personal = renamed(self._personal, self._plan.identifiers)
+            rows = self._suppressed.without_people(rows, personal, self._plan.columns)
         written = self._writer.write(rows, self.sweeper.planned(batch.claims))
         rejects = [*batch.rejects, *keyless, *written]
         if rejects:
-            self._rejects.write(self.stream, batch, rejects)
+            self._rejects.write(self.stream, batch, rejects, self._storable)
         self._count(batch, decoded, rejects)
 
     def replace(self, table: str) -> None:
@@ -281,6 +294,10 @@ class TableLoader:
                 rejects += [Reject(line, reason, keyless=True) for line in lines]
                 rows = rows.filter(pc.invert(missing))
         return rows, rejects
+
+    def _storable(self, record: str) -> str:
+        """Return the text of a rejected record, without people who are left out."""
+        return self._suppressed.raw(record, self._personal) if self._suppressed else record
 
     def _count(self, batch: Batch, rows: pa.Table, rejects: Sequence[Reject]) -> None:
         self.versions.update(pc.unique(rows[VERSION]).to_pylist())

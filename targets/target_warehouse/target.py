@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import in_a_line
+from attribution_elt.core.pseudonyms import SHORTEST_KEY
 from attribution_elt.core.spelling import unknown_settings
 from target_warehouse.reader import MessageReader
 from target_warehouse.warehouses.registry import connect
@@ -130,6 +131,15 @@ class TargetWarehouse(Target):
             description="Compare the records with the tables and load nothing: the table "
             "_verifications gets what differs. attribution-elt verify sets it.",
         ),
+        th.Property(
+            "pii_key",
+            th.StringType(min_length=SHORTEST_KEY),
+            secret=True,
+            title="Key of the hash of personal data",
+            description="Secret key by which the loader recognises people who were forgotten: "
+            "records of people in the table _suppressed are left out. `attribution-elt forget` "
+            "makes one if it is not set.",
+        ),
     ).to_dict()
 
     def __init__(self, **options: Any) -> None:
@@ -166,6 +176,7 @@ class TargetWarehouse(Target):
                 ),
                 history=self.config.get("history") or (),
                 dry_run=self.config["dry_run"],
+                pii_key=self.config.get("pii_key"),
             ),
             batch_size_rows=self.config.get("batch_size_rows"),
             batch_max_bytes=self.config.get("batch_max_bytes"),

@@ -75,6 +75,8 @@ class Adapter(Tables):
     """Whether rows can be compared with a table without loading them."""
     materialized: ClassVar[str] = ""
     """Keyword of a common table expression that is to be computed once, if it needs one."""
+    row_id: ClassVar[str | None] = None
+    """Pseudo-column that identifies a row within a transaction, where tables have one."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver that concern a row's value, not the warehouse."""
 
@@ -245,6 +247,9 @@ class Adapter(Tables):
     def storable(self, text: str) -> str:
         """Return JSON text in which characters that the database cannot store are escaped."""
         return text
+
+    def scrub(self, tables: Iterable[str]) -> None:  # noqa: B027 - optional
+        """Rewrite what is stored, so that no file has deleted rows; called between transactions."""
 
     def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - for subclasses
         """Return whether a number column returns these numbers, given as texts, without rounding.

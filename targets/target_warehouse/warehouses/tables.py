@@ -48,11 +48,12 @@ class Tables(abc.ABC):
         """Return the driver's message in one line, without the row's values if possible."""
         return in_a_line(error)
 
-    def tables(self) -> list[str]:
-        """Return the names of the schema's tables."""
+    def tables(self, *, views: bool = True) -> list[str]:
+        """Return the names of the schema's tables, and of its views if wanted."""
         rows = self.execute(
             "SELECT table_name FROM information_schema.tables "
             f"WHERE table_schema = {self.dialect.literal(self.schema)}"
+            + ("" if views else " AND table_type = 'BASE TABLE'")
         )
         return [name for (name,) in rows]
 

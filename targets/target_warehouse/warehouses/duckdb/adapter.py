@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -44,6 +45,7 @@ class DuckDBAdapter(Adapter):
     dialect = STANDARD
     batch_bytes = 16 << 20
     decimal_digits = DIGITS
+    row_id = "rowid"
     errors = (duckdb.Error,)
     data_errors = (duckdb.DataError, duckdb.IntegrityError)
     _is_limited = False
@@ -72,6 +74,21 @@ class DuckDBAdapter(Adapter):
         """Give a batch that exceeds our memory limit DuckDB's default limit."""
         self._is_limited = False
         self.execute("RESET memory_limit")
+
+    @override
+    def scrub(self, tables: Iterable[str]) -> None:
+        # deleted values stay in the blocks of the file, so its live rows move to a new one
+        file = Path(file_of(self._url, "duckdb")[0])
+        new = file.with_name(f"{file.name}.rewritten")
+        new.unlink(missing_ok=True)
+        self._connection.rollback()
+        self.execute(f"ATTACH {literal(str(new))} AS rewritten")
+        self.execute(f"COPY FROM DATABASE {quoted(self._catalog)} TO rewritten")
+        self.execute("DETACH rewritten")
+        self._connection.close()
+        new.chmod(file.stat().st_mode)
+        new.replace(file)
+        self.connect()
 
     @override
     def use_schema(self) -> None:

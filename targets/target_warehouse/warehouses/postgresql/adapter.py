@@ -59,6 +59,7 @@ class PostgreSQLAdapter(Adapter):
     dialect = SqlDialect(63, reserved_columns=("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
     batch_bytes = 24 << 20
     enforces_keys = True
+    row_id = "ctid"
     errors = (psycopg.Error,)
     data_errors = (
         psycopg.DataError,
@@ -111,6 +112,15 @@ class PostgreSQLAdapter(Adapter):
                 return
             self._connection.close()  # another server may be the primary by now
         self._connection = connection.opened(self._url)
+
+    @override
+    def scrub(self, tables: Iterable[str]) -> None:
+        self._connection.autocommit = True
+        try:
+            for table in tables:
+                self.execute(f"VACUUM (FULL) {self.path(table)}")
+        finally:
+            self._connection.autocommit = False
 
     @override
     def transaction_id(self) -> str | None:

@@ -115,7 +115,7 @@ class SnowflakeAdapter(Adapter):
             self.use_schema()
 
     @override
-    def tables(self) -> list[str]:
+    def tables(self, *, views: bool = True) -> list[str]:
         rows = self.execute(
             "SELECT table_name FROM information_schema.tables "
             f"WHERE table_schema = {self.dialect.literal(swapped(self.schema))}"

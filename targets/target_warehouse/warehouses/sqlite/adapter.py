@@ -59,6 +59,7 @@ class SQLiteAdapter(Adapter):
     batch_bytes = 16 << 20
     enforces_keys = True
     materialized = "MATERIALIZED "
+    row_id = "rowid"
     errors = (sqlite3.Error,)
     data_errors = (sqlite3.IntegrityError, sqlite3.DataError)
 
@@ -129,10 +130,16 @@ class SQLiteAdapter(Adapter):
         return quoted(self._prefix + table)
 
     @override
-    def tables(self) -> list[str]:
-        rows = self.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+    def tables(self, *, views: bool = True) -> list[str]:
+        kinds = "'table', 'view'" if views else "'table'"
+        rows = self.execute(f"SELECT name FROM sqlite_master WHERE type IN ({kinds})")
         start, prefix = len(self._prefix), self._prefix.casefold()
         return [name[start:] for (name,) in rows if name.casefold().startswith(prefix)]
+
+    @override
+    def scrub(self, tables: Iterable[str]) -> None:
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @override
     def columns(self, table: str) -> dict[str, Column]:

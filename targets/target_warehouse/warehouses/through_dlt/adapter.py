@@ -54,7 +54,7 @@ class DltAdapter(DltConnection):
                 client.is_storage_initialized()  # any query, to test the connection
 
     @override
-    def tables(self) -> list[str]:
+    def tables(self, *, views: bool = True) -> list[str]:
         if not self.schema:
             raise WarehouseError("this url needs default_target_schema too: a dataset, as dlt says")
         with self._client() as client, contextlib.suppress(DatabaseUndefinedRelation):

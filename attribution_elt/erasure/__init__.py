@@ -1,0 +1,1 @@
+"""Erases people from warehouses, states and files."""

@@ -1,0 +1,270 @@
+"""Erases people from the tables of a schema."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.suppressed import COLUMNS
+from target_warehouse.table_names import TableNames
+from target_warehouse.warehouses.history import REPLACED_BECAUSE
+from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.transaction import transact
+
+from attribution_elt.core.errors import OpsError, in_a_line
+from attribution_elt.core.events import REJECTED, SUPPRESSED
+from attribution_elt.core.people import ERASED, People, Personal, decoded
+
+_ROWS = 20_000
+"""Rows that are read at once."""
+_IDS = 500
+"""Rows that a statement changes, at most."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream whose table may have people."""
+
+    name: str
+    personal: Personal
+
+
+@dataclass(frozen=True)
+class Place:
+    """A schema of a warehouse.
+
+    Attributes:
+        title: name of the warehouse and the schema, without credentials.
+        url: URL of the warehouse.
+        schema: name of the schema; None for the database's default.
+        streams: the streams whose tables are there; none if other programs make the tables.
+    """
+
+    title: str
+    url: str = field(repr=False)
+    schema: str | None
+    streams: tuple[Stream, ...] = ()
+
+
+@dataclass
+class Counts:
+    """Rows of people, by table."""
+
+    changed: Counter[str] = field(default_factory=Counter)
+    removed: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return self.changed.total() + self.removed.total()
+
+
+class SchemaEraser:
+    """Finds people in a schema, and erases them.
+
+    Args:
+        place: the schema.
+        people: whom to find; it learns other ids of theirs.
+
+    Raises:
+        OpsError: the warehouse cannot be read, or is one where rows cannot be found.
+    """
+
+    def __init__(self, place: Place, people: People) -> None:
+        self._people = people
+        try:
+            self._adapter = connect(place.url, place.schema)
+        except Exception as error:  # noqa: BLE001 - each driver has its own
+            raise OpsError(f"{place.title}: {in_a_line(error)}") from None
+        if self._adapter.row_id is None:
+            self._adapter.close()
+            raise OpsError(f"{place.title}: people cannot be erased from this kind of warehouse")
+        names = TableNames(self._adapter)
+        self._tables = self._adapter.tables(views=False)
+        self._by_stream = {each.name: each.personal for each in place.streams}
+        self._personal: dict[str, Personal] = {}
+        for name, personal in self._by_stream.items():
+            table = names.of_stream(name)
+            if table in self._tables:
+                self._personal |= dict.fromkeys((table, names.history(table)), personal)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._adapter.close()
+
+    def learn(self) -> None:
+        """Learn the other ids of the people: keys of the rows that are about them."""
+        for table in self._keyed:
+            personal = self._personal[table]
+            for row, left in self._found(table):
+                if left is None:
+                    for name in personal.keys & personal.pii:
+                        self._people.add_id(str(row[name]))
+
+    def suppress(self) -> None:
+        """Keep the keyed hashes of the people in `_suppressed`."""
+        adapter = self._adapter
+
+        def work() -> None:
+            columns = adapter.ensure(SUPPRESSED, COLUMNS, ())
+            person = adapter.dialect.identifier("person")
+            known = {
+                row[0]
+                for row in adapter.execute(f"SELECT {person} FROM {adapter.path(SUPPRESSED)}")
+            }
+            new = sorted(self._people.pseudonyms - known)
+            if new:
+                now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
+                rows = {"person": pa.array(new), "suppressed_at": pa.repeat(now, len(new))}
+                adapter.append(SUPPRESSED, pa.table(rows), {name: columns[name] for name in rows})
+
+        transact(adapter, work)
+
+    def count(self) -> Counts:
+        """Count the rows of the people."""
+        counts = Counts()
+        for table in self._tables:
+            for _, left in self._found(table):
+                (counts.removed if left is None else counts.changed)[table] += 1
+        return counts
+
+    def erase(self) -> Counts:
+        """Erase the people.
+
+        The tables whose keys are people come last and together: until then a later run can learn
+        all ids of the people from them.
+        """
+        counts = Counts()
+        keyed = [each for each in self._tables if each in self._keyed]
+        groups = [*([each] for each in self._tables if each not in keyed), keyed]
+        for group in groups:
+            counted = transact(self._adapter, partial(self._erase, group))
+            counts.changed += counted.changed
+            counts.removed += counted.removed
+        if touched := {*counts.changed, *counts.removed}:
+            self._adapter.scrub(sorted(touched))
+        return counts
+
+    @property
+    def _keyed(self) -> list[str]:
+        return [
+            table
+            for table, personal in self._personal.items()
+            if personal.keys & personal.pii and table in self._tables
+        ]
+
+    def _erase(self, tables: Iterable[str]) -> Counts:
+        counts = Counts()
+        for table in tables:
+            removed: list[str] = []
+            columns = self._columns(table)
+            for row, left in self._found(table):
+                if left is None:
+                    removed.append(row[""])
+                else:
+                    self._update(table, columns, row, left)
+                    counts.changed[table] += 1
+            self._delete(table, removed)
+            if removed:
+                counts.removed[table] += len(removed)
+        return counts
+
+    def _found(self, table: str) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+        """Yield the rows with people, and what is left of each; the member `""` is the row's id."""
+        if table == SUPPRESSED:
+            return
+        personal = self._personal.get(table, Personal())
+        for row in self._rows(table):
+            values = {name: value for name, value in row.items() if name}
+            if table == REJECTED:
+                left = self._rejected(values)
+            else:
+                left = personal.erased(values, self._people)
+            if left != values:
+                yield row, left
+
+    def _rejected(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what is left of a rejected record; None if it cannot be read."""
+        if not any(map(self._people.finds, row.values())):
+            return row
+        record = decoded(row["record"])
+        personal = self._by_stream.get(row["stream"], Personal())
+        left = personal.erased(record, self._people) if isinstance(record, dict) else None
+        if left is None:
+            return None
+        return {**row, "record": json.dumps(left), "reason": self._people.cut(row["reason"])}
+
+    def _columns(self, table: str) -> Mapping[str, Column]:
+        return {
+            name: column
+            for name, column in self._adapter.columns(table).items()
+            if not name.startswith("_sdc_")
+        }
+
+    def _rows(self, table: str) -> Iterator[dict[str, Any]]:
+        adapter, columns = self._adapter, self._columns(table)
+        quoted, rid = adapter.dialect.identifier, adapter.row_id
+        json_columns = [name for name, each in columns.items() if each.kind is ColumnType.JSON]
+        text = adapter.types[ColumnType.TEXT]
+        selected = ", ".join(
+            f"CAST({quoted(name)} AS {text})" if name in json_columns else quoted(name)
+            for name in columns
+        )
+        after = ""
+        while True:
+            rows = adapter.execute(
+                f"SELECT {rid}, {selected} FROM {adapter.path(table)} {after} "
+                f"ORDER BY {rid} LIMIT {_ROWS}"
+            )
+            for id_, *values in rows:
+                row = dict(zip(columns, values, strict=True))
+                for name in json_columns:
+                    row[name] = decoded(row[name])
+                yield {"": f"'{id_}'" if rid == "ctid" else str(id_), **row}
+            if len(rows) < _ROWS:
+                return
+            last = rows[-1][0]
+            after = f"WHERE {rid} > " + (f"'{last}'" if rid == "ctid" else str(last))
+
+    def _update(
+        self,
+        table: str,
+        columns: Mapping[str, Column],
+        row: Mapping[str, Any],
+        left: Mapping[str, Any],
+    ) -> None:
+        adapter = self._adapter
+        quoted, literal = adapter.dialect.identifier, adapter.dialect.literal
+        changes = []
+        for name, value in left.items():
+            if value == row[name]:
+                continue
+            if value is not None and columns[name].kind is ColumnType.JSON:
+                value = json.dumps(value)  # noqa: PLW2901
+            text = "NULL" if value is None else literal(value)
+            changes.append(f"{quoted(name)} = {text}")
+        if REPLACED_BECAUSE in adapter.columns(table):
+            changes.append(f"{quoted(REPLACED_BECAUSE)} = {literal(ERASED)}")
+        adapter.execute(
+            f"UPDATE {adapter.path(table)} SET {', '.join(changes)} "
+            f"WHERE {adapter.row_id} = {row['']}"
+        )
+
+    def _delete(self, table: str, ids: list[str]) -> None:
+        for start in range(0, len(ids), _IDS):
+            adapter = self._adapter
+            some = ", ".join(ids[start : start + _IDS])
+            adapter.execute(f"DELETE FROM {adapter.path(table)} WHERE {adapter.row_id} IN ({some})")
+
+
+def open_schema(place: Place, people: People) -> closing[SchemaEraser]:
+    """Connect to a schema, for a `with` statement."""
+    return closing(SchemaEraser(place, people))

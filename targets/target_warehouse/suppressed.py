@@ -1,0 +1,126 @@
+"""People who asked to be forgotten: what a tap delivers of them is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution_elt.core.events import SUPPRESSED
+from attribution_elt.core.people import Finder, Personal, decoded
+from attribution_elt.core.pseudonyms import person_key
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.warehouses.base import Adapter, WarehouseError
+
+COLUMNS = {
+    "person": Column(ColumnType.TEXT),
+    "suppressed_at": Column(ColumnType.TIMESTAMP),
+}
+"""Columns of the table `_suppressed`; `person` is a keyed hash."""
+_SEARCHED = {ColumnType.TEXT, ColumnType.JSON}
+
+
+class Suppressed(Finder):
+    """The people in the table `_suppressed`.
+
+    Args:
+        people: their pseudonyms, as `attribution-elt forget` has written them.
+        key: the key of the pseudonyms of plain values.
+    """
+
+    def __init__(self, people: Collection[str], key: str) -> None:
+        self._people = people
+        self._key = key
+        super().__init__(self._is_suppressed)
+
+    def _is_suppressed(self, text: str) -> bool:
+        # a tap with `pii: hash` delivers pseudonyms
+        return text in self._people or person_key(text, self._key) in self._people
+
+    def without_people(
+        self, rows: pa.Table, personal: Personal, columns: Mapping[str, Column]
+    ) -> pa.Table:
+        """Return rows without these people, whose personal columns are named as in the table."""
+        kinds = {name: columns[name].kind for name in rows.column_names if name in columns}
+        searched = [name for name, kind in kinds.items() if kind in _SEARCHED]
+        found = pa.repeat(pa.scalar(value=False), len(rows))
+        for name in searched:
+            values = [
+                value
+                for value in pc.unique(rows[name]).to_pylist()
+                if value is not None
+                and self.finds(decoded(value) if kinds[name] is ColumnType.JSON else value)
+            ]
+            if values:
+                found = pc.or_(found, pc.is_in(rows[name], value_set=pa.array(values)))
+        theirs = rows.filter(found)
+        if not len(theirs):
+            return rows
+        others = rows.filter(pc.invert(found))
+        return pa.concat_tables([others, self._erased(theirs, personal, kinds)])
+
+    def _erased(
+        self, rows: pa.Table, personal: Personal, kinds: Mapping[str, ColumnType]
+    ) -> pa.Table:
+        json_columns = [name for name, kind in kinds.items() if kind is ColumnType.JSON]
+        left = []
+        for row in rows.select(list(kinds)).to_pylist():
+            for name in json_columns:
+                row[name] = decoded(row[name])
+            left.append(personal.erased(row, self))
+        rows = rows.filter(pa.array([row is not None for row in left], pa.bool_()))
+        changed = {name for name, kind in kinds.items() if kind in _SEARCHED}
+        for name in (changed | personal.pii | personal.linked) & kinds.keys():
+            values = [row[name] for row in left if row is not None]
+            if name in json_columns:
+                values = [None if each is None else json.dumps(each) for each in values]
+            place = rows.column_names.index(name)
+            rows = rows.set_column(place, name, pa.array(values, rows.schema.field(name).type))
+        return rows
+
+    def raw(self, record: str, personal: Personal) -> str:
+        """Return the text of a rejected record without these people."""
+        value = decoded(record)
+        if not isinstance(value, dict):
+            return self.cut(record)
+        if not self.finds(value):
+            return record
+        return json.dumps(personal.erased(value, self))
+
+
+def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:
+    """Return the people in the table `_suppressed`; None if there are none.
+
+    Raises:
+        WarehouseError: the key is not set, so people could come back.
+    """
+    if not adapter.columns(SUPPRESSED):
+        return None
+    person = adapter.dialect.identifier("person")
+    rows = adapter.execute(f"SELECT {person} FROM {adapter.path(SUPPRESSED)}")  # noqa: S608
+    if not rows:
+        return None
+    if not key:
+        raise WarehouseError(
+            f"the table {SUPPRESSED} has people to leave out, which needs the setting 'pii_key': "
+            "set TARGET_WAREHOUSE_PII_KEY to the key that `attribution-elt forget` has used"
+        )
+    return Suppressed(frozenset(value for (value,) in rows), key)
+
+
+def renamed(personal: Personal, identifiers: Mapping[str, str]) -> Personal:
+    """Return personal columns under their names in the table."""
+
+    def names(properties: Collection[str]) -> frozenset[str]:
+        return frozenset(identifiers.get(name, name) for name in properties)
+
+    return replace(
+        personal,
+        pii=names(personal.pii),
+        linked=names(personal.linked),
+        lists=names(personal.lists),
+        keys=names(personal.keys),
+    )

@@ -1,0 +1,128 @@
+"""People are found in every spelling, and nobody else is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from attribution_elt.core.people import People, Personal
+from attribution_elt.core.pseudonyms import keyed_hash, person_key
+
+KEY = "a key of this test"
+JANE = "Jane.Doe+shop@Example.com"
+NORMAL = JANE.lower()
+
+
+def digest(name: str, text: str = NORMAL) -> str:
+    return hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
+
+
+SPELLINGS = [
+    JANE,
+    NORMAL.upper(),
+    f"  {NORMAL} ",
+    quote(NORMAL),
+    f"https://shop.example/?a=1&email={quote(NORMAL, safe='')}&b=2",
+    f"https://x.example/?next=%2Fa%3Femail%3D{quote(NORMAL, safe='')}",
+    f'mail from "Jane" <{JANE}>, today',
+    json.dumps(NORMAL).replace("@", "\\u0040"),
+    html.escape(NORMAL).replace("@", "&#64;"),
+    *(digest(name) for name in ("md5", "sha1", "sha256")),
+    digest("sha256").upper(),
+    f"website_1:{keyed_hash(digest('sha256'), KEY)}",
+    keyed_hash(digest("md5"), KEY),
+    person_key(JANE, KEY),
+    base64.b64encode(NORMAL.encode()).decode(),
+    base64.b64encode(f"x{NORMAL}yz".encode()).decode(),
+    base64.urlsafe_b64encode(f"id={NORMAL};".encode()).decode(),
+    NORMAL.encode().hex(),
+]
+OTHERS = [
+    "doe+shop@example.com",
+    "xJane.Doe+shop@example.com",
+    "jane.doe+shop@example.com.au",
+    "jane.doe+shop@example.community",
+    "jane.doe@example.com",
+    f"a{digest('md5')}",
+    digest("md5")[:-1],
+    "@example.com",
+    "jane.doe+shop@",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_a_person_is_found_and_cut_in_every_spelling(text: str) -> None:
+    people = People([JANE], [KEY])
+    assert people.finds(text)
+    assert people.finds({"deep": [None, {"member": text}]})
+    assert not people.finds(people.without(text))
+    assert not people.finds(people.without({text: [text]}))
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_other_people_are_left_alone(text: str) -> None:
+    people = People([JANE], [KEY])
+    assert not people.finds(text)
+    assert people.without(text) == text
+
+
+def test_cutting_keeps_the_rest_of_a_text() -> None:
+    people = People([JANE, "joe@example.com"], [])
+    url = f"https://shop.example/?mail={quote(NORMAL, safe='')}&to=joe@example.com&b=2"
+    assert people.without(url) == "https://shop.example/?mail=erased&to=erased&b=2"
+
+
+ORDERS = Personal(frozenset({"email", "phone"}), frozenset({"customer"}), keys=frozenset({"id"}))
+ORDER = {"id": 1, "email": JANE, "phone": "+49170", "customer": 7, "total": 5, "_sdc_sequence": 1}
+
+
+@pytest.mark.parametrize(
+    ("personal", "row", "left"),
+    [
+        (ORDERS, ORDER, {**ORDER, "email": None, "phone": None, "customer": None}),
+        (ORDERS, {**ORDER, "email": "joe@example.com"}, {**ORDER, "email": "joe@example.com"}),
+        (
+            ORDERS,
+            {**ORDER, "email": None, "note": f"for {JANE}"},
+            {**ORDER, "email": None, "note": "for erased"},
+        ),
+        (ORDERS, {**ORDER, "total": None}, None),
+        (ORDERS, {**ORDER, "id": digest("md5")}, None),
+        (
+            Personal(frozenset({"who", "list"}), keys=frozenset({"who"})),
+            {"who": "c7", "list": [JANE]},
+            None,
+        ),
+        (
+            Personal(frozenset({"name", "list"}), lists=frozenset({"list"})),
+            {"name": "D", "list": [digest("md5"), "other"], "n": 1},
+            {"name": "D", "list": ["other"], "n": 1},
+        ),
+        (
+            Personal(frozenset({"name", "list"}), lists=frozenset({"list"})),
+            {"name": "D", "list": [digest("md5")], "n": 1},
+            {"name": None, "list": None, "n": 1},
+        ),
+        (Personal(), {"text": JANE, "n": 1}, {"text": None, "n": 1}),
+    ],
+)
+def test_a_row_loses_the_person_and_keeps_the_facts(
+    personal: Personal, row: dict[str, Any], left: dict[str, Any] | None
+) -> None:
+    assert personal.erased(row, People([JANE], [])) == left
+
+
+def test_another_id_of_a_person_counts_as_the_whole_value_only() -> None:
+    people = People([JANE], [KEY])
+    assert people.add_id("customer-7")
+    assert not people.add_id("customer-7")
+    assert people.finds(["customer-7"])
+    assert not people.finds("customer-77")
+    assert person_key("customer-7", KEY) in people.pseudonyms
