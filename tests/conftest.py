@@ -32,6 +32,7 @@ LONG = {
     "cli/test_first_hour.py",
     "test_image.py",
     "cli/test_metrics.py",
+    "cli/test_forget.py",
     *("cli/test_preflight.py", "pipeline/test_accounts.py", "pipeline/test_definitions.py"),
     *("orchestration/test_kubernetes.py", "orchestration/test_runs.py"),
     *("pipeline/test_console.py", "pipeline/test_maps.py", "pipeline/test_shared_state.py"),

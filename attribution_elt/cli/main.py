@@ -13,6 +13,7 @@ import click
 from typing_extensions import override
 
 from attribution_elt.cli.backfill import backfill
+from attribution_elt.cli.forget import forget
 from attribution_elt.cli.freshness import freshness
 from attribution_elt.cli.metrics import metrics
 from attribution_elt.cli.models import models
@@ -69,5 +70,16 @@ def cli(context: click.Context, environment: str | None, env_file: Path | None) 
     context.obj = Project(environment, env_file)
 
 
-for command in (backfill, freshness, metrics, models, preflight, report, run, verify, views):
+for command in (
+    backfill,
+    forget,
+    freshness,
+    metrics,
+    models,
+    preflight,
+    report,
+    run,
+    verify,
+    views,
+):
     cli.add_command(command)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import abc
 import base64
+import copy
 import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+
+from typing_extensions import override
 
 from attribution_elt.core.pseudonyms import keyed_hash, normal_address, person_key
 
@@ -32,33 +36,38 @@ _SHORTEST_FRAGMENT = 8
 _ALGORITHMS = ("md5", "sha1", "sha256")
 
 
-class Finder:
+class Finder(abc.ABC):
     """Finds people in texts.
 
     Args:
-        is_person: returns whether an address, a digest in hex, or a whole value is a person's.
-        fragments: other texts that name a person wherever they are.
+        fragments: texts that name a person wherever they are.
     """
 
-    def __init__(self, is_person: Callable[[str], bool], fragments: Collection[str] = ()) -> None:
-        self._is_person = is_person
+    def __init__(self, fragments: Collection[str] = ()) -> None:
         self._fragments = fragments
 
+    @abc.abstractmethod
     def is_person(self, text: str) -> bool:
-        """Return whether a whole text names a person."""
-        return self._is_person(text)
+        """Return whether an address, a digest in hex, or the value of a column is a person's."""
 
-    def finds(self, value: Any) -> bool:
-        """Return whether a text, or any text in a JSON value, names a person."""
-        if isinstance(value, str):
-            return self._is_person(value) or next(self._places(value), None) is not None
+    def finds(self, value: Any, *, personal: bool = False) -> bool:
+        """Return whether a text, or any text in a JSON value, names a person.
+
+        Args:
+            value: the text or JSON value.
+            personal: whether it is of a personal column, where ids of any form name people.
+        """
         if isinstance(value, dict):
-            return any(self.finds(name) or self.finds(each) for name, each in value.items())
+            return any(
+                self.finds(name) or self.finds(each, personal=personal)
+                for name, each in value.items()
+            )
         if isinstance(value, list):
-            return any(map(self.finds, value))
-        return (
-            isinstance(value, int) and not isinstance(value, bool) and self._is_person(str(value))
-        )
+            return any(self.finds(each, personal=personal) for each in value)
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            return False
+        text = str(value)
+        return (personal and self.is_person(text)) or next(self._places(text), None) is not None
 
     def without(self, value: Any) -> Any:
         """Return a value without people: None for a whole name, `erased` for one in a text."""
@@ -66,9 +75,10 @@ class Finder:
             return {self.cut(name): self.without(each) for name, each in value.items()}
         if isinstance(value, list):
             return [self.without(each) for each in value]
-        if isinstance(value, str) and not self._is_person(value):
-            return self.cut(value)
-        return None if self.finds(value) else value
+        if not isinstance(value, str):
+            return None if self.finds(value) else value
+        cut = self.cut(value)
+        return None if cut != value and cut.strip() == ERASED else cut
 
     def cut(self, text: str) -> str:
         """Return a text with `erased` in the place of each name."""
@@ -84,10 +94,10 @@ class Finder:
             domain = _DOMAIN.match(text, at.end())
             if domain is None or start == at.start():
                 continue
-            if self._is_person(f"{unquote(text[start : at.start()])}@{domain[0]}"):
+            if self.is_person(f"{unquote(text[start : at.start()])}@{domain[0]}"):
                 yield start, domain.end()
         for digest in _DIGEST.finditer(text):
-            if self._is_person(digest[0]):
+            if self.is_person(digest[0]):
                 yield digest.span()
         for fragment in self._fragments:
             if (start := text.find(fragment)) >= 0:
@@ -103,6 +113,7 @@ class People(Finder):
 
     Attributes:
         pseudonyms: their pseudonyms by all keys, of the address and of its MD5 and SHA-1 hashes.
+        ids: their other ids.
     """
 
     def __init__(self, addresses: Iterable[str], keys: Iterable[str]) -> None:
@@ -118,24 +129,29 @@ class People(Finder):
         ]
         self.pseudonyms = {keyed_hash(each, key) for each in digests for key in self._keys}
         self._known |= {*digests, *self.pseudonyms}
-        self._ids: set[str] = set()
-        fragments = [fragment for each in spelled for fragment in _encoded(each)]
-        super().__init__(self._is_known, fragments)
+        self.ids: set[str] = set()
+        super().__init__([fragment for each in spelled for fragment in _encoded(each)])
+
+    def copy(self) -> People:
+        """Return the same people, to whom ids can be added apart from these."""
+        found = copy.copy(self)
+        found.ids = self.ids.copy()
+        found.pseudonyms = self.pseudonyms.copy()
+        return found
 
     def add_id(self, value: str) -> bool:
         """Let another id stand for one of the people; return whether it is new."""
         if self.is_person(value):
             return False
-        self._ids.add(value)
+        self.ids.add(value)
         self.pseudonyms |= {person_key(value, key) for key in self._keys}
         if _DIGEST.fullmatch(value):  # a pseudonym already
             self.pseudonyms.add(value)
         return True
 
-    def _is_known(self, text: str) -> bool:
-        return (
-            text in self._ids or unicodedata.normalize("NFC", text).strip().lower() in self._known
-        )
+    @override
+    def is_person(self, text: str) -> bool:
+        return text in self.ids or unicodedata.normalize("NFC", text).strip().lower() in self._known
 
 
 def _encoded(address: str) -> Iterator[str]:
@@ -198,7 +214,7 @@ class Personal:
         A row about such a person loses all personal columns. A list of several people loses its
         members who are found. Other columns lose the name alone.
         """
-        found = {name for name, value in row.items() if finder.finds(value)}
+        found = {n for n, each in row.items() if finder.finds(each, personal=n in self.pii)}
         if not found:
             return dict(row)
         if found & self.keys:
@@ -208,7 +224,7 @@ class Personal:
         for name in found - (self.pii - self.lists):
             value = row[name]
             if name in self.lists and isinstance(value, list):
-                kept[name] = [each for each in value if not finder.finds(each)]
+                kept[name] = [each for each in value if not finder.finds(each, personal=True)]
                 about = about or not kept[name]
             else:
                 kept[name] = finder.without(value)

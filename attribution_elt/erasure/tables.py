@@ -17,6 +17,7 @@ import pyarrow as pa
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.suppressed import COLUMNS
 from target_warehouse.table_names import TableNames
+from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.history import REPLACED_BECAUSE
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.transaction import transact
@@ -72,18 +73,15 @@ class SchemaEraser:
 
     Args:
         place: the schema.
-        people: whom to find; it learns other ids of theirs.
+        people: whom to find.
 
     Raises:
         OpsError: the warehouse cannot be read, or is one where rows cannot be found.
     """
 
     def __init__(self, place: Place, people: People) -> None:
-        self._people = people
-        try:
-            self._adapter = connect(place.url, place.schema)
-        except Exception as error:  # noqa: BLE001 - each driver has its own
-            raise OpsError(f"{place.title}: {in_a_line(error)}") from None
+        self._people = people.copy()
+        self._adapter = connected(place)
         if self._adapter.row_id is None:
             self._adapter.close()
             raise OpsError(f"{place.title}: people cannot be erased from this kind of warehouse")
@@ -193,14 +191,14 @@ class SchemaEraser:
 
     def _rejected(self, row: dict[str, Any]) -> dict[str, Any] | None:
         """Return what is left of a rejected record; None if it cannot be read."""
-        if not any(map(self._people.finds, row.values())):
-            return row
-        record = decoded(row["record"])
-        personal = self._by_stream.get(row["stream"], Personal())
-        left = personal.erased(record, self._people) if isinstance(record, dict) else None
+        people, record = self._people, decoded(row["record"])
+        if not isinstance(record, dict):
+            return None if people.finds(row["record"]) else row
+        left = self._by_stream.get(row["stream"], Personal()).erased(record, people)
         if left is None:
             return None
-        return {**row, "record": json.dumps(left), "reason": self._people.cut(row["reason"])}
+        text = row["record"] if left == record else json.dumps(left)
+        return {**row, "record": text, "reason": people.cut(row["reason"])}
 
     def _columns(self, table: str) -> Mapping[str, Column]:
         return {
@@ -263,6 +261,18 @@ class SchemaEraser:
             adapter = self._adapter
             some = ", ".join(ids[start : start + _IDS])
             adapter.execute(f"DELETE FROM {adapter.path(table)} WHERE {adapter.row_id} IN ({some})")
+
+
+def connected(place: Place) -> Adapter:
+    """Connect to a schema, which is created if it is missing.
+
+    Raises:
+        OpsError: the warehouse cannot be reached.
+    """
+    try:
+        return connect(place.url, place.schema)
+    except Exception as error:  # noqa: BLE001 - each driver has its own
+        raise OpsError(f"{place.title}: {in_a_line(error)}") from None
 
 
 def open_schema(place: Place, people: People) -> closing[SchemaEraser]:

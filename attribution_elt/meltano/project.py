@@ -77,11 +77,13 @@ class Loader:
         name: name of the plugin.
         url: URL of the warehouse.
         schema: schema of the tables; `SCHEMA` stands for the extractor's schema.
+        pii_key: key of the hashes of people who are left out.
     """
 
     name: str
     url: str = field(repr=False)
     schema: str | None
+    pii_key: str | None = field(default=None, repr=False)
 
     def schema_of(self, extractor: Extractor) -> str | None:
         """Return the schema of an extractor's tables; None for the database's default."""
@@ -135,6 +137,11 @@ class Project:
     def environment(self) -> str:
         """The name of the Meltano environment."""
         return str(self._manifest["environment"])
+
+    @property
+    def env_file(self) -> Path | None:
+        """The file of variables that Meltano reads in place of `.env`."""
+        return self._asked_for.env_file
 
     @cached_property
     def meltano(self) -> Meltano:
@@ -206,7 +213,7 @@ class Project:
             if executable == TARGET:
                 url = variables.get("MELTANO_LOAD_URL") or "duckdb:///warehouse.duckdb"
                 schema = variables.get("MELTANO_LOAD_DEFAULT_TARGET_SCHEMA") or None
-                found[name] = Loader(name, url, schema)
+                found[name] = Loader(name, url, schema, variables.get("MELTANO_LOAD_PII_KEY"))
         if not found:
             raise OpsError(f"meltano.yml has no loader that runs {TARGET}")
         return found
@@ -267,6 +274,10 @@ class Project:
             json.dump({"singer_state": state}, file)
             file.flush()
             self.meltano.ask("state", "set", "--force", f"--input-file={file.name}", state_id)
+
+    def state_ids(self) -> list[str]:
+        """Return the ids of all states that Meltano keeps, of every environment."""
+        return [line.split()[-1] for line in self.meltano.ask("state", "list").splitlines() if line]
 
     def runs(self) -> list[dict[str, Any]]:
         """Return the last thousand runs in Meltano's history, latest first."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import override
 
 from attribution_elt.core.events import SUPPRESSED
 from attribution_elt.core.people import Finder, Personal, decoded
@@ -34,9 +35,10 @@ class Suppressed(Finder):
     def __init__(self, people: Collection[str], key: str) -> None:
         self._people = people
         self._key = key
-        super().__init__(self._is_suppressed)
+        super().__init__()
 
-    def _is_suppressed(self, text: str) -> bool:
+    @override
+    def is_person(self, text: str) -> bool:
         # a tap with `pii: hash` delivers pseudonyms
         return text in self._people or person_key(text, self._key) in self._people
 
@@ -52,7 +54,10 @@ class Suppressed(Finder):
                 value
                 for value in pc.unique(rows[name]).to_pylist()
                 if value is not None
-                and self.finds(decoded(value) if kinds[name] is ColumnType.JSON else value)
+                and self.finds(
+                    decoded(value) if kinds[name] is ColumnType.JSON else value,
+                    personal=name in personal.pii,
+                )
             ]
             if values:
                 found = pc.or_(found, pc.is_in(rows[name], value_set=pa.array(values)))
@@ -86,9 +91,8 @@ class Suppressed(Finder):
         value = decoded(record)
         if not isinstance(value, dict):
             return self.cut(record)
-        if not self.finds(value):
-            return record
-        return json.dumps(personal.erased(value, self))
+        left = personal.erased(value, self)
+        return record if left == value else json.dumps(left)
 
 
 def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:

@@ -123,6 +123,8 @@ def test_another_id_of_a_person_counts_as_the_whole_value_only() -> None:
     people = People([JANE], [KEY])
     assert people.add_id("customer-7")
     assert not people.add_id("customer-7")
-    assert people.finds(["customer-7"])
-    assert not people.finds("customer-77")
+    assert people.finds(["customer-7"], personal=True)
+    assert not people.finds("customer-77", personal=True)
+    assert not people.finds("customer-7"), "elsewhere it may be another thing's id"
+    assert not People([JANE], [KEY]).finds("customer-7", personal=True)
     assert person_key("customer-7", KEY) in people.pseudonyms

@@ -32,6 +32,11 @@ class PersonalData:
         return cls(config.get("pii") or "keep", config.get("pii_key") or fallback_key)
 
     @property
+    def key(self) -> str:
+        """The key of the hashes."""
+        return self._key
+
+    @property
     def active(self) -> bool:
         """Whether anything is masked."""
         return self._mode != "keep"

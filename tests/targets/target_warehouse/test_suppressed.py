@@ -36,8 +36,12 @@ def order(id_: int, email: str | None, **more: Any) -> dict[str, Any]:
 SCHEMAS = [
     announced(
         *("orders", ORDERS),
-        **{"id": "integer", "email": "string", "customer": "integer", "total": "integer"},
-        **{"url": "string", "_extra": "object"},
+        id="integer",
+        email="string",
+        customer="integer",
+        total="integer",
+        url="string",
+        _extra="object",
     ),
     announced("customers", CUSTOMERS, who="string", alias="array", spent="integer"),
     announced("visits", PEOPLE, hash="string", day="string"),
@@ -175,12 +179,12 @@ def test_without_the_key_nothing_is_loaded(loaded: Warehouse) -> None:
 def test_an_interrupted_erasure_is_completed(
     loaded: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    erase = SchemaEraser._erase
+    erase = SchemaEraser._erase  # noqa: SLF001 - its steps are interrupted
     for stop_at in range(1, 9):
+        calls = iter(range(1, stop_at))
 
-        def stopping(self: SchemaEraser, tables: list[str], calls: list[int] = [stop_at]) -> Counts:
-            calls[0] -= 1
-            if calls[0] == 0:
+        def stopping(self: SchemaEraser, tables: list[str], left: Iterator[int] = calls) -> Counts:
+            if next(left, None) is None:
                 raise KeyboardInterrupt
             return erase(self, tables)
 

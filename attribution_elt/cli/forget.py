@@ -1,0 +1,141 @@
+"""`attribution-elt forget`: erase people."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import click
+
+from attribution_elt.core.errors import OpsError
+from attribution_elt.core.people import People
+from attribution_elt.erasure import files
+from attribution_elt.erasure.project import keys, make_loader_keys, places, warehouse_files
+from attribution_elt.erasure.tables import Counts, Place, open_schema
+from attribution_elt.meltano.project import Project
+
+
+@click.command()
+@click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="A person. Repeatable.")
+@click.option(
+    "--from",
+    "listed",
+    type=click.File(encoding="utf-8-sig"),
+    metavar="FILE",
+    help="File with an address on each line, or a CSV; - reads standard input.",
+)
+@click.option("--dry-run", is_flag=True, help="Count what would be erased, and change nothing.")
+@click.pass_obj
+def forget(
+    project: Project, *, emails: tuple[str, ...], listed: IO[str] | None, dry_run: bool
+) -> None:
+    """Erase people from warehouses, states and files.
+
+    People are found by their addresses and by the hashes of these. Rows about them lose all
+    personal columns, or are removed if the key is personal. The table _suppressed keeps keyed
+    hashes, so that later runs leave these people out. Exit with 1 if anything is left.
+    """
+    addresses = [*_checked(emails, "--email"), *_checked(_addresses(listed), "--from")]
+    if not addresses:
+        raise OpsError("no person is named: set --email ADDRESS or --from FILE")
+    known = keys(project)
+    found = places(project)
+    given = Path(listed.name).resolve() if listed is not None else None
+    without = {*warehouse_files(found), *([given] if given else [])}
+    if not dry_run:
+        for name in make_loader_keys(project, project.env_file, known):
+            click.echo(f"{name} is set in .env: keep it, the loader needs it in every environment")
+    people = People(addresses, known)
+    click.echo(f"{people.count} {'person' if people.count == 1 else 'people'}")
+    if dry_run:
+        _count(project, people, found, without, show=True)
+        return
+    _suppress(people, found)
+    for place in found:
+        with open_schema(place, people) as schema:
+            schema.learn()
+            _show(place.title, schema.erase(), "erased")
+    _erase_states(project, people)
+    for path in list(files.files_with(people, Path.cwd(), without=without)):
+        if files.erase(people, path):
+            click.echo(f"{_relative(path)}: erased")
+    left = _count(project, people, found, without, show=False)
+    if left:
+        sys.exit(f"Error: people are left in {', '.join(left)}")
+    click.echo("nothing is left")
+
+
+def _suppress(people: People, found: Iterable[Place]) -> None:
+    """Have later runs leave the people out, before anything is erased."""
+    for place in found:
+        if place.streams:
+            with open_schema(place, people) as schema:
+                schema.learn()
+                schema.suppress()
+
+
+def _count(
+    project: Project, people: People, found: Iterable[Place], without: set[Path], *, show: bool
+) -> list[str]:
+    """Return the places where people are, and print the counts if wanted."""
+    left = []
+    for place in found:
+        with open_schema(place, people) as schema:
+            schema.learn()
+            counts = schema.count()
+        if len(counts):
+            left.append(place.title)
+        if show:
+            _show(place.title, counts, "to erase")
+    left += [
+        f"the state {state_id}"
+        for state_id in project.state_ids()
+        if people.finds(project.state(state_id))
+    ]
+    left += [_relative(path) for path in files.files_with(people, Path.cwd(), without=without)]
+    if show:
+        for name in left:
+            click.echo(f"{name}: to erase")
+    return left
+
+
+def _erase_states(project: Project, people: People) -> None:
+    for state_id in project.state_ids():
+        state = project.state(state_id)
+        if people.finds(state):
+            project.keep_state(state_id, people.without(state))
+            click.echo(f"state {state_id}: erased")
+
+
+def _show(title: str, counts: Counts, what: str) -> None:
+    tables: Counter[str] = counts.changed + counts.removed
+    for table in sorted(tables):
+        click.echo(
+            f"{title}, {table}: {counts.changed[table]} rows {what}, "
+            f"{counts.removed[table]} {'removed' if what == 'erased' else 'to remove'}"
+        )
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()))
+
+
+def _addresses(listed: IO[str] | None) -> Iterator[str]:
+    """Yield the first address of each line, or the whole line; the first line may be a header."""
+    for number, cells in enumerate(csv.reader(listed or ())):
+        named = [cell for cell in cells if "@" in cell]
+        if named or (number and any(cells)):
+            yield (named or cells)[0]
+
+
+def _checked(addresses: Iterable[str], option: str) -> Sequence[str]:
+    found = [each.strip() for each in addresses]
+    for number, each in enumerate(found, 1):
+        local, _, domain = each.rpartition("@")
+        if not local or not domain or any(map(str.isspace, each)):
+            raise OpsError(f"{option}: address {number} is not an e-mail address")
+    return found

@@ -1,0 +1,164 @@
+"""Erases people from the files of a project."""
+
+# ruff: noqa: S608 - identifiers are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from attribution_elt.core.people import People, decoded
+
+_SKIPPED = {".git", "node_modules", "__pycache__"}
+_BY_LINE = {".csv", ".tsv", ".txt", ".jsonl", ".ndjson"}
+"""Files whose lines are rows: a row with a person is removed."""
+_SQLITE = b"SQLite format 3\0"
+_DUCKDB = b"DUCK"
+_COMPANIONS = ("-wal", "-shm", "-journal", ".wal")
+_LONGEST = 1 << 20
+"""Characters of a text that are searched at once."""
+
+
+def files_with(people: People, root: Path, *, without: Collection[Path] = ()) -> Iterator[Path]:
+    """Yield the files of a project that name people, but for files under version control.
+
+    Args:
+        people: whom to find.
+        root: folder of the project.
+        without: files that are searched in other ways, such as warehouses.
+    """
+    left_out = {each.resolve() for each in without} | _tracked(root)
+    for path in _files(root):
+        if path.resolve() in left_out or path.name.endswith(_COMPANIONS):
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            if _finds(people, path):
+                yield path
+
+
+def erase(people: People, path: Path) -> bool:
+    """Erase people from a file; return False for a format that cannot be changed."""
+    if _is_sqlite(path):
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
+            _erase_from_database(people, database)
+        return True
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(_left(people, path, file))
+    except UnicodeDecodeError:
+        return False
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".erasing-")  # of the owner alone
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
+            file.writelines(lines)
+        shutil.copymode(path, name)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _left(people: People, path: Path, lines: Iterator[str]) -> Iterator[str]:
+    if path.suffix.lower() == ".json":
+        text = "".join(lines)
+        value = decoded(text)
+        is_json = not isinstance(value, str)
+        yield json.dumps(people.without(value)) if is_json else people.cut(text)
+        return
+    for line in lines:
+        if not people.finds(line):
+            yield line
+        elif path.suffix.lower() not in _BY_LINE:
+            yield people.cut(line)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        folders[:] = [
+            name
+            for name in folders
+            if name not in _SKIPPED and not (here / name / "pyvenv.cfg").exists()
+        ]
+        yield from (
+            here / name
+            for name in sorted(names)
+            if (here / name).is_file() and not (here / name).is_symlink()
+        )
+
+
+def _tracked(root: Path) -> set[Path]:
+    """Return the files that git tracks: source, not data."""
+    git = shutil.which("git")
+    if git is None:
+        return set()
+    done = subprocess.run(  # noqa: S603 - our own command line
+        [git, "-C", str(root), "ls-files", "-z"], capture_output=True, check=False
+    )
+    return {(root / os.fsdecode(name)).resolve() for name in done.stdout.split(b"\0") if name}
+
+
+def _finds(people: People, path: Path) -> bool:
+    if _is_sqlite(path):
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
+            return any(True for _ in _rows_of_database(people, database))
+    before = ""
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        while text := file.read(_LONGEST):
+            # what is cut in two is whole in the next piece
+            if people.finds(before + text):
+                return True
+            before = text[-1000:]
+    return False
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def _rows_of_database(
+    people: People, database: sqlite3.Connection
+) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Yield the table, the id and the changed columns of each row that names people."""
+    for (table,) in database.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table'"
+    ).fetchall():
+        try:
+            rows = database.execute(f'SELECT rowid, * FROM "{table}"')
+        except sqlite3.OperationalError:  # without row ids
+            continue
+        names = [each[0] for each in rows.description][1:]
+        for id_, *values in rows.fetchall():
+            changed = {
+                name: _cut(people, value)
+                for name, value in zip(names, values, strict=True)
+                if isinstance(value, str) and (people.finds(value) or people.finds(decoded(value)))
+            }
+            if changed:
+                yield table, id_, changed
+
+
+def _cut(people: People, text: str) -> str:
+    value = decoded(text)
+    return people.cut(text) if isinstance(value, str) else json.dumps(people.without(value))
+
+
+def _erase_from_database(people: People, database: sqlite3.Connection) -> None:
+    with database:
+        for table, id_, changed in _rows_of_database(people, database):
+            names = ", ".join(f'"{name}" = ?' for name in changed)
+            database.execute(
+                f'UPDATE "{table}" SET {names} WHERE rowid = ?', (*changed.values(), id_)
+            )
+    database.execute("VACUUM")
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

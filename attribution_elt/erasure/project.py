@@ -1,0 +1,125 @@
+"""Where a Meltano project may have people, and the keys that it names them by."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from target_warehouse.warehouses.base import Adapter
+
+from attribution_elt.core.errors import OneLineError
+from attribution_elt.core.people import Personal
+from attribution_elt.core.redaction import redactor
+from attribution_elt.erasure.tables import Place, Stream, connected
+from attribution_elt.meltano.project import Extractor, Project
+from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
+
+_MODELS = "attribution"
+"""The schema of the models of `transform/`."""
+
+
+def places(project: Project) -> list[Place]:
+    """Return the schemas that people may be in: those of taps, of models and of writes.
+
+    A schema of an account may not exist yet: its first load has to leave people out too.
+
+    Raises:
+        OpsError: a warehouse cannot be reached.
+    """
+    found: dict[tuple[str, str | None], Place] = {}
+    for loader in project.loaders.values():
+        for extractor in project.extractors.values():
+            _add(found, loader.url, loader.schema_of(extractor), _streams(extractor))
+        _add(found, loader.url, loader.schema_named(_MODELS))
+    for writer in project.writers:
+        if url := writer.settings.get("outcomes_url"):
+            _add(found, str(url), writer.settings.get("outcomes_schema"))
+    wanted = {
+        loader.schema_of(each) for loader in project.loaders.values() for each in project.accounts
+    }
+    kept = []
+    for url in dict.fromkeys(url for url, _ in found):
+        here = [place for place in found.values() if place.url == url]
+        file = file_of(url)
+        if file is not None and not file.exists() and not project.accounts:
+            continue
+        with closing(connected(Place(title_of(url), url, None))) as adapter:
+            kept += [each for each in here if each.schema in wanted or _exists(each, adapter)]
+    return kept
+
+
+def _add(
+    found: dict[tuple[str, str | None], Place],
+    url: str,
+    schema: str | None,
+    streams: tuple[Stream, ...] = (),
+) -> None:
+    keep_secret(url)
+    before = found.get((url, schema))
+    title = ", ".join(filter(None, (title_of(url), schema)))
+    streams = (*(before.streams if before else ()), *streams)
+    found[url, schema] = Place(title, url, schema, streams)
+
+
+def _streams(extractor: Extractor) -> tuple[Stream, ...]:
+    kinds: Iterable[Any] = extractor.tap.stream_types
+    schemas = {each.name: extractor.tap.schemas.get_schema(each.name) for each in kinds}
+    return tuple(
+        Stream(each.name, Personal.of_schema(schemas[each.name]["properties"], each.primary_keys))
+        for each in kinds
+    )
+
+
+def _exists(place: Place, adapter: Adapter) -> bool:
+    # SQLite has no schemas, and connecting to one makes none
+    return not adapter.schema or place.schema is None or has_schema(adapter, place.schema)
+
+
+def keys(project: Project) -> list[str]:
+    """Return the keys of all pseudonyms that the project's plugins make."""
+    found = [each.pii_key for each in project.loaders.values()]
+    found += [each.settings.get("pii_key") for each in project.writers]
+    for extractor in project.extractors.values():
+        if extractor.settings.get("pii_key"):
+            found.append(str(extractor.settings["pii_key"]))
+        elif extractor.settings.get("pii") == "drop":  # keys of rows are hashed all the same
+            try:
+                found.append(extractor.tap(config=dict(extractor.settings)).run.personal_data.key)
+            except OneLineError:  # settings that no run can have had
+                continue
+    named = [each for each in found if each]
+    redactor.add(named)
+    return list(dict.fromkeys(named))
+
+
+def make_loader_keys(project: Project, env_file: Path | None, known: list[str]) -> Iterator[str]:
+    """Give each loader without a key one in the project's `.env`; yield the variables' names.
+
+    It is the key of the taps, if they have one.
+    """
+    path = env_file or Path(".env")
+    lacking = [each for each in project.loaders.values() if not each.pii_key]
+    if not lacking:
+        return
+    key = known[0] if known else secrets.token_hex(32)
+    redactor.add([key])
+    if key not in known:
+        known.append(key)
+    names = [f"{each.name.upper().replace('-', '_')}_PII_KEY" for each in lacking]
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(handle, "r+", encoding="utf-8") as file:  # noqa: PTH123
+        text = file.read()
+        start = "" if not text or text.endswith("\n") else "\n"
+        file.write(start + "".join(f"{name}='{key}'\n" for name in names))
+    for name in names:
+        os.environ[name] = key
+        yield name
+
+
+def warehouse_files(found: list[Place]) -> set[Path]:
+    """Return the files of warehouses."""
+    return {file for place in found if (file := file_of(place.url)) is not None}
