@@ -61,6 +61,7 @@ def section(found: re.Match[str]) -> str:
         "common": common_settings,
         "limits": limits,
         "model": model,
+        "people": all_personal_data,
         "personal": personal_data,
         "settings": settings,
         "streams": streams,
@@ -186,6 +187,19 @@ def personal_data(name: str) -> Rows:
         marked = [key for key, each in properties.items() if each.get("x-pii")]
         if marked:
             yield f"`{stream.name}`", code(marked)
+
+
+def all_personal_data(_project: str) -> Rows:
+    """Yield the rows of the table of all columns with personal data."""
+    yield "vendor", "stream", "personal columns", "what `pii: drop` hashes"
+    for tap in vendor_taps():
+        for stream in tap.stream_types:
+            properties = tap.schemas.get_schema(stream.name)["properties"]
+            marked = [key for key, each in properties.items() if each.get("x-pii")]
+            if marked:
+                page = f"[{title(vendor(tap))}]({vendor(tap)}.md)"
+                keys = [key for key in marked if key in stream.primary_keys]
+                yield page, f"`{stream.name}`", code(marked), code(keys)
 
 
 def taps(_project: str) -> Rows:

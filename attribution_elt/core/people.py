@@ -176,12 +176,14 @@ class Personal:
         linked: other columns that lead to the person, marked `x-erase`: erased, but not masked.
         lists: columns of `pii` that list several people, marked `x-people`.
         keys: the primary key.
+        setting: how a tap masks `pii`: a text that changes with its settings; empty if unknown.
     """
 
     pii: frozenset[str] = frozenset()
     linked: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
+    setting: str = ""
 
     @classmethod
     def of_schema(
@@ -202,11 +204,12 @@ class Personal:
         pii, linked, lists = (
             frozenset(map(str, told.get(each) or ())) for each in ("pii", "linked", "lists")
         )
-        return cls(pii, linked, lists, frozenset(keys))
+        return cls(pii, linked, lists, frozenset(keys), str(told.get("setting") or ""))
 
-    def told(self) -> dict[str, list[str]]:
+    def told(self) -> dict[str, Any]:
         """Return what a SCHEMA message announces."""
-        return {each: sorted(getattr(self, each)) for each in ("pii", "linked", "lists")}
+        names = {each: sorted(getattr(self, each)) for each in ("pii", "linked", "lists")}
+        return {**names, "setting": self.setting}
 
     def erased(self, row: Mapping[str, Any], finder: Finder) -> dict[str, Any] | None:
         """Return a row without the people whom a finder finds; None if nothing is left.

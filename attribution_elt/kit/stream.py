@@ -190,17 +190,17 @@ class VendorStream(SdkHooks):
     def _announce(self) -> None:
         """Have the SCHEMA messages name the columns of claims and those with personal data."""
         properties = self.schema["properties"]
-        personal = Personal.of_schema(properties, self._keys)
+        personal = replace(
+            Personal.of_schema(properties, self._keys), setting=self._fingerprint or ""
+        )
         for stream_map in self.stream_maps:
             if isinstance(stream_map, RemoveRecordTransform):
                 continue
             # columns that a stream map makes may hold what it has renamed
             made = stream_map.transformed_schema["properties"].keys() - properties.keys()
-            told = replace(personal, pii=personal.pii | made).told()
-            if any(told.values()):
-                self.run.writer.annotations[stream_map.stream_alias] = {
-                    PERSONAL: {**told, "setting": self._fingerprint}
-                }
+            if personal.pii | made:
+                told = replace(personal, pii=personal.pii | made).told()
+                self.run.writer.annotations[stream_map.stream_alias] = {PERSONAL: told}
         if self._written is not None:
             annotations = self.run.writer.annotations.setdefault(self.name, {})
             annotations[CLAIMS] = self.schema[CLAIMS]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution_elt.core.people import Personal
+from target_warehouse import masking
 from target_warehouse.arrow import INSTANT, joined
 from target_warehouse.batch import Batch
 from target_warehouse.column_plan import ColumnPlan, decoded_as
@@ -147,6 +148,8 @@ class TableLoader:
         def prepare() -> None:
             self._keep_history()
             self._plan.prepare(kinds, self._key_properties)
+            if personal.setting and not self._options.dry_run:
+                self._follow(personal)
             self._writer.prepare()
 
         transact(self._adapter, prepare)
@@ -180,6 +183,17 @@ class TableLoader:
             logger.warning(
                 "stream %r: the columns get no comments: %s", self.stream, adapter.explain(error)
             )
+
+    def _follow(self, personal: Personal) -> None:
+        """Erase what earlier loads have masked in another way; the caller commits."""
+        tables = [self._plan.table, self._history.table]
+        masking.follow(
+            self._adapter,
+            self.stream,
+            [table for table in tables if self._adapter.columns(table)],
+            renamed(personal, self._plan.identifiers),
+            personal.setting,
+        )
 
     def _keep_history(self) -> None:
         """Keep old versions of changed rows, if the setting names the stream."""

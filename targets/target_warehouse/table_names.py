@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterable
 
-from attribution_elt.core.events import REJECTED, RUNS, SUPPRESSED, VERIFICATIONS
+from attribution_elt.core.events import MASKING, REJECTED, RUNS, SUPPRESSED, VERIFICATIONS
 from target_warehouse.names import assign_identifiers, spellings
 from target_warehouse.warehouses.base import Adapter
 
@@ -25,7 +25,7 @@ class TableNames:
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
         self._assigned: dict[str, str] = {}
-        self._reserved = _Alike([REJECTED, RUNS, SUPPRESSED, VERIFICATIONS])
+        self._reserved = _Alike([MASKING, REJECTED, RUNS, SUPPRESSED, VERIFICATIONS])
         self._existing = _Alike()
         self._read_at = -_FRESH
 

@@ -1,0 +1,106 @@
+"""A change of the setting `pii`: values that earlier loads stored in another form are erased."""
+
+# ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from attribution_elt.core.events import MASKING, REJECTED
+from attribution_elt.core.people import Personal
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.warehouses.base import Adapter
+
+KEPT = "keep"
+_DIGITS = 64
+"""Characters of a keyed hash."""
+_COLUMNS = {
+    "stream": Column(ColumnType.TEXT),
+    "setting": Column(ColumnType.TEXT),
+    "since": Column(ColumnType.TIMESTAMP),
+}
+
+logger = logging.getLogger("target-warehouse")
+
+
+def follow(
+    adapter: Adapter, stream: str, tables: Collection[str], personal: Personal, setting: str
+) -> None:
+    """Erase the personal columns of a stream whose setting `pii` has changed; the caller commits.
+
+    A tap refuses such a change unless everything is loaded again, so that the values come back in
+    their new form. Rows whose key is personal are removed, because they come back under another.
+
+    Args:
+        adapter: the warehouse.
+        stream: name of the stream.
+        tables: its table and the history of that, if they exist.
+        personal: its personal columns.
+        setting: what the tap announces: `keep`, or the mode and a fingerprint of the key.
+    """
+    quoted, literal = adapter.dialect.identifier, adapter.dialect.literal
+    before = None
+    if adapter.columns(MASKING):
+        rows = adapter.execute(
+            f"SELECT {quoted('setting')} FROM {adapter.path(MASKING)} "
+            f"WHERE {quoted('stream')} = {literal(stream)}"
+        )
+        before = rows[0][0] if rows else None
+    if setting == (before or KEPT):
+        return
+    if before or any(_has_plain(adapter, table, personal) for table in tables):
+        for table in tables:
+            _erase(adapter, table, personal)
+        if adapter.columns(REJECTED):
+            adapter.execute(
+                f"DELETE FROM {adapter.path(REJECTED)} WHERE {quoted('stream')} = {literal(stream)}"
+            )
+        logger.warning(
+            "stream %r: the setting 'pii' has changed: personal data of earlier loads is erased, "
+            "and has to be loaded again",
+            stream,
+        )
+    _remember(adapter, stream, setting)
+
+
+def _has_plain(adapter: Adapter, table: str, personal: Personal) -> bool:
+    """Return whether a text of a personal column is not a keyed hash."""
+    quoted = adapter.dialect.identifier
+    texts = [
+        quoted(name)
+        for name, column in adapter.columns(table).items()
+        if name in personal.pii and column.kind is ColumnType.TEXT
+    ]
+    if not texts:
+        return False
+    plain = " OR ".join(f"length({name}) <> {_DIGITS}" for name in texts)
+    return bool(adapter.execute(f"SELECT 1 FROM {adapter.path(table)} WHERE {plain} LIMIT 1"))
+
+
+def _erase(adapter: Adapter, table: str, personal: Personal) -> None:
+    if personal.keys & personal.pii:
+        adapter.execute(f"DELETE FROM {adapter.path(table)}")
+        return
+    names = [adapter.dialect.identifier(n) for n in adapter.columns(table) if n in personal.pii]
+    if names:
+        changes = ", ".join(f"{name} = NULL" for name in names)
+        some = " OR ".join(f"{name} IS NOT NULL" for name in names)
+        adapter.execute(f"UPDATE {adapter.path(table)} SET {changes} WHERE {some}")
+
+
+def _remember(adapter: Adapter, stream: str, setting: str) -> None:
+    columns = adapter.ensure(MASKING, _COLUMNS, ())
+    quoted, literal = adapter.dialect.identifier, adapter.dialect.literal
+    adapter.execute(
+        f"DELETE FROM {adapter.path(MASKING)} WHERE {quoted('stream')} = {literal(stream)}"
+    )
+    row = {
+        "stream": pa.array([stream]),
+        "setting": pa.array([setting]),
+        "since": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
+    }
+    adapter.append(MASKING, pa.table(row), {name: columns[name] for name in row})
