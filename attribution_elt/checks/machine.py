@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 
 from attribution_elt.checks.findings import Finding
 
@@ -11,9 +13,12 @@ ROOM = 1 << 30
 """Free bytes needed for responses in temporary files: several at a time, of up to 100 MB."""
 
 
-def finding() -> Finding:
-    """Check that responses can be written to temporary files."""
+def finding(private: Iterable[Path] = ()) -> Finding:
+    """Check that responses can be written to temporary files, and who can read private files."""
     found = Finding("this machine")
+    if readable := [str(each) for each in private if _is_readable_by_others(each)]:
+        names = " ".join(readable)
+        found.facts.append(f"others can read {', '.join(readable)}: chmod go= {names}")
     try:
         folder = tempfile.gettempdir()
         with tempfile.TemporaryFile() as file:
@@ -29,3 +34,10 @@ def finding() -> Finding:
     else:
         found.facts.append(room)
     return found
+
+
+def _is_readable_by_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o044)
+    except OSError:
+        return False

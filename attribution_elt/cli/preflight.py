@@ -56,4 +56,4 @@ def check(project: Project) -> Iterator[Finding]:
         if place.passed:
             warehouses.judge_views(place, project, loader)
         yield place
-    yield machine.finding()
+    yield machine.finding(project.private_files())

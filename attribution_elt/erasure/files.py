@@ -23,6 +23,8 @@ _BY_LINE = {".csv", ".tsv", ".txt", ".jsonl", ".ndjson"}
 _SQLITE = b"SQLite format 3\0"
 _DUCKDB = b"DUCK"
 _COMPANIONS = ("-wal", "-shm", "-journal", ".wal")
+_UNFINISHED = ".erasing-"
+"""Beginning of the names of files that replace others when they are complete."""
 _LONGEST = 1 << 20
 """Characters of a text that are searched at once."""
 
@@ -37,6 +39,9 @@ def files_with(people: People, root: Path, *, without: Collection[Path] = ()) ->
     """
     left_out = {each.resolve() for each in without} | _tracked(root)
     for path in _files(root):
+        if path.name.startswith(_UNFINISHED):  # what a killed command has left
+            path.unlink()
+            continue
         if path.resolve() in left_out or path.name.endswith(_COMPANIONS):
             continue
         with contextlib.suppress(FileNotFoundError):
@@ -55,7 +60,7 @@ def erase(people: People, path: Path) -> bool:
             lines = list(_left(people, path, file))
     except UnicodeDecodeError:
         return False
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".erasing-")  # of the owner alone
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)  # of the owner alone
     try:
         with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
             file.writelines(lines)
@@ -117,7 +122,7 @@ def _finds(people: People, path: Path) -> bool:
             # what is cut in two is whole in the next piece
             if people.finds(before + text):
                 return True
-            before = text[-1000:]
+            before = (before + text)[-1000:]
     return False
 
 

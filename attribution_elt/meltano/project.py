@@ -270,14 +270,26 @@ class Project:
     def keep_state(self, state_id: str, state: Mapping[str, Any]) -> None:
         """Write a state to Meltano's store."""
         # the size of an argument is limited
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump({"singer_state": state}, file)
-            file.flush()
-            self.meltano.ask("state", "set", "--force", f"--input-file={file.name}", state_id)
+        _sweep_manifests()
+        with tempfile.TemporaryDirectory(prefix=f"{MANIFEST}{os.getpid()}-") as folder:
+            file = Path(folder) / "state.json"  # an argument is too short
+            file.write_text(json.dumps({"singer_state": state}), encoding="utf-8")
+            self.meltano.ask("state", "set", "--force", f"--input-file={file}", state_id)
 
     def state_ids(self) -> list[str]:
         """Return the ids of all states that Meltano keeps, of every environment."""
         return [line.split()[-1] for line in self.meltano.ask("state", "list").splitlines() if line]
+
+    def private_files(self) -> list[Path]:
+        """Return the files with secrets and people: variables, lists of customers, states."""
+        given = [
+            Path(str(value))
+            for each in self.extractors.values()
+            for name, value in each.settings.items()
+            if name.endswith("_file")
+        ]
+        files = [self.env_file or Path(".env"), *given, Path(".meltano", "meltano.db")]
+        return list(dict.fromkeys(files))
 
     def runs(self) -> list[dict[str, Any]]:
         """Return the last thousand runs in Meltano's history, latest first."""

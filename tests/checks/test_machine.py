@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -29,3 +30,14 @@ def test_a_folder_that_cannot_be_written_is_a_problem(monkeypatch: pytest.Monkey
     monkeypatch.setattr("tempfile.tempdir", "/nowhere/to/be/found")
     (problem,) = machine.finding().problems
     assert problem.endswith("set TMPDIR")
+
+
+def test_files_that_others_can_read_are_named(tmp_path: Path) -> None:
+    open_file, private, missing = (tmp_path / name for name in ("open", "private", "missing"))
+    for path, mode in ((open_file, 0o644), (private, 0o600)):
+        path.touch()
+        path.chmod(mode)
+    found = machine.finding([open_file, private, missing])
+    assert f"others can read {open_file}: chmod go= {open_file}" in found.facts
+    assert found.passed
+    assert not any("others can read" in fact for fact in machine.finding([private]).facts)

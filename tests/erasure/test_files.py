@@ -1,0 +1,99 @@
+"""People are erased from the files of a project, and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from attribution_elt.core.people import People
+from attribution_elt.erasure import files
+from tests.pipeline.meltano import PROJECT
+
+JANE = "jane@example.com"
+PEOPLE = People([JANE], ["a key of this test"])
+
+TEXTS = {
+    "customers.csv": (
+        f"client_id,n\n{JANE.upper()},1\njoe@example.com,2\n",
+        "client_id,n\njoe@example.com,2\n",
+    ),
+    "logs/run.log": (f"a\nmail to {JANE} failed\n", "a\nmail to erased failed\n"),
+    "state.json": (json.dumps({"a": [JANE, 1]}), json.dumps({"a": [None, 1]})),
+    "output/rows.jsonl": (f'{{"a": "{JANE}"}}\n{{"a": 1}}\n', '{"a": 1}\n'),
+    "report.html": (f"<p>{JANE.replace('@', '&#64;')}</p>", "<p>erased</p>"),
+}
+
+
+def found(root: Path) -> set[str]:
+    return {str(each.relative_to(root)) for each in files.files_with(PEOPLE, root)}
+
+
+def test_texts_lose_the_person_and_keep_the_rest(tmp_path: Path) -> None:
+    for name, (before, _) in TEXTS.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(before)
+        path.chmod(0o640)
+    (tmp_path / "other.txt").write_text("mary.jane@example.com\n")
+    assert found(tmp_path) == set(TEXTS)
+    for name, (_, after) in TEXTS.items():
+        assert files.erase(PEOPLE, tmp_path / name)
+        assert (tmp_path / name).read_text() == after
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o640
+    assert found(tmp_path) == set()
+
+
+def test_a_name_between_two_pieces_of_a_file_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_LONGEST", 7)
+    (tmp_path / "long.log").write_text("x" * 100 + f" {JANE} " + "y" * 100)
+    assert found(tmp_path) == {"long.log"}
+
+
+def test_a_database_keeps_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "meltano.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE runs (id INTEGER PRIMARY KEY, payload TEXT)")
+        rows = [(json.dumps({"who": JANE, "n": 1}),), ("{}",), (None,)]
+        database.executemany("INSERT INTO runs (payload) VALUES (?)", rows)
+    assert found(tmp_path) == {"meltano.db"}
+    assert files.erase(PEOPLE, path)
+    assert found(tmp_path) == set()
+    assert JANE.encode() not in path.read_bytes()
+    with closing(sqlite3.connect(path)) as database:
+        left = database.execute("SELECT payload FROM runs ORDER BY id").fetchall()
+    assert left == [('{"who": null, "n": 1}',), ("{}",), (None,)]
+
+
+def test_a_format_that_cannot_be_changed_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "archive.bin"
+    path.write_bytes(b"\xff\xfe\0" + JANE.encode())
+    assert found(tmp_path) == {"archive.bin"}
+    assert not files.erase(PEOPLE, path)
+    assert found(tmp_path) == {"archive.bin"}
+
+
+def test_files_under_version_control_are_left_alone(tmp_path: Path) -> None:
+    for name in ("source.txt", "data.txt"):
+        (tmp_path / name).write_text(JANE)
+    for command in (("init", "-q"), ("add", "source.txt")):
+        subprocess.run(["git", "-C", tmp_path, *command], check=True)
+    assert found(tmp_path) == {"data.txt"}
+
+
+def test_what_a_killed_command_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".erasing-x1").write_text("joe@example.com")
+    assert found(tmp_path) == set()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [".env", ".env.prod", "customers.csv", "journeys.jsonl"])
+def test_git_ignores_files_with_secrets_and_people(name: str) -> None:
+    done = subprocess.run(["git", "-C", PROJECT, "check-ignore", "-q", name], check=False)
+    assert done.returncode == 0
