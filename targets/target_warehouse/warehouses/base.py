@@ -248,7 +248,7 @@ class Adapter(Tables):
         """Return JSON text in which characters that the database cannot store are escaped."""
         return text
 
-    def scrub(self, tables: Iterable[str]) -> None:  # noqa: B027 - optional
+    def scrub(self, tables: Iterable[str]) -> None:
         """Rewrite what is stored, so that no file has deleted rows; called between transactions."""
 
     def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - for subclasses

@@ -62,7 +62,7 @@ MESSAGES: list[Line] = [
 
 
 @pytest.fixture
-def loaded(warehouse: Warehouse) -> Iterator[Warehouse]:
+def loaded(warehouse: Warehouse) -> Warehouse:
     """A warehouse with people in tables, histories and rejected records."""
     warehouse.settings |= {"add_record_metadata": True, "history": ["*"], "pii_key": KEY}
     warehouse.load(*MESSAGES, fails=True)
