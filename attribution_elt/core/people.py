@@ -25,7 +25,8 @@ PERSONAL = "x-personal"
 
 _AT = re.compile(r"@|%40|&#64;|&#x40;|\\u0040", re.IGNORECASE)
 _SEPARATOR = re.compile(
-    r"[\s\x00-\x1f\x7f\ufffd\"'<>(),:;=?&/\\\[\]{}|]|%(?:0[AD]|2[026789CF]|3[A-F]|5[BCD]|7[BCD])", re.IGNORECASE
+    r"[\s\x00-\x1f\x7f\ufffd\"'<>(),:;=?&/\\\[\]{}|]|%(?:0[AD]|2[026789CF]|3[A-F]|5[BCD]|7[BCD])",
+    re.IGNORECASE,
 )
 _DOMAIN = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
 _DIGEST = re.compile(
