@@ -54,8 +54,6 @@ def fault(words: list[str]) -> str | None:
     try:
         context = cli.make_context(program, list(arguments), resilient_parsing=True)
         rest = [*context.protected_args, *context.args] if arguments else []
-        if rest and rest[0] == "forget":
-            return None
         if rest and rest[0] not in cli.commands:
             return f"{program} has no command {rest[0]!r}"
         if rest:

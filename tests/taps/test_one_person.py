@@ -16,7 +16,7 @@ from tests.taps.tap_ecdp import helpers as ecdp
 from tests.taps.tap_ignite import helpers as ignite
 
 KEY = "a key of this test"
-PEOPLE = 120  # a thousand in tests/reliability/test_forgotten_people.py
+PEOPLE = 120
 ALGORITHMS = ("sha256", "sha1", "md5")
 
 
