@@ -103,18 +103,22 @@ def _look(
     keep_secret(loader.url)
     try:
         with closing(connect(loader.url, None)) as adapter:
-            for view in views:
-                for schema in _schemas(project, loader, view):
-                    if has_schema(adapter, schema):
-                        adapter.schema = schema
-                        place = _place(adapter, view, schema)
-                        if definition and not place.missing:
-                            path = adapter.path(view.name)
-                            select = definition(loader, view, schema)
-                            adapter.execute(f"DROP VIEW IF EXISTS {path}")
-                            adapter.execute(f"CREATE VIEW {path} AS {select}")
-                            adapter.commit()
-                        yield place
+            found = [
+                (view, schema)
+                for view in views
+                for schema in _schemas(project, loader, view)
+                if has_schema(adapter, schema)
+            ]
+        for view, schema in found:
+            with closing(connect(loader.url, schema)) as adapter:
+                place = _place(adapter, view, schema)
+                if definition and not place.missing:
+                    path = adapter.path(view.name)
+                    select = definition(loader, view, schema)
+                    adapter.execute(f"DROP VIEW IF EXISTS {path}")
+                    adapter.execute(f"CREATE VIEW {path} AS {select}")
+                    adapter.commit()
+            yield place
     except OneLineError:
         raise
     except Exception as error:

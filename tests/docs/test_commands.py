@@ -60,6 +60,8 @@ def fault(words: list[str]) -> str | None:
             cli.commands[rest[0]].make_context(rest[0], rest[1:], parent=context)
     except click.MissingParameter:
         return None  # the name of a command in a sentence
+    except click.BadParameter as error:
+        return None if "No such file" in str(error) else str(error.message)
     except click.UsageError as error:
         return str(error.message)
     return None
