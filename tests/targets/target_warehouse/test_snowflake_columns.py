@@ -53,7 +53,7 @@ class TestNames:
     @pytest.mark.parametrize(
         ("session", "message"),
         [
-            ((None, None), "the database that the setting url names is not there"),
+            ((None, None), "the database that the setting url names does not exist"),
             (("SHOP", None), "the session has no schema: set default_target_schema"),
         ],
     )
