@@ -69,7 +69,7 @@ def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Landing:
     return of_kind(request.param, request, tmp_path / "project")
 
 
-@pytest.fixture(params=[long("duckdb"), "postgresql"])
+@pytest.fixture(params=[long("duckdb"), long("postgresql")])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     """Return each warehouse of target-warehouse in turn."""
     found = of_kind(request.param, request, tmp_path / "project")

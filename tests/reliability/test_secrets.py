@@ -221,7 +221,7 @@ A_MINUTE = pytest.mark.long
     "url",
     [
         pytest.param("postgresql://user:{}@127.0.0.1:1/db", marks=A_MINUTE),
-        "postgresql://user:{}@127.0.0.1:port/db",
+        pytest.param("postgresql://user:{}@127.0.0.1:port/db", marks=A_MINUTE),
         "postgresql://user:{}@[::1/db",
         pytest.param("postgresql://127.0.0.1:1/db?password={}", marks=A_MINUTE),
         "postgresql://127.0.0.1:1/db?passwort={}",

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from attribution_elt.sandbox import Sandbox
 from tests.tap_process import Output, command
 from tests.taps.tap_ignite.helpers import (
@@ -40,6 +42,7 @@ def distinct(states: list[dict[str, Any]]) -> set[str]:
     return {json.dumps(state, sort_keys=True) for state in states}
 
 
+@pytest.mark.long
 def test_2000_audiences_are_quick_in_flat_memory_with_a_small_state(
     today: Sandbox, tmp_path: Path
 ) -> None:

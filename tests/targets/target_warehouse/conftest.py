@@ -17,7 +17,7 @@ _numbers = itertools.count()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "warehouse" in metafunc.fixturenames:
+    if "warehouse" in metafunc.fixturenames and not hasattr(metafunc.module, "warehouse"):
         names = ["duckdb", "postgresql", "sqlite"]
         if says_enough_of(metafunc):
             names.append("snowflake")

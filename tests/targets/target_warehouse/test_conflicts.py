@@ -141,6 +141,7 @@ def test_a_statement_that_takes_too_long(
     assert run.states == []
 
 
+@pytest.mark.long  # the loader retries for a minute
 def test_a_database_that_is_read_only(warehouse: PostgreSQL) -> None:
     set_for_all(warehouse, "default_transaction_read_only = on")
     run = warehouse.execute(*lines(1))
