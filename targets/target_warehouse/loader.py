@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pyarrow as pa
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
@@ -383,11 +384,8 @@ class Loader:
         adapter = self._adapter
         if self._options.dry_run:
             found = [(n, t.verifier, t.tally) for n, t in self._tables.items() if t.verifier]
-            transact(
-                adapter,
-                lambda: write_verifications(adapter, self._run, found, complete=complete),
-                once=True,
-            )
+            write = partial(write_verifications, adapter, self._run, found, complete=complete)
+            transact(adapter, write, once=True)
             return
         if not self._options.add_metadata:
             return
