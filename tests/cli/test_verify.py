@@ -41,12 +41,13 @@ def test_days_are_compared_and_repaired(sandbox: Sandbox, tmp_path: Path) -> Non
     file = str(folder / "warehouse.duckdb")
     with duckdb.connect(file) as warehouse:
         table = "tap_ecdp.attributed_orders"
-        where = f"order_date_time::date = '{DAMAGED}'"
-        ids = warehouse.execute(f"SELECT order_id FROM {table} WHERE {where}").fetchall()
-        (one,), (other,), (third,) = ids[:3]
-        warehouse.execute(f"DELETE FROM {table} WHERE order_id = '{one}'")
-        warehouse.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE order_id = '{third}'")
-        warehouse.execute(f"UPDATE {table} SET channel = 'x' WHERE order_id = '{other}'")
+        keys = warehouse.execute(
+            f"SELECT website_id, order_id FROM {table} WHERE order_date_time::date = '{DAMAGED}'"
+        ).fetchall()
+        one, other, third = (f"(website_id, order_id) = {key}" for key in keys[:3])
+        warehouse.execute(f"DELETE FROM {table} WHERE {one}")
+        warehouse.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE {third}")
+        warehouse.execute(f"UPDATE {table} SET channel = 'x' WHERE {other}")
         runs = warehouse.execute("SELECT count(*) FROM tap_ecdp._runs").fetchone()
     damaged = attribution_elt(folder, environment, *verify, "--json")
     assert damaged.returncode == 1
