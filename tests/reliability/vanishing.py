@@ -25,7 +25,7 @@ from tests.reliability.run import Kill, Outcome, Run, schema_of
 from tests.reliability.truth import Account, identified
 from tests.taps.tap_ecdp import helpers as ecdp
 
-SHARE = 0.03
+SHARE = 0.05
 ORDERS_PER_DAY = 12
 FAILING_DAYS = 0.017
 """Share of the days whose requests fail, so that 5 % of the windows of three days fail."""
