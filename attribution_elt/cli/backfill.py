@@ -17,13 +17,13 @@ from attribution_elt.cli.ranges import (
     about,
     check_account,
     check_days,
-    counted,
     loader_of,
     run_range,
     settings_of,
 )
 from attribution_elt.core.dates import day_of
 from attribution_elt.core.errors import OpsError
+from attribution_elt.core.text import counted
 from attribution_elt.kit.windows import Window, windows
 from attribution_elt.meltano.failures import record_failures
 from attribution_elt.meltano.project import BACKFILL, Extractor, Project

@@ -12,6 +12,7 @@ import yaml
 from attribution_elt.cli.extras import extra
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.redaction import redactor
+from attribution_elt.core.text import counted
 from attribution_elt.meltano.project import Project
 
 if TYPE_CHECKING:
@@ -98,6 +99,5 @@ def _show_test(tested: Tested) -> bool:
     """Print a test that found rows; return whether the exit code may stay 0."""
     if tested.failures:
         mark = "warning" if tested.warns_only else "failed "
-        rows = "1 row" if tested.failures == 1 else f"{tested.failures:,} rows"
-        click.echo(redactor(f"{mark}  {tested.name} ({rows})"))
+        click.echo(redactor(f"{mark}  {tested.name} ({counted(tested.failures, 'row')})"))
     return tested.passed

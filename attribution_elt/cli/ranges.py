@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from attribution_elt.core.errors import OpsError
+from attribution_elt.core.spelling import variable_of
 from attribution_elt.kit.windows import Window
 from attribution_elt.meltano.display import Display
 from attribution_elt.meltano.execution import execute
@@ -86,8 +87,7 @@ def run_range(
         options: more options of `meltano run`.
         variables: more environment variables.
     """
-    prefix = prefix_of(extractor.name)
-    given = {f"{prefix}_{name.upper()}": str(value) for name, value in settings.items()}
+    given = {variable_of(extractor.name, name): str(value) for name, value in settings.items()}
     return execute(
         project.meltano,
         [extractor.name, loader.name],
@@ -95,16 +95,6 @@ def run_range(
         options=[f"--state-id-suffix={suffix}", *options],
         variables={**given, **(variables or {})},
     )
-
-
-def prefix_of(plugin: str) -> str:
-    """Return the prefix of the environment variables of a plugin."""
-    return plugin.upper().replace("-", "_")
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def about(seconds: float) -> str:

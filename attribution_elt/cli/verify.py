@@ -22,15 +22,15 @@ from attribution_elt.cli.ranges import (
     about,
     check_account,
     check_days,
-    counted,
     loader_of,
-    prefix_of,
     run_range,
     settings_of,
 )
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.events import VERIFICATIONS
 from attribution_elt.core.redaction import redactor
+from attribution_elt.core.spelling import variable_of
+from attribution_elt.core.text import counted
 from attribution_elt.kit.windows import Window
 from attribution_elt.meltano.display import Display
 from attribution_elt.meltano.failures import record_failures
@@ -152,7 +152,7 @@ def _run(
     *,
     dry: bool,
 ) -> Outcome:
-    variables = {f"{prefix_of(loader.name)}_DRY_RUN": str(dry).lower()}
+    variables = {variable_of(loader.name, "dry_run"): str(dry).lower()}
     return run_range(
         project,
         extractor,

@@ -27,6 +27,11 @@ def unknown_settings(
         yield f"{plugin} has no setting {name!r}{hint}"
 
 
+def variable_of(plugin: str, setting: str) -> str:
+    """Return the environment variable of a plugin's setting, as Meltano names it."""
+    return f"{plugin}_{setting}".upper().replace("-", "_")
+
+
 def _variables(plugin: str, known: Collection[str]) -> Iterator[str]:
     """Yield the names of settings in a plugin's environment variables.
 
@@ -34,7 +39,7 @@ def _variables(plugin: str, known: Collection[str]) -> Iterator[str]:
     this one (`TAP_ECDP_SHOP_API_KEY`), to a member of a setting, or to Meltano
     (`TAP_ECDP__SELECT`).
     """
-    prefix = plugin.upper().replace("-", "_") + "_"
+    prefix = variable_of(plugin, "")
     for variable in os.environ:
         name = variable.removeprefix(prefix).lower()
         if not variable.startswith(prefix) or name.startswith("_"):

@@ -21,6 +21,11 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def counted(number: int, what: str) -> str:
+    """Format a count with its noun."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def without_nul(value: Any) -> Any:
     """Return a JSON value with NUL removed from its texts and names."""
     if isinstance(value, str):

@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.redaction import secrets_of
+from attribution_elt.core.spelling import variable_of
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.writing.target import WritingTarget
@@ -51,8 +52,7 @@ class Extractor:
     @property
     def credentials(self) -> str:
         """The environment variables of the credentials, joined by "or" and commas."""
-        prefix = self.name.upper().replace("-", "_")
-        return " or ".join(f"{prefix}_{name.upper()}" for name in self.tap.credentials)
+        return " or ".join(variable_of(self.name, name) for name in self.tap.credentials)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from attribution_elt.core.text import counted
 from attribution_elt.reporting import lateness, plots
 from attribution_elt.reporting.cards import (
     CHANNELS,
@@ -19,7 +20,6 @@ from attribution_elt.reporting.cards import (
     Kind,
     Section,
     Table,
-    counted,
     money,
 )
 from attribution_elt.reporting.movements import Movement, Restated, restated

@@ -181,11 +181,6 @@ def money(amount: Decimal, currency: str | None = None, *, signed: bool = False)
     return f"{number} {currency}" if currency else number
 
 
-def counted(number: int, what: str) -> str:
-    """Format a count with its noun."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
 def minute(moment: datetime | None) -> str:
     """Format an instant in UTC."""
     return f"{moment:%Y-%m-%d %H:%M}" if moment else "never"

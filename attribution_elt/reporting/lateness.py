@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
+from attribution_elt.core.text import counted
 from attribution_elt.reporting import completeness
-from attribution_elt.reporting.cards import NO_CHANNEL, Bar, Card, Column, Plot, Table, counted
+from attribution_elt.reporting.cards import NO_CHANNEL, Bar, Card, Column, Plot, Table
 from attribution_elt.reporting.completeness import Completeness, Course
 from attribution_elt.reporting.reading import Revenue
 from attribution_elt.reporting.revenue import Note

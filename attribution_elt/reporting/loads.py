@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
+from attribution_elt.core.text import counted
 from attribution_elt.reporting import plots
 from attribution_elt.reporting.amounts import Window
 from attribution_elt.reporting.cards import (
@@ -16,7 +17,6 @@ from attribution_elt.reporting.cards import (
     Section,
     Table,
     Tile,
-    counted,
     listed,
     minute,
 )

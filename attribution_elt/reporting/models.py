@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from attribution_elt.core.text import counted
 from attribution_elt.reporting.cards import (
     CHANNELS,
     OTHER,
@@ -15,7 +16,6 @@ from attribution_elt.reporting.cards import (
     Kind,
     Section,
     Table,
-    counted,
     money,
     shown,
 )
