@@ -3,16 +3,15 @@
     python benchmarks/end_to_end.py [--only adtraction ...] [--sizes 1 2 3] [--rounds 1] [--write]
 
 Each contender reads the same vendor's data from the sandbox into a fresh database, in turn. Printed
-are medians, the requests that the vendor counted, and how what has landed differs from what the
-vendor has. `--write` puts the table into `benchmarks/README.md` and draws `end_to_end.svg`. Peers
-get environments in `benchmarks/.venvs`.
+are medians, the requests that the vendor counted, and the differences between the loaded rows and
+the vendor's. `--write` puts the table into `benchmarks/README.md`. Peers get environments in
+`benchmarks/.venvs`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -23,10 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from loaders.databases import PostgreSQL
+from loaders.databases import Database, about, databases
 from loaders.measure import measure
 from vendors.contenders import CONTENDERS, OURS, PEERS, Contender, Job
-from vendors.plot import draw
 from vendors.results import Result, Results, table
 from vendors.scenes import SCENES, Scene
 from vendors.serving import Served, serve
@@ -49,55 +47,42 @@ def main() -> None:
         default=200_000,
         help="rows that slow contenders are given (%(default)s)",
     )
-    parser.add_argument("--write", action="store_true", help="into the README, and the plot")
+    parser.add_argument("--write", action="store_true", help="into the README")
     arguments = parser.parse_args()
     for contender in CONTENDERS:
         contender.prepare()
-    # a socket's path has to be short, and so is this prefix
-    with (
-        tempfile.TemporaryDirectory(prefix="e2e-") as name,
-        PostgreSQL(Path(name) / "server") as database,
-    ):
-        about = _about(database, arguments.rounds)
+    with databases("e2e-") as (_, opened):
         results = [
             each
             for scene in SCENES
             if scene.vendor in arguments.only
             for size in arguments.sizes
             if size <= len(scene.settings)
-            for each in compete(scene, size - 1, database, arguments.rounds, arguments.most)
+            for each in compete(scene, size - 1, opened["PostgreSQL"], arguments)
         ]
-    text = f"{about}\n\n{table(results)}"
+        text = f"{_machine(about(opened), arguments.rounds)}\n\n{table(results)}"
     print(text, end="")
     if arguments.write:
         readme = HERE / "README.md"
         before, _, after = readme.read_text(encoding="utf-8").partition(BEGIN)
         rest = after.partition(END)[2]
         readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest}", encoding="utf-8")
-        (HERE / "end_to_end.svg").write_text(draw(results), encoding="utf-8")
 
 
-def _about(database: PostgreSQL, rounds: int) -> str:
-    model = next(
-        (
-            line.partition(": ")[2]
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
+def _machine(versions: str, rounds: int) -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    peers = ", ".join(peer.replace("==", " ") for peer in PEERS)
     return (
         f"{datetime.now(UTC).date()}, {os.cpu_count()} cores ({model}), {memory:.0f} GB; "
-        f"Python {platform.python_version()}, {database.about}, "
-        f"singer-sdk {version('singer-sdk')}, "
-        f"{', '.join(peer.replace('==', ' ') for peer in PEERS)}; "
+        f"{versions}, singer-sdk {version('singer-sdk')}, {peers}; "
         f"{rounds} round{'s' * (rounds > 1)}."
     )
 
 
 def compete(
-    scene: Scene, size: int, database: PostgreSQL, rounds: int, most: int
+    scene: Scene, size: int, database: Database, arguments: argparse.Namespace
 ) -> Iterable[Results]:
     """Let each contender read a vendor some times; yield the costs."""
     options = scene.options(size)
@@ -107,23 +92,23 @@ def compete(
         contenders = [
             each
             for each in CONTENDERS
-            if each.name == OURS or (not scene.sent and (not each.slow or rows <= most))
+            if each.name == OURS or (not scene.sent and (not each.slow or rows <= arguments.most))
         ]
         results: dict[str, list[Result]] = {each.name: [] for each in contenders}
-        for number in range(rounds):
+        for number in range(arguments.rounds):
             for each in contenders:
                 with serve(scene.vendor, options) if scene.restart else nullcontext(served) as own:
                     result = read(each, scene, own, truth, database)
                 results[each.name].append(result)
-                told = f"{number + 1}: {scene.name}, {rows:,} rows, {each.name}: {result}"
-                print(told, file=sys.stderr)
+                line = f"{number + 1}: {scene.name}, {rows:,} rows, {each.name}: {result}"
+                print(line, file=sys.stderr)
     why = "no such API for it" if scene.sent else "not run"
     for each in CONTENDERS:
         yield Results(scene.name, rows, each.name, results.get(each.name, []), why)
 
 
 def read(
-    contender: Contender, scene: Scene, served: Served, truth: Any, database: PostgreSQL
+    contender: Contender, scene: Scene, served: Served, truth: Any, database: Database
 ) -> Result:
     """Let a contender read a vendor once."""
     with database.fresh() as url, tempfile.TemporaryDirectory() as name:

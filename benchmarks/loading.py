@@ -13,17 +13,18 @@ medians; ratios to the floor are those within a round.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from loaders.contenders import CONTENDERS, Contender, Run
-from loaders.databases import DuckDB, PostgreSQL
+from loaders.databases import Database, about, databases
 from loaders.measure import Cost, measure
 from loaders.products import LOADS, Checksum, write
+from loaders.tables import markdown
 
 FEW = 2_000
 ALL = "all of it"
@@ -65,35 +66,22 @@ def main() -> None:
     for _, contender in contenders:
         contender.prepare()
     results: dict[tuple[str, str], list[Result]] = {}
-    # A socket's path has to be short, and so is this prefix.
-    with (
-        tempfile.TemporaryDirectory(prefix="loading-") as name,
-        PostgreSQL(Path(name) / "server") as postgresql,
-    ):
-        folder = Path(name)
-        databases: dict[str, PostgreSQL | DuckDB] = {
-            "PostgreSQL": postgresql,
-            "DuckDB": DuckDB(folder),
-        }
+    with databases("loading-") as (folder, opened):
         sent = write(folder, arguments.records)
         write(folder / "few", FEW)
-        print(_about(databases, arguments.records, folder))
+        size = (folder / "first.singer").stat().st_size / 1e6
+        print(f"{arguments.records:,} records, {size:,.0f} MB; {about(opened)}\n")
         for number in range(arguments.rounds):
             for database, contender in contenders:
-                result = _compete(contender, databases[database], folder, sent)
+                result = _compete(contender, opened[database], folder, sent)
                 results.setdefault((database, contender.name), []).append(result)
                 print(f"{number + 1}: {database}, {contender.name}: {result}", file=sys.stderr)
-    _print_table(results, arguments.records)
-
-
-def _about(databases: dict[str, PostgreSQL | DuckDB], records: int, folder: Path) -> str:
-    size = (folder / "first.singer").stat().st_size / 1e6
-    versions = ", ".join(database.about for database in databases.values())
-    return f"{records:,} records, {size:,.0f} MB; Python {platform.python_version()}, {versions}\n"
+    rows = _rows(results, arguments.records)
+    print(markdown(HEADINGS, rows, texts=(0, 1, len(HEADINGS) - 1)))
 
 
 def _compete(
-    contender: Contender, database: PostgreSQL | DuckDB, folder: Path, sent: dict[str, Checksum]
+    contender: Contender, database: Database, folder: Path, sent: dict[str, Checksum]
 ) -> Result:
     costs, faults = [], []
     with database.fresh() as url, tempfile.TemporaryDirectory(dir=folder) as own:
@@ -112,13 +100,11 @@ def _compete(
     return Result(first, reload, few, "; ".join(faults))
 
 
-def _print_table(results: dict[tuple[str, str], list[Result]], records: int) -> None:
-    print("|", " | ".join(HEADINGS), "|")
-    print("| --- | --- |" + " ---: |" * (len(HEADINGS) - 3) + " --- |")
+def _rows(results: dict[tuple[str, str], list[Result]], records: int) -> Iterator[tuple[str, ...]]:
     for (database, name), own in results.items():
         floor = results[database, CONTENDERS[database][0].name]
         first = statistics.median(each.first.seconds for each in own)
-        cells = [
+        yield (
             database,
             name,
             f"{first:.1f}",
@@ -130,8 +116,7 @@ def _print_table(results: dict[tuple[str, str], list[Result]], records: int) -> 
             f"{max(cost.megabytes for each in own for cost in (each.first, each.reload)):,.0f}",
             f"{statistics.median(each.few.seconds for each in own):.1f}",
             " / ".join(sorted({each.landed or ALL for each in own})),
-        ]
-        print("|", " | ".join(cells), "|")
+        )
 
 
 def _ratio(costs: list[Cost], floor: list[Cost]) -> float:

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -23,8 +21,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from loaders.databases import DuckDB, PostgreSQL
+from loaders.contenders import EXECUTABLE
+from loaders.databases import about, databases
 from loaders.measure import measure
+from loaders.tables import markdown
 from tap_attribution_io.tap import TapAttributionIo
 
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
@@ -57,36 +57,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=("DuckDB", "PostgreSQL"), help="one of the databases")
     arguments = parser.parse_args()
-    # a socket's path has to be short, and so is this prefix
-    with (
-        tempfile.TemporaryDirectory(prefix="models-") as name,
-        PostgreSQL(Path(name) / "server") as postgresql,
-    ):
-        folder = Path(name)
-        databases: dict[str, PostgreSQL | DuckDB] = {
-            "DuckDB": DuckDB(folder),
-            "PostgreSQL": postgresql,
-        }
+    with databases("models-") as (folder, opened):
         _write(folder / "rows.singer", arguments.touches, arguments.conversions)
-        versions = ", ".join(database.about for database in databases.values())
-        print(f"Python {platform.python_version()}, {versions}; {arguments.rounds} rounds\n")
-        print("|", " | ".join(HEADINGS), "|")
-        print("| --- |" + " ---: |" * (len(HEADINGS) - 1))
-        for database, opened in databases.items():
-            if arguments.only not in {None, database}:
-                continue
-            with opened.fresh() as url:
-                located = url if "://" in url else f"duckdb:///{url}"
-                cells = list(_measured(located, folder, arguments))
-            print("|", " | ".join((database, *cells)), "|")
+        print(f"{about(opened)}; {arguments.rounds} rounds\n")
+        rows = []
+        for name, database in opened.items():
+            if arguments.only in {None, name}:
+                with database.fresh() as url:
+                    rows.append((name, *_measured(url, folder, arguments)))
+    print(markdown(HEADINGS, rows, texts=[0]))
 
 
 def _measured(url: str, folder: Path, arguments: argparse.Namespace) -> Iterator[str]:
     """Load the rows, build and test the models some times; yield the cells of a line."""
     config = folder / "config.json"
     config.write_text(json.dumps({"url": url, "default_target_schema": "tap_attribution_io"}))
-    command = [str(Path(sys.executable).parent / "target-warehouse"), "--config", str(config)]
-    cost = measure(command, source=folder / "rows.singer")
+    cost = measure([EXECUTABLE, "--config", str(config)], source=folder / "rows.singer")
     if cost.failure:
         sys.exit(cost.failure)
     journeys, credit, build, test, credits_ = [], [], [], [], 0

@@ -13,9 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from loaders.databases import path_of
+
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 ENVIRONMENTS = HERE.parent / ".venvs"
+EXECUTABLE = str(Path(sys.executable).parent / "target-warehouse")
 TARGET_POSTGRES = (
     "meltanolabs-target-postgres==0.8.1",
     "singer-sdk==0.54.9",
@@ -36,7 +39,7 @@ class Run:
     """The database and the files of a load.
 
     Attributes:
-        url: the database's, or the DuckDB file's path.
+        url: the database's.
         data: path of the data, without the suffix.
         folder: kept from a first load to its reload.
     """
@@ -44,6 +47,11 @@ class Run:
     url: str
     data: Path
     folder: Path
+
+    @property
+    def place(self) -> str:
+        """The URL, or the path of a DuckDB file, as most loaders take it."""
+        return path_of(self.url)
 
     def config(self, **settings: Any) -> str:
         """Write a configuration; return its path."""
@@ -105,14 +113,13 @@ def environment(requirements: tuple[str, ...]) -> Path:
 def floor(database: str, suffix: str) -> Callable[[Run], list[str]]:
     """Call the database's own bulk load."""
     return lambda run: [
-        sys.executable, f"{HERE}/floor.py", database, run.url, f"{run.data}{suffix}",
+        sys.executable, f"{HERE}/floor.py", database, run.place, f"{run.data}{suffix}",
     ]  # fmt: skip
 
 
-def target_warehouse(scheme: str = "") -> Callable[[Run], list[str]]:
+def target_warehouse(run: Run) -> list[str]:
     """Call target-warehouse at its defaults."""
-    executable = str(Path(sys.executable).parent / "target-warehouse")
-    return lambda run: [executable, "--config", run.config(url=f"{scheme}{run.url}")]
+    return [EXECUTABLE, "--config", run.config(url=run.url)]
 
 
 def target_postgres(**settings: Any) -> Callable[[Run], list[str]]:
@@ -131,7 +138,7 @@ def target_duckdb() -> Callable[[Run], list[str]]:
     """Call the loader of that name, at its defaults."""
     executable = f"{environment(TARGET_DUCKDB)}/bin/target-duckdb"
     return lambda run: [
-        executable, "--config", run.config(path=run.url, default_target_schema="shop"),
+        executable, "--config", run.config(path=run.place, default_target_schema="shop"),
     ]  # fmt: skip
 
 
@@ -143,7 +150,7 @@ def dlt(destination: str, form: str) -> Callable[[Run], list[str]]:
         python,
         f"{HERE}/dlt_singer.py",
         destination,
-        run.url.replace("@/", "@localhost/"),
+        run.place.replace("@/", "@localhost/"),
         str(run.folder),
         form,
     ]
@@ -152,7 +159,7 @@ def dlt(destination: str, form: str) -> Callable[[Run], list[str]]:
 CONTENDERS = {
     "PostgreSQL": (
         Contender("raw COPY", "public.products", floor("postgresql", ".csv")),
-        Contender("target-warehouse", "public.products", target_warehouse()),
+        Contender("target-warehouse", "public.products", target_warehouse),
         Contender("dlt, Arrow in", "shop.products", dlt("postgres", "arrow"), DLT),
         Contender("dlt, dictionaries in", "shop.products", dlt("postgres", "dictionaries"), DLT),
         Contender(
@@ -165,7 +172,7 @@ CONTENDERS = {
     ),
     "DuckDB": (
         Contender("raw read_json", "main.products", floor("duckdb", ".ndjson")),
-        Contender("target-warehouse", "main.products", target_warehouse("duckdb:///")),
+        Contender("target-warehouse", "main.products", target_warehouse),
         Contender("dlt, Arrow in", "shop.products", dlt("duckdb", "arrow"), DLT),
         Contender("target-duckdb", "shop.products", target_duckdb(), TARGET_DUCKDB),
     ),

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import duckdb
@@ -19,6 +20,26 @@ import psycopg
 from loaders.products import PROPERTIES
 
 COLUMNS = ", ".join(PROPERTIES)
+SCHEME = "duckdb:///"
+
+
+@contextmanager
+def databases(prefix: str) -> Iterator[tuple[Path, dict[str, Database]]]:
+    """Yield a folder for files, and the databases by name.
+
+    The folder's name begins with `prefix`, which has to be short: a socket's path is limited.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix) as name,
+        PostgreSQL(Path(name) / "server") as postgresql,
+    ):
+        folder = Path(name)
+        yield folder, {"PostgreSQL": postgresql, "DuckDB": DuckDB(folder)}
+
+
+def about(opened: dict[str, Database]) -> str:
+    """Return the versions of Python and of the databases."""
+    return ", ".join((f"Python {platform.python_version()}", *(x.about for x in opened.values())))
 
 
 class PostgreSQL:
@@ -77,7 +98,7 @@ class PostgreSQL:
 
 
 class DuckDB:
-    """DuckDB files, one per database."""
+    """DuckDB files, one per database; a URL is one of target-warehouse's."""
 
     about = f"DuckDB {duckdb.__version__}"
 
@@ -86,26 +107,34 @@ class DuckDB:
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """Return the path of a new database."""
+        """Return the URL of a new database."""
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            yield f"{folder}/loading.duckdb"
+            yield f"{SCHEME}{folder}/loading.duckdb"
 
     @contextmanager
     def copy(self, url: str) -> Iterator[str]:
         """Copy a database file."""
         with self.fresh() as copied:
-            shutil.copyfile(url, copied)
+            shutil.copyfile(path_of(url), path_of(copied))
             yield copied
 
     def count(self, url: str, table: str) -> int:
         """Return the number of rows of a table."""
-        with duckdb.connect(url, read_only=True) as connection:
+        with duckdb.connect(path_of(url), read_only=True) as connection:
             row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             return int(row[0]) if row else 0
 
     def rows(self, url: str, table: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a table."""
-        with duckdb.connect(url, read_only=True) as connection:
+        with duckdb.connect(path_of(url), read_only=True) as connection:
             result = connection.execute(f"SELECT {COLUMNS} FROM {table}")
             while rows := result.fetchmany(5_000):
                 yield from rows
+
+
+Database: TypeAlias = PostgreSQL | DuckDB
+
+
+def path_of(url: str) -> str:
+    """Return the path of a DuckDB file."""
+    return url.removeprefix(SCHEME)

@@ -56,21 +56,20 @@ class Table:
             "lost": (range(width), wanted, found),
             "too many": (range(width), found, wanted),
         }
-        told = {what: _missing(*each) for what, each in places.items()}
+        counts = {what: _missing(*each) for what, each in places.items()}
         known = {row[:width] for row in wanted}
         common = [row for row in found if row[:width] in known]
         for place, name in enumerate(self.values, width):
-            told[f"with another {name}"] = _missing((*range(width), place), common, wanted)
-        return [f"{count:,} {self.name} {what}" for what, count in told.items() if count]
+            counts[f"with another {name}"] = _missing((*range(width), place), common, wanted)
+        return [f"{count:,} {self.name} {what}" for what, count in counts.items() if count]
 
 
 def _missing(places: Iterable[int], these: Iterable[Row], those: Iterable[Row]) -> int:
     """Count the rows that are in the first list only, by some of their values."""
     chosen = tuple(places)
-    counts = (
+    first, second = (
         Counter(tuple(row[each] for each in chosen) for row in rows) for rows in (these, those)
     )
-    first, second = counts
     return (first - second).total()
 
 

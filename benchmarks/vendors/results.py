@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loaders.measure import Cost
+from loaders.tables import markdown
 from vendors.contenders import OURS
 
 HEADINGS = (
@@ -45,8 +46,8 @@ class Result:
     def landed(self) -> str:
         """The loaded rows, and the error if the contender failed."""
         failure = self.cost.failure.replace("|", "¦")
-        told = HTTP_ERROR.findall(failure)
-        failed = f"failed: {told[-1] if told else failure[:LONGEST]}; " if failure else ""
+        found = HTTP_ERROR.findall(failure)
+        failed = f"failed: {found[-1] if found else failure[:LONGEST]}; " if failure else ""
         return failed + (self.differences or "all of it")
 
 
@@ -89,7 +90,7 @@ class Results:
                 f"{self.rows / self.seconds:,.0f}",
                 f"{cpu / self.rows * 1e6:,.0f}",
             ]
-        said = {str(each.landed) for each in self.rounds}
+        landed = {each.landed for each in self.rounds}
         return [
             *cells,
             f"{self.seconds:.1f}",
@@ -97,13 +98,12 @@ class Results:
             f"{self.megabytes:,.0f}",
             f"{requests.requests:,}",
             f"{requests.refused:,}",
-            " / ".join(sorted(said)),
+            " / ".join(sorted(landed)),
         ]
 
 
 def table(results: Sequence[Results]) -> str:
     """Return a table in Markdown."""
     ours = {(each.scene, each.rows): each.seconds for each in results if each.contender == OURS}
-    lines = [HEADINGS, ("---", "---:", "---", *["---:"] * (len(HEADINGS) - 4), "---")]
-    lines += [tuple(each.cells(ours[each.scene, each.rows])) for each in results]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    rows = [each.cells(ours[each.scene, each.rows]) for each in results]
+    return markdown(HEADINGS, rows, texts=(0, 2, len(HEADINGS) - 1))
