@@ -6,15 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-
-from typing_extensions import override
+from typing import Any
 
 from attribution_elt.sandbox.messages import Request, Response
-from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
+from attribution_elt.sandbox.vendor import Clock, RefusalError, Route, Vendor, bad_request
 
 
 class Control(Vendor):
@@ -25,11 +20,6 @@ class Control(Vendor):
     def __init__(self, seed: int, clock: Clock, vendors: Mapping[str, Vendor]) -> None:
         super().__init__(seed, clock)
         self._vendors = vendors
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        """Empty: the control endpoints need no credentials."""
-        return {}
 
     def routes(self) -> Sequence[Route]:
         """Return the sandbox's own endpoints."""
@@ -44,16 +34,12 @@ class Control(Vendor):
         """Return the current day."""
         return {"today": self.clock.today.isoformat()}
 
-    @override
-    def discard_data(self) -> None:
-        """Do nothing, because there is no generated data."""
-
     def _advance(self, request: Request) -> Response:
         match request.json():
             case {"days": int(days)} if days >= 0:
                 self.clock.advance(days)
                 return Response.json(self.truth())
-        raise RefusalError(HTTPStatus.BAD_REQUEST, 'expected {"days": <non-negative integer>}')
+        raise bad_request('expected {"days": <non-negative integer>}')
 
     def _requests(self, _: Request) -> Response:
         return Response.json(
@@ -73,7 +59,7 @@ class Control(Vendor):
             day = date.fromisoformat(request.query.get("day", [str(self.clock.today)])[0])
             return Response.json(found.on(day).truth())
         except ValueError as error:
-            raise RefusalError(HTTPStatus.BAD_REQUEST, f"day: {error}") from None
+            raise bad_request(f"day: {error}") from None
 
     def _vendor(self, name: str) -> Vendor:
         if name not in self._vendors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -19,3 +20,8 @@ def encode(value: Any) -> str:
 def decode(text: str | bytes) -> Any:
     """Decode JSON, with decimal numbers as `Decimal`."""
     return _decode(text)
+
+
+def documented(package: str | None) -> Any:
+    """Return the samples of a vendor's document, which are in the vendor's package."""
+    return decode((files(package or "") / "documented.json").read_bytes())

@@ -8,13 +8,12 @@ from typing import Self, TypeVar
 
 from attribution_elt.sandbox.adtraction import Adtraction
 from attribution_elt.sandbox.attribution_io import AttributionIo
-from attribution_elt.sandbox.clock import Clock
 from attribution_elt.sandbox.control import Control
 from attribution_elt.sandbox.ecdp import Ecdp
 from attribution_elt.sandbox.ignite import Ignite
 from attribution_elt.sandbox.ihc import Ihc
 from attribution_elt.sandbox.server import Server
-from attribution_elt.sandbox.vendor import Vendor
+from attribution_elt.sandbox.vendor import Clock, Vendor
 
 V = TypeVar("V", bound=Vendor)
 

@@ -10,17 +10,34 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import unquote
 
-from attribution_elt.sandbox.clock import Clock
 from attribution_elt.sandbox.faults import Faults
 from attribution_elt.sandbox.messages import Effect, Recorded, Request, Response
 from attribution_elt.sandbox.withdrawals import Withdrawals
 
 T = TypeVar("T")
+
+
+class Clock:
+    """The sandbox's first day and its current day, which moves only by `advance`.
+
+    The current day has only begun: vendors date their records on earlier days, so that no record
+    is in the future.
+    """
+
+    def __init__(self, start: date) -> None:
+        self.start = start
+        self.today = start
+
+    def advance(self, days: int) -> None:
+        """Move forward by some days; vendors update their data at the next request."""
+        if days < 0:
+            raise ValueError(f"cannot move back in time: {days} days")
+        self.today += timedelta(days)
 
 
 class RefusalError(Exception):
@@ -30,6 +47,21 @@ class RefusalError(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+def bad_request(message: str) -> RefusalError:
+    """Return the refusal of a request that is not valid."""
+    return RefusalError(HTTPStatus.BAD_REQUEST, message)
+
+
+def day_of(name: str, text: str) -> date:
+    """Return the day that a parameter names as YYYY-MM-DD; refuse other texts."""
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        raise bad_request(f"{name} must be of the format YYYY-MM-DD")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise bad_request(f"{name} is not a valid date") from None
 
 
 @dataclass(frozen=True)
@@ -54,6 +86,7 @@ class Vendor(ABC):
 
     name: ClassVar[str]
     root: ClassVar[str] = ""  # path of the base URL below the vendor's prefix
+    secrets: ClassVar[Sequence[str]] = ()  # attributes with keys, tokens and secrets
 
     def __init__(self, seed: int, clock: Clock) -> None:
         self.seed = seed
@@ -66,15 +99,17 @@ class Vendor(ABC):
         self.clock_skew = 0.0  # seconds that the vendor's clock is ahead
         self.keeps_alive = True  # False: close the connection after each answer
         self.compressed = False  # True: use gzip for clients that accept it
+        self.chunked = False  # True: transfer the answers with data in chunks
+        self.extra: dict[str, Any] = {}  # properties that the document does not mention
         self.shuffled = False  # True: lists without a documented order have a random one
         self.withdrawals = Withdrawals(self.random, clock.start)
         self.emptied = False  # True: every endpoint answers as if the vendor had no data
         self.lock = threading.RLock()
 
     @property
-    @abstractmethod
     def credentials(self) -> dict[str, str]:
         """The vendor's keys, tokens and secrets by name."""
+        return {name: getattr(self, name) for name in self.secrets}
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:
@@ -97,8 +132,7 @@ class Vendor(ABC):
         past.discard_data()
         return past
 
-    @abstractmethod
-    def discard_data(self) -> None:
+    def discard_data(self) -> None:  # noqa: B027 - some vendors compute each answer
         """Drop generated data, so that the next request generates it again."""
 
     def is_gone(self, *topic: object, since: date | None = None, days: int | None = None) -> bool:
@@ -132,6 +166,12 @@ class Vendor(ABC):
         if self.shuffled:
             self.random("order", self.clock.today, *topic).shuffle(ordered)
         return ordered
+
+    def answer_with(self, document: Any) -> Response:
+        """Build an answer with data."""
+        response = Response.json(document)
+        response.chunked = self.chunked
+        return response
 
     def error(self, status: int, message: str) -> Response:
         """Build an error answer in the vendor's format."""

@@ -1,84 +1,39 @@
-"""Adtraction: settings, tokens, quotas and routes."""
+"""Adtraction's endpoints: tokens, quotas, and the forms of lists."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from typing_extensions import override
-
-from attribution_elt.sandbox.adtraction import client, documented, partner
-from attribution_elt.sandbox.adtraction.channels import Channels
+from attribution_elt.sandbox.adtraction import documented
+from attribution_elt.sandbox.adtraction.channels import PENDING, REJECTED
+from attribution_elt.sandbox.adtraction.data import AdtractionData
+from attribution_elt.sandbox.adtraction.fields import read_fields
 from attribution_elt.sandbox.adtraction.products import FeedBody
-from attribution_elt.sandbox.adtraction.programs import Feed, Program, Programs
-from attribution_elt.sandbox.exact_json import decode
-from attribution_elt.sandbox.messages import Effect, Request, Response
-from attribution_elt.sandbox.quota import Quota
-from attribution_elt.sandbox.simulation import Change
-from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
+from attribution_elt.sandbox.adtraction.stockholm import header
+from attribution_elt.sandbox.messages import Request, Response
+from attribution_elt.sandbox.vendor import RefusalError, Route, bad_request
 
 
-class Adtraction(Vendor):
-    """Programs and product feeds for a partner, channels for a client.
-
-    The ids of the document give the document's samples (module `documented`); all other data is
-    generated. If live answers are known to differ from the document, the sandbox follows them.
-
-    Withdrawals remove programs, commissions, feeds, the oldest products of feeds, and channels:
-    `withdraw("program", program_id)`, `("commission", program_id, index)` with index 1,
-    `("feed", feed_id)` and `("channel", channel_id)`. A feed that returns keeps its `lastUpdated`.
-    """
-
-    name = "adtraction"
-    root = "/v3"
-
-    def __init__(self, seed: int, clock: Clock) -> None:
-        super().__init__(seed, clock)
-        self.partner_token = "sandbox-partner-token"  # noqa: S105 (opens nothing but the sandbox)
-        self.client_token = "sandbox-client-token"  # noqa: S105 (likewise)
-        self.quota = Quota()
-        self.empty_as: Literal["message", "list", "no_content", "envelope"] = "message"
-        self.filters_need_channel = True  # without a channel, status filters find no programs
-        self.page_size: int | None = None  # rows of a page; None: a list without pages
-        self.unlisted_feeds: set[int] = set()  # ids of feeds that only `feedinfo` returns
-        self.chunked_feeds = True
-        self.miscounted_feeds: set[int] = set()  # ids of feeds with a wrong `count` header
-        self.product_bytes = 1000
-        self.refused_channels: set[int] = set()  # ids whose updates get `{"success": false}`
-        # Set these before the first request:
-        self.markets: Sequence[str] = ("SE", "NO", "DE")
-        self.channel_ids: Sequence[int] = (114000001, 114000002)
-        self.programs_per_market = 5
-        self.feed_sizes: Sequence[int] = (25, 70, 130, 0)  # products per feed, repeated
-        self.changed_feeds_share = 0.1  # share of the feeds that change each day
-        self.channel_count = 12
-        self._programs: Programs | None = None
-        self._channels: Channels | None = None
-        self._feed_changes: list[Change] = []
-        self._decisions: list[Change] = []
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        """The partner's and the client's token."""
-        return {"partner_token": self.partner_token, "client_token": self.client_token}
+class Adtraction(AdtractionData):
+    """Programs and product feeds for a partner, channels for a client."""
 
     def routes(self) -> Sequence[Route]:
         """Return the endpoints: six to read, one of them with two paths, and one to write."""
         commissions = "/partner/programs/commissions/{program_id}/"
         feed_info = "/partner/products/feedinfo/{program_id}/{channel_id}/"
         return [
-            self._route("POST", "/partner/programs/", "programs", partner.programs),
-            self._route("GET", commissions, "commissions", partner.commissions),
-            self._route("GET", commissions + "{channel_id}/", "commissions", partner.commissions),
-            self._route("POST", "/partner/products/feed/", "feed", partner.feed),
-            self._route("GET", feed_info, "feedinfo", partner.feed_info),
-            self._route("POST", "/client/channels/", "channels", client.channels),
-            self._route("PUT", "/client/channels/", "channel_update", client.update_channel),
+            self._route("POST", "/partner/programs/", "programs", self._list_programs),
+            self._route("GET", commissions, "commissions", self._list_commissions),
+            self._route(
+                "GET", commissions + "{channel_id}/", "commissions", self._list_commissions
+            ),
+            self._route("POST", "/partner/products/feed/", "feed", self._send_feed),
+            self._route("GET", feed_info, "feedinfo", self._list_feeds),
+            self._route("POST", "/client/channels/", "channels", self._list_channels),
+            self._route("PUT", "/client/channels/", "channel_update", self._update_channel),
         ]
 
     def _route(
@@ -103,13 +58,13 @@ class Adtraction(Vendor):
         try:
             if refusal:
                 raise refusal
-            response = answer(self, request, **{name: _number(text) for name, text in ids.items()})
+            response = answer(request, **{name: _number(text) for name, text in ids.items()})
         except RefusalError as refused:
             response = self.error(refused.status, refused.message)
         response.headers.update(headers)
         return response
 
-    def rows(self, rows: Sequence[Any], what: str, page: int | None = None) -> Response:
+    def _rows(self, rows: Sequence[Any], what: str, page: int | None = None) -> Response:
         """Answer with a list, a page of it, or the configured form of an empty list."""
         if self.page_size is not None and page is not None:
             start = page * self.page_size
@@ -127,148 +82,109 @@ class Adtraction(Vendor):
         response.chunked = True
         return response
 
-    def truth(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the current programs, products and channels.
+    # the partner's endpoints
 
-        Programs and products also have the ids of the request that returns them.
-        """
-        programs = [
-            {"channelId": channel_id, **program}
-            for market in self.markets
-            for channel_id in self.channel_ids
-            for program in self.programs(market, channel_id)
+    def _list_programs(self, request: Request) -> Response:
+        """List the programs of a market."""
+        statuses = ("approvalStatus", "status")
+        wanted = read_fields(
+            request, ("market", "programId", "channelId", "page", *statuses), required=["market"]
+        )
+        found = self.programs(wanted["market"], wanted.get("channelId"))
+        is_filtered = bool(wanted.keys() & set(statuses))
+        if self.filters_need_channel and "channelId" not in wanted and is_filtered:
+            found = []
+        for name in wanted.keys() & {"programId", *statuses}:
+            found = [program for program in found if program[name] == wanted[name]]
+        return self._rows(found, "programs", wanted.get("page", 0))
+
+    def _list_commissions(
+        self, _: Request, program_id: int, channel_id: int | None = None
+    ) -> Response:
+        """List a program's commission types in a channel's segment or the standard segment."""
+        return self._rows(self.program(program_id, channel_id)["commissions"], "commissions")
+
+    def _list_feeds(self, _: Request, program_id: int, channel_id: int) -> Response:
+        """List a program's feeds."""
+        program = self.program(program_id, channel_id)
+        feeds = [feed | {"approvalStatus": program["approvalStatus"]} for feed in program["feeds"]]
+        return self._rows(feeds, "product feeds")
+
+    def _send_feed(self, request: Request) -> Response:
+        """Return the products of one feed or of all feeds of a program."""
+        wanted = read_fields(
+            request,
+            ("programId", "channelId", "feedId", "setEpi", "gt"),
+            required=["programId", "channelId"],
+        )
+        channel_id = wanted["channelId"]
+        program = self.program(wanted["programId"], channel_id)
+        if channel_id in documented.PROGRAMS and program["feeds"]:
+            response = self._rows([documented.PRODUCT], "products")
+            response.headers |= {"count": "1", "feed_lastupdated": documented.FEED_LAST_UPDATED}
+            response.chunked = False
+            return response
+        generated = self.feeds()
+        asked_for = [
+            generated[each["feedId"]]
+            for each in program["feeds"]
+            if wanted.get("feedId", each["feedId"]) == each["feedId"]
         ]
-        products = [
-            {
-                "channelId": program["channelId"],
-                "requestedProgramId": program["programId"],
-                "feedId": feed["feedId"],
-                **product,
-            }
-            for program in programs
-            for feed in program["feeds"]
-            for product in self.products(feed["feedId"], program["channelId"])
-        ]
-        return {"programs": programs, "products": products, "channels": self.channels()}
+        body = FeedBody(
+            asked_for,
+            channel_id,
+            self.product_bytes,
+            set_epi=wanted.get("setEpi", False),
+            google_ads=wanted.get("gt", False),
+        )
+        if not body.count:
+            return self._rows([], "products")
+        miscounted = any(each.id in self.miscounted_feeds for each in asked_for)
+        return Response(
+            body=body,
+            length=body.length,
+            chunked=self.chunked_feeds,
+            headers={
+                "Content-Type": "application/json;charset=UTF-8",
+                "count": str(body.count + miscounted),
+                "feed_lastupdated": header(max(each.updated for each in asked_for)),
+            },
+        )
 
-    def programs(self, market: str, channel_id: int | None = None) -> list[dict[str, Any]]:
-        """Return a market's programs as a channel sees them; None never applied for any."""
-        if self.emptied:
-            return []
-        if channel_id in documented.PROGRAMS:
-            program = documented.PROGRAMS[channel_id]
-            return [program] if market == program["market"] else []
-        found = [
-            self._seen(program, channel_id)
-            for program in self._all_programs().by_market.get(market, [])
-            if not self.is_gone("program", program.id)
-        ]
-        for program in found if self.unlisted_feeds else ():
-            feeds = program["feeds"]
-            program["feeds"] = [x for x in feeds if x["feedId"] not in self.unlisted_feeds]
-        return self.in_order(found, market, channel_id)
+    # the client's endpoints
 
-    def program(self, program_id: int, channel_id: int | None = None) -> dict[str, Any]:
-        """Return a program as a channel sees it; unknown ones have no commissions and no feeds."""
-        for channel, sample in documented.PROGRAMS.items():
-            if sample["programId"] == program_id and channel_id in {channel, None}:
-                return sample
-        for program in self._all_programs():
-            if program.id == program_id and not self.is_gone("program", program_id):
-                return self._seen(program, channel_id)
-        return {"commissions": [], "feeds": []}
+    def _list_channels(self, request: Request) -> Response:
+        """List the channels that applied."""
+        wanted = read_fields(request, ("channelId", "affiliateId", "approvalStatus", "page"))
+        page = wanted.pop("page", 0)
+        if wanted.get("channelId") == documented.CHANNEL_ID:
+            found = [documented.CHANNEL] if wanted.get("approvalStatus", 0) == REJECTED else []
+        else:
+            found = [row for row in self.channels() if wanted.items() <= row.items()]
+        return self._rows(found, "channels", page)
 
-    def _seen(self, program: Program, channel_id: int | None) -> dict[str, Any]:
-        """Return a program as a channel sees it, without withdrawn commissions and feeds."""
-        seen = program.seen_by(channel_id)
-        commissions = [
-            commission
-            for index, commission in enumerate(seen["commissions"])
-            if index == 0 or not self.is_gone("commission", program.id, index)
-        ]
-        feeds = [feed for feed in seen["feeds"] if not self.is_gone("feed", feed["feedId"])]
-        return seen | {"commissions": commissions, "feeds": feeds}
-
-    def feeds(self) -> dict[int, Feed]:
-        """Return all generated feeds by id, withdrawn ones included."""
-        return self._all_programs().feeds()
-
-    def products(self, feed_id: int, channel_id: int) -> list[dict[str, Any]]:
-        """Return a feed's products as a channel gets them."""
-        body = FeedBody([self.feeds()[feed_id]], channel_id, self.product_bytes)
-        products: list[dict[str, Any]] = decode(b"".join(body))
-        return products
-
-    def change_feed(self, feed_id: int, *, gone: int = 1, new: int = 1) -> None:
-        """Change some prices of a feed, drop its oldest products and add new ones."""
-        with self.lock:
-            change = Change(
-                self.clock.today, lambda programs: programs.change_feed(feed_id, gone, new)
-            )
-            self._feed_changes.append(change)
-            self._all_programs()
-
-    def channels(self) -> list[dict[str, Any]]:
-        """Return the channels that the client's endpoint lists."""
-        if self.emptied:
-            return []
-        channels = self._all_channels()
-        kept = [dict(row) for row in channels.rows if not self._is_channel_gone(row)]
-        return self.in_order(kept, "channels")
-
-    def set_status(self, channel_id: int, status: int, reason: int | None) -> bool:
-        """Approve or reject a channel, and note that in the ledger; return whether it exists.
-
-        The ledger's values are `approvalStatus` and `rejectReason`.
-        """
-        today = self.clock.today
-        before = self._status(channel_id)
-        if before is None:
-            return False
-        decision = Change(today, lambda channels: channels.decide(channel_id, status, reason))
-        self._decisions.append(decision)
-        self.ledger.append(Effect(today, str(channel_id), before, self._status(channel_id)))
-        return True
-
-    def _status(self, channel_id: int) -> list[int | None] | None:
-        for row in self.channels():
-            if row["channelId"] == channel_id:
-                return [row["approvalStatus"], row.get("rejectReason")]
-        return None
-
-    @override
-    def discard_data(self) -> None:
-        self._programs = None
-        self._channels = None
-
-    def _is_channel_gone(self, row: dict[str, Any]) -> bool:
-        return self.is_gone("channel", row["channelId"])
-
-    def _all_channels(self) -> Channels:
-        with self.lock:
-            if self._channels is None:
-                self._channels = Channels(self.random, self.clock.start, self.channel_count)
-            self._channels.catch_up(self.clock.today, self._decisions)
-            return self._channels
-
-    def _all_programs(self) -> Programs:
-        with self.lock:
-            if self._programs is None:
-                self._programs = Programs(
-                    self.random,
-                    self.clock.start,
-                    markets=self.markets,
-                    channel_ids=self.channel_ids,
-                    programs_per_market=self.programs_per_market,
-                    feed_sizes=self.feed_sizes,
-                    changed_feeds_share=self.changed_feeds_share,
-                    withdrawn_share=self.withdrawals.share,
-                )
-            self._programs.catch_up(self.clock.today, self._feed_changes)
-            return self._programs
+    def _update_channel(self, request: Request) -> Response:
+        """Approve or reject a channel."""
+        wanted = read_fields(
+            request,
+            ("channelId", "approvalStatus", "rejectReason"),
+            required=["channelId", "approvalStatus"],
+        )
+        status, reason = wanted["approvalStatus"], wanted.get("rejectReason")
+        if status == PENDING:
+            raise bad_request("Invalid approvalStatus. Expected value: 0 = rejected, 1 = approved")
+        if status == REJECTED and reason is None:
+            raise bad_request("Missing rejectReason.")
+        channel_id = wanted["channelId"]
+        if channel_id in self.refused_channels:
+            return Response.json({"success": False})
+        is_known = self.set_status(channel_id, status, reason)
+        if not is_known and channel_id != documented.CHANNEL_ID:
+            raise RefusalError(HTTPStatus.NOT_FOUND, "Channel not found")
+        return Response.json({"success": True})
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise RefusalError(HTTPStatus.BAD_REQUEST, f"Invalid id: {text}. Expected value: a number")
+        raise bad_request(f"Invalid id: {text}. Expected value: a number")
     return int(text)

@@ -8,12 +8,11 @@ samples give other numbers of products. The client's list returns the sample cha
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
-from attribution_elt.sandbox.exact_json import decode
+from attribution_elt.sandbox.exact_json import documented
 
-_samples = decode((files(__package__) / "documented.json").read_bytes())
+_samples = documented(__package__)
 FEED_INFO = _samples["feed_info"]
 PRODUCT = _samples["product"]
 FEED_LAST_UPDATED = "Tue Aug 27 14:56:30 CEST 2019"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from attribution_elt.sandbox.vendor import RefusalError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from attribution_elt.sandbox.messages import Request
+from attribution_elt.sandbox.messages import Request
+from attribution_elt.sandbox.vendor import RefusalError, bad_request
 
 EXPECTED = {
     "market": "an ISO 3166-1 Alpha-2 country code",
@@ -37,16 +34,16 @@ def read_fields(
     try:
         body = request.json()
     except ValueError:
-        raise _bad("Malformed JSON") from None
+        raise bad_request("Malformed JSON") from None
     if not isinstance(body, dict):
-        raise _bad("Expected an object")
+        raise bad_request("Expected an object")
     for name in required:
         if name not in body:
-            raise _bad(f"Missing {name}.")
+            raise bad_request(f"Missing {name}.")
     fields = {name: value for name, value in body.items() if name in known}
     for name, value in fields.items():
         if not _is_valid(name, value):
-            raise _bad(f"Invalid {name}. Expected value: {EXPECTED.get(name, 'a number')}")
+            raise bad_request(f"Invalid {name}. Expected value: {EXPECTED.get(name, 'a number')}")
     return fields
 
 
@@ -57,7 +54,3 @@ def _is_valid(name: str, value: Any) -> bool:
         return isinstance(value, bool)
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return is_number and (name not in CHOICES or value in CHOICES[name])
-
-
-def _bad(message: str) -> RefusalError:
-    return RefusalError(HTTPStatus.BAD_REQUEST, message)

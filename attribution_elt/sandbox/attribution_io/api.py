@@ -7,20 +7,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from typing_extensions import override
-
-from attribution_elt.sandbox.attribution_io import documented
 from attribution_elt.sandbox.attribution_io.catalogue import PURCHASE
 from attribution_elt.sandbox.attribution_io.client_ids import client_id, customer_number
 from attribution_elt.sandbox.attribution_io.customer import Options, customer
+from attribution_elt.sandbox.exact_json import documented
 from attribution_elt.sandbox.messages import Request, Response
-from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
+from attribution_elt.sandbox.vendor import Clock, RefusalError, Route, Vendor
 
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
-
+DOCUMENTED: dict[str, Any] = documented(__package__)["customer"]
 ARRAYS = ("events", "pageviews", "touchpoints", "identities")
 MERGE_DISTANCE = 3  # between the numbers of a merged customer and the one it is merged into
 
@@ -36,14 +32,13 @@ class AttributionIo(Vendor):
 
     name = "attribution-io"
     root = "/api/v1"
+    secrets = ("public_key", "secret")
 
     def __init__(self, seed: int, clock: Clock) -> None:
         super().__init__(seed, clock)
         self.public_key = f"sandbox-{self.name}-public-key"
         self.secret = f"sandbox-{self.name}-secret"
         self.disabled = False  # True: an unpaid account, answered with 403
-        self.chunked = False
-        self.extra: dict[str, Any] = {}  # properties that the document does not mention
         self.customer_count = 100  # generated customers
         self.pageviews_per_visit = 3  # average
         self.all_models = False  # True: each event is attributed by both models
@@ -52,15 +47,10 @@ class AttributionIo(Vendor):
         self._purchases: tuple[date, defaultdict[date, list[tuple[datetime, str]]]] | None = None
 
     @property
-    def credentials(self) -> dict[str, str]:
-        """The account's public key and secret."""
-        return {"public_key": self.public_key, "secret": self.secret}
-
-    @property
     def client_ids(self) -> list[str]:
         """The ids of all customers, deleted and merged ones included."""
         generated = (client_id(number) for number in range(1, self.customer_count + 1))
-        return [documented.CLIENT_ID, *generated]
+        return [DOCUMENTED["client_id"], *generated]
 
     def routes(self) -> Sequence[Route]:
         """Return the one endpoint."""
@@ -95,8 +85,8 @@ class AttributionIo(Vendor):
         """
         if self.emptied:
             raise KeyError(client_id)
-        if client_id == documented.CLIENT_ID:
-            return documented.CUSTOMER
+        if client_id == DOCUMENTED["client_id"]:
+            return DOCUMENTED
         asked = customer_number(client_id)
         number = self._survivor(asked) if asked is not None and asked in self._numbers else None
         if number is None:
@@ -115,10 +105,6 @@ class AttributionIo(Vendor):
     def recompute(self, event_id: int) -> None:
         """Recompute an event's attribution under new ids, from the current day on."""
         self.withdrawals.repeat(self.clock.today, "recomputed", event_id)
-
-    @override
-    def discard_data(self) -> None:
-        """Do nothing, because customers are computed for each request."""
 
     @property
     def _numbers(self) -> range:
@@ -162,9 +148,7 @@ class AttributionIo(Vendor):
         }
         for name in set(shown) & {"events", "pageviews", "touchpoints"}:
             shown[name] = self.in_order(shown[name], client_id, name)
-        response = Response.json({"customer": {**shown, **self.extra}})
-        response.chunked = self.chunked
-        return response
+        return self.answer_with({"customer": {**shown, **self.extra}})
 
 
 def _asked_for(request: Request, array: str) -> bool:

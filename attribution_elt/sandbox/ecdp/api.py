@@ -6,27 +6,31 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from typing_extensions import override
 
-from attribution_elt.sandbox.ecdp.documented import documented_orders
-from attribution_elt.sandbox.ecdp.orders import CHANGING_DAYS, Order, OrderBook, Purchase
+from attribution_elt.sandbox.ecdp.orders import (
+    CHANGING_DAYS,
+    Order,
+    OrderBook,
+    Purchase,
+    documented_orders,
+)
 from attribution_elt.sandbox.messages import Request, Response
 from attribution_elt.sandbox.simulation import Change
-from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
+from attribution_elt.sandbox.vendor import (
+    Clock,
+    RefusalError,
+    Route,
+    Vendor,
+    bad_request,
+    day_of,
+)
 
 PARAMETERS = (
-    "startDate",
-    "endDate",
-    "websiteId",
-    "channel",
-    "messageType",
-    "messageId",
-    "includeDetails",
+    *("startDate", "endDate", "websiteId", "channel"),
+    *("messageType", "messageId", "includeDetails"),
 )
 CHANNELS = ("Email", "Sms", "WebPush")
 MESSAGE_TYPES = ("Newsletter", "Scenario", "Confirmation")
@@ -44,6 +48,7 @@ class Ecdp(Vendor):
     """
 
     name = "ecdp"
+    secrets = ("api_key",)
 
     def __init__(self, seed: int, clock: Clock) -> None:
         super().__init__(seed, clock)
@@ -51,8 +56,6 @@ class Ecdp(Vendor):
         self.powerless_key = "sandbox-ecdp-key-without-permission"  # answered with 403
         self.date_rule: Literal["inclusive", "strict"] = "inclusive"  # may startDate equal endDate?
         self.empty_as: Literal["no_content", "list"] = "no_content"
-        self.chunked = False
-        self.extra: dict[str, Any] = {}  # properties that the document does not mention
         # Set these before the first request:
         self.orders_per_day = 20
         self.history_days = 60
@@ -61,11 +64,6 @@ class Ecdp(Vendor):
         self.purchases: Callable[[date], Sequence[Purchase]] = lambda _: ()
         self._book: OrderBook | None = None
         self._changes: list[Change] = []
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        """The API key of the report."""
-        return {"api_key": self.api_key}
 
     @property
     def first_day(self) -> date:
@@ -144,9 +142,7 @@ class Ecdp(Vendor):
         rows = self.in_order([self._shown(order, details=details) for order in orders], start, end)
         if not rows and self.empty_as == "no_content":
             return Response(HTTPStatus.NO_CONTENT)
-        response = Response.json({"data": rows})
-        response.chunked = self.chunked
-        return response
+        return self.answer_with({"data": rows})
 
     def _authorise(self, request: Request) -> None:
         key = request.headers.get("x-api-key")
@@ -159,7 +155,7 @@ class Ecdp(Vendor):
         start, end = _date(query, "startDate"), _date(query, "endDate")
         if start > end or (start == end and self.date_rule == "strict"):
             rule = "earlier than" if self.date_rule == "strict" else "earlier than or equal to"
-            raise _bad(f"startDate must be {rule} endDate")
+            raise bad_request(f"startDate must be {rule} endDate")
         return start, end
 
 
@@ -176,36 +172,27 @@ def longer_than(days: int) -> Callable[[Request], bool]:
     return matches
 
 
-def _bad(message: str) -> RefusalError:
-    return RefusalError(HTTPStatus.BAD_REQUEST, message)
-
-
 def _single_values(query: dict[str, list[str]]) -> dict[str, str]:
     known = {name: values for name, values in query.items() if name in PARAMETERS}
     for name, values in known.items():
         if len(values) > 1:
-            raise _bad(f"{name} is given more than once")
+            raise bad_request(f"{name} is given more than once")
         if not values[0]:
-            raise _bad(f"{name} is empty")
+            raise bad_request(f"{name} is empty")
     return {name: values[0] for name, values in known.items()}
 
 
 def _date(query: dict[str, str], name: str) -> date:
     text = query.get(name)
     if text is None:
-        raise _bad(f"{name} is required")
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        raise _bad(f"{name} must be of the format YYYY-MM-DD")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise _bad(f"{name} is not a valid date") from None
+        raise bad_request(f"{name} is required")
+    return day_of(name, text)
 
 
 def _choice(query: dict[str, str], name: str, choices: Sequence[str]) -> str | None:
     value = query.get(name)
     if value is not None and value not in choices:
-        raise _bad(f"{name} must be one of {', '.join(choices)}")
+        raise bad_request(f"{name} must be one of {', '.join(choices)}")
     return value
 
 
@@ -214,7 +201,7 @@ def _positive(query: dict[str, str], name: str) -> int | None:
     if text is None:
         return None
     if not re.fullmatch(r"0*[1-9]\d*", text, re.ASCII):
-        raise _bad(f"{name} must be a positive integer")
+        raise bad_request(f"{name} must be a positive integer")
     return int(text)
 
 
@@ -224,9 +211,9 @@ def _filter(query: dict[str, str]) -> Callable[[dict[str, Any]], bool]:
     message_type = _choice(query, "messageType", MESSAGE_TYPES)
     message_id = _positive(query, "messageId")
     if message_id is not None and channel is None:
-        raise _bad("channel is required when messageId is provided")
+        raise bad_request("channel is required when messageId is provided")
     if message_type == "Confirmation" and channel != "Email":
-        raise _bad("messageType Confirmation is valid only when channel is Email")
+        raise bad_request("messageType Confirmation is valid only when channel is Email")
     wanted = {
         "websiteId": website_id,
         # the filter is Sms, the value in rows is SMS

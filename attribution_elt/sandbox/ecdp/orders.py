@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from itertools import compress
 from typing import Any
 
 from typing_extensions import override
 
 from attribution_elt.sandbox.ecdp import catalogue
+from attribution_elt.sandbox.exact_json import documented
 from attribution_elt.sandbox.simulation import Simulation
 
 RESTATED_FOR_DAYS = 30
@@ -59,6 +61,15 @@ class Order:
             "productsCount": len(lines),
             "orderDetails": lines,
         }
+
+
+@cache
+def documented_orders() -> tuple[Order, ...]:
+    """Return the orders of website 21, from the two sample answers of the document."""
+    return tuple(
+        Order(datetime.fromisoformat(each["orderDateTime"]), each)
+        for each in documented(__package__)
+    )
 
 
 class OrderBook(Simulation):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from typing_extensions import override
@@ -17,10 +17,14 @@ from attribution_elt.sandbox.ignite.people import ALGORITHMS
 from attribution_elt.sandbox.ignite.website import DEFAULT_LOOKBACK_DAYS, Kind, Sizes, Website
 from attribution_elt.sandbox.messages import Effect, Request, Response
 from attribution_elt.sandbox.quota import Quota
-from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
+from attribution_elt.sandbox.vendor import (
+    Clock,
+    RefusalError,
+    Route,
+    Vendor,
+    bad_request,
+    day_of,
+)
 
 LONGEST_LOOKBACK_DAYS = 60
 FORM = "application/x-www-form-urlencoded"
@@ -44,8 +48,6 @@ class Ignite(Vendor):
     def __init__(self, seed: int, clock: Clock) -> None:
         super().__init__(seed, clock)
         self.website_count = 2
-        self.chunked = False
-        self.extra: dict[str, Any] = {}  # properties that the document does not mention
         self.group_details = True  # False: `/audience_groups/ID` does not exist
         self.opt_out_quota: Quota | None = None  # the document mentions no quota
         self.refused_emails: set[str] = set()  # a request with one of these is a 400
@@ -59,7 +61,7 @@ class Ignite(Vendor):
         """The websites; tests may change their tokens and secrets."""
         with self.lock:
             for number in range(len(self._websites) + 1, self.website_count + 1):
-                self._websites.append(Website(number, self.sizes, self))
+                self._websites.append(Website(number, self.sizes, self, lambda: self.suppressed))
             return self._websites[: self.website_count]
 
     @property
@@ -86,19 +88,17 @@ class Ignite(Vendor):
 
     def routes(self) -> Sequence[Route]:
         """Return the endpoints; the one for opt-outs is not below `/api`."""
-        audiences, groups = (
-            partial(self._members, "audiences"),
-            partial(self._members, "audience_groups"),
-        )
+        members = partial(self._members, "audiences")
+        group_members = partial(self._members, "audience_groups")
         return [
             Route("GET", "/api/visitors", self._visitors),
             Route("GET", "/api/products", self._products),
             Route("GET", "/api/locations", self._locations),
             Route("GET", "/api/locations/{number}", self._location),
             Route("GET", "/api/audiences", self._audiences),
-            Route("GET", "/api/audiences/{number}", audiences),
+            Route("GET", "/api/audiences/{number}", members),
             Route("GET", "/api/audience_groups", self._audience_groups),
-            Route("GET", "/api/audience_groups/{number}", groups),
+            Route("GET", "/api/audience_groups/{number}", group_members),
             Route("GET", "/api/sales", self._sales),
             Route("POST", "/opt_outs/new", self._opt_out),
         ]
@@ -165,7 +165,7 @@ class Ignite(Vendor):
             raise RefusalError(HTTPStatus.REQUEST_URI_TOO_LONG, "URI too long")
         emails = _emails(_parameter(request, "emails"))
         if refused := self.refused_emails.intersection(emails):
-            raise _bad(f"{len(refused)} addresses are not valid")
+            raise bad_request(f"{len(refused)} addresses are not valid")
         for email in emails:
             before = "opted out" if email in website.opt_outs else None
             website.opt_out(email)
@@ -184,12 +184,7 @@ class Ignite(Vendor):
         text = _parameter(request, "date")
         if text is None:
             return self.window_start(None)
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-            raise _bad("date must be of the format YYYY-MM-DD")
-        try:
-            return self.window_start(date.fromisoformat(text))
-        except ValueError:
-            raise _bad("date is not a valid date") from None
+        return self.window_start(day_of("date", text))
 
     def _found(self, value: Any) -> Response:
         if value is None:
@@ -197,9 +192,7 @@ class Ignite(Vendor):
         return self._json(value)
 
     def _json(self, value: Any) -> Response:
-        response = Response.json(_each_object(value, lambda row: {**row, **self.extra}))
-        response.chunked = self.chunked
-        return response
+        return self.answer_with(_each_object(value, lambda row: {**row, **self.extra}))
 
 
 def _each_object(value: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
@@ -214,10 +207,6 @@ def _each_object(value: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
             return value
 
 
-def _bad(message: str) -> RefusalError:
-    return RefusalError(HTTPStatus.BAD_REQUEST, message)
-
-
 def _parameter(request: Request, name: str) -> str | None:
     """Return a parameter of the query or of a web form."""
     values = request.query.get(name)
@@ -229,7 +218,7 @@ def _parameter(request: Request, name: str) -> str | None:
 def _algorithm(request: Request) -> str:
     algorithm = _parameter(request, "algo") or "md5"
     if algorithm not in ALGORITHMS:
-        raise _bad(f"algo must be one of {', '.join(ALGORITHMS)}")
+        raise bad_request(f"algo must be one of {', '.join(ALGORITHMS)}")
     return algorithm
 
 
@@ -239,7 +228,7 @@ def _id(text: str) -> int:
 
 def _emails(text: str | None) -> list[str]:
     if not text:
-        raise _bad("emails is required")
+        raise bad_request("emails is required")
     if not text.startswith("["):
         return [text]
     try:
@@ -247,5 +236,5 @@ def _emails(text: str | None) -> list[str]:
     except ValueError:
         emails = None
     if not emails or not all(isinstance(email, str) for email in emails):
-        raise _bad("emails must be an address or a JSON array of addresses")
+        raise bad_request("emails must be an address or a JSON array of addresses")
     return list(emails)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any, Final
 
-from attribution_elt.sandbox.exact_json import decode
+from attribution_elt.sandbox.exact_json import documented
 
-_SAMPLES: Final = decode((files(__package__) / "documented.json").read_bytes())
+_SAMPLES: Final = documented(__package__)
 PRODUCTS: Final[list[dict[str, Any]]] = _SAMPLES["products"]
 LOCATION: Final[dict[str, Any]] = _SAMPLES["location"]
 AUDIENCES: Final[list[dict[str, Any]]] = _SAMPLES["audiences"]

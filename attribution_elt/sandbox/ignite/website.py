@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal
 
 from attribution_elt.sandbox.ignite import catalogue, documented
 from attribution_elt.sandbox.ignite.people import hashed_emails
 from attribution_elt.sandbox.rhythm import Rhythm
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
-    from attribution_elt.sandbox.withdrawals import Withdrawals
+from attribution_elt.sandbox.vendor import Vendor
 
 DEFAULT_LOOKBACK_DAYS = 30
 FIRST_LOCATION = 60001
@@ -42,34 +40,20 @@ class Sizes:
     vanishing_share: float = 0.0  # share of the listed ids without details, others every day
 
 
-class Platform(Protocol):
-    """The part of the vendor that a website needs."""
-
-    clock: Clock
-    emptied: bool
-    withdrawals: Withdrawals
-
-    @property
-    def suppressed(self) -> set[tuple[str, str]]:
-        """The websites' names and the opted-out addresses that lists leave out."""
-        ...
-
-    def random(self, *topic: object) -> random.Random:
-        """Return a generator of random numbers that depend on the topic."""
-        ...
-
-    def is_gone(self, *topic: object) -> bool:
-        """Return whether a record is withdrawn."""
-        ...
-
-
 class Website:
     """A website and its visitors.
 
     `since` is the first day of a look-back window, which may be any number of days ago.
+    `suppressed` returns the names of websites with the addresses that their lists leave out.
     """
 
-    def __init__(self, number: int, sizes: Sizes, vendor: Platform) -> None:
+    def __init__(
+        self,
+        number: int,
+        sizes: Sizes,
+        vendor: Vendor,
+        suppressed: Callable[[], set[tuple[str, str]]],
+    ) -> None:
         self.name = f"website_{number}"
         self.token = f"sandbox-ignite-{number}-token"
         self.secret = f"sandbox-ignite-{number}-secret"
@@ -78,6 +62,7 @@ class Website:
         self._documented = number == 1
         self._sizes = sizes
         self._vendor = vendor
+        self._suppressed = suppressed
         self._clock = vendor.clock
         self._people: list[Rhythm] = []
 
@@ -230,7 +215,7 @@ class Website:
         return self._within(self._people[visitor], since)
 
     def _hashed(self, visitors: list[int], algorithm: str) -> list[str]:
-        return hashed_emails(visitors, self.name, algorithm, self._vendor.suppressed)
+        return hashed_emails(visitors, self.name, algorithm, self._suppressed())
 
     def _places(self, kind: Kind) -> int:
         return self._sizes.audiences if kind == "audiences" else self._sizes.audience_groups

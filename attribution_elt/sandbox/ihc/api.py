@@ -6,9 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
-
-from typing_extensions import override
+from typing import Any, Literal
 
 from attribution_elt.sandbox.exact_json import decode, encode
 from attribution_elt.sandbox.faults import Fault
@@ -22,10 +20,7 @@ from attribution_elt.sandbox.ihc.checks import (
 from attribution_elt.sandbox.ihc.credits import DOCUMENTED_WEIGHTS, Redistribution, Row, attribute
 from attribution_elt.sandbox.ihc.journeys import journeys
 from attribution_elt.sandbox.messages import Request, Response
-from attribution_elt.sandbox.vendor import RefusalError, Route, Vendor
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.clock import Clock
+from attribution_elt.sandbox.vendor import Clock, RefusalError, Route, Vendor
 
 INVALID_INPUT = 400
 UNPARSABLE_JOURNEY = 406
@@ -44,6 +39,7 @@ class Ihc(Vendor):
 
     name = "ihc"
     root = "/v1"
+    secrets = ("api_key",)
 
     def __init__(self, seed: int, clock: Clock) -> None:
         super().__init__(seed, clock)
@@ -62,18 +58,12 @@ class Ihc(Vendor):
         self.missing_sessions: set[str] = set()  # session ids that answers leave out
         self.trigger_ids: Literal["both", "conversion_id", "session_id"] = "both"  # if known
         self.exact_sums = True  # False: each ihc is rounded, so that sums may differ from 1
-        self.extra: dict[str, Any] = {}  # properties that the document does not mention
         self.monotonic: Callable[[], float] = time.monotonic
         self.journey_count = 60  # journeys of `sessions`
         self.journeys_computed: Counter[str] = Counter()  # counts by conversion_id
         self.sessions_computed: Counter[tuple[str, str]] = Counter()  # counts by both ids
         self._months: Counter[str] = Counter()
         self._admitted: deque[float] = deque()
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        """The gateway's API key."""
-        return {"api_key": self.api_key}
 
     @property
     def conv_type_id(self) -> str:
@@ -122,10 +112,6 @@ class Ihc(Vendor):
         """Return the credits of all valid journeys in a list of sessions, without counting them."""
         by_conversion = group_sessions({"customer_journeys": list(sessions)})
         return [row for journey in by_conversion.values() for row in self.credits(journey)]
-
-    @override
-    def discard_data(self) -> None:
-        """Do nothing, because there is no generated data."""
 
     def credits(
         self,

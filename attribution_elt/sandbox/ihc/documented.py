@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any, Final
 
-from attribution_elt.sandbox.exact_json import decode
+from attribution_elt.sandbox.exact_json import documented
 
-_SAMPLE: Final = decode((files(__package__) / "documented.json").read_bytes())
+_SAMPLE: Final = documented(__package__)
 REQUEST: Final[dict[str, Any]] = _SAMPLE["request"]
 RESPONSE: Final[dict[str, Any]] = _SAMPLE["response"]
