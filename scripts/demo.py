@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,13 +22,14 @@ from rich.table import Table
 
 from attribution_elt.sandbox import Sandbox, environment
 
-PROJECT = Path(__file__).parent.parent
-WAREHOUSE = PROJECT / "demo.duckdb"
-LOG = PROJECT / "output" / "demo.log"
-PAGE = PROJECT / "output" / "report.html"
+ROOT = Path(__file__).parent.parent
+WAREHOUSE = ROOT / "demo.duckdb"
+LOG = ROOT / "output" / "demo.log"
+PAGE = ROOT / "output" / "report.html"
+PROJECT = ROOT / "output" / "demo"
+"""A copy of `meltano.yml`, with states of its own and with plugins that need no installation."""
 DAYS = 5
 TAPS = ("tap-ecdp", "tap-adtraction", "tap-ignite", "tap-attribution-io")
-MODEL = "tap-ihc"
 ORDERS = """
 SELECT website_id, order_id, channel, message_id, order_value_converted, returned
 FROM tap_ecdp.attributed_orders
@@ -57,42 +61,43 @@ def main() -> None:
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("")
     WAREHOUSE.unlink(missing_ok=True)
+    copy_project()
     with Sandbox(today=datetime.now(UTC).date() - timedelta(days=DAYS)) as sandbox:
         sandbox.ecdp.shared_share = 0.5  # of the purchases that Attribution.io credits, too
         settings = {
             **environment.variables(sandbox),
-            "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE.name}",
-            "TAP_IHC_JOURNEYS_URL": f"duckdb:///{WAREHOUSE.name}",
+            "TARGET_WAREHOUSE_URL": f"duckdb:///{WAREHOUSE}",
+            "TAP_IHC_JOURNEYS_URL": f"duckdb:///{WAREHOUSE}",
             "MELTANO_PROJECT_ROOT": str(PROJECT),
             "NO_COLOR": "1",
         }
-        meltano("Install the plugins", settings, "install", *TAPS, MODEL, "target-warehouse")
-        load("First run of four vendors", settings, TAPS, "--full-refresh")
+        blocks = [block for tap in TAPS for block in (tap, "target-warehouse")]
+        follow("First run of four vendors", settings, "meltano", "run", *blocks)
         before = orders()
         operate("Record revenue", settings, "report", f"--output={PAGE}")
         sandbox.advance(DAYS)
-        load(f"Second run, {DAYS} days later", settings, TAPS)
-        operate("Create the view of journeys", settings, "views")
-        load("Send journeys to the IHC model", settings, (MODEL,), "--full-refresh")
+        follow(f"Second run, {DAYS} days later", settings, "meltano", "run", *blocks)
+        operate("Send journeys to the IHC model", settings, "run", "ihc")
         operate("Compare attribution models", settings, "models")
         operate("Write the report", settings, "report", f"--output={PAGE}")
     show(before, orders())
 
 
-def load(title: str, settings: dict[str, str], taps: Sequence[str], *options: str) -> None:
-    """Load the data of some vendors, with states of the demo's own."""
-    blocks = [block for tap in taps for block in (tap, "target-warehouse")]
-    meltano(title, settings, "run", "--state-id-suffix=demo", *options, *blocks)
+def copy_project() -> None:
+    """Copy the project's definitions without `pip_url`, so that plugins are those of `.venv`."""
+    shutil.rmtree(PROJECT, ignore_errors=True)
+    shutil.copytree(ROOT / "plugins", PROJECT / "plugins")
+    for path in (PROJECT / "plugins").glob("*/*--attribution-elt.lock"):
+        definition = json.loads(path.read_text())
+        del definition["pip_url"]
+        path.write_text(json.dumps(definition))
+    text = (ROOT / "meltano.yml").read_text()
+    (PROJECT / "meltano.yml").write_text(re.sub(r"\n *pip_url: -e .*", "", text))
 
 
 def operate(title: str, settings: dict[str, str], *arguments: str) -> None:
     """Run a command of `attribution-elt`."""
     follow(title, settings, "attribution-elt", *arguments)
-
-
-def meltano(title: str, settings: dict[str, str], *arguments: str) -> None:
-    """Run a Meltano command without the settings of `.env`."""
-    follow(title, settings, "meltano", f"--env-file={os.devnull}", *arguments)
 
 
 def follow(title: str, settings: dict[str, str], program: str, *arguments: str) -> None:
@@ -174,7 +179,8 @@ def compare() -> None:
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows in columns, with numbers aligned on the right."""
-    shown = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
+    console.print(f"\n{title}")
+    shown = Table(box=None, pad_edge=False)
     for position, name in enumerate(header):
         numeric = bool(rows) and not isinstance(rows[0][position], str)
         shown.add_column(name, justify="right" if numeric else "left")

@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import yaml
 from dotenv import dotenv_values
 
 from attribution_elt.core.errors import OpsError
@@ -107,36 +108,41 @@ class Project:
         self._asked_for = Meltano(environment, env_file)
 
     @cached_property
+    def environment(self) -> str:
+        """The name of the Meltano environment.
+
+        Raises:
+            OpsError: none was chosen, and the project has no default.
+        """
+        asked_for = self._asked_for.environment or os.environ.get("MELTANO_DEFAULT_ENVIRONMENT")
+        name = asked_for or yaml.safe_load(Path("meltano.yml").read_text()).get(
+            "default_environment"
+        )
+        if not name:
+            raise OpsError("meltano.yml has no default environment: choose one by --environment")
+        return os.path.expandvars(name)
+
+    @cached_property
     def _manifest(self) -> dict[str, Any]:
         """The project with files, inheritance, environment and `.env` resolved.
 
-        `meltano compile`, in beta, is the only command that returns all plugins at once.
+        `meltano compile`, in beta, is the only command that returns all plugins at once. It takes
+        four seconds for each environment, so it is given one.
         """
         _sweep_manifests()
         with tempfile.TemporaryDirectory(prefix=f"{MANIFEST}{os.getpid()}-") as folder:
-            self._asked_for.ask(
+            self.meltano.ask(
                 "compile",
                 "--unsafe",
                 f"--directory={folder}",
                 # the variable's own name is the placeholder for an extractor's schema
                 variables={SCHEMA: SCHEMA},
             )
-            manifests = {path.name: path.read_text() for path in Path(folder).iterdir()}
-        environment = self._asked_for.environment
-        if not environment:
-            without = json.loads(manifests["meltano-manifest.json"])
-            environment = without["env"].get("MELTANO_DEFAULT_ENVIRONMENT")
-        chosen = manifests.get(f"meltano-manifest.{environment}.json")
-        if chosen is None:
-            raise OpsError("meltano.yml has no default environment: choose one by --environment")
+            (path,) = Path(folder).iterdir()
+            text = path.read_text()
         root = json.dumps(str(Path.cwd()))[1:-1]
-        manifest = json.loads(chosen.replace("${MELTANO_PROJECT_ROOT}", root))
-        return {**manifest, "environment": environment}
-
-    @property
-    def environment(self) -> str:
-        """The name of the Meltano environment."""
-        return str(self._manifest["environment"])
+        manifest: dict[str, Any] = json.loads(text.replace("${MELTANO_PROJECT_ROOT}", root))
+        return manifest
 
     @property
     def env_file(self) -> Path | None:
