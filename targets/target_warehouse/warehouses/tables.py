@@ -40,6 +40,10 @@ class Tables(abc.ABC):
         """
         return self.columns(table)
 
+    def required_columns(self, table: str) -> set[str]:  # noqa: ARG002 - for subclasses
+        """Return the columns that are NOT NULL and that the database does not fill."""
+        return set()
+
     def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 - for subclasses
         """Return whether a retry may succeed, perhaps on a new connection."""
         return False
@@ -76,6 +80,7 @@ class Tables(abc.ABC):
         if not existing:
             self.create(table, columns, keys)
             return self.columns(table)
+        self._check_required(table, existing.keys() - columns.keys())
         self.add(table, {name: columns[name] for name in columns if name not in existing})
         kept: dict[str, Column] = {}
         for name, column in columns.items():
@@ -88,6 +93,15 @@ class Tables(abc.ABC):
                 kept[name] = wanted
         self.key(table, keys)
         return self.columns(table) | kept
+
+    def _check_required(self, table: str, absent: set[str]) -> None:
+        """Raise TableError if a column that the stream does not have must not be null."""
+        if absent and (names := self.required_columns(table) & absent):
+            raise TableError(
+                f"the table {table!r} has columns that are NOT NULL without a default and that "
+                f"the stream does not have: {', '.join(map(repr, sorted(names)))}; give them a "
+                "default, drop NOT NULL, or load into another schema"
+            )
 
     def _is_altered(self, table: str, name: str, held: Column, wanted: Column) -> bool:
         try:

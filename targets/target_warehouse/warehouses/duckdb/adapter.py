@@ -119,6 +119,10 @@ class DuckDBAdapter(Adapter):
         return {name: column for name, column, default in described if default is None}
 
     @override
+    def required_columns(self, table: str) -> set[str]:
+        return self._tables.required_columns(table)
+
+    @override
     def schema_path(self, schema: str) -> str:
         # With the catalog: a schema may have the same name as the file.
         return f"{quoted(self._catalog)}.{quoted(schema)}"

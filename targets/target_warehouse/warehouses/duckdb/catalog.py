@@ -52,6 +52,14 @@ class Catalog:
             (name, types.column_of(type_, _scale(type_)), default) for name, type_, default in rows
         ]
 
+    def required_columns(self, table: str) -> set[str]:
+        """Return the columns that are NOT NULL and have no default."""
+        rows = self._execute(
+            "SELECT column_name FROM duckdb_columns() WHERE NOT is_nullable "
+            f"AND column_default IS NULL AND {self.here} AND table_name = {literal(table)}"
+        )
+        return {name for (name,) in rows}
+
     def comment(self, table: str) -> str | None:
         """Return the comment of a table."""
         self._read()

@@ -147,7 +147,7 @@ class PostgreSQLAdapter(Adapter):
             return super().explain(error)
         classes = (_SYNTAX, _UNSUPPORTED, _DEPENDENTS, _STATE)
         details = error.diag.message_detail if str(error.sqlstate).startswith(classes) else None
-        return " ".join(f"{error.diag.message_primary} {details or ''}".split())
+        return " ".join(". ".join(filter(None, (error.diag.message_primary, details))).split())
 
     @override
     def columns(self, table: str) -> dict[str, Column]:
@@ -157,6 +157,10 @@ class PostgreSQLAdapter(Adapter):
     def loaded_columns(self, table: str) -> dict[str, Column]:
         filled = self._catalog.filled_columns(self.path(table))
         return {name: held for name, held in self.columns(table).items() if name not in filled}
+
+    @override
+    def required_columns(self, table: str) -> set[str]:
+        return self._catalog.required_columns(self.path(table))
 
     @override
     def holds_its_kind(self, column: Column) -> bool:

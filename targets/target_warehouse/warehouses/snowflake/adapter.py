@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from target_warehouse.warehouses.snowflake.connection import opened
 from target_warehouse.warehouses.snowflake.dialect import SnowflakeDialect, swapped
 from target_warehouse.warehouses.snowflake.types import (
     DIGITS,
+    FLOATS,
     LONG_TEXT,
     SHORT_TEXT,
     TYPES,
@@ -130,6 +132,15 @@ class SnowflakeAdapter(Adapter):
             columns = self._described(table)
         return columns
 
+    @override
+    def required_columns(self, table: str) -> set[str]:
+        rows = self.execute(f"DESCRIBE TABLE {self.path(table)}")
+        return {
+            swapped(name)
+            for name, _, _, is_nullable, default, *_ in rows
+            if is_nullable == "N" and default is None
+        }
+
     def _described(self, table: str) -> dict[str, Column]:
         try:
             rows = self.execute(f"DESCRIBE TABLE {self.path(table)}")
@@ -147,11 +158,7 @@ class SnowflakeAdapter(Adapter):
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         path, plain = self.path(table), self.dialect.identifier(name)
         if column.kind is ColumnType.NUMBER:
-            # More digits after the point leave fewer before it.
-            whole = f"SPLIT_PART(CAST(ABS({plain}) AS VARCHAR), '.', 1)"
-            longest = self.execute(f"SELECT MAX(LENGTH({whole})) FROM {path}")[0][0] or 0
-            if longest + column.scale > DIGITS:
-                column = Column(ColumnType.TEXT)
+            column = self._decimal(path, plain, held, column)
         type_ = self.type_of(column)
         base, _, scale = parts_of(type_)
         if base in ("NUMBER", "VARCHAR") and (base, scale) == parts_of(held.type)[::2]:
@@ -163,6 +170,9 @@ class SnowflakeAdapter(Adapter):
         value = (
             f"TO_VARIANT({plain})"
             if column.kind is ColumnType.JSON
+            # by its text, a FLOAT of 0.1 has one digit after the point
+            else f"CAST(CAST({plain} AS VARCHAR) AS {type_})"
+            if held.type in FLOATS
             else f"CAST({plain} AS {type_})"
         )
         if column.kind is ColumnType.TEXT and held.kind is ColumnType.NUMBER and held.scale:
@@ -174,6 +184,22 @@ class SnowflakeAdapter(Adapter):
         self._rename(table, _NEW + name, name)
         self._remove(table, _OLD + name)
         return True
+
+    def _decimal(self, path: str, plain: str, held: Column, column: Column) -> Column:
+        """Return the decimal column that also holds the present values, or a text column."""
+        text = f"CAST(ABS({plain}) AS VARCHAR)"
+        [(longest, scale, is_odd)] = self.execute(
+            f"SELECT MAX(LENGTH(SPLIT_PART({text}, '.', 1))), "
+            f"MAX(LENGTH(RTRIM(SPLIT_PART({text}, '.', 2), '0'))), "
+            f"MAX(IFF(REGEXP_LIKE({text}, '^[0-9.]+$'), 0, 1)) "
+            f"FROM {path} WHERE {plain} IS NOT NULL"
+        )
+        if held.type in FLOATS:
+            column = dataclasses.replace(column, scale=max(column.scale, scale or 0))
+        # More digits after the point leave fewer before it.
+        if is_odd or (longest or 0) + column.scale > DIGITS:
+            return Column(ColumnType.TEXT)
+        return column
 
     def _finish_altering(self, table: str, columns: Mapping[str, Column]) -> None:
         """Complete an `alter` that was interrupted."""

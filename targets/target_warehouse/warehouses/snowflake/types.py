@@ -34,9 +34,9 @@ _KINDS = {
     "VARIANT": ColumnType.JSON,
 }
 """The kinds of types that hold every value of their kind if they are large enough."""
+FLOATS = ("FLOAT", "DECFLOAT")
 _NARROW = {
-    "FLOAT": ColumnType.NUMBER,
-    "DECFLOAT": ColumnType.NUMBER,
+    **dict.fromkeys(FLOATS, ColumnType.NUMBER),
     "ARRAY": ColumnType.JSON,
     "OBJECT": ColumnType.JSON,
 }

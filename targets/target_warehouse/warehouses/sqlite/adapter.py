@@ -154,6 +154,15 @@ class SQLiteAdapter(Adapter):
         }
 
     @override
+    def required_columns(self, table: str) -> set[str]:
+        rows = self.execute(f"PRAGMA table_info({self.path(table)})")
+        return {
+            name
+            for _, name, type_, is_required, default, key in rows
+            if is_required and default is None and not (key and type_.upper() == "INTEGER")
+        }
+
+    @override
     def holds_its_kind(self, column: Column) -> bool:
         return affinity(column.type) == affinity(self.types[column.kind])
 
