@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +80,19 @@ def table(rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in lines)
 
 
+@cache
+def models() -> dict[str, Any]:
+    """Return the description of each SQL model."""
+    documents = (ROOT / "transform" / "models").rglob("*.yml")
+    described = (yaml.safe_load(path.read_text("utf-8")).get("models", ()) for path in documents)
+    return {each["name"]: each for each in chain.from_iterable(described)}
+
+
 def model(name: str) -> Rows:
     """Yield the columns of a SQL model."""
     yield "column", "meaning"
-    for path in (ROOT / "transform" / "models").rglob("*.yml"):
-        for each in yaml.safe_load(path.read_text("utf-8")).get("models", ()):
-            if each["name"] == name:
-                for column in each["columns"]:
-                    yield f"`{column['name']}`", column["description"].replace("|", "\\|")
+    for column in models()[name]["columns"]:
+        yield f"`{column['name']}`", column["description"].replace("|", "\\|")
 
 
 def columns(tap: Any) -> str:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXECUTABLES = sorted(PROJECT["scripts"])
 PLUGINS = [name for name in EXECUTABLES if name != "attribution-elt"]
-PYTHONS = ("3.11", pytest.param("3.12", marks=pytest.mark.long), "3.13")
+PYTHONS = (*(pytest.param(each, marks=pytest.mark.long) for each in ("3.11", "3.12")), "3.13")
 DRIVERS = {"duckdb", "duckdb-engine", "psycopg", "psycopg-binary", "pyarrow", "pytz"}
 UV = Path(sys.executable).with_name("uv")
 

@@ -36,12 +36,14 @@ def test_every_loader_has_the_emitted_records_on_all_days(
     folder = project(tmp_path / "project", loaders=(JSONL,))
     every = with_journeys(sandbox, tmp_path / "journeys.jsonl")
     env = environment(every, **landing.variables)
-    blocks = [block for tap in TAPS for block in (tap, landing.loader)]
     expected = Expected(tmp_path)
-    ours = landing.loader == "target-warehouse"  # other loaders may treat changed rows differently
-    for days in (0, DAYS) if ours else (0,):
+    runs = [(0, TAPS)]
+    if landing.loader == "target-warehouse":  # other loaders may treat changed rows differently
+        runs.append((DAYS, TAPS[:2]))
+    for days, taps in runs:
         sandbox.advance(days)
-        expected.take_in(every)
+        expected.take_in({tap: every[tap] for tap in taps})
+        blocks = [block for tap in taps for block in (tap, landing.loader)]
         meltano(folder, f"--environment={landing.environment}", "run", *blocks, env=env)
         for (tap, name), stream in expected.streams.items():
             landed = landing.rows(tap, name, stream)

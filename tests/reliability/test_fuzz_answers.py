@@ -99,7 +99,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(benches, clock)
 
 
-@few(60)
+@few(30)
 @given(data=st.data())
 def test_a_document_of_any_shape(place: Place, data: st.DataObject) -> None:
     unit = place.draw(data)
@@ -107,7 +107,7 @@ def test_a_document_of_any_shape(place: Place, data: st.DataObject) -> None:
     judge(place, unit, encode(document).encode())
 
 
-@few(40)
+@few(20)
 @given(data=st.data())
 def test_any_bytes(place: Place, data: st.DataObject) -> None:
     unit = place.draw(data)

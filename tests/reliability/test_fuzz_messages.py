@@ -56,7 +56,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("warehouse") / "warehouse.duckdb"
 
 
-@few(40)
+@few(20)
 @given(data=st.data())
 def test_any_message(path: Path, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(LINES) - 1))
@@ -64,7 +64,7 @@ def test_any_message(path: Path, data: st.DataObject) -> None:
     judge(path, place, json.dumps(message, default=float).encode())
 
 
-@few(40)
+@few(20)
 @given(data=st.data())
 def test_any_bytes(path: Path, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(LINES) - 1))

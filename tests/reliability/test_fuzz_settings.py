@@ -45,7 +45,7 @@ def spoilt(draw: Any, config: dict[str, Any], known: list[str]) -> tuple[str, di
     return name, changed if odd is ... else {**changed, name: odd}
 
 
-@few(80)
+@few(40)
 @given(data=st.data())
 def test_a_tap_runs_or_names_the_wrong_setting(benches: list[Bench], data: st.DataObject) -> None:
     bench = benches[data.draw(st.integers(0, len(benches) - 1))]
@@ -69,7 +69,7 @@ def test_a_tap_runs_or_names_the_wrong_setting(benches: list[Bench], data: st.Da
         assert any(named in line for line in told), told
 
 
-@few(40)
+@few(20)
 @given(data=st.data())
 def test_the_loader_runs_or_names_the_wrong_setting(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
