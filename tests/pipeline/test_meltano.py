@@ -37,7 +37,7 @@ def test_every_loader_has_the_emitted_records_on_all_days(
     every = with_journeys(sandbox, tmp_path / "journeys.jsonl")
     env = environment(every, **landing.variables)
     expected = Expected(tmp_path)
-    runs = [(0, TAPS)]
+    runs: list[tuple[int, tuple[str, ...]]] = [(0, TAPS)]
     if landing.loader == "target-warehouse":  # other loaders may treat changed rows differently
         runs.append((DAYS, TAPS[:2]))
     for days, taps in runs:
