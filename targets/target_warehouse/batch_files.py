@@ -79,8 +79,8 @@ def _allowed(file: str, folders: Sequence[str]) -> str:
 def _local(location: str) -> Path | None:
     """Return the path of a local file with links resolved; None for a URL of another kind."""
     parts = urlsplit(location)
-    if parts.scheme == "file":
-        return Path(os.path.realpath(unquote(parts.path)))
+    if parts.scheme == "file":  # file://folder/a.jsonl is relative to the SDK
+        return Path(os.path.realpath(unquote(parts.netloc.removeprefix("localhost") + parts.path)))
     return None if "://" in location or "::" in location else Path(os.path.realpath(location))
 
 

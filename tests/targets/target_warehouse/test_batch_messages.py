@@ -136,6 +136,17 @@ def test_a_parquet_file_with_types_of_its_own(warehouse: Warehouse, tmp_path: Pa
     assert_loaded(warehouse, [{"id": 1, "name": "a", "price": 199.9, "more": [1]}])
 
 
+def test_a_url_without_a_leading_slash_is_relative(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK writes such URLs if the root of its batches is one."""
+    (tmp_path / "batches").mkdir()
+    packed(tmp_path / "batches" / "a b.gz", *map(json.dumps, ROWS))
+    monkeypatch.chdir(tmp_path)
+    warehouse.load(ITEMS, batch("file://batches/a%20b.gz"))
+    assert_loaded(warehouse, ROWS)
+
+
 def test_a_record_in_a_file_that_does_not_fit(warehouse: Warehouse, tmp_path: Path) -> None:
     bad = '{"id": 9, "price": "a lot"}'
     file = packed(tmp_path / "1.gz", json.dumps(ROWS[0]), bad, json.dumps(ROWS[1]))
