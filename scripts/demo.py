@@ -154,8 +154,9 @@ def show(before: dict[Any, tuple[Any, ...]], after: dict[Any, tuple[Any, ...]]) 
     ]
     table("Orders after the second run", ("change", "orders"), changes)
     compare()
-    code = f"import duckdb; duckdb.connect('{WAREHOUSE.name}').sql('SHOW ALL TABLES').show()"
-    console.print(f'\nList the tables: .venv/bin/python -c "{code}"', soft_wrap=True)
+    select = "SELECT * FROM attribution.fct_channel_daily LIMIT 5"
+    code = f"import duckdb; duckdb.connect('{WAREHOUSE.name}').sql('{select}').show()"
+    console.print(f'\nQuery a table: .venv/bin/python -c "{code}"', soft_wrap=True)
     console.print(f"Open the report: {PAGE}", soft_wrap=True)
 
 

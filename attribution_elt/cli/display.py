@@ -138,7 +138,7 @@ class Terminal:
         self._write(text)
 
     def summarize(self, outcomes: Sequence[Outcome], skipped: Sequence[str]) -> None:
-        """Show the counts of every stream, the failures, and the commands that show the logs."""
+        """Show the counts of every stream, the failures, and the commands that show their logs."""
         self.close()
         for outcome in outcomes:
             for pipeline, kind, times in outcome.log.repeated_warnings():
@@ -157,13 +157,19 @@ class Terminal:
         for outcome in outcomes:
             for line in outcome.complaints:
                 self._write(("failed", "red"), f"  {line}")
+        for outcome in outcomes:
+            self._end(outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        """Show how a run ended, and where its log is if it failed."""
+        after = f" after {outcome.seconds:.0f} s"
+        if not outcome.exit_code:
+            self._write(f"{outcome.task} ", ("succeeded", "green"), after)
+            return
+        failed = f"failed with exit code {outcome.exit_code}"
+        self._write(f"{outcome.task} ", (failed, "red"), after)
         command = "scripts/meltano" if Path("scripts/meltano").exists() else "meltano"
-        for each in outcomes:
-            ended, colour = "succeeded", "green"
-            if each.exit_code:
-                ended, colour = f"failed with exit code {each.exit_code}", "red"
-            log = f"log: {command} logs show {each.run_id}"
-            self._write(f"{each.task} ", (ended, colour), f" after {each.seconds:.0f} s; {log}")
+        self._write(f"  log: {command} logs show {outcome.run_id}")
 
     def _write(self, *parts: str | tuple[str, str]) -> None:
         clean = [_clean(part) if isinstance(part, str) else part for part in parts]

@@ -142,7 +142,7 @@ def _failures(place: Place) -> Iterator[Failure]:
         )
         yield started_at, place.name, ", ".join(streams), why
     for each in place.attempts:
-        log = f"it failed before the loader had data: meltano logs show {each.log_id}"
+        log = f"it failed before the loader had data: scripts/meltano logs show {each.log_id}"
         yield each.started_at, each.tap, "", log
 
 

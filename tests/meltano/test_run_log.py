@@ -203,8 +203,17 @@ def test_people_get_a_status_line_and_a_table() -> None:
         *("tap-ecdp", "orders", "420", "400", "15", "4", "1", "2026-03-31", "05:01")
     ]
     assert skipped == "skipped, without credentials: tap-ihc"
-    assert ended.startswith(f"{TASK} succeeded after 61 s; log: ")
-    assert ended.endswith("meltano logs show r")
+    assert ended == f"{TASK} succeeded after 61 s"
+
+
+def test_the_log_of_a_failed_run_has_a_line_that_fits() -> None:
+    number = "34660472-944d-4753-9e7c-8816f47ec6e1"
+    display, shown = terminal(80)
+    display.summarize([Outcome(number, TASK, 1, RunLog(), 61)], [])
+    ended, log = shown.getvalue().splitlines()[-2:]
+    assert ended == f"{TASK} failed with exit code 1 after 61 s"
+    assert log.endswith(f"meltano logs show {number}")
+    assert len(log) < 80
 
 
 def test_a_narrow_terminal_has_the_whole_names() -> None:

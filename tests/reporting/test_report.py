@@ -186,7 +186,7 @@ def test_runs_that_never_reached_the_loader_are_failed_runs(warehouse: Warehouse
     found = read(loader(warehouse), extractors(ECDP), since, attempts)
     text = Reader(page([found], "dev", now, 5)).text
     assert "Failed runs | 1 | " in text
-    assert "before the loader had data: meltano logs show without-a-row" in text
+    assert "before the loader had data: scripts/meltano logs show without-a-row" in text
 
 
 def test_a_run_of_a_tap_that_reports_no_end_has_not_failed(warehouse: Warehouse) -> None:
