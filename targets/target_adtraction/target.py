@@ -77,6 +77,8 @@ class TargetAdtraction(WritingTarget):
         *common("https://api.adtraction.net/v3"),
     ).to_dict()
 
+    _present: Mapping[int, Status]
+
     @cached_property
     def _client(self) -> ChannelsClient:
         return ChannelsClient({**self.config, "max_concurrent_requests": 1})
@@ -124,37 +126,19 @@ class TargetAdtraction(WritingTarget):
         )
 
     @override
-    def compare(self, wishes: Sequence[Wish]) -> list[tuple[Wish, Entry]]:
-        present = self._client.statuses()
-        self._settle_earlier(present)
-        changes, rest = [], []
-        for wish in wishes:
-            entry = self._decide(wish, present)
-            if entry.outcome is Outcome.SENT:
-                changes.append((wish, entry))
-            else:
-                rest.append(entry)
-        self.ledger.record(rest)
-        return changes
+    def prepare(self, wishes: Sequence[Wish]) -> None:
+        self._present = self._client.statuses()
 
-    def _settle_earlier(self, present: Mapping[int, Status]) -> None:
-        """Record the outcome of writes that a killed run has left without one."""
-        if self.config["dry_run"]:
-            return
-        for key, values in self.ledger.audit.unsettled(self.name).items():
-            now = present.get(int(key))
-            done = now is not None and _equals(now, _wanted(values))
-            self.ledger.labels[key] = f"channel {key}"
-            outcome = Outcome.CONFIRMED if done else Outcome.NOT_CONFIRMED
-            reason = "sent by a run that was interrupted"
-            after = str(now) if now else None
-            self.ledger.record([Entry(key, values, outcome, reason, after=after)])
-            del self.ledger.final[key]  # this run's own wish, if there is one, is decided next
+    @override
+    def settle(self, key: str, values: Mapping[str, Any]) -> Entry:
+        now = self._present.get(int(key))
+        self.ledger.labels[key] = f"channel {key}"
+        reason = "sent by a run that was interrupted"
+        return Entry(key, values, _outcome(now, values), reason, after=str(now) if now else None)
 
-    def _decide(self, wish: Wish, present: Mapping[int, Status]) -> Entry:
-        """Return the outcome of a wish without a request, or `sent` where it needs one."""
-        now, wanted = present.get(int(wish.key)), _wanted(wish.values)
-        entry = Entry(wish.key, wish.values, Outcome.SENT, None, str(now), str(wanted))
+    @override
+    def decide(self, wish: Wish) -> Entry:
+        now, wanted = self._present.get(int(wish.key)), _wanted(wish.values)
         if now is None:
             return Entry(
                 wish.key, wish.values, Outcome.UNKNOWN, "the vendor does not list this channel"
@@ -170,7 +154,7 @@ class TargetAdtraction(WritingTarget):
         elif transition not in self.config["allow"]:
             outcome = Outcome.NOT_ALLOWED
             reason = f"the setting allow does not have {transition}"
-        return Entry(wish.key, wish.values, outcome, reason, entry.before, entry.after)
+        return Entry(wish.key, wish.values, outcome, reason, str(now), str(wanted))
 
     @override
     def send(self, changes: Sequence[tuple[Wish, Entry]]) -> None:
@@ -199,7 +183,8 @@ class TargetAdtraction(WritingTarget):
             except UnitError as error:
                 sent = replace(sent, http_status=error.status)
                 if error.status == HTTPStatus.CONFLICT and attempt < DECISIONS:
-                    planned = self._decide(wish, self._client.statuses())
+                    self.prepare([wish])
+                    planned = self.decide(wish)
                     if planned.outcome is Outcome.SENT:
                         continue
                     self.ledger.record([planned])
@@ -217,15 +202,20 @@ class TargetAdtraction(WritingTarget):
         entries = []
         for entry in applied:
             now = present.get(int(entry.key))
-            done = now is not None and _equals(now, _wanted(entry.wish))
-            outcome = Outcome.CONFIRMED if done else Outcome.NOT_CONFIRMED
-            reason = None if done else f"the vendor's list shows {now or 'no such channel'}"
+            outcome, reason = _outcome(now, entry.wish), None
+            if outcome is Outcome.NOT_CONFIRMED:
+                reason = f"the vendor's list shows {now or 'no such channel'}"
             entries.append(Entry(entry.key, entry.wish, outcome, reason, entry.before, str(now)))
         self.ledger.record(entries)
 
 
 def _wanted(values: Mapping[str, Any]) -> Status:
     return Status(values["approval_status"], values.get("reject_reason"))
+
+
+def _outcome(now: Status | None, values: Mapping[str, Any]) -> Outcome:
+    done = now is not None and _equals(now, _wanted(values))
+    return Outcome.CONFIRMED if done else Outcome.NOT_CONFIRMED
 
 
 def _equals(now: Status, wanted: Status) -> bool:

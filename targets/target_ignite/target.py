@@ -105,6 +105,8 @@ class TargetIgnite(WritingTarget):
 
     def __init__(self, **options: Any) -> None:
         self._addresses: dict[str, tuple[str, str]] = {}
+        self._accepted: Mapping[str, datetime] = {}
+        self._wished: set[str] = set()
         super().__init__(**options)
 
     @cached_property
@@ -146,40 +148,35 @@ class TargetIgnite(WritingTarget):
             yield Wish(key, f"website {name}, address {hashed[:12]}", {"website": name})
 
     @override
-    def compare(self, wishes: Sequence[Wish]) -> list[tuple[Wish, Entry]]:
-        accepted = self.ledger.audit.accepted(self.name)
-        days = self.config.get("resend_after_days")
-        oldest = (
-            datetime.now(UTC) - timedelta(days=days) if days else datetime.min.replace(tzinfo=UTC)
-        )
-        self._settle_earlier({wish.key for wish in wishes})
-        changes, rest = [], []
-        for wish in wishes:
-            name, address = self._addresses[wish.key]
-            outcome, reason = Outcome.SENT, None
-            if name not in self._clients:
-                outcome, reason = Outcome.UNKNOWN, "the setting websites does not have this website"
-            elif self._clients[name].url_bytes([address]) > URL_BYTES:
-                outcome, reason = Outcome.INVALID, "the address is too long for a request"
-            elif wish.key in accepted and accepted[wish.key] >= oldest:
-                outcome = Outcome.UNCHANGED
-            entry = Entry(wish.key, wish.values, outcome, reason)
-            if outcome is Outcome.SENT:
-                changes.append((wish, entry))
-            else:
-                rest.append(entry)
-        self.ledger.record(rest)
-        return changes
+    def prepare(self, wishes: Sequence[Wish]) -> None:
+        self._accepted = self.ledger.audit.accepted(self.name)
+        self._wished = {wish.key for wish in wishes}
 
-    def _settle_earlier(self, wished: set[str]) -> None:
-        """Record writes of a killed run as not confirmed if this input does not repeat them."""
-        if self.config["dry_run"]:
-            return
-        for key, values in self.ledger.audit.unsettled(self.name).items():
-            if key not in wished:  # this run sends the others again
-                reason = "sent by a run that was interrupted; send the address again"
-                self.ledger.record([Entry(key, values, Outcome.NOT_CONFIRMED, reason)])
-                del self.ledger.final[key]
+    @override
+    def settle(self, key: str, values: Mapping[str, Any]) -> Entry | None:
+        if key in self._wished:  # this run sends it again
+            return None
+        reason = "sent by a run that was interrupted; send the address again"
+        return Entry(key, values, Outcome.NOT_CONFIRMED, reason)
+
+    @override
+    def decide(self, wish: Wish) -> Entry:
+        name, address = self._addresses[wish.key]
+        outcome, reason = Outcome.SENT, None
+        if name not in self._clients:
+            outcome, reason = Outcome.UNKNOWN, "the setting websites does not have this website"
+        elif self._clients[name].url_bytes([address]) > URL_BYTES:
+            outcome, reason = Outcome.INVALID, "the address is too long for a request"
+        elif self._is_recent(self._accepted.get(wish.key)):
+            outcome = Outcome.UNCHANGED
+        return Entry(wish.key, wish.values, outcome, reason)
+
+    def _is_recent(self, accepted_at: datetime | None) -> bool:
+        """Return whether an opt-out was accepted and is not due to be sent again."""
+        days = self.config.get("resend_after_days")
+        if accepted_at is None or not days:
+            return accepted_at is not None
+        return accepted_at >= datetime.now(UTC) - timedelta(days=days)
 
     @override
     def describe_plan(self, planned: Sequence[Entry]) -> None:
@@ -224,7 +221,7 @@ class TargetIgnite(WritingTarget):
             return True
         if len(keys) == 1 or not _is_refusal(error):
             outcome = Outcome.REFUSED if _is_refusal(error) else Outcome.FAILED
-            self._settle(name, keys, outcome, error, attempt)
+            self._record(name, keys, outcome, attempt, error)
             return False
         self._divide(name, keys, attempt + 1)
         return False
@@ -244,32 +241,30 @@ class TargetIgnite(WritingTarget):
 
     def _request(self, name: str, keys: Sequence[str], attempt: int) -> UnitError | None:
         """Send one request; return the error of the vendor or the connection, or None."""
-        self.ledger.record(
-            Entry(key, {"website": name}, Outcome.SENT, attempt=attempt) for key in keys
-        )
+        self._record(name, keys, Outcome.SENT, attempt)
         try:
             accepted = self._clients[name].opt_out([self._addresses[key][1] for key in keys])
         except CredentialsError as error:
-            self._settle(name, keys, Outcome.REFUSED, error, attempt)
+            self._record(name, keys, Outcome.REFUSED, attempt, error)
             raise
         except UnitError as error:
             return error
         if not accepted:
             return UnitError("the vendor did not accept the addresses", status=400)
-        self._settle(name, keys, Outcome.ACCEPTED, None, attempt)
+        self._record(name, keys, Outcome.ACCEPTED, attempt)
         return None
 
-    def _settle(
+    def _record(
         self,
         name: str,
         keys: Sequence[str],
         outcome: Outcome,
-        error: UnitError | None,
         attempt: int,
+        error: UnitError | None = None,
     ) -> None:
         reason, status = (str(error), error.status) if error else (None, None)
         self.ledger.record(
-            Entry(key, {"website": name}, outcome, reason, None, None, status, attempt)
+            Entry(key, {"website": name}, outcome, reason, http_status=status, attempt=attempt)
             for key in keys
         )
 

@@ -126,7 +126,7 @@ class WritingTarget(VendorPlugin, Target):
 
     def _run(self) -> None:
         wishes = self._wishes()
-        changes = self.compare(wishes)
+        changes = self._compare(wishes)
         if not changes:
             return
         allowed: int = self.config[self.limit]
@@ -160,6 +160,21 @@ class WritingTarget(VendorPlugin, Target):
                     )
         self.ledger.record(rejected.values())
         return [wish for key, wish in found.items() if key not in rejected]
+
+    def _compare(self, wishes: Sequence[Wish]) -> list[tuple[Wish, Entry]]:
+        """Return the wishes that have to be sent; record the outcomes of all others."""
+        self.prepare(wishes)
+        if not self.config["dry_run"]:
+            self._settle_interrupted()
+        decided = [(wish, self.decide(wish)) for wish in wishes]
+        self.ledger.record(entry for _, entry in decided if entry.outcome is not Outcome.SENT)
+        return [(wish, entry) for wish, entry in decided if entry.outcome is Outcome.SENT]
+
+    def _settle_interrupted(self) -> None:
+        for key, values in self.ledger.audit.unsettled(self.name).items():
+            if entry := self.settle(key, values):
+                self.ledger.record([entry])
+                del self.ledger.final[key]  # this run's own wish, if there is one, is decided next
 
     def _conclude(
         self, changes: Sequence[tuple[Wish, Entry]], outcome: Outcome, reason: str | None = None
@@ -230,11 +245,16 @@ class WritingTarget(VendorPlugin, Target):
         return self.key_of(record)
 
     @abstractmethod
-    def compare(self, wishes: Sequence[Wish]) -> list[tuple[Wish, Entry]]:
-        """Return the wishes that have to be sent, with their `before` and `after`.
+    def prepare(self, wishes: Sequence[Wish]) -> None:
+        """Read what `settle` and `decide` compare the wishes with."""
 
-        Record the outcomes of all other wishes, and of earlier writes without an outcome.
-        """
+    @abstractmethod
+    def settle(self, key: str, values: Mapping[str, Any]) -> Entry | None:
+        """Return the outcome of a write that an interrupted run has sent; None to wait for more."""
+
+    @abstractmethod
+    def decide(self, wish: Wish) -> Entry:
+        """Return the outcome of a wish without a request, or `sent` where it needs one."""
 
     @abstractmethod
     def send(self, changes: Sequence[tuple[Wish, Entry]]) -> None:
