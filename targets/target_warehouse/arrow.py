@@ -30,7 +30,7 @@ def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Ta
     """Concatenate tables into one with a column of each of `kinds`, as wide as the widest."""
     alike = [pa.concat_tables(group) for _, group in groupby(tables, lambda table: table.schema)]
     parts = [conformed(part, kinds) for part in alike]
-    return pa.concat_tables(parts, promote_options="default")  # in any order of columns
+    return pa.concat_tables(parts, promote_options="default")  # columns may differ in order
 
 
 def conformed(table: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:

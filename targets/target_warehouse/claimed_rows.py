@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -72,21 +73,19 @@ class ClaimedRows:
 
     def drop_miscounted(self, delivered: Iterable[pa.Table]) -> None:
         """Leave out claims whose number of records differs from what the tap has written."""
-        counts = [[0] * len(members) for members in self._groups.values()]
+        counts: Counter[tuple[int, int]] = Counter()
         for chunk in delivered:
-            for number, found in enumerate(self._inside(chunk)):
+            for group, found in enumerate(self._inside(chunk)):
                 for value in pc.value_counts(found[_CLAIM]).to_pylist():
-                    counts[number][value["values"]] += value["counts"]
-        confirmed = {}
-        for (group, members), found in zip(self._groups.items(), counts, strict=True):
-            right = []
-            for (converted, rows), count in zip(members, found, strict=True):
+                    counts[group, value["values"]] += value["counts"]
+        confirmed: dict[tuple[Any, ...], list[tuple[_Converted, int]]] = {}
+        for group, (key, members) in enumerate(self._groups.items()):
+            for number, (converted, rows) in enumerate(members):
+                count = counts[group, number]
                 if rows == count:
-                    right.append((converted, rows))
+                    confirmed.setdefault(key, []).append((converted, rows))
                 else:
                     self.problems.append(f"{count} records arrived inside it, not {rows}")
-            if right:
-                confirmed[group] = right
         self._groups = confirmed
 
     def keys_inside(self, delivered: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -119,21 +118,13 @@ class ClaimedRows:
         for name, (start, end) in ranges.items():
             values = conformed(rows.select([name]), {name: self._kinds[name]})[name]
             if self._kinds[name] is ColumnType.NUMBER:
-                inside = pa.array(
-                    [
-                        value is not None and _lies(Decimal(value), start, end)
-                        for value in values.to_pylist()
-                    ],
-                    pa.bool_(),
-                )
+                lying = [_lies(each, start, end) for each in values.to_pylist()]
+                inside = pa.array(lying, pa.bool_())
             else:
                 inside = pc.is_valid(values)
-                if start is not None:
-                    inside = pc.and_(
-                        inside, pc.greater_equal(values, pa.scalar(start, values.type))
-                    )
-                if end is not None:
-                    inside = pc.and_(inside, pc.less(values, pa.scalar(end, values.type)))
+                for bound, compare in ((start, pc.greater_equal), (end, pc.less)):
+                    if bound is not None:
+                        inside = pc.and_(inside, compare(values, pa.scalar(bound, values.type)))
             rows = rows.filter(inside)
         return rows
 
@@ -179,7 +170,10 @@ class ClaimedRows:
         return _Converted(equal, ranges)
 
 
-def _lies(value: Decimal, start: Decimal | None, end: Decimal | None) -> bool:
+def _lies(text: str | None, start: Decimal | None, end: Decimal | None) -> bool:
+    if text is None:
+        return False
+    value = Decimal(text)
     return (start is None or value >= start) and (end is None or value < end)
 
 

@@ -72,7 +72,7 @@ class ColumnPlan:
 
     def hint(self, name: str) -> ColumnType | None:
         """Return the kind of the existing column of a property that has no schema."""
-        folded = name.casefold()  # only a name like this one can have its column
+        folded = name.casefold()  # only an equal name can have its column
         alike = [each for each in self.identifiers if each.casefold() == folded]
         column = self.columns.get(self._assigned([*alike, name])[name])
         return column.kind if column else None

@@ -58,6 +58,8 @@ class Column:
         return dataclasses.replace(self, scale=scale)
 
 
+Columns = Mapping[str, Column]
+"""Columns by name."""
 _NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
 _DATED = {ColumnType.DATE, ColumnType.TIMESTAMP}
 _UNIVERSAL = (ColumnType.TEXT, ColumnType.JSON)

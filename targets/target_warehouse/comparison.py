@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,36 +30,16 @@ _numbers = itertools.count()
 
 
 @dataclasses.dataclass
-class Counts:
-    """Numbers of rows of a stream or unit that equal the delivered ones, or differ from them."""
-
-    identical: int = 0
-    modified: int = 0
-    missing: int = 0
-    """Rows that the tap has delivered and that are not in the table."""
-    extra: int = 0
-    """Rows inside claims that the tap has not delivered, and second rows of a key."""
-
-    @property
-    def differ(self) -> bool:
-        """Whether any row differs."""
-        return bool(self.modified or self.missing or self.extra)
-
-    def add(self, other: Counts) -> None:
-        """Add the counts of another unit."""
-        for name, value in dataclasses.asdict(other).items():
-            setattr(self, name, getattr(self, name) + value)
-
-
-@dataclasses.dataclass
 class Findings:
     """The result of the comparison of a stream.
 
     A unit is a set of rows that share what a claim can name, such as a customer, a feed or a day.
     """
 
-    units: dict[str, Counts] = dataclasses.field(default_factory=dict)
-    """Counts by unit, which is a JSON object."""
+    units: dict[str, Counter[str]] = dataclasses.field(default_factory=lambda: defaultdict(Counter))
+    """Counts by unit, which is a JSON object: `identical`, `modified`, `missing` (the tap has
+    delivered the row, and the table does not have it) and `extra` (the row is inside a claim and
+    was not delivered, or is the second row of a key)."""
     columns: Counter[str] = dataclasses.field(default_factory=Counter)
     """Number of modified rows by column."""
     samples: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -67,16 +47,9 @@ class Findings:
     """Second rows of a key, which are included in the extra ones."""
 
     @property
-    def total(self) -> Counts:
+    def total(self) -> Counter[str]:
         """Counts of all units."""
-        total = Counts()
-        for counts in self.units.values():
-            total.add(counts)
-        return total
-
-    def count(self, unit: str, counts: Counts) -> None:
-        """Add the counts of a unit."""
-        self.units.setdefault(unit, Counts()).add(counts)
+        return sum(self.units.values(), Counter[str]())
 
 
 class Comparison:
@@ -165,24 +138,27 @@ class Comparison:
             if name not in ignored
         }
         table = adapter.path(self._plan.table) if held else f"(SELECT * FROM {source} WHERE 1 = 0)"
-        same = " AND ".join(f"held.{self._name(key)} = new.{self._name(key)}" for key in keys)
-        joined = f"{source} AS new LEFT JOIN {table} AS held ON {same}"
+        joined = f"{source} AS new LEFT JOIN {table} AS held ON {adapter.dialect.same(keys)}"
         matched = f"held.{self._name(keys[0])} IS NOT NULL"
         changed = " OR ".join(conditions.values()) or "1 = 0"
         for *unit, rows, gone, other, more in adapter.execute(
             self._counts(joined, matched, changed)
         ):
             missing, modified, repeated = int(gone or 0), int(other or 0), int(more or 0)
-            identical = int(rows) - missing - modified
-            findings.count(self._unit(unit), Counts(identical, modified, missing, repeated))
+            findings.units[self._unit(unit)].update(
+                identical=int(rows) - missing - modified,
+                modified=modified,
+                missing=missing,
+                extra=repeated,
+            )
             findings.repeated += repeated
-        if findings.total.modified:
+        if findings.total["modified"]:
             differing = f"FROM {joined} WHERE {matched} AND ({changed})"
             sums = (f"SUM(CASE WHEN {each} THEN 1 ELSE 0 END)" for each in conditions.values())
             [row] = adapter.execute(f"SELECT {', '.join(sums)} {differing}")
             findings.columns.update({n: int(c) for n, c in zip(conditions, row, strict=True) if c})
             findings.samples += self._modified(differing, conditions, held)
-        if findings.total.missing:
+        if findings.total["missing"]:
             findings.samples += self._rows("missing", f"FROM {joined} WHERE NOT ({matched})", "new")
 
     def _last_of_each_key(self) -> str:
@@ -280,13 +256,15 @@ class Comparison:
             for *unit, count in self._adapter.execute(
                 f"SELECT {', '.join([*units, 'COUNT(*)'])} {rows}{group}"
             ):
-                findings.count(self._unit(unit), Counts(extra=int(count)))
+                findings.units[self._unit(unit)].update(extra=int(count))
             findings.samples += self._rows("extra", rows, "held")
 
         def refuse(_: Claimed) -> bool:
             return False
 
-        delivered = _Chained([sweep.delivered for sweep in sweeps])
+        def delivered() -> Iterator[pa.Table]:
+            return itertools.chain.from_iterable(sweep.delivered() for sweep in sweeps)
+
         claims = [group for sweep in sweeps for group in sweep.claims]
         whole = dataclasses.replace(sweeps[-1], claims=claims, delivered=delivered, look=look)
         self._adapter.sweep(whole, refuse)
@@ -311,17 +289,6 @@ class Comparison:
         """Return a unit as text."""
         unit = dict(zip(self._units(), map(_shown, values), strict=True))
         return json.dumps(unit, ensure_ascii=False)
-
-
-class _Chained:
-    """The chunks of several iterables, one after the other; it can be iterated repeatedly."""
-
-    def __init__(self, parts: Sequence[Any]) -> None:
-        self._parts = parts
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        for part in self._parts:
-            yield from part
 
 
 def _shown(value: Any) -> str | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cached_property
+from typing import IO
 
 import pyarrow as pa
 
@@ -12,17 +15,19 @@ _CHUNK = 65_536  # rows that are written at a time
 
 
 class KeySpool:
-    """A list of Arrow tables in an unnamed file, which disappears when the process ends.
+    """A list of Arrow tables; if they are many, an unnamed file holds them until the process ends.
 
     The tables may have different columns.
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="target-warehouse-")  # noqa: SIM115
-        self._end = 0
         self._extents: list[tuple[int, int]] = []
         self._pending: list[pa.Table] = []
         self._rows = 0
+
+    @cached_property
+    def _file(self) -> IO[bytes]:
+        return tempfile.TemporaryFile(prefix="target-warehouse-")
 
     def add(self, keys: pa.Table) -> None:
         """Append a table; raise OSError if the disk is full."""
@@ -36,15 +41,17 @@ class KeySpool:
     def __iter__(self) -> Iterator[pa.Table]:
         """Return the tables in chunks, in the order in which they were added."""
         for offset, length in self._extents:
-            text = os.pread(self._file.fileno(), length, offset)
-            with pa.ipc.open_stream(text) as reader:
+            self._file.seek(offset)
+            with pa.ipc.open_stream(self._file.read(length)) as reader:
                 yield reader.read_all()
         if self._pending:
             yield pa.concat_tables(self._pending)
 
     def close(self) -> None:
         """Remove everything."""
-        self._file.close()
+        if "_file" in self.__dict__:
+            with contextlib.suppress(OSError):  # a full disk again
+                self._file.close()
         self._extents, self._pending = [], []
 
     def _write(self) -> None:
@@ -52,10 +59,7 @@ class KeySpool:
         table = pa.concat_tables(self._pending)
         with pa.ipc.new_stream(text, table.schema) as writer:
             writer.write_table(table)
-        content = memoryview(text.getvalue())
-        length = 0
-        while length < len(content):  # a write may be partial
-            length += os.pwrite(self._file.fileno(), content[length:], self._end + length)
-        self._extents.append((self._end, length))
-        self._end += length
+        offset = self._file.seek(0, os.SEEK_END)
+        self._extents.append((offset, self._file.write(text.getvalue())))
+        self._file.flush()
         self._pending, self._rows = [], 0

@@ -8,21 +8,16 @@ import logging
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-import pyarrow as pa
-
 from attribution_elt.core.events import MASKING, REJECTED
 from attribution_elt.core.people import Personal
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import ColumnType
+from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.base import Adapter
 
 KEPT = "keep"
 _DIGITS = 64
 """Characters of a keyed hash."""
-_COLUMNS = {
-    "stream": Column(ColumnType.TEXT),
-    "setting": Column(ColumnType.TEXT),
-    "since": Column(ColumnType.TIMESTAMP),
-}
+_TABLE = SystemTable(MASKING, "stream text, setting text, since timestamp")
 
 logger = logging.getLogger("target-warehouse")
 
@@ -42,12 +37,12 @@ def follow(
         personal: its personal columns.
         setting: what the tap announces: `keep`, or the mode and a fingerprint of the key.
     """
-    quoted, literal = adapter.dialect.identifier, adapter.dialect.literal
+    quoted = adapter.dialect.identifier
+    of_stream = f"{quoted('stream')} = {adapter.dialect.literal(stream)}"
     before = None
     if adapter.columns(MASKING):
         rows = adapter.execute(
-            f"SELECT {quoted('setting')} FROM {adapter.path(MASKING)} "
-            f"WHERE {quoted('stream')} = {literal(stream)}"
+            f"SELECT {quoted('setting')} FROM {adapter.path(MASKING)} WHERE {of_stream}"
         )
         before = rows[0][0] if rows else None
     if setting == (before or KEPT):
@@ -56,15 +51,15 @@ def follow(
         for table in tables:
             _erase(adapter, table, personal)
         if adapter.columns(REJECTED):
-            adapter.execute(
-                f"DELETE FROM {adapter.path(REJECTED)} WHERE {quoted('stream')} = {literal(stream)}"
-            )
+            adapter.execute(f"DELETE FROM {adapter.path(REJECTED)} WHERE {of_stream}")
         logger.warning(
             "stream %r: the setting 'pii' has changed: personal data of earlier loads is erased, "
             "and has to be loaded again",
             stream,
         )
-    _remember(adapter, stream, setting)
+    _TABLE.ensure(adapter)
+    adapter.execute(f"DELETE FROM {adapter.path(MASKING)} WHERE {of_stream}")
+    _TABLE.append(adapter, [{"stream": stream, "setting": setting, "since": datetime.now(UTC)}])
 
 
 def _has_plain(adapter: Adapter, table: str, personal: Personal) -> bool:
@@ -90,17 +85,3 @@ def _erase(adapter: Adapter, table: str, personal: Personal) -> None:
         changes = ", ".join(f"{name} = NULL" for name in names)
         some = " OR ".join(f"{name} IS NOT NULL" for name in names)
         adapter.execute(f"UPDATE {adapter.path(table)} SET {changes} WHERE {some}")
-
-
-def _remember(adapter: Adapter, stream: str, setting: str) -> None:
-    columns = adapter.ensure(MASKING, _COLUMNS, ())
-    quoted, literal = adapter.dialect.identifier, adapter.dialect.literal
-    adapter.execute(
-        f"DELETE FROM {adapter.path(MASKING)} WHERE {quoted('stream')} = {literal(stream)}"
-    )
-    row = {
-        "stream": pa.array([stream]),
-        "setting": pa.array([setting]),
-        "since": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
-    }
-    adapter.append(MASKING, pa.table(row), {name: columns[name] for name in row})

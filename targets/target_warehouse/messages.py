@@ -53,7 +53,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 @dataclasses.dataclass(frozen=True)
 class StateMessage:
-    """A STATE message; taps of this project add members beside `value`."""
+    """A STATE message; taps of this project add members to it."""
 
     value: str
     """JSON text, which is emitted unchanged."""

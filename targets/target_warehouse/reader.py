@@ -266,7 +266,7 @@ class MessageReader(GenericSingerReader[bytes]):
         stream = self._stream(message)
         if self._loader.has(stream):
             self._loader.activate(stream, message.version)
-        else:  # there are no older rows to remove yet
+        else:  # the table has no older rows to remove yet
             logger.warning(
                 "line %s activates a version of stream %r before its schema: it is ignored",
                 self._number,

@@ -6,23 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import pyarrow as pa
-
 from attribution_elt.core.events import REJECTED
 from target_warehouse import exact
 from target_warehouse.batch import Batch
-from target_warehouse.columns import Column, ColumnType
 from target_warehouse.decode import Reject
 from target_warehouse.errors import KeysMissingError, RecordsRejectedError
+from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.transaction import transact
 
-_COLUMNS = {
-    "stream": Column(ColumnType.TEXT),
-    "record": Column(ColumnType.TEXT),
-    "reason": Column(ColumnType.TEXT),
-    "rejected_at": Column(ColumnType.TIMESTAMP),
-}
+_TABLE = SystemTable(REJECTED, "stream text, record text, reason text, rejected_at timestamp")
 
 
 class Rejects:
@@ -51,28 +44,20 @@ class Rejects:
             self._write(stream, batch, rejects, shown)
 
     def _write(
-        self,
-        stream: str,
-        batch: Batch,
-        rejects: Sequence[Reject],
-        shown: Callable[[str], str],
+        self, stream: str, batch: Batch, rejects: Sequence[Reject], shown: Callable[[str], str]
     ) -> None:
         limit, storable = self._adapter.text_limit, self._adapter.storable
-        records = [
-            storable(shown(exact.raw_record(batch.line(reject.line))))[:limit] for reject in rejects
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "stream": storable(stream),
+                "record": storable(shown(exact.raw_record(batch.line(reject.line))))[:limit],
+                "reason": storable(shown(reject.reason)),
+                "rejected_at": now,
+            }
+            for reject in rejects
         ]
-        rows = {
-            "stream": pa.repeat(storable(stream), len(rejects)),
-            "record": pa.array(records, pa.string()),
-            "reason": pa.array([storable(shown(reject.reason)) for reject in rejects], pa.string()),
-            "rejected_at": pa.repeat(datetime.now(UTC), len(rejects)),
-        }
-
-        def write() -> None:
-            columns = self._adapter.ensure(REJECTED, _COLUMNS, ())
-            self._adapter.append(REJECTED, pa.table(rows), {name: columns[name] for name in rows})
-
-        transact(self._adapter, write, once=True)
+        transact(self._adapter, lambda: _TABLE.append(self._adapter, rows), once=True)
 
     def check(self) -> None:
         """Raise RecordsRejectedError if there are any."""

@@ -6,49 +6,28 @@ import dataclasses
 import logging
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-
 from attribution_elt.core.events import RUN_ID, RUNS, event
 from attribution_elt.core.text import storable
-from target_warehouse.arrow import ARROW_TYPES
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.base import Adapter, Merged
 
-_KINDS = {
-    "run_id": ColumnType.TEXT,
-    "stream": ColumnType.TEXT,
-    "started_at": ColumnType.TIMESTAMP,
-    "finished_at": ColumnType.TIMESTAMP,
-    "load_method": ColumnType.TEXT,
-    "records": ColumnType.INTEGER,
-    "inserted": ColumnType.INTEGER,
-    "updated": ColumnType.INTEGER,
-    "unchanged": ColumnType.INTEGER,
-    "rejected": ColumnType.INTEGER,
-    "vanished": ColumnType.INTEGER,
-    "revived": ColumnType.INTEGER,
-    "newest": ColumnType.TIMESTAMP,
-    "loaded_at": ColumnType.TIMESTAMP,
-    "complete": ColumnType.BOOLEAN,
-    "failed_units": ColumnType.INTEGER,
-    "message": ColumnType.TEXT,
-}
-_COLUMNS = {name: Column(kind) for name, kind in _KINDS.items()}
+_TABLE = SystemTable(
+    RUNS,
+    "run_id text, stream text, started_at timestamp, finished_at timestamp, load_method text, "
+    "records integer, inserted integer, updated integer, unchanged integer, rejected integer, "
+    "vanished integer, revived integer, newest timestamp, loaded_at timestamp, complete boolean, "
+    "failed_units integer, message text",
+)
 _LOGGED = (
-    "stream",
-    "records",
-    "inserted",
-    "updated",
-    "unchanged",
-    "rejected",
-    "vanished",
-    "revived",
+    *("stream", "records", "inserted", "updated", "unchanged", "rejected"),
+    *("vanished", "revived"),
 )
 _EVENT = "stream_loaded"
+Row = dict[str, Any]
 
 logger = logging.getLogger("target-warehouse")
 
@@ -71,25 +50,16 @@ class Tally:
     message: str | None = None
     """Why rows of the stream were not loaded or not removed."""
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> Row:
         """Return the columns of `_runs` that the tally fills."""
         inserted, updated = self.merged.inserted, self.merged.updated
         unchanged = None
         if inserted is not None and updated is not None:
             # a record may update every row of its key, in a table that had no key before
             unchanged = max(self.records - self.rejected - inserted - updated, 0)
-        return {
-            "records": self.records,
-            "inserted": inserted,
-            "updated": updated,
-            "unchanged": unchanged,
-            "rejected": self.rejected,
-            "vanished": self.vanished,
-            "revived": self.revived,
-            "newest": self.newest,
-            "loaded_at": self.loaded_at,
-            "message": self.message,
-        }
+        row = dataclasses.asdict(self)
+        merged = row.pop("merged")
+        return {**row, **merged, "unchanged": unchanged}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +71,7 @@ class Run:
     """Start of the run, in milliseconds since 1970."""
     id: str = dataclasses.field(default_factory=lambda: os.environ.get(RUN_ID) or str(uuid.uuid4()))
 
-    def log(self, tallies: Mapping[str, Tally], *, complete: bool | None) -> pa.Table:
+    def log(self, tallies: Mapping[str, Tally], *, complete: bool | None) -> list[Row]:
         """Log the counts of the run, and return them as rows of `_runs`.
 
         `complete` is whether the tap has finished and all records are committed; None if the tap
@@ -124,11 +94,9 @@ class Run:
                 *(row[name] for name in _LOGGED),
                 extra=event(_EVENT, **{name: row[name] for name in row if name != "message"}),
             )
-        schema = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in _KINDS.items()])
-        return pa.Table.from_pylist(rows, schema)
+        return rows
 
 
-def write_run(adapter: Adapter, rows: pa.Table) -> None:
+def write_run(adapter: Adapter, rows: Iterable[Row]) -> None:
     """Append rows to `_runs`; the caller commits."""
-    columns = adapter.ensure(RUNS, _COLUMNS, ())
-    adapter.append(RUNS, rows, {name: columns[name] for name in _COLUMNS})
+    _TABLE.append(adapter, rows)

@@ -48,7 +48,7 @@ class Checkpoints:
 
 
 def _write(text: str) -> None:
-    """Write to standard output in UTF-8, whatever the encoding of the locale."""
+    """Write to standard output in UTF-8 in any locale."""
     stream = sys.stdout
     if hasattr(stream, "buffer"):
         stream.buffer.write(text.encode())

@@ -1,4 +1,4 @@
-"""People who asked to be forgotten: what a tap delivers of them is left out."""
+"""Leaves out the values that identify people who asked to be forgotten."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Suppressed(Finder):
 
 
 def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:
-    """Return the people in the table `_suppressed`; None if there are none.
+    """Return the people in the table `_suppressed`; or None.
 
     Raises:
         WarehouseError: the key is not set, so people could come back.

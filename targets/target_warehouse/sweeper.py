@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,7 +68,7 @@ class Sweeper:
         self._scope: Sequence[str] | None = None
         self._stopped: str | None = None
         """Why this run sweeps nothing more."""
-        self._spool: KeySpool | None = None
+        self._spool = KeySpool()
         self._seen: Claimed = Claimed(0, 0, 0)
         """Counts of the claims that were swept."""
         self._counts: Claimed | None = None
@@ -84,15 +84,8 @@ class Sweeper:
             scope = None
         self._scope = scope
         self._key_properties = key_properties
-        if scope is None:
-            return
-        if self._spool is None:
-            self._spool = KeySpool()
-        transact(self._adapter, self._look_for_vanished)
-
-    def _look_for_vanished(self) -> None:
-        """Look whether rows have vanished in earlier runs."""
-        self._has_vanished = self._marks or self._history.has_rows()
+        if scope is not None:  # rows may have vanished in earlier runs
+            self._has_vanished = self._marks or transact(self._adapter, self._history.has_rows)
 
     @property
     def _marks(self) -> bool:
@@ -144,7 +137,8 @@ class Sweeper:
             return
         properties = [*self._key_properties, *self._scope_properties()]
         kinds = {name: self._plan.kind(name) for name in properties}
-        values: dict[str, list[Any]] = {self._plan.identifiers[name]: [] for name in properties}
+        columns = {name: self._plan.identifiers[name] for name in properties}
+        rows = []
         for reject in rejects:
             # A claim on a value that cannot be read has another number of records, so it is left
             # out.
@@ -152,41 +146,32 @@ class Sweeper:
             if any(found.get(name) is None for name in self._key_properties):
                 self.stop("the key of a rejected record cannot be read")
                 return
-            for name in kinds:
-                values[self._plan.identifiers[name]].append(found.get(name))
-        columns = {
-            self._plan.identifiers[name]: pa.array(
-                values[self._plan.identifiers[name]], ARROW_TYPES[kind]
-            )
-            for name, kind in kinds.items()
-        }
-        self._add(pa.table(columns))
+            rows.append({column: found.get(name) for name, column in columns.items()})
+        types = [(columns[name], ARROW_TYPES[kind]) for name, kind in kinds.items()]
+        self._add(pa.Table.from_pylist(rows, pa.schema(types)))
 
     def planned(self, claims: Sequence[Claim]) -> Sweep | None:
         """Return the sweep of a batch's claims, unless it is unsafe."""
-        if not claims or not self.takes_claims or self._spool is None:
-            return None
-        claimed = self._claimed(claims, self._spool)
+        claimed = self._claimed(claims) if claims and self.takes_claims else None
         if claimed is None:
             return None
-        spool = self._spool
         return Sweep(
             table=self._plan.table,
             keys=self._plan.keys,
             columns=self._plan.columns,
             claims=claimed.groups(),
-            delivered=_Repeatable(lambda: claimed.keys_inside(spool)),
+            delivered=lambda: claimed.keys_inside(self._spool),
             started_at=self._started_at,
             swept_at=datetime.now(UTC),
             history=self._history.table if self._keeps else None,
             marks=self._marks,
         )
 
-    def _claimed(self, claims: Sequence[Claim], spool: KeySpool) -> ClaimedRows | None:
+    def _claimed(self, claims: Sequence[Claim]) -> ClaimedRows | None:
         """Return the claims that the delivered records confirm."""
         claimed = ClaimedRows(claims, self._plan, self._scope or ())
         try:
-            claimed.drop_miscounted(spool)
+            claimed.drop_miscounted(self._spool)
         except OSError as error:
             self.stop(f"the delivered keys cannot be read: {error}")
             return None
@@ -244,8 +229,7 @@ class Sweeper:
 
     def close(self) -> None:
         """Remove the remembered keys."""
-        if self._spool is not None:
-            self._spool.close()
+        self._spool.close()
 
     def _permit(self, counts: Claimed) -> bool:
         self._counts = counts
@@ -271,7 +255,6 @@ class Sweeper:
         return seen.live + counts.live - new, seen.vanished + counts.vanished - new
 
     def _add(self, keys: pa.Table) -> None:
-        assert self._spool is not None  # noqa: S101 - an active sweeper has one
         try:
             self._spool.add(keys)
         except OSError as error:
@@ -294,13 +277,3 @@ def _readable(line: bytes, kinds: Mapping[str, ColumnType]) -> Iterator[tuple[st
     for name, kind in kinds.items():
         with contextlib.suppress(ValueError, RecursionError, exact.TooNarrow):
             yield name, exact.convert(kind, bytes(record.record.get(name, b"null")))
-
-
-class _Repeatable:
-    """An iterable that restarts for each loop."""
-
-    def __init__(self, chunks: Callable[[], Iterator[pa.Table]]) -> None:
-        self._chunks = chunks
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        return self._chunks()

@@ -20,7 +20,7 @@ _FRESH = 1.0
 
 
 class TableNames:
-    """Assigns each stream a table of its own, which is never one of the loader's tables."""
+    """Assigns each stream a separate table, which is never one of the loader's tables."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter

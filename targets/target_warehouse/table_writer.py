@@ -22,7 +22,7 @@ _FEW_ROWS = 5_000
 
 
 class TableWriter:
-    """Writes rows by key, or appends them if there is no key."""
+    """Writes rows by key, or appends them if the stream has no key."""
 
     def __init__(
         self,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,38 +12,25 @@ import pyarrow as pa
 
 from attribution_elt.core.events import VERIFICATIONS
 from attribution_elt.core.text import storable
-from target_warehouse.arrow import ARROW_TYPES
 from target_warehouse.column_plan import ColumnPlan
-from target_warehouse.columns import Column, ColumnType
 from target_warehouse.comparison import SAMPLES, Comparison, Findings
 from target_warehouse.decode import LINE, Reject
 from target_warehouse.runs import Run, Tally
 from target_warehouse.sweeper import Sweeper
+from target_warehouse.system_tables import SystemTable
 from target_warehouse.table_writer import latest
 from target_warehouse.warehouses.base import Adapter, Sweep
 from target_warehouse.warehouses.transaction import transact
 
 MOST_UNITS = 1_000
 """Maximum number of units of a stream that get a row each."""
-
-_KINDS = {
-    "run_id": ColumnType.TEXT,
-    "stream": ColumnType.TEXT,
-    "unit": ColumnType.TEXT,
-    "identical": ColumnType.INTEGER,
-    "modified": ColumnType.INTEGER,
-    "missing": ColumnType.INTEGER,
-    "extra": ColumnType.INTEGER,
-    "repeated": ColumnType.INTEGER,
-    "rejected": ColumnType.INTEGER,
-    "modified_columns": ColumnType.TEXT,
-    "samples": ColumnType.TEXT,
-    "complete": ColumnType.BOOLEAN,
-    "message": ColumnType.TEXT,
-    "started_at": ColumnType.TIMESTAMP,
-    "finished_at": ColumnType.TIMESTAMP,
-}
-_COLUMNS = {name: Column(kind) for name, kind in _KINDS.items()}
+_DIFFERENT = ("modified", "missing", "extra")
+_TABLE = SystemTable(
+    VERIFICATIONS,
+    "run_id text, stream text, unit text, identical integer, modified integer, missing integer, "
+    "extra integer, repeated integer, rejected integer, modified_columns text, samples text, "
+    "complete boolean, message text, started_at timestamp, finished_at timestamp",
+)
 
 
 class Verifier:
@@ -114,31 +101,31 @@ def write_verifications(
         "started_at": datetime.fromtimestamp(run.started_at / 1000, UTC),
         "finished_at": datetime.now(UTC),
     }
-    rows = [
-        {**ends, "stream": storable(stream), **row}
-        for stream, verifier, tally in streams
-        for row in _rows(verifier, tally, complete=complete)
-    ]
-    table = pa.Table.from_pylist(
-        rows, pa.schema([(name, ARROW_TYPES[kind]) for name, kind in _KINDS.items()])
+    _TABLE.append(
+        adapter,
+        (
+            {**ends, "stream": storable(stream), **row}
+            for stream, verifier, tally in streams
+            for row in _rows(verifier, tally, complete=complete)
+        ),
     )
-    columns = adapter.ensure(VERIFICATIONS, _COLUMNS, ())
-    adapter.append(VERIFICATIONS, table, {name: columns[name] for name in _COLUMNS})
 
 
 def _rows(
     verifier: Verifier, tally: Tally, *, complete: bool | None
 ) -> Iterator[Mapping[str, Any]]:
     findings = verifier.findings
-    differing = {unit: counts for unit, counts in findings.units.items() if counts.differ}
+    differing = {
+        unit: counts for unit, counts in findings.units.items() if any(map(counts.get, _DIFFERENT))
+    }
     message = tally.message or verifier.message
     if not message and len(differing) > MOST_UNITS:
         message = f"{len(differing):,} units differ; the first {MOST_UNITS:,} have rows"
     limited: list[Mapping[str, Any]] = []
-    for kind in ("modified", "missing", "extra"):
+    for kind in _DIFFERENT:
         limited += [each for each in findings.samples if each["kind"] == kind][:SAMPLES]
     yield {
-        **dataclasses.asdict(findings.total),
+        **_counts(findings.total),
         "repeated": findings.repeated,
         "rejected": tally.rejected,
         "modified_columns": json.dumps(findings.columns, ensure_ascii=False),
@@ -147,4 +134,8 @@ def _rows(
         "message": message,
     }
     for unit, counts in list(differing.items())[:MOST_UNITS]:
-        yield {**dataclasses.asdict(counts), "unit": storable(unit)}
+        yield {**_counts(counts), "unit": storable(unit)}
+
+
+def _counts(found: Counter[str]) -> dict[str, int]:
+    return {kind: found[kind] for kind in ("identical", *_DIFFERENT)}

@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 class Worker:
-    """Runs tasks one after the other; no task starts after one has failed."""
+    """Runs tasks one after the other, until a task fails."""
 
     def __init__(self) -> None:
         # A second signal ends the process without waiting for the warehouse, so the thread is a

@@ -7,37 +7,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
-
 from attribution_elt.core import dates
 from attribution_elt.core.events import WRITES
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.transaction import transact
 
-_KINDS = {
-    "run_id": ColumnType.TEXT,
-    "target": ColumnType.TEXT,
-    "key": ColumnType.TEXT,
-    "wish": ColumnType.JSON,
-    "before": ColumnType.TEXT,
-    "after": ColumnType.TEXT,
-    "outcome": ColumnType.TEXT,
-    "reason": ColumnType.TEXT,
-    "http_status": ColumnType.INTEGER,
-    "attempt": ColumnType.INTEGER,
-    "dry_run": ColumnType.BOOLEAN,
-    "at": ColumnType.TIMESTAMP,
-}
-_COLUMNS = {name: Column(kind) for name, kind in _KINDS.items()}
-_TYPES = {
-    ColumnType.TEXT: pa.string(),
-    ColumnType.JSON: pa.string(),
-    ColumnType.INTEGER: pa.int64(),
-    ColumnType.BOOLEAN: pa.bool_(),
-    ColumnType.TIMESTAMP: pa.timestamp("us", "UTC"),
-}
-_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in _KINDS.items()])
+_TABLE = SystemTable(
+    WRITES,
+    "run_id text, target text, key text, wish json, before text, after text, outcome text, "
+    "reason text, http_status integer, attempt integer, dry_run boolean, at timestamp",
+)
 
 
 class WriteLog:
@@ -52,19 +32,13 @@ class WriteLog:
     def __init__(self, url: str, schema: str | None, settling: Iterable[str]) -> None:
         self._adapter = connect(url, schema)
         self._settling = ", ".join(f"'{outcome}'" for outcome in settling)
-        self._columns: Mapping[str, Column] = {}
-        transact(self._adapter, self._ensure)
+        transact(self._adapter, lambda: _TABLE.ensure(self._adapter))
         self._path = self._adapter.path(WRITES)
-
-    def _ensure(self) -> None:
-        self._columns = self._adapter.ensure(WRITES, _COLUMNS, ())
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows and commit them; `wish` is a JSON value, `at` an instant."""
         made = [{**row, "wish": json.dumps(row["wish"], sort_keys=True)} for row in rows]
-        table = pa.Table.from_pylist(made, _SCHEMA)
-        columns = {name: self._columns[name] for name in _COLUMNS}
-        transact(self._adapter, lambda: self._adapter.append(WRITES, table, columns))
+        transact(self._adapter, lambda: _TABLE.append(self._adapter, made))
 
     def unsettled(self, target: str) -> dict[str, dict[str, Any]]:
         """Return the wishes by key whose last write was sent and has no outcome."""

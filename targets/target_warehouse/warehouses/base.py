@@ -8,36 +8,18 @@ import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from target_warehouse.columns import Column
+from target_warehouse.columns import Columns
 from target_warehouse.warehouses import history as versions
 from target_warehouse.warehouses.errors import TableError, WarehouseError
-from target_warehouse.warehouses.sweeping import Claimed, ClaimGroup, Sweep, Sweeper, sql_of
+from target_warehouse.warehouses.sweeping import Claimed, ClaimGroup, Sweep, Sweeper
 from target_warehouse.warehouses.tables import Tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "LOAD_METADATA",
-    "Adapter",
-    "ClaimGroup",
-    "Claimed",
-    "Merged",
-    "Sweep",
-    "TableError",
-    "WarehouseError",
-]
-
-LOAD_METADATA = (
-    "_sdc_extracted_at",
-    "_sdc_received_at",
-    "_sdc_batched_at",
-    "_sdc_sequence",
-    "_sdc_sync_started_at",
-)
-"""Columns about a load, not about the record: rows that differ only in them are not updated."""
+__all__ = ["Adapter", "ClaimGroup", "Claimed", "Merged", "Sweep", "TableError", "WarehouseError"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +30,8 @@ class Merged:
     updated: int | None
 
     def __add__(self, other: Merged) -> Merged:
-        return Merged(
-            _sum(self.inserted, other.inserted),
-            _sum(self.updated, other.updated),
-        )
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return Merged(*(None if None in pair else sum(pair) for pair in pairs))
 
 
 class Adapter(Tables):
@@ -68,7 +48,6 @@ class Adapter(Tables):
     """Maximum number of characters of a text; None without a limit."""
     decimal_step: ClassVar[int] = 1
     """Digits by which a `scale` grows: more than 1 where changing types is expensive."""
-    has_temporary_tables: ClassVar[bool] = True
     keeps_history: ClassVar[bool] = True
     """Whether `merge` can keep the versions that it updates."""
     has_dry_runs: ClassVar[bool] = True
@@ -94,16 +73,12 @@ class Adapter(Tables):
         """Set `schema`: the given one, created if it is missing, or the database's default."""
 
     @abc.abstractmethod
-    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def stage(self, table: str, rows: pa.Table, columns: Columns) -> None:
         """Copy rows to where `merge` reads them; `columns` are those of `table` that they fill."""
 
     @abc.abstractmethod
     def merge(
-        self,
-        table: str,
-        columns: Mapping[str, Column],
-        keys: Sequence[str],
-        history: str | None = None,
+        self, table: str, columns: Columns, keys: Sequence[str], history: str | None = None
     ) -> Merged:
         """Merge the staged rows into `table`: insert new keys, update rows that differ.
 
@@ -141,51 +116,6 @@ class Adapter(Tables):
         """Return the staged rows as SQL, with the table's column names, or None."""
         return None
 
-    def temporary(self, name: str) -> str:
-        """Return the quoted name of a temporary table."""
-        return f"temp.{self.dialect.identifier(name)}"
-
-    def stage_aside(
-        self,
-        name: str,
-        table: str,
-        columns: Mapping[str, tuple[str, Column]],
-        chunks: Iterable[pa.Table],
-    ) -> str:
-        """Create a temporary table for rows, and return its quoted name.
-
-        `columns` maps the names of its columns to names and definitions of columns of `table`.
-        """
-        quoted, path = self.dialect.identifier, self.temporary(name)
-        selected = ", ".join(f"{quoted(of)} AS {quoted(own)}" for own, (of, _) in columns.items())
-        self.discard(path)
-        self.execute(
-            f"CREATE TEMPORARY TABLE {path} AS "
-            f"SELECT {selected} FROM {self.path(table)} WHERE 1 = 0"
-        )
-        for chunk in chunks:
-            self.insert(path, chunk, {own: column for own, (_, column) in columns.items()})
-        return path
-
-    def discard(self, path: str) -> None:
-        """Drop a table that `stage_aside` created."""
-        self.execute(f"DROP TABLE IF EXISTS {path}")
-
-    @abc.abstractmethod
-    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        """Insert rows into the table with this quoted name."""
-
-    def value(self, value: object) -> str:
-        """Return a claim's bound or an instant as SQL."""
-        return sql_of(value, self.dialect, self.types)
-
-    def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Run statements in one transaction; return the rows of the last one."""
-        rows: list[tuple[Any, ...]] = []
-        for statement in statements:
-            rows = self.execute(statement)
-        return rows
-
     def ensure_versions(self, view: str, table: str, history: str) -> None:
         """Make `view` show the rows of `table` and of its history; the caller commits.
 
@@ -208,30 +138,30 @@ class Adapter(Tables):
                     f"IS {self.dialect.literal(text)}"
                 )
 
-    @abc.abstractmethod
-    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def append(self, table: str, rows: pa.Table, columns: Columns) -> None:
         """Insert rows without looking at keys."""
+        self.insert(self.path(table), rows, columns)
 
     def refused(
         self,
         table: str,  # noqa: ARG002 - for subclasses
         rows: pa.Table,  # noqa: ARG002
-        columns: Mapping[str, Column],  # noqa: ARG002
+        columns: Columns,  # noqa: ARG002
     ) -> dict[int, str]:
         """Return rows that `table` refuses, perhaps not all, by index with reasons; keep none."""
         return {}
 
-    @abc.abstractmethod
     def commit(self) -> None:
         """Commit the transaction and begin the next one."""
+        self._connection.commit()
 
-    @abc.abstractmethod
     def rollback(self) -> None:
         """Roll back to the last commit."""
+        self._connection.rollback()
 
-    @abc.abstractmethod
     def close(self) -> None:
         """Close the connection without a commit."""
+        self._connection.close()
 
     def reconnect(self) -> None:
         """Connect again if the connection is lost."""
@@ -258,11 +188,6 @@ class Adapter(Tables):
         """
         return True
 
-    @staticmethod
-    def compared(columns: Mapping[str, Column], keys: Sequence[str]) -> list[str]:
-        """Return the columns that decide whether a row has changed: all but keys and metadata."""
-        return [name for name in columns if name not in keys and name not in LOAD_METADATA]
-
     def deduplicate(self, table: str, keys: Sequence[str]) -> None:
         """Leave one row of each key, in warehouses that do not enforce keys."""
 
@@ -271,10 +196,12 @@ class Adapter(Tables):
 
         The table itself stays, with its views and grants.
         """
-        names = self.dialect.identifiers(self.columns(source))
-        self.execute(f"DELETE FROM {self.path(table)}")
-        self.execute(
-            f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {self.path(source)}"
+        names, path = self.dialect.identifiers(self.columns(source)), self.path(table)
+        self.atomically(
+            [
+                f"DELETE FROM {path} WHERE 1 = 1",  # some warehouses demand a condition
+                f"INSERT INTO {path} ({names}) SELECT {names} FROM {self.path(source)}",
+            ]
         )
         self.drop(source)
 
@@ -290,13 +217,5 @@ class Adapter(Tables):
         statements = [f"DELETE {rows}"]
         if history:
             kept, moment = history
-            names, until = versions.kept_columns(self, kept), self.value(moment)
-            insertion = versions.insertion(
-                self, kept, names, old="", until=until, because=versions.VANISHED
-            )
-            statements.insert(0, insertion + rows)
+            statements.insert(0, versions.insertion(self, kept, until=self.value(moment)) + rows)
         self.atomically(statements)
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other

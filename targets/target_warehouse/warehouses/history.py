@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from target_warehouse.columns import ColumnType
 
 if TYPE_CHECKING:
-    from target_warehouse.warehouses.database import Database
+    from target_warehouse.warehouses.tables import Tables
 
 BATCHED_AT, DELETED_AT = "_sdc_batched_at", "_sdc_deleted_at"
 VALID_FROM, VALID_TO = "_sdc_valid_from", "_sdc_valid_to"
@@ -19,51 +19,41 @@ CHANGED, VANISHED = "changed", "vanished"
 _ADDED = (VALID_FROM, VALID_TO, REPLACED_BECAUSE)
 
 
-def kept_columns(adapter: Database, history: str) -> list[str]:
-    """Return the columns that a history has in common with its table."""
-    return [name for name in adapter.columns(history) if name not in _ADDED]
-
-
 def insertion(
-    adapter: Database, history: str, names: Sequence[str], *, old: str, until: str, because: str
+    adapter: Tables, history: str, *, until: str, because: str = VANISHED, of: str = ""
 ) -> str:
     """Return an INSERT statement for old versions; the caller appends its FROM clause.
 
     Args:
-        adapter: Database of the warehouse.
+        adapter: Tables of the warehouse.
         history: Table of the versions.
-        names: Columns from `kept_columns`.
-        old: SQL before the names of columns of the old versions, such as `held.`.
         until: SQL of the end of their validity.
         because: Why they are replaced.
+        of: SQL before the names of columns of the old versions, such as `held.`.
     """
-    quoted, listed = adapter.dialect.identifier, adapter.dialect.identifiers
-    values = ", ".join(f"{old}{quoted(name)}" for name in names)
-    return (
-        f"INSERT INTO {adapter.path(history)} ({listed([*names, *_ADDED])}) "
-        f"SELECT {values}, {old}{quoted(BATCHED_AT)}, {until}, {adapter.dialect.literal(because)} "
-    )
-
-
-def keep_changed(adapter: Database, table: str, history: str, keys: Sequence[str], new: str) -> str:
-    """Return the statement that keeps the rows which are replaced by the rows in `new`."""
-    quoted = adapter.dialect.identifier
-    same = " AND ".join(f"held.{quoted(key)} = new.{quoted(key)}" for key in keys)
     names = kept_columns(adapter, history)
+    values = ", ".join(f"{of}{adapter.dialect.identifier(each)}" for each in [*names, BATCHED_AT])
     return (
-        insertion(
-            adapter,
-            history,
-            names,
-            old="held.",
-            until=f"new.{quoted(BATCHED_AT)}",
-            because=CHANGED,
-        )
-        + f"FROM {new} AS new JOIN {adapter.path(table)} AS held ON {same}"
+        f"INSERT INTO {adapter.path(history)} ({adapter.dialect.identifiers([*names, *_ADDED])}) "
+        f"SELECT {values}, {until}, {adapter.dialect.literal(because)} "
     )
 
 
-def ensure_view(adapter: Database, view: str, table: str, history: str) -> bool:
+def kept_columns(adapter: Tables, history: str) -> list[str]:
+    """Return the columns that a history has in common with its table."""
+    return [name for name in adapter.columns(history) if name not in _ADDED]
+
+
+def keep_changed(adapter: Tables, table: str, history: str, keys: Sequence[str], new: str) -> str:
+    """Return the statement that keeps the rows which are replaced by the rows in `new`."""
+    until = f"new.{adapter.dialect.identifier(BATCHED_AT)}"
+    return (
+        insertion(adapter, history, until=until, because=CHANGED, of="held.")
+        + f"FROM {new} AS new JOIN {adapter.path(table)} AS held ON {adapter.dialect.same(keys)}"
+    )
+
+
+def ensure_view(adapter: Tables, view: str, table: str, history: str) -> bool:
     """Make `view` show all versions in a table and its history; return whether it was created.
 
     Current versions have no end. A view that is correct is not created again.
@@ -88,11 +78,10 @@ def ensure_view(adapter: Database, view: str, table: str, history: str) -> bool:
 
 
 def count_revived(
-    adapter: Database, source: str, table: str, history: str | None, keys: Sequence[str]
+    adapter: Tables, source: str, table: str, history: str | None, keys: Sequence[str]
 ) -> int:
     """Count the rows in `source` that bring back a row that vanished or was marked as vanished."""
-    quoted = adapter.dialect.identifier
-    same = " AND ".join(f"held.{quoted(key)} = new.{quoted(key)}" for key in keys)
+    quoted, same = adapter.dialect.identifier, adapter.dialect.same(keys)
     found = "EXISTS (SELECT 1 FROM {} AS held WHERE {})"
     if history:
         because = f"{quoted(REPLACED_BECAUSE)} = {adapter.dialect.literal(VANISHED)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import logging
 import re
@@ -40,17 +39,6 @@ _CREDENTIALS = re.compile(r"([^:@/?#%\s]|%[0-9A-Fa-f]{2})*(:([^:@/?#%\s]|%[0-9A-
 logger = logging.getLogger("target-warehouse")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Location:
-    """Adapter and driver for a URL."""
-
-    url: str
-    """URL in the form that the adapter reads."""
-    prefix: str
-    module: str
-    requirements: str
-
-
 def is_through_dlt(url: str) -> bool:
     """Return whether dlt loads this URL: its scheme has no adapter here, or it begins `dlt+`."""
     return url.startswith("dlt+") or re.split(r"[+:]", url)[0] not in _OWN
@@ -73,17 +61,17 @@ def connect(url: str, schema: str | None, *, is_patient: bool = False) -> Adapte
     Raises:
         WarehouseError: The URL is not valid, or its driver is not installed.
     """
-    location = _location(url)
+    module, requirements, prefix, url = _location(url)
     try:
-        adapter = _adapter(location.module)(location.url, schema)
+        adapter = _adapter(module)(url, schema)
         if is_patient:
             retry(adapter, adapter.connect)
         else:
             adapter.connect()
     except ModuleNotFoundError as error:
         raise WarehouseError(
-            f"a url that begins with {location.prefix} needs the Python module "
-            f"{error.name}: pip install {location.requirements}"
+            f"a url that begins with {prefix} needs the Python module {error.name}: "
+            f"pip install {requirements}"
         ) from error
     try:
         transact(adapter, adapter.use_schema)
@@ -100,7 +88,8 @@ def _adapter(module: str) -> type[Adapter]:
     return adapter
 
 
-def _location(url: str) -> _Location:
+def _location(url: str) -> tuple[str, str, str, str]:
+    """Return the adapter's module and requirements, how the URL begins, and the adapter's URL."""
     match = _URL.match(url)
     through_dlt = is_through_dlt(url)
     if not match or match["scheme"] not in (_THROUGH_DLT if through_dlt else _OWN):
@@ -118,7 +107,6 @@ def _location(url: str) -> _Location:
     if through_dlt:
         logger.info("%s goes through dlt, which is experimental", prefix)
         requirements = f"'attribution-elt[dlt]' '{_THROUGH_DLT[scheme]}'"
-        return _Location(url.removeprefix("dlt+"), prefix, "through_dlt.adapter", requirements)
+        return "through_dlt.adapter", requirements, prefix, url.removeprefix("dlt+")
     module, extra = _OWN[scheme]
-    requirements = f"'attribution-elt[{extra}]'"
-    return _Location(f"{scheme}://{rest}", prefix, module, requirements)
+    return module, f"'attribution-elt[{extra}]'", prefix, f"{scheme}://{rest}"

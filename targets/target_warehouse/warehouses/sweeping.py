@@ -6,18 +6,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from target_warehouse.columns import Column, ColumnType
-from target_warehouse.warehouses.history import BATCHED_AT, DELETED_AT, VANISHED, insertion
+from target_warehouse.columns import Columns
+from target_warehouse.warehouses.history import BATCHED_AT, DELETED_AT, insertion
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from target_warehouse.warehouses.database import Database
-    from target_warehouse.warehouses.dialect import SqlDialect
+    from target_warehouse.warehouses.tables import Tables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +40,12 @@ class Sweep:
 
     table: str
     keys: Sequence[str]
-    columns: Mapping[str, Column]
+    columns: Columns
     """All columns of the table, including `_sdc_batched_at` and `_sdc_deleted_at`."""
     claims: Sequence[ClaimGroup]
-    delivered: Iterable[pa.Table]
-    """Delivered keys in chunks, with the columns `keys`; keys may repeat. It is iterated several
-    times."""
+    delivered: Callable[[], Iterable[pa.Table]]
+    """Returns the delivered keys in chunks, with the columns `keys`; keys may repeat. It is called
+    again when the transaction is repeated."""
     started_at: datetime
     """Start of the run: rows with a later `_sdc_batched_at` belong to other runs and stay."""
     swept_at: datetime
@@ -75,7 +73,7 @@ class Claimed:
 class Sweeper:
     """One sweep of a table; staged tables have column names that no other table has."""
 
-    def __init__(self, adapter: Database, sweep: Sweep) -> None:
+    def __init__(self, adapter: Tables, sweep: Sweep) -> None:
         self._adapter = adapter
         self._sweep = sweep
         self._path = adapter.path(sweep.table)
@@ -95,7 +93,7 @@ class Sweeper:
         inside = " OR ".join(f"({self._inside(*each)})" for each in enumerate(sweep.claims))
         live = f"({inside or '1 = 0'}) AND {self._deleted} IS NULL"
         started = adapter.value(sweep.started_at)
-        delivered = self._stage("delivered", sweep.keys, sweep.delivered)
+        delivered = self._stage("delivered", sweep.keys, sweep.delivered())
         known = " AND ".join(f"{self._name(name)} IS NOT NULL" for name in sweep.keys)
         old = f"({self._batched} IS NULL OR {self._batched} < {started})"
         vanished = f"{live} AND {old} AND {known} AND NOT {self._has(delivered, sweep.keys)}"
@@ -115,14 +113,7 @@ class Sweeper:
         adapter, sweep = self._adapter, self._sweep
         swept = adapter.value(sweep.swept_at)
         if sweep.history:
-            kept = insertion(
-                adapter,
-                sweep.history,
-                list(sweep.columns),
-                old="",
-                until=swept,
-                because=VANISHED,
-            )
+            kept = insertion(adapter, sweep.history, until=swept)
             yield f"{kept}FROM {self._path} WHERE {vanished}"
         if sweep.marks:
             yield (
@@ -156,8 +147,7 @@ class Sweeper:
         staged = adapter.temporary("sweep_vanished")
         self._staged.append(staged)
         values = ", ".join(
-            f"{self._name(key)} AS {self._name(own)}"
-            for own, key in zip(_own_names(len(keys)), keys, strict=True)
+            f"{self._name(key)} AS {self._name(own)}" for own, key in _own_names(keys).items()
         )
         adapter.discard(staged)
         adapter.execute(
@@ -169,10 +159,8 @@ class Sweeper:
 
     def _stage(self, name: str, names: Sequence[str], chunks: Iterable[pa.Table]) -> str:
         """Stage values of some columns, and return the name of their table."""
-        columns = {
-            own: (each, self._sweep.columns[each])
-            for own, each in zip(_own_names(len(names)), names, strict=True)
-        }
+        own_names = _own_names(names)
+        columns = {own: (each, self._sweep.columns[each]) for own, each in own_names.items()}
         renamed = (chunk.select(list(names)).rename_columns(list(columns)) for chunk in chunks)
         staged = self._adapter.stage_aside(f"sweep_{name}", self._sweep.table, columns, renamed)
         self._staged.append(staged)
@@ -181,8 +169,7 @@ class Sweeper:
     def _has(self, staged: str, names: Sequence[str]) -> str:
         """Return the condition that a staged table has the values of a row's columns."""
         same = " AND ".join(
-            f"{self._name(own)} = {self._name(name)}"
-            for own, name in zip(_own_names(len(names)), names, strict=True)
+            f"{self._name(own)} = {self._name(name)}" for own, name in _own_names(names).items()
         )
         return f"EXISTS (SELECT 1 FROM {staged} WHERE {same})"
 
@@ -190,24 +177,6 @@ class Sweeper:
         return self._adapter.dialect.identifier(name)
 
 
-def _own_names(count: int) -> list[str]:
-    """Return names for columns of staged tables that no column of a stream has."""
-    return [f"_sdc_sweep_{index}" for index in range(count)]
-
-
-def sql_of(value: object, dialect: SqlDialect, types: Mapping[ColumnType, str]) -> str:
-    """Return a claim's bound or an instant as SQL."""
-    match value:
-        case bool():
-            return str(value).upper()
-        case int() | Decimal():
-            return format(value, "f")
-        case datetime():
-            text = value.astimezone(UTC).isoformat(" ")
-            return f"CAST({dialect.literal(text)} AS {types[ColumnType.TIMESTAMP]})"
-        case date():
-            return f"CAST({dialect.literal(str(value))} AS {types[ColumnType.DATE]})"
-        case time():
-            return f"CAST({dialect.literal(str(value))} AS {types[ColumnType.TIME]})"
-        case _:
-            return dialect.literal(str(value))
+def _own_names(names: Sequence[str]) -> dict[str, str]:
+    """Return names by columns of a staged table, which are called like no column of a stream."""
+    return {f"_sdc_sweep_{index}": name for index, name in enumerate(names)}

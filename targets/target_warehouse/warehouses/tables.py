@@ -5,13 +5,25 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attribution_elt.core.errors import in_a_line
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Column, Columns, ColumnType
 from target_warehouse.warehouses.dialect import SqlDialect
 from target_warehouse.warehouses.errors import TableError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOMENTS: dict[type, ColumnType] = {
+    datetime: ColumnType.TIMESTAMP,
+    date: ColumnType.DATE,
+    time: ColumnType.TIME,
+}
+"""Kinds of moments."""
 
 
 class Tables(abc.ABC):
@@ -19,15 +31,26 @@ class Tables(abc.ABC):
 
     types: ClassVar[Mapping[ColumnType, str]]
     dialect: SqlDialect
+    has_temporary_tables: ClassVar[bool] = True
     enforces_keys: ClassVar[bool] = False
     """Whether an append fails if the table already has the key."""
     errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver."""
     schema: str
+    _connection: Any
+    """The driver's connection."""
 
-    @abc.abstractmethod
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return rows
+
+    def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Run statements in one transaction; return the rows of the last one."""
+        rows: list[tuple[Any, ...]] = []
+        for statement in statements:
+            rows = self.execute(statement)
+        return rows
 
     @abc.abstractmethod
     def columns(self, table: str) -> dict[str, Column]:
@@ -61,7 +84,7 @@ class Tables(abc.ABC):
         )
         return [name for (name,) in rows]
 
-    def planned(self, table: str, columns: Mapping[str, Column]) -> dict[str, Column]:
+    def planned(self, table: str, columns: Columns) -> dict[str, Column]:
         """Return the columns that `ensure` would give a table, and change nothing."""
         existing = self.columns(table)
         wider = {
@@ -72,9 +95,7 @@ class Tables(abc.ABC):
         }
         return existing | wider
 
-    def ensure(
-        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
-    ) -> dict[str, Column]:
+    def ensure(self, table: str, columns: Columns, keys: Sequence[str]) -> dict[str, Column]:
         """Create the table, or add and widen its columns and set its key; return its columns."""
         existing = self.columns(table)
         if not existing:
@@ -114,7 +135,7 @@ class Tables(abc.ABC):
                 f"to become {self.type_of(wanted)}: {self.explain(error)}"
             ) from error
 
-    def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def create(self, table: str, columns: Columns, keys: Sequence[str]) -> None:
         """Create a table."""
         parts = [
             f"{self.dialect.identifier(name)} {self.type_of(column)}"
@@ -124,7 +145,7 @@ class Tables(abc.ABC):
             parts.append(f"PRIMARY KEY ({self.dialect.identifiers(keys)})")
         self.execute(f"CREATE TABLE {self.path(table)} ({', '.join(parts)})")
 
-    def add(self, table: str, columns: Mapping[str, Column]) -> None:
+    def add(self, table: str, columns: Columns) -> None:
         """Add columns to a table."""
         for name, column in columns.items():
             self.execute(
@@ -172,6 +193,64 @@ class Tables(abc.ABC):
     def day(self, instant: str) -> str:
         """Return the SQL of the UTC day of an instant."""
         return f"CAST({instant} AS DATE)"
+
+    def value(self, value: object) -> str:
+        """Return a claim's bound or an instant as SQL."""
+        match value:
+            case bool():
+                return str(value).upper()
+            case int() | Decimal():
+                return format(value, "f")
+            case datetime():
+                text = value.astimezone(UTC).isoformat(" ")
+            case _:
+                text = str(value)
+        kind = MOMENTS.get(type(value))
+        literal = self.dialect.literal(text)
+        return f"CAST({literal} AS {self.types[kind]})" if kind else literal
+
+    def temporary(self, name: str) -> str:
+        """Return the quoted name of a temporary table."""
+        return f"temp.{self.dialect.identifier(name)}"
+
+    def stage_aside(
+        self,
+        name: str,
+        table: str,
+        columns: Mapping[str, tuple[str, Column]],
+        chunks: Iterable[pa.Table],
+    ) -> str:
+        """Create a temporary table for rows, and return its quoted name.
+
+        `columns` maps the names of its columns to names and definitions of columns of `table`.
+        """
+        quoted, path = self.dialect.identifier, self.temporary(name)
+        selected = ", ".join(f"{quoted(of)} AS {quoted(own)}" for own, (of, _) in columns.items())
+        self.discard(path)
+        self.execute(
+            f"CREATE TEMPORARY TABLE {path} AS "
+            f"SELECT {selected} FROM {self.path(table)} WHERE 1 = 0"
+        )
+        for chunk in chunks:
+            self.insert(path, chunk, {own: column for own, (_, column) in columns.items()})
+        self.optimize(name, path, columns)
+        return path
+
+    def optimize(self, name: str, path: str, columns: Iterable[str]) -> None:  # noqa: B027
+        """Prepare a filled temporary table for joins on these columns."""
+
+    def discard(self, path: str) -> None:
+        """Drop a table that `stage_aside` created."""
+        self.execute(f"DROP TABLE IF EXISTS {path}")
+
+    @abc.abstractmethod
+    def insert(self, path: str, rows: pa.Table, columns: Columns) -> None:
+        """Insert rows into the table with this quoted name."""
+
+    def insert_from(self, path: str, source: str, names: Iterable[str]) -> list[tuple[Any, ...]]:
+        """Insert columns of `source` into the table with this quoted name."""
+        listed = self.dialect.identifiers(names)
+        return self.execute(f"INSERT INTO {path} ({listed}) SELECT {listed} FROM {source}")
 
     def is_empty(self, table: str) -> bool:
         """Return whether a table has no rows."""

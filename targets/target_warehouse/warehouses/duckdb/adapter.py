@@ -14,7 +14,7 @@ import pyarrow as pa
 from typing_extensions import override
 
 from target_warehouse.arrow import retyped
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Column, Columns, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged
 from target_warehouse.warehouses.create_table import CreateTable, definition_of
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
@@ -24,6 +24,7 @@ from target_warehouse.warehouses.duckdb.types import DIGITS
 from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.history import keep_changed
+from target_warehouse.warehouses.merging import Merge
 
 _STAGE_VIEW = "staged_rows"
 _STAGE = f"temp.{_STAGE_VIEW}"  # qualified with the catalog, because a stream may have this name
@@ -106,10 +107,6 @@ class DuckDBAdapter(Adapter):
         self._tables.forget()
 
     @override
-    def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql).fetchall()
-
-    @override
     def columns(self, table: str) -> dict[str, Column]:
         return {name: column for name, column, _ in self._tables.columns(table)}
 
@@ -185,7 +182,7 @@ class DuckDBAdapter(Adapter):
         )
 
     @override
-    def add(self, table: str, columns: Mapping[str, Column]) -> None:
+    def add(self, table: str, columns: Columns) -> None:
         if len(columns) < _MANY_COLUMNS:
             super().add(table, columns)
             return
@@ -259,7 +256,7 @@ class DuckDBAdapter(Adapter):
         )
 
     @override
-    def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def create(self, table: str, columns: Columns, keys: Sequence[str]) -> None:
         super().create(table, columns, keys)
         self._tables.created(table)
         if keys:
@@ -276,7 +273,7 @@ class DuckDBAdapter(Adapter):
         self._tables.created_view(view)
 
     @override
-    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def stage(self, table: str, rows: pa.Table, columns: Columns) -> None:
         self._connection.register(_STAGE_VIEW, _typed(rows, columns))
 
     @override
@@ -284,57 +281,30 @@ class DuckDBAdapter(Adapter):
         return _STAGE
 
     @override
-    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        names = listed(columns)
+    def insert(self, path: str, rows: pa.Table, columns: Columns) -> None:
         self._connection.register(_INSERTED_VIEW, _typed(rows, columns))
-        self.execute(f"INSERT INTO {path} ({names}) SELECT {names} FROM temp.{_INSERTED_VIEW}")
+        self.insert_from(path, f"temp.{_INSERTED_VIEW}", columns)
         self._connection.unregister(_INSERTED_VIEW)
 
     @override
     def merge(
-        self,
-        table: str,
-        columns: Mapping[str, Column],
-        keys: Sequence[str],
-        history: str | None = None,
+        self, table: str, columns: Columns, keys: Sequence[str], history: str | None = None
     ) -> Merged:
-        names = list(map(quoted, columns))
-        update = ", ".join(
-            f"{name} = new.{name}"
-            for name in map(quoted, (each for each in columns if each not in keys))
-        )
-        same = " AND ".join(f"old.{key} = new.{key}" for key in map(quoted, keys))
-        matched = f"EXISTS (FROM {self.path(table)} AS old WHERE {same})"
-        if not self.execute(f"SELECT 1 FROM {_STAGE} AS new WHERE {matched} LIMIT 1"):
-            return self._inserted(table, columns)  # half the work of a MERGE that matches nothing
-        differs = " OR ".join(
-            f"old.{quoted(name)} IS DISTINCT FROM new.{quoted(name)}"
-            for name in self.compared(columns, keys)
-        )
-        source = _STAGE
+        merge, source = Merge(self, table, columns, keys), _STAGE
+        matched = f"EXISTS (FROM {merge.path} AS held WHERE {merge.same})"
+        if not self.execute(f"SELECT 1 FROM {source} AS new WHERE {matched} LIMIT 1"):
+            # half the work of a MERGE that matches nothing
+            [(inserted,)] = self.insert_from(merge.path, source, columns)
+            return Merged(inserted, 0)
         if history:
             source = self.temporary(_CHANGED)
             self.discard(source)
-            self.execute(
-                f"CREATE TEMPORARY TABLE {source} AS SELECT new.* FROM {_STAGE} AS new "
-                f"LEFT JOIN {self.path(table)} AS old ON {same} "
-                f"WHERE old.{quoted(keys[0])} IS NULL OR {differs or False}"
-            )
+            self.execute(f"CREATE TEMPORARY TABLE {source} AS {merge.difference(_STAGE)}")
             self.execute(keep_changed(self, table, history, keys, source))
         before = self.count(table)
-        ((changed,),) = self.execute(
-            f"MERGE INTO {self.path(table)} AS old USING {source} AS new ON {same} "
-            + (f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {update} " if differs else "")
-            + f"WHEN NOT MATCHED THEN INSERT ({listed(columns)}) "
-            f"VALUES ({', '.join(f'new.{name}' for name in names)})"
-        )
+        [(changed,)] = self.execute(merge.statement(source))
         inserted = self.count(table) - before
         return Merged(inserted, changed - inserted)
-
-    @override
-    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        self.stage(table, rows, columns)
-        self._inserted(table, columns)
 
     @override
     def comments(self, table: str) -> dict[str, str | None]:
@@ -357,24 +327,12 @@ class DuckDBAdapter(Adapter):
         self._connection.unregister(_STAGE_VIEW)
         self._connection.begin()
 
-    @override
-    def close(self) -> None:
-        self._connection.close()
-
-    def _inserted(self, table: str, columns: Mapping[str, Column]) -> Merged:
-        """Insert the staged rows, and count them."""
-        names = listed(columns)
-        ((count,),) = self.execute(
-            f"INSERT INTO {self.path(table)} ({names}) SELECT {names} FROM {_STAGE}"
-        )
-        return Merged(count, 0)
-
 
 def _comment(keys: Sequence[str]) -> str | None:
     return f"{_KEY}{', '.join(keys)}" if keys else None
 
 
-def _typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
+def _typed(rows: pa.Table, columns: Columns) -> pa.Table:
     """Return rows with their numbers, which are texts, as decimals."""
     return retyped(
         rows,

@@ -41,7 +41,7 @@ class Catalog:
         if table in self._comments:
             path = literal(".".join(map(quoted, (self.database, self.schema, table))))
             rows = self._execute(f"SELECT name, type, dflt_value FROM pragma_table_info({path})")
-        elif table in self._views:  # whose tables may have changed since
+        elif table in self._views:  # the view's tables may have changed since
             rows = self._execute(
                 "SELECT column_name, data_type, column_default FROM duckdb_columns() "
                 f"WHERE {self.here} AND table_name = {literal(table)} ORDER BY column_index"

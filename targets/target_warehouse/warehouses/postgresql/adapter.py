@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,26 +16,18 @@ import psycopg
 import pyarrow as pa
 from typing_extensions import override
 
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Column, Columns, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.dialect import SqlDialect, listed, literal, quoted
 from target_warehouse.warehouses.errors import key_error
-from target_warehouse.warehouses.history import (
-    CHANGED,
-    ensure_view,
-    insertion,
-    keep_changed,
-    kept_columns,
-)
+from target_warehouse.warehouses.history import ensure_view, keep_changed
+from target_warehouse.warehouses.merging import Merge
 from target_warehouse.warehouses.postgresql import connection, copying, probe, types
 from target_warehouse.warehouses.postgresql.catalog import VERSIONS, Catalog
-from target_warehouse.warehouses.postgresql.upsert import UNTIL, Upsert
 
 _STAGE = "staged_rows"
 _STAGED = f"pg_temp.{_STAGE}"
 _CHANGED = "changed_rows"
-_RETURNS_OLD = 180_000
-"""First version of the server whose upserts return the rows that they replace."""
 _STAGE_BUFFERS = "32MB"  # a batch fits into it; with the default, it would be written to disk
 _MADE_BY_ANOTHER = (
     psycopg.errors.DuplicateSchema,
@@ -167,9 +159,7 @@ class PostgreSQLAdapter(Adapter):
         return types.holds_its_kind(column)
 
     @override
-    def ensure(
-        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
-    ) -> dict[str, Column]:
+    def ensure(self, table: str, columns: Columns, keys: Sequence[str]) -> dict[str, Column]:
         self._catalog.check(self.path(table), table, columns)
         return super().ensure(table, columns, keys)
 
@@ -239,7 +229,7 @@ class PostgreSQLAdapter(Adapter):
                 raise key_error(table, held, keys) from error
 
     @override
-    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def stage(self, table: str, rows: pa.Table, columns: Columns) -> None:
         if self._is_postgresql:
             # Must precede the session's first temporary table; PgBouncer does not carry it over.
             self.execute(
@@ -255,40 +245,37 @@ class PostgreSQLAdapter(Adapter):
 
     @override
     def merge(
-        self,
-        table: str,
-        columns: Mapping[str, Column],
-        keys: Sequence[str],
-        history: str | None = None,
+        self, table: str, columns: Columns, keys: Sequence[str], history: str | None = None
     ) -> Merged:
-        merge = Upsert(self.path(table), columns, keys, self.compared(columns, keys))
-        if not self._is_postgresql:
-            self.execute(merge.sql(_STAGED))
-            return Merged(None, None)
-        if history and self._connection.info.server_version >= _RETURNS_OLD:
-            names = kept_columns(self, history)
-            kept = insertion(self, history, names, old="", until=quoted(UNTIL), because=CHANGED)
-            [(inserted, changed)] = self.execute(merge.keeping(_STAGED, names, kept))
-            return Merged(inserted, changed - inserted)
-        source = _STAGED
+        merge, source = Merge(self, table, columns, keys), _STAGED
         if history:
-            source = f"pg_temp.{_CHANGED}"
+            source = self.temporary(_CHANGED)
             self.execute(
                 f"CREATE TEMPORARY TABLE {_CHANGED} ON COMMIT DROP AS {merge.difference(_STAGED)}"
             )
             self.execute(f"ANALYZE {source}")
             self.execute(keep_changed(self, table, history, keys, source))
-        if self._catalog.is_partitioned(self.path(table)):  # their rows have no xmax
-            [(inserted,)] = self.execute(merge.new_rows(source))
-            [(changed,)] = self.execute(
-                f"WITH merged AS ({merge.sql(source)} RETURNING 1) SELECT count(*) FROM merged"
-            )
-        else:
-            # A row that was only inserted has never been locked or deleted: its xmax is 0.
-            [(inserted, changed)] = self.execute(
-                f"WITH merged AS ({merge.sql(source)} RETURNING held.xmax = 0 AS is_new) "
-                "SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged"
-            )
+        action = "NOTHING"
+        if merge.compared:
+            action = f"{merge.update('excluded')} WHERE {merge.differs('excluded')}"
+        upsert = (
+            f"INSERT INTO {merge.path} AS held ({merge.listed}) SELECT {merge.listed} "
+            f"FROM {source} ON CONFLICT ({listed(keys)}) DO {action}"
+        )
+        if not self._is_postgresql:
+            self.execute(upsert)
+            return Merged(None, None)
+        # A row that was only inserted has never been locked or deleted: its xmax is 0.
+        is_new, new = "held.xmax = 0", 0
+        if self._catalog.is_partitioned(merge.path):  # their rows have no xmax
+            found = f"EXISTS (SELECT 1 FROM {merge.path} AS held WHERE {merge.same})"
+            [(new,)] = self.execute(f"SELECT count(*) FROM {source} AS new WHERE NOT {found}")
+            is_new = "false"
+        [(inserted, changed)] = self.execute(
+            f"WITH merged AS ({upsert} RETURNING {is_new} AS is_new) "
+            "SELECT count(*) FILTER (WHERE is_new), count(*) FROM merged"
+        )
+        inserted += new
         return Merged(inserted, changed - inserted)
 
     @override
@@ -300,19 +287,11 @@ class PostgreSQLAdapter(Adapter):
         return f"pg_temp.{quoted(name)}"
 
     @override
-    def stage_aside(
-        self,
-        name: str,
-        table: str,
-        columns: Mapping[str, tuple[str, Column]],
-        chunks: Iterable[pa.Table],
-    ) -> str:
-        path = super().stage_aside(name, table, columns, chunks)
+    def optimize(self, name: str, path: str, columns: Iterable[str]) -> None:
         self.execute(f"ANALYZE {path}")  # nothing else counts the rows of a temporary table
-        return path
 
     @override
-    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def insert(self, path: str, rows: pa.Table, columns: Columns) -> None:
         copying.copy(self._connection, path, rows)
 
     @override
@@ -321,11 +300,11 @@ class PostgreSQLAdapter(Adapter):
         return f'{sql} COLLATE "C"' if isinstance(value, str) else sql
 
     @override
-    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def append(self, table: str, rows: pa.Table, columns: Columns) -> None:
         self._copy(self.path(table), table, rows, columns)
 
     @override
-    def refused(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> dict[int, str]:
+    def refused(self, table: str, rows: pa.Table, columns: Columns) -> dict[int, str]:
         path = self.path(table)
         if not self._is_postgresql or self._catalog.has_triggers(path):  # which may mend rows
             return {}
@@ -340,18 +319,6 @@ class PostgreSQLAdapter(Adapter):
             return text
         return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in text)
 
-    @override
-    def commit(self) -> None:
-        self._connection.commit()
-
-    @override
-    def rollback(self) -> None:
-        self._connection.rollback()
-
-    @override
-    def close(self) -> None:
-        self._connection.close()
-
     @cached_property
     def _is_postgresql(self) -> bool:
         """Whether this is PostgreSQL 13 or newer, not only a database with its protocol."""
@@ -360,10 +327,10 @@ class PostgreSQLAdapter(Adapter):
         rows = self.execute(f"SELECT DISTINCT proname FROM pg_proc WHERE proname IN ({names})")
         return len(rows) == len(functions)
 
-    def _copy(self, path: str, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def _copy(self, path: str, table: str, rows: pa.Table, columns: Columns) -> None:
         copying.copy(self._connection, path, self._for_jsonb(table, rows, columns))
 
-    def _for_jsonb(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
+    def _for_jsonb(self, table: str, rows: pa.Table, columns: Columns) -> pa.Table:
         binary = [name for name, column in columns.items() if column.type == "jsonb"]
         rows, repaired = copying.for_jsonb(rows, binary)
         for name in repaired:

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -16,11 +16,13 @@ import pyarrow.compute as pc
 from snowflake.connector.errors import Error, ProgrammingError
 from typing_extensions import override
 
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Column, Columns, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged, WarehouseError
 from target_warehouse.warehouses.history import keep_changed
+from target_warehouse.warehouses.merging import Merge
 from target_warehouse.warehouses.snowflake.connection import opened
 from target_warehouse.warehouses.snowflake.dialect import SnowflakeDialect, swapped
+from target_warehouse.warehouses.snowflake.staging import own_texts, upload
 from target_warehouse.warehouses.snowflake.types import (
     DIGITS,
     FLOATS,
@@ -32,7 +34,6 @@ from target_warehouse.warehouses.snowflake.types import (
     parts_of,
     typed,
 )
-from target_warehouse.warehouses.snowflake.upload import own_texts, upload
 
 _NEW, _OLD = "_sdc_new__", "_sdc_old__"
 """Prefixes of a column's successor, and of the column itself once it has one."""
@@ -71,7 +72,7 @@ class SnowflakeAdapter(Adapter):
         self._numbers = itertools.count(1)
         self._replacing: dict[str, str] = {}
         """Tables to be replaced, and the tables of their new rows."""
-        self._staged_columns: Mapping[str, Column] = {}
+        self._staged_columns: Columns = {}
 
     @override
     def use_schema(self) -> None:
@@ -201,20 +202,16 @@ class SnowflakeAdapter(Adapter):
             return Column(ColumnType.TEXT)
         return column
 
-    def _finish_altering(self, table: str, columns: Mapping[str, Column]) -> None:
+    def _finish_altering(self, table: str, columns: Columns) -> None:
         """Complete an `alter` that was interrupted."""
-        for new in (name for name in columns if name.startswith(_NEW)):
-            name = new.removeprefix(_NEW)
-            if name in columns:  # the new column may have values that the old one does not have
-                self._remove(table, new)
-            else:
-                self._rename(table, new, name)
-        for old in (name for name in columns if name.startswith(_OLD)):
-            name = old.removeprefix(_OLD)
-            if name in columns or _NEW + name in columns:
-                self._remove(table, old)
-            else:
-                self._rename(table, old, name)
+        for prefix in (_NEW, _OLD):
+            for column in (each for each in columns if each.startswith(prefix)):
+                name = column.removeprefix(prefix)
+                # a successor may have values that the column itself does not have
+                if name in columns or (prefix == _OLD and _NEW + name in columns):
+                    self._remove(table, column)
+                else:
+                    self._rename(table, column, name)
 
     def _rename(self, table: str, name: str, to: str) -> None:
         self.execute(
@@ -235,7 +232,7 @@ class SnowflakeAdapter(Adapter):
         return False
 
     @override
-    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def stage(self, table: str, rows: pa.Table, columns: Columns) -> None:
         texts = own_texts(rows, columns)
         types = {
             own: self._room(table, name, column, texts[own])
@@ -246,22 +243,23 @@ class SnowflakeAdapter(Adapter):
 
     @override
     def staged(self) -> str:
-        return f"({self._selected(self._staged_columns)})"
+        return self._selected(self._staged_columns)
 
     @override
     def temporary(self, name: str) -> str:
         return self.dialect.identifier(f"{self._staged}_{name}")
 
     @override
-    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def insert(self, path: str, rows: pa.Table, columns: Columns) -> None:
         texts = own_texts(rows, columns)
         types = dict.fromkeys(texts.column_names, "VARCHAR")
         upload(self.execute, self._staged, next(self._numbers), texts, types)
-        names = self.dialect.identifiers(columns)
-        self.execute(f"INSERT INTO {path} ({names}) {self._selected(columns)}")
+        self.insert_from(path, self._selected(columns), columns)
 
     @override
     def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
+        if len(statements) == 1:
+            return super().atomically(statements)
         self.execute("BEGIN")
         try:
             rows = super().atomically(statements)
@@ -307,47 +305,28 @@ class SnowflakeAdapter(Adapter):
 
     @override
     def merge(
-        self,
-        table: str,
-        columns: Mapping[str, Column],
-        keys: Sequence[str],
-        history: str | None = None,
+        self, table: str, columns: Columns, keys: Sequence[str], history: str | None = None
     ) -> Merged:
-        names = {name: self.dialect.identifier(name) for name in columns}
-        same = " AND ".join(f"held.{names[key]} = new.{names[key]}" for key in keys)
-        differs = " OR ".join(
-            self.differs(columns[name], f"held.{names[name]}", f"new.{names[name]}")
-            for name in self.compared(columns, keys)
-        )
-        update = ", ".join(f"{name} = new.{name}" for key, name in names.items() if key not in keys)
-        merge = (
-            f"MERGE INTO {self.path(table)} AS held USING ({self._selected(columns)}) AS new "
-            f"ON {same} "
-            + (f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {update} " if differs else "")
-            + f"WHEN NOT MATCHED THEN INSERT ({', '.join(names.values())}) "
-            f"VALUES ({', '.join(f'new.{name}' for name in names.values())})"
-        )
-        kept = (
-            [f"{keep_changed(self, table, history, keys, self.staged())} AND ({differs})"]
-            if history and differs
-            else []
-        )
-        [(inserted, *updated)] = self.atomically([*kept, merge]) if kept else self.execute(merge)
+        merge, source = Merge(self, table, columns, keys), self.staged()
+        statements = [merge.statement(source)]
+        if history:
+            kept = keep_changed(self, table, history, keys, source)
+            statements.insert(0, f"{kept} AND ({merge.differs()})")
+        [(inserted, *updated)] = self.atomically(statements)
         return Merged(int(inserted), sum(map(int, updated)))
 
     @override
-    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def append(self, table: str, rows: pa.Table, columns: Columns) -> None:
         self.stage(table, rows, columns)
-        names = ", ".join(map(self.dialect.identifier, columns))
-        self.execute(f"INSERT INTO {self.path(table)} ({names}) {self._selected(columns)}")
+        self.insert_from(self.path(table), self.staged(), columns)
 
-    def _selected(self, columns: Mapping[str, Column]) -> str:
+    def _selected(self, columns: Columns) -> str:
         """Return the query of the staged rows, with values in the types of the columns."""
         values = ", ".join(
             f"{typed(f'C{index}', column)} AS {self.dialect.identifier(name)}"
             for index, (name, column) in enumerate(columns.items())
         )
-        return f"SELECT {values} FROM {self._staged}"
+        return f"(SELECT {values} FROM {self._staged})"
 
     @override
     def replace(self, table: str, source: str) -> None:
@@ -358,17 +337,14 @@ class SnowflakeAdapter(Adapter):
     def commit(self) -> None:
         if not self._replacing:
             return
-        names = {
-            table: ", ".join(map(self.dialect.identifier, self._described(source)))
-            for table, source in self._replacing.items()
-        }
-        self.execute("BEGIN")
+        statements = []
         for table, source in self._replacing.items():
-            self.execute(
-                f"INSERT OVERWRITE INTO {self.path(table)} ({names[table]}) "
-                f"SELECT {names[table]} FROM {self.path(source)}"
+            names = self.dialect.identifiers(self._described(source))
+            statements.append(
+                f"INSERT OVERWRITE INTO {self.path(table)} ({names}) "
+                f"SELECT {names} FROM {self.path(source)}"
             )
-        self.execute("COMMIT")
+        self.atomically(statements)
         replaced, self._replacing = self._replacing, {}
         for source in replaced.values():
             with contextlib.suppress(Error):  # if this fails, the next load drops the table
@@ -376,13 +352,7 @@ class SnowflakeAdapter(Adapter):
 
     @override
     def rollback(self) -> None:
-        if self._replacing:
-            self._replacing = {}
-            self.execute("ROLLBACK")
-
-    @override
-    def close(self) -> None:
-        self._connection.close()
+        self._replacing = {}  # only `atomically` opens transactions, and ends them
 
 
 ADAPTER = SnowflakeAdapter

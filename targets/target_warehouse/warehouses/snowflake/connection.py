@@ -36,26 +36,15 @@ def _truth(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
 
 
+_TEXTS = (
+    *("warehouse", "role", "authenticator", "token", "token_file_path", "passcode"),
+    *("private_key_file", "private_key_file_pwd", "oauth_client_id", "oauth_client_secret"),
+    *("oauth_token_request_url", "oauth_scope", "host", "protocol"),
+    *("proxy_host", "proxy_port", "proxy_user", "proxy_password"),
+)
 _PARAMETERS: dict[str, Callable[[str], Any]] = {
-    "warehouse": str,
-    "role": str,
-    "authenticator": str,
-    "token": str,
-    "token_file_path": str,
-    "passcode": str,
-    "private_key_file": str,
-    "private_key_file_pwd": str,
-    "oauth_client_id": str,
-    "oauth_client_secret": str,
-    "oauth_token_request_url": str,
-    "oauth_scope": str,
-    "host": str,
+    **dict.fromkeys(_TEXTS, str),
     "port": int,
-    "protocol": str,
-    "proxy_host": str,
-    "proxy_port": str,
-    "proxy_user": str,
-    "proxy_password": str,
     "login_timeout": int,
     "client_session_keep_alive": _truth,
 }

@@ -7,26 +7,20 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time
 from typing import Any
 
 import pyarrow as pa
 from typing_extensions import override
 
 from target_warehouse.arrow import ARROW_TYPES, conformed
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Column, Columns
 from target_warehouse.warehouses.base import Adapter, Merged, TableError, WarehouseError
 from target_warehouse.warehouses.create_table import CreateTable, definition_of
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
-from target_warehouse.warehouses.history import (
-    BATCHED_AT,
-    CHANGED,
-    DELETED_AT,
-    insertion,
-    kept_columns,
-)
+from target_warehouse.warehouses.history import BATCHED_AT, CHANGED, DELETED_AT, insertion
+from target_warehouse.warehouses.merging import compared
 from target_warehouse.warehouses.sqlite.functions import add_functions
 from target_warehouse.warehouses.sqlite.values import (
     TYPES,
@@ -36,6 +30,7 @@ from target_warehouse.warehouses.sqlite.values import (
     converted,
     widened,
 )
+from target_warehouse.warehouses.tables import MOMENTS
 
 _PRAGMAS = (
     "synchronous = FULL",  # a sync for each batch is cheap, and a state must not outlive its rows
@@ -111,7 +106,7 @@ class SQLiteAdapter(Adapter):
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         if not sql.startswith(("SELECT", "PRAGMA")):
             self._begin()
-        return self._connection.execute(sql).fetchall()
+        return super().execute(sql)
 
     def _begin(self) -> None:
         # Not before there is something to write, because only one process at a time can write. But
@@ -179,14 +174,12 @@ class SQLiteAdapter(Adapter):
         return are_exact(numbers)
 
     @override
-    def ensure(
-        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
-    ) -> dict[str, Column]:
+    def ensure(self, table: str, columns: Columns, keys: Sequence[str]) -> dict[str, Column]:
         self._begin()
         return super().ensure(table, columns, keys)
 
     @override
-    def add(self, table: str, columns: Mapping[str, Column]) -> None:
+    def add(self, table: str, columns: Columns) -> None:
         try:
             super().add(table, columns)
         except sqlite3.OperationalError as error:
@@ -244,45 +237,33 @@ class SQLiteAdapter(Adapter):
         self.atomically([*replacing, *(sql for (sql,) in attached)])
 
     @override
-    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def stage(self, table: str, rows: pa.Table, columns: Columns) -> None:
         self._staged = rows
 
     @override
     def merge(
-        self,
-        table: str,
-        columns: Mapping[str, Column],
-        keys: Sequence[str],
-        history: str | None = None,
+        self, table: str, columns: Columns, keys: Sequence[str], history: str | None = None
     ) -> Merged:
-        compared = self.compared(columns, keys)
-        action = "NOTHING"
-        if compared:
+        names, action = compared(columns, keys), "NOTHING"
+        if names:
             values = {name: f"excluded.{quoted(name)}" for name in columns if name not in keys}
-            values[compared[0]] = f"counted({values[compared[0]]})"
+            values[names[0]] = f"counted({values[names[0]]})"
             update = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
-            old = ", ".join(f"old.{quoted(name)}" for name in compared)
-            new = ", ".join(f"excluded.{quoted(name)}" for name in compared)
+            old = ", ".join(f"old.{quoted(name)}" for name in names)
+            new = ", ".join(f"excluded.{quoted(name)}" for name in names)
             action = f"UPDATE SET {update} WHERE ({old}) IS NOT ({new})"
         on_conflict = f"ON CONFLICT ({listed(keys)}) DO {action}"
-        self._updates = 0
+        rows, self._staged, self._updates = self._staged, None, 0
         with self._kept(table, history) if history else contextlib.nullcontext():
-            changed = self._insert(table, self._staged, columns, on_conflict)
+            changed = self._written(self.path(table), rows, self._held(table, columns), on_conflict)
         return Merged(changed - self._updates, self._updates)
 
     @contextlib.contextmanager
     def _kept(self, table: str, history: str) -> Iterator[None]:
         """Keep the old versions of rows that are updated within this context."""
         trigger = f"temp.{quoted(_TRIGGER)}"
-        names = kept_columns(self, history)
-        kept = insertion(
-            self,
-            history,
-            names,
-            old="OLD.",
-            until=f"NEW.{quoted(BATCHED_AT)}",
-            because=CHANGED,
-        )
+        until = f"NEW.{quoted(BATCHED_AT)}"
+        kept = insertion(self, history, until=until, because=CHANGED, of="OLD.")
         self.execute(f"DROP TRIGGER IF EXISTS {trigger}")
         self.execute(
             f"CREATE TEMPORARY TRIGGER {quoted(_TRIGGER)} BEFORE UPDATE ON main.{self.path(table)} "
@@ -297,20 +278,15 @@ class SQLiteAdapter(Adapter):
         return value
 
     @override
-    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        self._insert(table, rows, columns)
+    def append(self, table: str, rows: pa.Table, columns: Columns) -> None:
+        self.insert(self.path(table), rows, self._held(table, columns))
 
-    def _insert(
-        self, table: str, rows: pa.Table, columns: Mapping[str, Column], on_conflict: str = ""
-    ) -> int:
-        """Insert rows, and return how many were written."""
+    def _held(self, table: str, columns: Columns) -> Columns:
         self._begin()
-        held = {**columns, **self.columns(table)}  # another load may have widened the table
-        return self._written(self.path(table), rows, held, on_conflict)
+        return {**columns, **self.columns(table)}  # another load may have widened the table
 
-    def _written(
-        self, path: str, rows: pa.Table, columns: Mapping[str, Column], on_conflict: str
-    ) -> int:
+    def _written(self, path: str, rows: pa.Table, columns: Columns, on_conflict: str = "") -> int:
+        """Insert rows, and return how many were written."""
         kinds = {name: columns[name].kind for name in rows.column_names}
         places = ", ".join("?" * len(kinds))
         sql = f"INSERT INTO {path} AS old ({listed(kinds)}) VALUES ({places}) {on_conflict}"
@@ -331,49 +307,26 @@ class SQLiteAdapter(Adapter):
         columns = {name: (name, held[name]) for name in names}
         path = self.stage_aside(_KEYS, table, columns, [self._staged.select(names)])
         count = super().revived(table, history, keys)
-        self.execute(f"DROP TABLE {path}")
+        self.discard(path)
         return count
 
     @override
-    def stage_aside(
-        self,
-        name: str,
-        table: str,
-        columns: Mapping[str, tuple[str, Column]],
-        chunks: Iterable[pa.Table],
-    ) -> str:
-        path = super().stage_aside(name, table, columns, chunks)
-        if columns:
+    def optimize(self, name: str, path: str, columns: Iterable[str]) -> None:
+        if names := listed(columns):
             index = quoted(f"{name} index")
-            self.execute(f"CREATE INDEX temp.{index} ON {quoted(name)} ({listed(columns)})")
-        return path
+            self.execute(f"CREATE INDEX temp.{index} ON {quoted(name)} ({names})")
 
     @override
-    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
-        self._written(path, rows, columns, "")
+    def insert(self, path: str, rows: pa.Table, columns: Columns) -> None:
+        self._written(path, rows, columns)
 
     @override
     def value(self, value: object) -> str:
-        kinds = {datetime: ColumnType.TIMESTAMP, date: ColumnType.DATE, time: ColumnType.TIME}
-        kind = kinds.get(type(value))
+        kind = MOMENTS.get(type(value))
         if kind is None:
             return super().value(value)
         [text] = converted(pa.array([value], ARROW_TYPES[kind]), kind)
         return literal(text)
-
-    @override
-    def commit(self) -> None:
-        self._connection.commit()
-        self._staged = None
-
-    @override
-    def rollback(self) -> None:
-        self._connection.rollback()
-        self._staged = None
-
-    @override
-    def close(self) -> None:
-        self._connection.close()
 
 
 def _location(url: str) -> tuple[str, float]:

@@ -21,19 +21,17 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.pipeline.exceptions import PipelineStepFailed
 from typing_extensions import override
 
-from target_warehouse.columns import Column
-from target_warehouse.warehouses.base import (
-    Claimed,
-    Merged,
-    Sweep,
-    TableError,
-    WarehouseError,
-)
+from target_warehouse.columns import Column, Columns
+from target_warehouse.warehouses.base import Claimed, Merged, Sweep, TableError, WarehouseError
 from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt import sql as dlt_sql
-from target_warehouse.warehouses.through_dlt.connection import DltConnection, RefusedError
+from target_warehouse.warehouses.through_dlt.connection import (
+    DltConnection,
+    RefusedError,
+    cause_of,
+    is_of_data,
+)
 from target_warehouse.warehouses.through_dlt.destinations import file_format
-from target_warehouse.warehouses.through_dlt.errors import cause_of, is_of_data
 
 _VALUES = "sweep_values"
 
@@ -89,9 +87,7 @@ class DltAdapter(DltConnection):
         return {}
 
     @override
-    def ensure(
-        self, table: str, columns: Mapping[str, Column], keys: Sequence[str]
-    ) -> dict[str, Column]:
+    def ensure(self, table: str, columns: Columns, keys: Sequence[str]) -> dict[str, Column]:
         existing = self.columns(table)
         columns = {
             name: existing[name].widest(column) if name in existing else column
@@ -123,7 +119,7 @@ class DltAdapter(DltConnection):
         return dlt_columns.holds_its_kind(column)
 
     @override
-    def create(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def create(self, table: str, columns: Columns, keys: Sequence[str]) -> None:
         self._describe(table, columns, keys)
 
     @override
@@ -135,27 +131,17 @@ class DltAdapter(DltConnection):
         return not self.count(table)  # not every destination has LIMIT
 
     @override
-    def stage(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def stage(self, table: str, rows: pa.Table, columns: Columns) -> None:
         self._staged = dlt_columns.typed(rows, columns)
 
     @override
     def merge(
-        self,
-        table: str,
-        columns: Mapping[str, Column],
-        keys: Sequence[str],
-        history: str | None = None,
+        self, table: str, columns: Columns, keys: Sequence[str], history: str | None = None
     ) -> Merged:
         upserts = "upsert" in (self._capabilities.supported_merge_strategies or ())
-        self._load(
-            table,
-            self._staged,
-            {
-                "disposition": "merge",
-                "strategy": "upsert" if upserts else "delete-insert",
-                "deduplicated": True,
-            },
-        )
+        strategy = "upsert" if upserts else "delete-insert"
+        merge = {"disposition": "merge", "strategy": strategy, "deduplicated": True}
+        self._load(table, self._staged, merge)
         return Merged(None, None)
 
     @override
@@ -190,9 +176,7 @@ class DltAdapter(DltConnection):
     ) -> str:
         return self._put_aside(name, {own: column for own, (_, column) in columns.items()}, chunks)
 
-    def _put_aside(
-        self, name: str, columns: Mapping[str, Column], chunks: Iterable[pa.Table]
-    ) -> str:
+    def _put_aside(self, name: str, columns: Columns, chunks: Iterable[pa.Table]) -> str:
         table = f"target_warehouse_{name}"
         path = self.path(table)
         self._aside[path] = table
@@ -207,7 +191,7 @@ class DltAdapter(DltConnection):
         self.drop(self._aside[path])
 
     @override
-    def insert(self, path: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def insert(self, path: str, rows: pa.Table, columns: Columns) -> None:
         self.append(self._aside[path], rows, columns)
 
     @override
@@ -225,20 +209,8 @@ class DltAdapter(DltConnection):
         return bool(limits.supports_ddl_transactions or limits.supports_transactions)
 
     @override
-    def append(self, table: str, rows: pa.Table, columns: Mapping[str, Column]) -> None:
+    def append(self, table: str, rows: pa.Table, columns: Columns) -> None:
         self._load(table, dlt_columns.typed(rows, columns), "append")
-
-    @override
-    def replace(self, table: str, source: str) -> None:
-        names = self.columns(source)
-        listed, path = self.dialect.identifiers(names), self.path(table)
-        self.atomically(
-            [
-                f"DELETE FROM {path} WHERE 1 = 1",
-                f"INSERT INTO {path} ({listed}) SELECT {listed} FROM {self.path(source)}",
-            ]
-        )
-        self.drop(source)
 
     @override
     def drop(self, table: str) -> None:
@@ -255,7 +227,7 @@ class DltAdapter(DltConnection):
     def rollback(self) -> None:
         """Do nothing: dlt does not load a failed package."""
 
-    def _describe(self, table: str, columns: Mapping[str, Column], keys: Sequence[str]) -> None:
+    def _describe(self, table: str, columns: Columns, keys: Sequence[str]) -> None:
         """Make the table have these columns, and describe them to dlt."""
         described = {
             name: dlt_columns.description(name, column) for name, column in columns.items()

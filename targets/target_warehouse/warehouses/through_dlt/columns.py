@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from target_warehouse.arrow import ARROW_TYPES, retyped
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Column, Columns, ColumnType
 
 DIGITS = 38
 TYPES = {
@@ -98,7 +98,7 @@ def arrow_value(value: object) -> pa.Array:
     return pa.array([str(value) if kind is ColumnType.NUMBER else value], ARROW_TYPES[kind])
 
 
-def typed(rows: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
+def typed(rows: pa.Table, columns: Columns) -> pa.Table:
     """Return rows in the types of their columns."""
     types = {
         name: pa.decimal128(DIGITS, column.scale)

@@ -15,14 +15,10 @@ from dlt.common.destination.exceptions import DestinationTransientException
 from dlt.common.exceptions import DltException, MissingDependencyException
 from typing_extensions import override
 
-from target_warehouse.warehouses.base import (
-    Adapter,
-    WarehouseError,
-)
+from target_warehouse.warehouses.base import Adapter, WarehouseError
 from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt.destinations import destination
 from target_warehouse.warehouses.through_dlt.dialect import DltDialect
-from target_warehouse.warehouses.through_dlt.errors import cause_of
 
 _SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -137,3 +133,17 @@ class DltConnection(Adapter):
             self._pipeline.schemas.save_schema(dlt.Schema(table))
         with self._pipeline.destination_client(*([table] if table else [])) as client:
             yield client
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return the driver's exception that dlt has wrapped."""
+    for name in ("exception", "client_exception", "dbapi_exception", "inner_exc", "orig"):
+        inner = getattr(error, name, None)
+        if isinstance(inner, BaseException):
+            return cause_of(inner)
+    return error
+
+
+def is_of_data(error: BaseException) -> bool:
+    """Return whether the driver's exception concerns a value, by the class names of PEP 249."""
+    return any(cls.__name__ in {"DataError", "IntegrityError"} for cls in type(error).__mro__)
