@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +20,6 @@ from tests.webhook import Receiver, listening
 
 pytest_plugins = ["attribution_elt.sandbox.pytest_plugin"]
 
-_numbers = itertools.count()
 TESTS = Path(__file__).parent
 LONG = {
     *(
@@ -80,15 +79,20 @@ def postgres_server() -> Iterator[str]:
         yield server.get_uri()
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """Return the URL of a fresh database, over the server's socket."""
-    name = f"test_{next(_numbers)}"
+@pytest.fixture(scope="session")
+def _postgres_database(postgres_server: str) -> str:
+    """Create a database for the tests of this process, and return its URL."""
+    name = f"test_{os.getpid()}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-    yield postgres_server.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    return postgres_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def postgres_url(_postgres_database: str) -> str:
+    """Return the URL of an empty database, over the server's socket."""
+    postgres.empty(_postgres_database)
+    return _postgres_database
 
 
 @pytest.fixture
@@ -121,15 +125,25 @@ def wheel(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+@pytest.fixture
+def duckdb(tmp_path: Path) -> DuckDB:
+    return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> SQLite:
+    return SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
+
+
+@pytest.fixture
+def postgresql(postgres_url: str, tmp_path: Path) -> PostgreSQL:
+    return PostgreSQL(postgres_url, tmp_path)
+
+
 @pytest.fixture(params=["duckdb", "postgresql", "sqlite"])
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
+def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """Return each warehouse in turn; signal handlers that the loader replaces are restored."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    if request.param == "duckdb":
-        yield DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
-    elif request.param == "sqlite":
-        yield SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
-    else:
-        yield PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
+    yield request.getfixturevalue(request.param)
     for number, handler in handlers.items():
         signal.signal(number, handler)

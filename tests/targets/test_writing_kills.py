@@ -8,7 +8,6 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from target_adtraction.target import TargetAdtraction
@@ -17,7 +16,7 @@ from target_ignite.target import TargetIgnite
 from attribution_elt.sandbox import Fault, Sandbox
 from attribution_elt.sandbox.messages import Request
 from attribution_elt.sandbox.vendor import Vendor
-from tests.targets.target_warehouse.warehouses import DuckDB, SQLite, Warehouse
+from tests.targets.target_warehouse.warehouses import DuckDB, SQLite
 from tests.targets.writing import Writer, wishes
 
 WRITES, KILLS = (int(os.environ.get(f"WRITING_{what}", "0")) for what in ("WRITES", "KILLS"))
@@ -86,7 +85,7 @@ def assert_explained(writer: Writer) -> None:
         assert settled[-1] in {"confirmed", "accepted", "applied"}, (key, outcomes)
 
 
-def test_every_status_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_every_status_is_effected_in_spite_of_kills(duckdb: DuckDB, sandbox: Sandbox) -> None:
     count, kills = WRITES or 60, KILLS or 4
     sandbox.adtraction.channel_count = 3 * count
     pending = [
@@ -97,14 +96,13 @@ def test_every_status_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: 
     assert len(pending) == count
     sandbox.adtraction.quota.limits = dict.fromkeys(sandbox.adtraction.quota.limits, 100_000)
     add_faults(sandbox.adtraction, 0.09, 1)
-    warehouse: Warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     settings = {
         "client_token": sandbox.adtraction.client_token,
         "api_url": sandbox.adtraction.url,
         "dry_run": False,
         "max_changes": count,
     }
-    writer = Writer(TargetAdtraction, settings, warehouse)
+    writer = Writer(TargetAdtraction, settings, duckdb)
     text = wishes("channel_status", [{"channel_id": e, "approval_status": 1} for e in pending])
 
     run_with_kills(writer, text, sandbox.adtraction, requests=count, kills=kills, seed=1)
@@ -115,7 +113,7 @@ def test_every_status_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: 
 
 
 @pytest.mark.long
-def test_every_opt_out_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_every_opt_out_is_effected_in_spite_of_kills(sqlite: SQLite, sandbox: Sandbox) -> None:
     count, kills = WRITES or 120, KILLS or 4
     website = sandbox.ignite.websites[0]
     add_faults(sandbox.ignite, 0.09, 2)
@@ -126,8 +124,7 @@ def test_every_opt_out_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path:
         "dry_run": False,
         "batch_size": 4,
     }
-    warehouse = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
-    writer = Writer(TargetIgnite, settings, warehouse)
+    writer = Writer(TargetIgnite, settings, sqlite)
     addresses = [f"p{number}@b.example" for number in range(count)]
     text = wishes("opt_outs", [{"email": each, "website": website.name} for each in addresses])
 
@@ -141,7 +138,7 @@ def test_every_opt_out_is_effected_in_spite_of_kills(sandbox: Sandbox, tmp_path:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_with_its_exit_code(
-    number: signal.Signals, sandbox: Sandbox, tmp_path: Path
+    sqlite: SQLite, number: signal.Signals, sandbox: Sandbox
 ) -> None:
     slow = threading.Event()
 
@@ -155,8 +152,7 @@ def test_a_signal_ends_the_run_with_its_exit_code(
         "api_url": sandbox.adtraction.url,
         "dry_run": False,
     }
-    warehouse = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
-    with Writer(TargetAdtraction, settings, warehouse).start() as process:
+    with Writer(TargetAdtraction, settings, sqlite).start() as process:
         assert process.stdin is not None
         process.stdin.write(wishes("channel_status", [{"channel_id": 1, "approval_status": 1}]))
         process.stdin.close()

@@ -1,4 +1,4 @@
-"""Channel statuses: which changes are sent, and what `_writes` records."""
+"""Statuses of channels: the requests that are sent, and the rows of `_writes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opt-outs: which addresses are sent, in which requests, and what `_writes` records."""
+"""Opt-outs: the requests that are sent, and the rows of `_writes`."""
 
 from __future__ import annotations
 

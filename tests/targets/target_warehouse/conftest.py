@@ -6,34 +6,60 @@ import itertools
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.targets.target_warehouse import through_dlt as dlt
 from tests.targets.target_warehouse.stand_in import Snowflake, says_enough_of, serving, watch
-from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
+from tests.targets.target_warehouse.warehouses import Warehouse
 
 _numbers = itertools.count()
+_SQL = {
+    "test_a_key_that_changes_is_the_new_key",
+    "test_a_property_that_is_no_longer_sent_keeps_its_column",
+    "test_a_record_replaces_all_of_the_row_it_updates",
+    "test_an_empty_stream_makes_its_table",
+    "test_an_overwrite_that_breaks_off_changes_nothing",
+    "test_append_only_keeps_every_record",
+    "test_keys_of_several_columns",
+    "test_new_properties_add_columns",
+    "test_overwrite_replaces_what_the_table_held",
+    "test_records_are_inserted_and_updated_by_key",
+    "test_records_without_a_key_are_appended",
+    "test_text_is_kept_to_the_letter",
+}
+"""Tests of the statements of a load. They run on DuckDB through dlt too."""
+_MORE_SQL = _SQL | {
+    "test_a_line_that_an_order_no_longer_has_goes_to_the_history",
+    "test_awkward_names_of_columns",
+    "test_marked_rows_stay_and_are_marked_once",
+    "test_numbers_are_exact",
+    "test_rows_that_come_back_are_counted",
+    "test_timestamps_are_instants",
+    "test_types_that_widen",
+}
+"""Tests that run on Snowflake's stand-in in the quick suite: its statements take 20 ms each."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "warehouse" in metafunc.fixturenames and not hasattr(metafunc.module, "warehouse"):
-        names = ["duckdb", "postgresql", "sqlite"]
+    if "warehouse" not in metafunc.fixturenames or hasattr(metafunc.module, "warehouse"):
+        return
+    test, params = metafunc.definition, list[Any](["sqlite"])
+    if not test.get_closest_marker("one_warehouse"):
+        params += ["duckdb", "postgresql"]
         if says_enough_of(metafunc):
-            names.append("snowflake")
-        metafunc.parametrize("warehouse", names, indirect=True)
+            long = () if test.originalname in _MORE_SQL else (pytest.mark.long,)
+            params.append(pytest.param("snowflake", marks=long))
+        if test.originalname in _SQL:
+            params.append("duckdb_through_dlt")
+    metafunc.parametrize("warehouse", params, indirect=True)
 
 
 @pytest.fixture
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    if request.param == "duckdb":
-        return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
-    if request.param == "sqlite":
-        return SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
-    if request.param == "snowflake":
-        stand_in: Snowflake = request.getfixturevalue("snowflake")
-        return stand_in
-    return PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    found: Warehouse = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +79,7 @@ def duckdb_through_dlt(tmp_path: Path) -> dlt.ThroughDlt:
     return dlt.DuckDB(f"dlt+duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
+@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.long)])
 def through_dlt(request: pytest.FixtureRequest, tmp_path: Path) -> dlt.ThroughDlt:
     if request.param == "duckdb":
         fixed: dlt.ThroughDlt = request.getfixturevalue("duckdb_through_dlt")

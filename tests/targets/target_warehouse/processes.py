@@ -8,7 +8,7 @@ import json
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tests import leaks
@@ -84,14 +84,22 @@ class Loading:
     def _read_errors(self) -> None:
         assert self.process.stderr
         with self.process.stderr as pipe:
-            self._errors = pipe.read()
+            for line in pipe:
+                with self._heard:
+                    self._errors += line
+                    self._heard.notify_all()
 
     def wait_for(self, states: int) -> None:
         """Wait until so many states have arrived, or the output ends."""
+        self._wait(lambda: len(self.states) >= states)
+
+    def wait_for_text(self, text: str) -> None:
+        """Wait until a text has arrived on standard error, or the output ends."""
+        self._wait(lambda: text.encode() in self._errors)
+
+    def _wait(self, until: Callable[[], bool]) -> None:
         with self._heard:
-            assert self._heard.wait_for(
-                lambda: len(self.states) >= states or self._silent, PATIENCE
-            )
+            assert self._heard.wait_for(lambda: until() or self._silent, PATIENCE)
 
     def end(self, by: signal.Signals | None = None) -> Run:
         """End it by a signal, or wait for its end."""

@@ -62,6 +62,7 @@ def test_activate_version_after_the_last_record(
     assert ids(loaded) == [4, 5, 6]
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize("batch_size_rows", [1, 100])
 def test_activate_version_before_the_records(loaded: Warehouse, batch_size_rows: int) -> None:
     lines = [ITEMS, activate(2), *items(2, 4, 5), state(1), *items(2, 6), state(2)]
@@ -69,11 +70,13 @@ def test_activate_version_before_the_records(loaded: Warehouse, batch_size_rows:
     assert ids(loaded) == [4, 5, 6]
 
 
+@pytest.mark.one_warehouse
 def test_activate_version_before_and_after_the_records(loaded: Warehouse) -> None:
     loaded.load(ITEMS, activate(2), *items(2, 5), activate(2), **METADATA)
     assert ids(loaded) == [5]
 
 
+@pytest.mark.one_warehouse
 def test_a_version_that_is_empty(loaded: Warehouse) -> None:
     loaded.load(ITEMS, activate(2), state("done"), **METADATA)
     assert ids(loaded) == []
@@ -91,6 +94,7 @@ def test_the_old_rows_are_there_until_the_run_is_over(loaded: Warehouse) -> None
     assert ids(loaded) == [5, 6, 7]
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize(
     "lines",
     [
@@ -108,11 +112,13 @@ def test_an_interrupted_run_keeps_the_old_rows(loaded: Warehouse, lines: list[Li
     assert ids(loaded) == [5, 7]
 
 
+@pytest.mark.one_warehouse
 def test_a_failed_run_keeps_the_old_rows(loaded: Warehouse) -> None:
     loaded.load(ITEMS, *items(2, 5), activate(2), state(1), "garbage", fails=True, **METADATA)
     assert ids(loaded) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.one_warehouse
 def test_a_terminated_run_keeps_the_old_rows(loaded: Warehouse) -> None:
     lines = InSteps([ITEMS, activate(2), *items(2, 5), state(1), *items(2, 6), state(2)])
     loading = Loading(loaded, lines, batch_size_rows=1)
@@ -125,6 +131,7 @@ def test_a_terminated_run_keeps_the_old_rows(loaded: Warehouse) -> None:
     assert ids(loaded) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.one_warehouse
 def test_other_streams_are_not_changed(loaded: Warehouse) -> None:
     others = schema("others", id="integer")
     loaded.load(others, *items(1, 1, 2, stream="others"), **METADATA)
@@ -134,12 +141,14 @@ def test_other_streams_are_not_changed(loaded: Warehouse) -> None:
     assert ids(loaded, "others") == [1, 2, 3]
 
 
+@pytest.mark.one_warehouse
 def test_an_overwrite_replaces_all_in_any_case(loaded: Warehouse) -> None:
     for lines in ([*items(2, 5), activate(2)], [activate(2), *items(2, 5), state(1)]):
         loaded.load(ITEMS, *lines, load_method="overwrite", **METADATA)
         assert ids(loaded) == [5]
 
 
+@pytest.mark.one_warehouse
 def test_without_metadata_versions_cannot_be_distinguished(
     warehouse: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -151,6 +160,7 @@ def test_without_metadata_versions_cannot_be_distinguished(
     assert "version" in warning
 
 
+@pytest.mark.one_warehouse
 def test_a_version_before_the_schema_is_ignored(
     warehouse: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,6 +171,7 @@ def test_a_version_before_the_schema_is_ignored(
     assert (ids(warehouse), run.states) == ([1], [1])
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize("versions", [[None, None], [1, 1], [None, 5]])
 def test_a_version_that_some_records_do_not_carry_removes_nothing(
     loaded: Warehouse, versions: list[int | None]
@@ -174,6 +185,7 @@ def test_a_version_that_some_records_do_not_carry_removes_nothing(
     assert ids(loaded) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.one_warehouse
 def test_a_version_with_a_rejected_record_removes_nothing(
     loaded: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -183,6 +195,7 @@ def test_a_version_with_a_rejected_record_removes_nothing(
     assert any("the rows of older versions stay" in warning for warning in warnings_in(caplog))
 
 
+@pytest.mark.one_warehouse
 def test_versions_that_follow_each_other_in_a_run(loaded: Warehouse) -> None:
     loaded.load(
         ITEMS, *items(2, 5), activate(2), *items(3, 6, 7), activate(3), state(1), **METADATA
@@ -190,6 +203,7 @@ def test_versions_that_follow_each_other_in_a_run(loaded: Warehouse) -> None:
     assert ids(loaded) == [6, 7]
 
 
+@pytest.mark.one_warehouse
 def test_a_tap_of_the_sdk(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, present in enumerate([[1, 2, 3], [3, 4], [], [5]]):
         with monkeypatch.context() as patch:  # a version is the second in which the tap began

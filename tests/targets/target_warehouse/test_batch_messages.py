@@ -21,6 +21,8 @@ from tests.targets.target_warehouse.processes import assert_one_clear_line
 from tests.targets.target_warehouse.small_tap import emitted
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema, state
 
+pytestmark = pytest.mark.one_warehouse
+
 ITEMS = schema("items", id="integer", name="string", price="number", more="object")
 ROWS: list[dict[str, Any]] = [
     {"id": 1, "name": "å\n\t\"'", "price": 1.5, "more": {"a": [1, 2]}},

@@ -65,18 +65,17 @@ def test_a_closed_standard_stream_ends_the_run_with_one_line(
     assert not (tmp_path / "warehouse.duckdb").exists()
 
 
-def test_closed_standard_error_does_not_disturb_a_load(tmp_path: Path) -> None:
-    warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+def test_closed_standard_error_does_not_disturb_a_load(duckdb: DuckDB) -> None:
     given = singer([ITEMS, record("items", id=1), state(1)])
     done = subprocess.run(
-        ["sh", "-c", 'exec "$@" 2>&-', "sh", *warehouse.command()],
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *duckdb.command()],
         input=given,
         capture_output=True,
         text=True,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "1\n")
-    assert warehouse.rows("SELECT id FROM items") == [(1,)]
+    assert duckdb.rows("SELECT id FROM items") == [(1,)]
 
 
 def test_version() -> None:
@@ -125,12 +124,11 @@ def test_settings_from_the_environment(tmp_path: Path) -> None:
     assert warehouse.rows("SELECT * FROM items") == [(1,)]
 
 
-def test_messages_from_a_file(tmp_path: Path) -> None:
-    warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+def test_messages_from_a_file(duckdb: DuckDB, tmp_path: Path) -> None:
     messages = tmp_path / "messages.singer"
     messages.write_text(singer([ITEMS, record("items", id=1)]))
-    assert run("--input", messages, *warehouse.command()[1:]).returncode == 0
-    assert warehouse.rows("SELECT id FROM items") == [(1,)]
+    assert run("--input", messages, *duckdb.command()[1:]).returncode == 0
+    assert duckdb.rows("SELECT id FROM items") == [(1,)]
 
 
 KNOWN = "it must begin with one of athena://, bigquery://, clickhouse://, "

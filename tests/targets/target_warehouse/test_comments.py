@@ -110,10 +110,9 @@ def test_a_renamed_column_gets_the_comment(commented: Warehouse) -> None:
 
 
 def test_a_role_that_does_not_own_the_table_loads_without_comments(
-    postgres_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    postgresql: PostgreSQL, postgres_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    owner = PostgreSQL(postgres_url, tmp_path)
-    owner.load(*described(ihc="old"))
+    postgresql.load(*described(ihc="old"))
     role = f"writer_{urlsplit(postgres_url).path.strip('/')}"
     with psycopg.connect(postgres_url) as connection:
         connection.execute(f"CREATE ROLE {role} IN ROLE pg_write_all_data, pg_read_all_data")
@@ -126,9 +125,9 @@ def test_a_role_that_does_not_own_the_table_loads_without_comments(
             connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
     assert run.states == [1]
-    assert comments(owner)["ihc"] == "old"
+    assert comments(postgresql)["ihc"] == "old"
     assert [text for text in warnings_in(caplog) if "orders" in text] == [
-        "stream 'orders': the columns get no comments: must be owner of relation orders"
+        "stream 'orders': the columns get no comments: must be postgresql of relation orders"
     ]
 
 

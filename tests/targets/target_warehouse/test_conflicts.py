@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -25,23 +24,18 @@ OURS = "pid <> pg_backend_pid() AND datname = current_database()"
 
 
 @pytest.fixture
-def warehouse(postgres_url: str, tmp_path: Path) -> PostgreSQL:
-    return PostgreSQL(postgres_url, tmp_path)
-
-
-@pytest.fixture
-def other(warehouse: PostgreSQL) -> Iterator[psycopg.Connection]:
+def other(postgresql: PostgreSQL) -> Iterator[psycopg.Connection]:
     """Another client, with an open transaction that has changed a row."""
-    warehouse.load(ORDERS, record("orders", id=1, note="old"), record("orders", id=2, note="old"))
-    with psycopg.connect(warehouse.url) as connection:
+    postgresql.load(ORDERS, record("orders", id=1, note="old"), record("orders", id=2, note="old"))
+    with psycopg.connect(postgresql.url) as connection:
         yield connection
 
 
-def wait_until_it_waits(warehouse: PostgreSQL) -> None:
+def wait_until_it_waits(postgresql: PostgreSQL) -> None:
     """Wait until a load waits for a lock."""
     sql = f"SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {OURS}"
     end = time.monotonic() + PATIENCE
-    while not warehouse.rows(sql):
+    while not postgresql.rows(sql):
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -50,44 +44,44 @@ def lines(*ids: int) -> list[Line]:
     return [ORDERS, *[record("orders", id=number, note="new") for number in ids], state("done")]
 
 
-def set_for_all(warehouse: PostgreSQL, setting: str) -> None:
+def set_for_all(postgresql: PostgreSQL, setting: str) -> None:
     """Give every new connection to the database a setting."""
-    [(name,)] = warehouse.rows("SELECT current_database()")
-    with psycopg.connect(warehouse.url, autocommit=True) as connection:
+    [(name,)] = postgresql.rows("SELECT current_database()")
+    with psycopg.connect(postgresql.url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET {setting}".encode())
 
 
-def test_a_deadlock(warehouse: PostgreSQL, other: psycopg.Connection) -> None:
+def test_a_deadlock(postgresql: PostgreSQL, other: psycopg.Connection) -> None:
     other.execute("SET deadlock_timeout = '1h'")  # the load must be the victim of the deadlock
     other.execute("UPDATE orders SET note = 'other' WHERE id = 2")
-    loading = Loading(warehouse, lines(1, 2))
-    wait_until_it_waits(warehouse)
+    loading = Loading(postgresql, lines(1, 2))
+    wait_until_it_waits(postgresql)
     other.execute("UPDATE orders SET note = 'other' WHERE id = 1")
     other.commit()
     run = loading.end()
 
     assert (run.code, run.states) == (0, ["done"]), run.stderr
-    assert warehouse.rows("SELECT id, note FROM orders ORDER BY id") == [(1, "new"), (2, "new")]
+    assert postgresql.rows("SELECT id, note FROM orders ORDER BY id") == [(1, "new"), (2, "new")]
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
 def test_a_load_that_cannot_be_serialised(
-    warehouse: PostgreSQL, other: psycopg.Connection, isolation: str
+    postgresql: PostgreSQL, other: psycopg.Connection, isolation: str
 ) -> None:
-    set_for_all(warehouse, f"default_transaction_isolation = '{isolation}'")
+    set_for_all(postgresql, f"default_transaction_isolation = '{isolation}'")
     other.execute("UPDATE orders SET note = 'other' WHERE id = 2")
-    loading = Loading(warehouse, lines(1, 2))
-    wait_until_it_waits(warehouse)
+    loading = Loading(postgresql, lines(1, 2))
+    wait_until_it_waits(postgresql)
     other.commit()
     run = loading.end()
 
     assert (run.code, run.states) == (0, ["done"]), run.stderr
-    assert warehouse.rows("SELECT id, note FROM orders ORDER BY id") == [(1, "new"), (2, "new")]
+    assert postgresql.rows("SELECT id, note FROM orders ORDER BY id") == [(1, "new"), (2, "new")]
 
 
 def refuse(other: psycopg.Connection, code: str, times: int) -> None:
     """Make inserts into `orders` fail so many times with an error code."""
-    other.execute("CREATE SEQUENCE refusals")  # which a rollback does not set back
+    other.execute("CREATE SEQUENCE refusals")  # a rollback does not reset it
     other.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF nextval('refusals') <= {times} THEN "
@@ -102,60 +96,60 @@ def refuse(other: psycopg.Connection, code: str, times: int) -> None:
 
 @pytest.mark.parametrize("code", ["40001", "40P01", "42710"])
 def test_transient_errors_are_retried(
-    warehouse: PostgreSQL, other: psycopg.Connection, code: str
+    postgresql: PostgreSQL, other: psycopg.Connection, code: str
 ) -> None:
     refuse(other, code, times=2)
-    run = warehouse.execute(*lines(1, 2, 3))
+    run = postgresql.execute(*lines(1, 2, 3))
 
     assert (run.code, run.states) == (0, ["done"]), run.stderr
-    assert warehouse.rows("SELECT id FROM orders WHERE note = 'new' ORDER BY id") == [
+    assert postgresql.rows("SELECT id FROM orders WHERE note = 'new' ORDER BY id") == [
         (1,),
         (2,),
         (3,),
     ]
-    assert "_rejected" not in warehouse.tables()
+    assert "_rejected" not in postgresql.tables()
 
 
 @pytest.mark.parametrize("code", ["53100", "42501"])
 def test_permanent_errors_end_the_run(
-    warehouse: PostgreSQL, other: psycopg.Connection, code: str
+    postgresql: PostgreSQL, other: psycopg.Connection, code: str
 ) -> None:
     refuse(other, code, times=10**9)
-    run = warehouse.execute(*lines(1, 2, 3))
+    run = postgresql.execute(*lines(1, 2, 3))
 
     assert_one_clear_line(run, f"sorry: {code}")
     assert run.states == []
-    assert warehouse.rows("SELECT id FROM orders WHERE note = 'new'") == []
-    assert "_rejected" not in warehouse.tables()
+    assert postgresql.rows("SELECT id FROM orders WHERE note = 'new'") == []
+    assert "_rejected" not in postgresql.tables()
 
 
 @pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
 def test_a_statement_that_takes_too_long(
-    warehouse: PostgreSQL, other: psycopg.Connection, setting: str
+    postgresql: PostgreSQL, other: psycopg.Connection, setting: str
 ) -> None:
-    set_for_all(warehouse, f"{setting} = '300ms'")
+    set_for_all(postgresql, f"{setting} = '300ms'")
     other.execute("UPDATE orders SET note = 'other' WHERE id = 2")
-    run = warehouse.execute(*lines(1, 2))
+    run = postgresql.execute(*lines(1, 2))
 
     assert_one_clear_line(run, "timeout")
     assert run.states == []
 
 
 @pytest.mark.long  # the loader retries for a minute
-def test_a_database_that_is_read_only(warehouse: PostgreSQL) -> None:
-    set_for_all(warehouse, "default_transaction_read_only = on")
-    run = warehouse.execute(*lines(1))
+def test_a_database_that_is_read_only(postgresql: PostgreSQL) -> None:
+    set_for_all(postgresql, "default_transaction_read_only = on")
+    run = postgresql.execute(*lines(1))
 
     assert_one_clear_line(run, "read-only transaction")
     assert run.states == []
 
 
 @pytest.fixture
-def guest(warehouse: PostgreSQL, other: psycopg.Connection) -> Iterator[PostgreSQL]:
+def guest(postgresql: PostgreSQL, other: psycopg.Connection) -> Iterator[PostgreSQL]:
     """A user with only the rights of PUBLIC."""
     other.execute("CREATE ROLE guest LOGIN")
     other.commit()
-    yield PostgreSQL(warehouse.url.replace("postgres:", "guest:"), warehouse.folder)
+    yield PostgreSQL(postgresql.url.replace("postgres:", "guest:"), postgresql.folder)
     other.rollback()
     other.execute("DROP OWNED BY guest; DROP ROLE guest")
     other.commit()
@@ -170,15 +164,15 @@ def test_a_user_without_rights(guest: PostgreSQL) -> None:
 
 
 def test_a_user_who_may_write_into_a_table_but_not_own_it(
-    guest: PostgreSQL, warehouse: PostgreSQL, other: psycopg.Connection
+    guest: PostgreSQL, postgresql: PostgreSQL, other: psycopg.Connection
 ) -> None:
-    warehouse.load(ORDERS, add_record_metadata=True)
+    postgresql.load(ORDERS, add_record_metadata=True)
     other.execute("GRANT SELECT, INSERT, UPDATE ON orders TO guest")
     other.commit()
     run = guest.execute(*lines(1, 3))
 
     assert (run.code, run.states) == (0, ["done"]), run.stderr
-    assert warehouse.rows("SELECT id, note FROM orders ORDER BY id") == [
+    assert postgresql.rows("SELECT id, note FROM orders ORDER BY id") == [
         (1, "new"),
         (2, "old"),
         (3, "new"),
@@ -199,25 +193,25 @@ def together(*given: tuple[PostgreSQL, Iterable[Line], dict[str, Any]]) -> None:
         assert "_rejected" not in run.stderr
 
 
-def two(warehouse: PostgreSQL) -> list[PostgreSQL]:
-    folders = [warehouse.folder / name for name in ("one", "two")]
+def two(postgresql: PostgreSQL) -> list[PostgreSQL]:
+    folders = [postgresql.folder / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir()
-    return [PostgreSQL(warehouse.url, folder) for folder in folders]
+    return [PostgreSQL(postgresql.url, folder) for folder in folders]
 
 
-def test_two_loads_of_one_source_at_once(warehouse: PostgreSQL) -> None:
-    one, two_ = two(warehouse)
+def test_two_loads_of_one_source_at_once(postgresql: PostgreSQL) -> None:
+    one, two_ = two(postgresql)
     source = Source(records=1_500)
     for _ in range(2):  # into new tables, then into existing ones
         together(
             (one, source.lines(), {"batch_size_rows": 70}),
             (two_, source.lines(), {"batch_size_rows": 110}),
         )
-        assert_complete(warehouse, source)
+        assert_complete(postgresql, source)
 
 
-def test_two_loads_that_make_the_same_tables_at_once(warehouse: PostgreSQL) -> None:
+def test_two_loads_that_make_the_same_tables_at_once(postgresql: PostgreSQL) -> None:
     names = [f"stream_{number}" for number in range(12)]
 
     def lines(number: int) -> Iterator[Line]:
@@ -226,14 +220,14 @@ def test_two_loads_that_make_the_same_tables_at_once(warehouse: PostgreSQL) -> N
             yield record(name, id=number, **{f"only_{number}": "x"})
 
     settings = {"default_target_schema": "shop"}
-    together(*[(each, lines(number), settings) for number, each in enumerate(two(warehouse))])
+    together(*[(each, lines(number), settings) for number, each in enumerate(two(postgresql))])
 
     for name in names:
-        rows = warehouse.rows(f"SELECT id, only_0, only_1 FROM shop.{name} ORDER BY id")
+        rows = postgresql.rows(f"SELECT id, only_0, only_1 FROM shop.{name} ORDER BY id")
         assert rows == [(0, "x", None), (1, None, "x")]
 
 
-def test_a_load_that_widens_what_another_loads_into(warehouse: PostgreSQL) -> None:
+def test_a_load_that_widens_what_another_loads_into(postgresql: PostgreSQL) -> None:
     def lines(number: int) -> Iterator[Line]:
         kinds = ["integer", "number", "string"] if number else ["integer"]
         for position in range(600):
@@ -243,7 +237,7 @@ def test_a_load_that_widens_what_another_loads_into(warehouse: PostgreSQL) -> No
             yield record("things", id=position * 2 + number, value=7)
 
     settings = {"batch_size_rows": 10}
-    together(*[(each, lines(number), settings) for number, each in enumerate(two(warehouse))])
+    together(*[(each, lines(number), settings) for number, each in enumerate(two(postgresql))])
 
     sql = "SELECT count(*), count(DISTINCT id), min(value), max(value) FROM things"
-    assert warehouse.rows(sql) == [(1_200, 1_200, "7", "7")]
+    assert postgresql.rows(sql) == [(1_200, 1_200, "7", "7")]

@@ -8,13 +8,14 @@ import subprocess
 import pytest
 
 from tests.targets.target_warehouse.warehouses import (
-    Line,
     Warehouse,
     record,
     schema,
     singer,
     state,
 )
+
+pytestmark = pytest.mark.one_warehouse
 
 ORDERS = schema("orders", id="integer", note="string")
 OTHERS = schema("others", id="integer", note="object")
@@ -91,29 +92,6 @@ def test_other_messages_that_are_nested_too_deeply_name_their_line(
     assert "nested too deeply" in str(run.error)
     assert run.states == [1]
     assert warehouse.rows("SELECT id FROM orders") == [(1,)]
-
-
-@pytest.mark.parametrize("late", [False, True])
-def test_a_table_that_cannot_be_loaded_does_not_stop_other_streams(
-    warehouse: Warehouse, late: bool
-) -> None:
-    with warehouse.connected() as connection:
-        connection.execute("CREATE VIEW others AS SELECT 1 AS id")
-        connection.commit()
-    events = schema("events", (), id="integer")
-    lines: list[Line] = [ORDERS, record("orders", id=1), events, record("events", id=1), state(1)]
-    bad: list[Line] = [OTHERS, record("others", id=1)]
-    good: list[Line] = [record("orders", id=2), record("events", id=2), state(2)]
-    for _ in range(2):
-        run = warehouse.load(
-            *([*lines, *bad] if late else [*bad, *lines]), *good, fails=True, batch_size_rows=1
-        )
-        assert str(run.error).startswith("stream 'others': ")
-        assert ";" not in str(run.error)
-        assert run.states == ([1] if late else [])
-    assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
-    # A stream without a key would be appended again by the next run, which begins at state 1.
-    assert warehouse.rows("SELECT count(*) FROM events WHERE id = 2") == [(0,)]
 
 
 def test_a_stream_needs_a_name(warehouse: Warehouse) -> None:

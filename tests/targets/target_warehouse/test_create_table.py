@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
 
 import pytest
 from target_warehouse.warehouses.create_table import CreateTable
@@ -65,8 +64,7 @@ def test_a_statement_that_is_not_understood_is_refused(sql: str) -> None:
         CreateTable.parsed(sql, ["a", "b"])
 
 
-def test_a_column_of_a_strict_table_that_has_to_change(tmp_path: Path) -> None:
-    sqlite = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
+def test_a_column_of_a_strict_table_that_has_to_change(sqlite: SQLite) -> None:
     with sqlite.connected() as connection:
         connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, n REAL) STRICT")
 
@@ -78,12 +76,11 @@ def test_a_column_of_a_strict_table_that_has_to_change(tmp_path: Path) -> None:
     assert "STRICT" in str(run.error)
 
 
-def test_a_strict_table_that_needs_another_column(tmp_path: Path) -> None:
-    warehouse = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
-    with warehouse.connected() as connection:
+def test_a_strict_table_that_needs_another_column(sqlite: SQLite) -> None:
+    with sqlite.connected() as connection:
         connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY) STRICT")
     lines = [schema("orders", id="integer", paid="boolean"), record("orders", id=1), state(1)]
-    run = warehouse.load(*lines, fails=True)
+    run = sqlite.load(*lines, fails=True)
 
     assert run.states == []
     assert "'orders' is STRICT" in str(run.error)

@@ -12,7 +12,6 @@ from target_warehouse.warehouses.dialect import SqlDialect
 from target_warehouse.warehouses.through_dlt.dialect import plain
 from typing_extensions import override
 
-from tests.targets.target_warehouse.test_load import break_off_an_overwrite
 from tests.targets.target_warehouse.test_standard import REFUSED, STREAMS, expected, found, storable
 from tests.targets.target_warehouse.through_dlt import ThroughDlt
 from tests.targets.target_warehouse.warehouses import raw_record, record, schema, state
@@ -69,81 +68,6 @@ def test_rows_are_inserted_and_updated_by_key(through_dlt: ThroughDlt) -> None:
     assert rows == [(1, "3"), (2, "4"), (3, "2")]
 
 
-def test_keys_of_several_columns(through_dlt: ThroughDlt) -> None:
-    lines = schema("lines", ("order", "number"), order="string", number="number", sku="string")
-    for sku in "xy":
-        through_dlt.load(
-            lines,
-            record("lines", order="A", number=1, sku=sku),
-            raw_record("lines", f'{{"order": "A", "number": 1.0, "sku": "{sku * 2}"}}'),
-        )
-
-    assert through_dlt.rows("SELECT sku FROM lines") == [("yy",)]
-
-
-def test_a_key_that_changes_is_the_new_key(through_dlt: ThroughDlt) -> None:
-    through_dlt.load(ORDERS, record("orders", id=1, note="a"))
-    by_note = schema("orders", ["note"], id="integer", note="string")
-    through_dlt.load(by_note, record("orders", note="a", id=2), record("orders", note="c"))
-
-    rows = through_dlt.rows("SELECT note, id FROM orders ORDER BY note")
-    assert rows == [("a", 2), ("c", None)]
-
-
-def test_records_are_appended(through_dlt: ThroughDlt) -> None:
-    events = schema("events", (), name="string")
-    for _ in range(2):
-        through_dlt.load(events, record("events", name="a"), record("events", name="a"))
-        through_dlt.load(ORDERS, record("orders", id=1, note="a"), load_method="append-only")
-
-    assert through_dlt.rows("SELECT name FROM events") == [("a",)] * 4
-    assert through_dlt.rows("SELECT id, note FROM orders") == [(1, "a")] * 2
-
-
-def test_an_empty_stream_makes_its_table(through_dlt: ThroughDlt) -> None:
-    through_dlt.load(ORDERS)
-    assert list(through_dlt.types("orders")) == ["id", "note"]
-    assert through_dlt.rows("SELECT * FROM orders") == []
-
-
-def test_overwrite_replaces_what_the_table_held(through_dlt: ThroughDlt) -> None:
-    through_dlt.load(ORDERS, record("orders", id=1, note="old"), record("orders", id=2))
-    with through_dlt.connected() as connection:
-        connection.execute("CREATE VIEW report AS SELECT id, note FROM orders")
-        connection.commit()
-
-    run = through_dlt.load(
-        ORDERS,
-        record("orders", id=2, note="a"),
-        state(1),
-        record("orders", id=2, note="b"),
-        state(2),
-        load_method="overwrite",
-        batch_size_rows=1,
-    )
-
-    assert run.states == [2]
-    assert through_dlt.rows("SELECT id, note FROM report") == [(2, "b")]
-    assert through_dlt.tables() == {"orders", "report"}
-
-
-def test_an_overwrite_that_breaks_off_changes_nothing(through_dlt: ThroughDlt) -> None:
-    break_off_an_overwrite(through_dlt)
-
-
-def test_properties_that_come_and_go(through_dlt: ThroughDlt) -> None:
-    through_dlt.load(ORDERS, record("orders", id=1, note="a"), record("orders", id=2, note="b"))
-    paid = schema("orders", id="integer", paid="boolean")
-    through_dlt.load(paid, record("orders", id=1, paid=True), record("orders", id=3, size=7))
-
-    # The row that was updated was replaced whole.
-    assert through_dlt.rows("SELECT id, note, paid, size FROM orders ORDER BY id") == [
-        (1, None, True, None),
-        (2, "b", None, None),
-        (3, None, None, 7),
-    ]
-
-
 def test_values_are_exact(through_dlt: ThroughDlt) -> None:
     values = schema(
         "values", id="integer", number="number", at=DATE_TIME, day=DATE, clock=TIME, more="object"
@@ -167,16 +91,6 @@ def test_values_are_exact(through_dlt: ThroughDlt) -> None:
         (None, "9999-12-31 23:59:59.999999+00", None, "12:30:00.000000", None),
         (None, None, None, None, '{"b": 1.10, "a": [1e400], "b": "\\u0000"}'),
     ]
-
-
-def test_text_is_kept_to_the_letter(through_dlt: ThroughDlt) -> None:
-    texts = ["", " ", "NULL", "%s", "{}", "'; --", "a\tb", "c\r\nd", '"', "\\N", "\\", "å🙂", None]
-    described = schema("texts", id="integer", text="string")
-    records = [record("texts", id=number, text=text) for number, text in enumerate(texts)]
-    through_dlt.load(described, *records[::2])  # into a new table
-    through_dlt.load(described, *records)  # by a merge
-
-    assert [text for (text,) in through_dlt.rows("SELECT text FROM texts ORDER BY id")] == texts
 
 
 def test_nested_values_keep_their_kind_from_run_to_run(through_dlt: ThroughDlt) -> None:

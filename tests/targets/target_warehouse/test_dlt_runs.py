@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,11 +22,17 @@ from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.through_dlt import sql
 from target_warehouse.warehouses.through_dlt.destinations import destination
 
-from tests.targets.target_warehouse.test_state import Process
+from tests.targets.target_warehouse.processes import (
+    InSteps,
+    Loading,
+    Source,
+    assert_complete,
+    assert_covered,
+    position,
+)
 from tests.targets.target_warehouse.through_dlt import SCHEMA, ThroughDlt
 from tests.targets.target_warehouse.warehouses import (
     EXECUTABLE,
-    Line,
     record,
     schema,
     singer,
@@ -125,44 +130,29 @@ def test_staged_rows_of_an_older_type_do_not_round(duckdb_through_dlt: ThroughDl
 
 
 def test_a_killed_load_can_be_resumed(through_dlt: ThroughDlt) -> None:
-    def source(after: int) -> Iterator[Line]:
-        yield ORDERS
-        for number in range(after + 1, 601):
-            yield record("orders", id=number % 450, note=f"{number} {'x' * 400}")
-            if number % 50 == 0:
-                yield state(number)
+    source = Source(records=600, keys=450)
+    loading = Loading(through_dlt, source.lines(), batch_size_rows=130)
+    loading.wait_for(2)
+    run = loading.end(by=signal.SIGKILL)
+    assert run.code == -signal.SIGKILL
+    assert_covered(through_dlt, source, run.states[-1])
 
-    settings: dict[str, Any] = {"batch_size_rows": 130}
-    loading = Process(through_dlt, **settings)
-    loading.send(*[line for _, line in zip(range(500), source(0), strict=False)])
-    seen = [loading.next_state() for _ in range(2)]
-    code, rest = loading.end(by=signal.SIGKILL)
-    reached = [*seen, *rest][-1]
-
-    assert code == -signal.SIGKILL
-    notes = dict(through_dlt.rows("SELECT id, note FROM orders"))
-    assert all(int(notes[number].split()[0]) >= number for number in range(1, reached + 1))
-
-    assert through_dlt.execute(*source(reached), **settings).states[-1] == 600
-    rows = through_dlt.rows("SELECT id, note FROM orders ORDER BY id")
-    assert rows == sorted(
-        {
-            line["record"]["id"]: line["record"]["note"]
-            for line in source(0)
-            if not isinstance(line, str) and line["type"] == "RECORD"
-        }.items()
-    )
+    again = Loading(through_dlt, source.lines(run.states[-1]), batch_size_rows=130).end()
+    assert (again.code, position(again.states[-1], "orders")) == (0, 600), again.stderr
+    assert_complete(through_dlt, source)
 
 
 def test_a_terminated_load_commits_the_records_it_has_received(
     duckdb_through_dlt: ThroughDlt,
 ) -> None:
-    loading = Process(duckdb_through_dlt, batch_size_rows=2)
     records = [record("orders", id=number) for number in range(3)]
-    loading.send(ORDERS, *records[:2], state(2), records[2], state(3))
+    lines = InSteps([ORDERS, *records[:2], state(2), records[2], state(3), state(4)])
+    loading = Loading(duckdb_through_dlt, lines, batch_size_rows=2)
+    lines.let_through(6)
+    loading.wait_for(1)
+    run = loading.end(by=signal.SIGTERM)
 
-    assert loading.next_state() == 2
-    assert loading.end(by=signal.SIGTERM) == (128 + signal.SIGTERM, [3])
+    assert (run.code, run.states) == (128 + signal.SIGTERM, [2, 3])
     assert duckdb_through_dlt.rows("SELECT count(*) FROM orders") == [(3,)]
 
 

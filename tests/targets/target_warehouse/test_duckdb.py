@@ -27,10 +27,9 @@ LARGE: list[Line] = [
 
 @pytest.mark.parametrize("limit", ["384MB", "2MB"])
 def test_a_batch_gets_the_memory_that_it_needs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: str
+    duckdb: DuckDB, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: str
 ) -> None:
     monkeypatch.setattr(adapter, "_MEMORY", limit)
-    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     for _ in range(2):
         duckdb.load(*LARGE)
     assert any("retrying" in text for text in warnings_in(caplog)) == (limit == "2MB")
@@ -46,8 +45,7 @@ def test_a_limit_in_the_url_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("price", "digits"), [("1.5", 2), ("1.50000", 2), ("15e-1", 2), ("1.505", 3), ("15e-4", 4)]
 )
-def test_a_decimal_grows_by_the_digits_that_count(tmp_path: Path, price: str, digits: int) -> None:
-    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+def test_a_decimal_grows_by_the_digits_that_count(duckdb: DuckDB, price: str, digits: int) -> None:
     described = schema("prices", id="integer", price="number")
     duckdb.load(described, raw_record("prices", f'{{"id": 1, "price": {price}}}'))
 
@@ -57,9 +55,8 @@ def test_a_decimal_grows_by_the_digits_that_count(tmp_path: Path, price: str, di
 
 
 def test_a_table_that_gets_many_columns_at_once_keeps_all_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    duckdb: DuckDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     with duckdb.connected() as connection:
         for statement in (
             "CREATE TABLE wide (id BIGINT, n BIGINT DEFAULT 7, twice BIGINT AS (n * 2))",

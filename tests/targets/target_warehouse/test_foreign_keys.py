@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +14,6 @@ from tests.targets.target_warehouse.warehouses import (
     schema,
     state,
 )
-
-
-@pytest.fixture
-def duckdb(tmp_path: Path) -> DuckDB:
-    return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,10 @@ def test_thousands_of_columns_take_no_time_by_themselves() -> None:
     assert wide["property_3999"].to_pylist() == [None, None]
 
 
-def test_a_row_that_is_larger_than_a_page(postgres_url: str, tmp_path: Path) -> None:
-    warehouse = PostgreSQL(postgres_url, tmp_path)
+def test_a_row_that_is_larger_than_a_page(postgresql: PostgreSQL) -> None:
     described = columns(600, "string")
     wide = dict.fromkeys(described, "x" * 20)  # too short to be put elsewhere
-    run = warehouse.load(
+    run = postgresql.load(
         schema("wide", id="integer", **described),
         record("wide", id=1, property_0="x"),
         record("wide", id=2, **wide),
@@ -104,21 +103,20 @@ def test_a_row_that_is_larger_than_a_page(postgres_url: str, tmp_path: Path) -> 
         fails=True,
     )
     assert run.states == ["done"]
-    assert warehouse.rows("SELECT id FROM wide ORDER BY id") == [(1,), (3,)]
-    [(reason,)] = warehouse.rows("SELECT reason FROM _rejected")
+    assert postgresql.rows("SELECT id FROM wide ORDER BY id") == [(1,), (3,)]
+    [(reason,)] = postgresql.rows("SELECT reason FROM _rejected")
     assert "row is too big" in reason
 
 
-def test_more_columns_than_a_table_may_have(postgres_url: str, tmp_path: Path) -> None:
-    warehouse = PostgreSQL(postgres_url, tmp_path)
+def test_more_columns_than_a_table_may_have(postgresql: PostgreSQL) -> None:
     wide = schema("wide", id="integer", **columns(1_600, "integer"))
-    run = warehouse.execute(wide, record("wide", id=1), state(1))
+    run = postgresql.execute(wide, record("wide", id=1), state(1))
     assert_one_clear_line(run, "stream 'wide'", "1600 columns")
     assert run.states == []
 
     nearly = schema("growing", id="integer", **columns(1_580, "integer"))
     records = [record("growing", id=number, **{f"late_{number}": 1}) for number in range(30)]
-    run = warehouse.execute(nearly, *records, state(1))
+    run = postgresql.execute(nearly, *records, state(1))
     assert_one_clear_line(run, "stream 'growing'", "1600 columns")
     assert run.states == []
 

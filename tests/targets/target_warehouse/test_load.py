@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -35,17 +34,8 @@ def test_records_are_inserted_and_updated_by_key(warehouse: Warehouse) -> None:
     ]
 
 
-def test_the_last_record_of_a_key_wins_in_a_batch(warehouse: Warehouse) -> None:
-    notes = [record("orders", id=1, note=note) for note in "abc"]
-    warehouse.load(ORDERS, *notes)
-
-    assert warehouse.rows("SELECT id, note FROM orders") == [(1, "c")]
-
-
-@pytest.mark.parametrize("batch_size_rows", [1, 2, 3])
-def test_the_last_record_of_a_key_wins_across_batches(
-    warehouse: Warehouse, batch_size_rows: int
-) -> None:
+@pytest.mark.parametrize("batch_size_rows", [1, 2, 10])
+def test_the_last_record_of_a_key_wins(warehouse: Warehouse, batch_size_rows: int) -> None:
     records = [record("orders", id=number % 3, note=str(number)) for number in range(10)]
     warehouse.load(ORDERS, *records, batch_size_rows=batch_size_rows)
 
@@ -131,8 +121,7 @@ def test_an_overwrite_may_change_types_and_columns(warehouse: Warehouse) -> None
     ]
 
 
-def break_off_an_overwrite(warehouse: Warehouse) -> None:
-    """Check that an overwrite that breaks off changes nothing."""
+def test_an_overwrite_that_breaks_off_changes_nothing(warehouse: Warehouse) -> None:
     warehouse.load(ORDERS, record("orders", id=1, note="old"))
 
     run = warehouse.load(
@@ -147,10 +136,6 @@ def break_off_an_overwrite(warehouse: Warehouse) -> None:
 
     assert run.states == []
     assert warehouse.rows("SELECT id, note FROM orders") == [(1, "old")]
-
-
-def test_an_overwrite_that_breaks_off_changes_nothing(warehouse: Warehouse) -> None:
-    break_off_an_overwrite(warehouse)
 
 
 def test_an_empty_stream_makes_its_table(warehouse: Warehouse) -> None:
@@ -203,6 +188,7 @@ def test_a_property_that_is_no_longer_sent_keeps_its_column(warehouse: Warehouse
     assert warehouse.rows("SELECT id, note FROM orders ORDER BY id") == [(1, "a"), (2, None)]
 
 
+@pytest.mark.one_warehouse
 def test_a_repeated_schema_does_not_close_the_batch(warehouse: Warehouse) -> None:
     notes = [line for note in "abc" for line in (ORDERS, record("orders", id=1, note=note))]
     warehouse.load(*notes, add_record_metadata=True)
@@ -238,8 +224,7 @@ def test_tables_are_in_the_schema_that_is_set(warehouse: Warehouse) -> None:
     assert warehouse.rows(f"SELECT stream FROM {rejected}") == [("orders",)] * 2
 
 
-def test_the_case_of_a_schema_name_does_not_matter_to_duckdb(tmp_path: Path) -> None:
-    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+def test_the_case_of_a_schema_name_does_not_matter_to_duckdb(duckdb: DuckDB) -> None:
     duckdb.load(ORDERS, record("orders", id=1), default_target_schema="My_Schema")
     duckdb.load(ORDERS, record("orders", id=2), default_target_schema="my_schema")
     other = schema("other", id="integer")
@@ -277,6 +262,7 @@ def test_a_stream_without_properties(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT count(*) FROM empty") == [(1,)]
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize(
     "lines",
     [
@@ -296,6 +282,7 @@ def test_an_overwrite_without_a_final_state_keeps_the_old_table(
     assert warehouse.rows("SELECT id, note FROM orders") == [(1, "old")]
 
 
+@pytest.mark.one_warehouse
 def test_an_overwrite_replaces_the_streams_that_have_come_as_a_whole(warehouse: Warehouse) -> None:
     others = schema("others", id="integer")
     warehouse.load(ORDERS, others, record("orders", id=1), record("others", id=1))
@@ -327,13 +314,7 @@ def test_an_overwrite_leaves_tables_with_names_like_its_own(warehouse: Warehouse
         assert warehouse.tables() == set(names)
 
 
-def test_a_stream_does_not_get_the_table_of_a_history(warehouse: Warehouse) -> None:
-    name = "orders__history"
-    warehouse.load(schema(name, id="integer"), record(name, id=1))
-    [table] = warehouse.tables()
-    assert table.startswith(f"{name}_")
-
-
+@pytest.mark.one_warehouse
 def test_a_key_property_may_be_named_twice(warehouse: Warehouse) -> None:
     orders = schema("orders", ("id", "id"), id="integer", note="string")
     warehouse.load(orders, record("orders", id=1, note="a"), record("orders", id=1, note="b"))
@@ -347,12 +328,7 @@ def test_a_key_whose_case_changes_stays_the_key(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT count(*) FROM orders") == [(1,)]
 
 
-def test_metadata_of_a_record_is_left_out_without_metadata(warehouse: Warehouse) -> None:
-    deleted = record("orders", id=1, _sdc_deleted_at="2026-01-01T00:00:00Z", _sdc_batched_at="x")
-    warehouse.load(ORDERS, deleted)
-    assert list(warehouse.types("orders")) == ["id", "note"]
-
-
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
 def test_states_are_utf_8_in_any_locale(warehouse: Warehouse, encoding: str) -> None:
     done = subprocess.run(

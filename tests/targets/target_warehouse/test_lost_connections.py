@@ -31,11 +31,6 @@ OURS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_b
 
 
 @pytest.fixture
-def warehouse(postgres_url: str, tmp_path: Path) -> PostgreSQL:
-    return PostgreSQL(postgres_url, tmp_path)
-
-
-@pytest.fixture
 def proxy(postgres_url: str) -> Iterator[Proxy]:
     with Proxy(postgres_url) as proxy:
         yield proxy
@@ -47,27 +42,27 @@ def start(proxy: Proxy, folder: Path) -> Loading:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_connection_that_is_lost(
-    proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path, seed: int
+    proxy: Proxy, postgresql: PostgreSQL, tmp_path: Path, seed: int
 ) -> None:
     proxy.cuts = dict.fromkeys(random.Random(seed).sample(range(300, 300_000), 3), 0)
     run = start(proxy, tmp_path).end()
 
     assert (run.code, proxy.cuts) == (0, {}), run.stderr
-    assert_complete(warehouse, SOURCE, once=True)
+    assert_complete(postgresql, SOURCE, once=True)
 
 
 def test_a_database_that_is_away_for_a_while(
-    proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path
+    proxy: Proxy, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     proxy.cuts = {100_000: 3}
     run = start(proxy, tmp_path).end()
 
     assert run.code == 0, run.stderr
-    assert_complete(warehouse, SOURCE, once=True)
+    assert_complete(postgresql, SOURCE, once=True)
 
 
 def test_a_database_that_is_gone_for_good(
-    proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path
+    proxy: Proxy, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     loading = start(proxy, tmp_path)
     loading.wait_for(3)
@@ -75,38 +70,38 @@ def test_a_database_that_is_gone_for_good(
     run = loading.end()
 
     assert_one_clear_line(run)
-    assert_covered(warehouse, SOURCE, run.states[-1])
-    again = Loading(warehouse, SOURCE.lines(run.states[-1]), **BATCHES).end()
+    assert_covered(postgresql, SOURCE, run.states[-1])
+    again = Loading(postgresql, SOURCE.lines(run.states[-1]), **BATCHES).end()
     assert again.code == 0
-    assert_complete(warehouse, SOURCE)
+    assert_complete(postgresql, SOURCE)
 
 
 @pytest.mark.parametrize("is_done", [True, False])
 @pytest.mark.parametrize("commit", [3, 5, 20])
 def test_a_connection_that_is_lost_during_commit(
-    proxy: Proxy, warehouse: PostgreSQL, tmp_path: Path, commit: int, is_done: bool
+    proxy: Proxy, postgresql: PostgreSQL, tmp_path: Path, commit: int, is_done: bool
 ) -> None:
     proxy.commits = {commit: is_done}
     run = start(proxy, tmp_path).end()
 
     assert (run.code, proxy.commits) == (0, {}), run.stderr
-    assert_complete(warehouse, SOURCE, once=True)
+    assert_complete(postgresql, SOURCE, once=True)
 
 
 @pytest.mark.parametrize("end", ["terminate", "crash"])
-def test_backends_that_end(warehouse: PostgreSQL, end: str) -> None:
+def test_backends_that_end(postgresql: PostgreSQL, end: str) -> None:
     lines = InSteps(SOURCE.lines())
-    loading = Loading(warehouse, lines, **BATCHES)
+    loading = Loading(postgresql, lines, **BATCHES)
     for step in (1, 2, 3):
         lines.let_through(500)
         loading.wait_for(step)
         if end == "terminate":
-            warehouse.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
+            postgresql.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
         elif step == 2:
-            [(backend,)] = warehouse.rows(f"SELECT pid {OURS}")
+            [(backend,)] = postgresql.rows(f"SELECT pid {OURS}")
             os.kill(backend, signal.SIGKILL)  # then the server ends all others and recovers
     lines.let_through(10**6)
     run = loading.end()
 
     assert run.code == 0, run.stderr
-    assert_complete(warehouse, SOURCE, once=True)
+    assert_complete(postgresql, SOURCE, once=True)

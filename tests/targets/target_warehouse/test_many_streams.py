@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ WHOLE_CATALOG = re.compile(r"duckdb_\w+\(\)|information_schema\.tables")
 
 
 def test_the_catalog_of_duckdb_is_not_read_for_each_stream(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    duckdb: DuckDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: Counter[str] = Counter()
     execute = DuckDBAdapter.execute
@@ -28,10 +27,9 @@ def test_the_catalog_of_duckdb_is_not_read_for_each_stream(
         return execute(self, sql)
 
     monkeypatch.setattr(DuckDBAdapter, "execute", counted)
-    warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     for _ in "ab":
         found.clear()
-        warehouse.load(*_messages("x"))
+        duckdb.load(*_messages("x"))
         assert found.total() < len(STREAMS)
 
 

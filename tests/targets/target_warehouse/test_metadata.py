@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.targets.target_warehouse.warehouses import Warehouse, schema
+from tests.targets.target_warehouse.warehouses import Warehouse, record, schema
 
 COLUMNS = [
     "_sdc_deleted_at",
@@ -42,8 +42,9 @@ def test_metadata_is_added(warehouse: Warehouse) -> None:
 
 
 def test_metadata_can_be_left_out(warehouse: Warehouse) -> None:
-    warehouse.load(ITEMS, item(1), add_record_metadata=False)
+    warehouse.load(ITEMS, record("items", id=1, _sdc_deleted_at="2026-01-01", _sdc_batched_at="x"))
     assert list(warehouse.types("items")) == ["id"]
+    assert warehouse.tables() == {"items"}
 
 
 def test_metadata_columns_of_another_loader_are_replaced(warehouse: Warehouse) -> None:

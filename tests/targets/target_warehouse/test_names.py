@@ -88,12 +88,26 @@ def test_awkward_names_of_columns(warehouse: Warehouse) -> None:
 
 def test_awkward_names_of_streams(warehouse: Warehouse) -> None:
     names = [name for name in AWKWARD if name] + [LONG, LONG + "!"]
-    for _ in range(2):
-        for name in names:
-            warehouse.load(schema(name, id="string"), record(name, id=name), load_method="upsert")
+    for order in (names, names[::-1]):
+        warehouse.load(
+            *(line for each in order for line in (schema(each, id="string"), record(each, id=each)))
+        )
 
     assert len(warehouse.tables()) == len(names)
     for table in warehouse.tables():
         quoted = table.replace('"', '""')
         [(name,)] = warehouse.rows(f'SELECT id FROM "{quoted}"')
         assert table == name or table.startswith(name[:54])
+
+
+@pytest.mark.one_warehouse
+def test_streams_do_not_get_the_tables_of_the_loader(warehouse: Warehouse) -> None:
+    names = ["_masking", "_rejected", "_runs", "_suppressed", "orders__history", "orders__versions"]
+    lines = [line for name in names for line in (schema(name, id="integer"), record(name, id=1))]
+    warehouse.load(*lines, record(names[0], id="x"), add_record_metadata=True, fails=True)
+
+    tables = sorted(warehouse.tables() - {"_rejected", "_runs"})
+    for table, name in zip(tables, names, strict=True):
+        assert table.startswith(f"{name}_")
+        assert warehouse.rows(f"SELECT id FROM {table}") == [(1,)]
+    assert warehouse.rows("SELECT stream FROM _rejected") == [(names[0],)]

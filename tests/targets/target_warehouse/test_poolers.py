@@ -23,11 +23,6 @@ ORDERS = schema("orders", id="integer", note="string")
 
 
 @pytest.fixture
-def postgresql(postgres_url: str, tmp_path: Path) -> PostgreSQL:
-    return PostgreSQL(postgres_url, tmp_path)
-
-
-@pytest.fixture
 def pooled(postgres_url: str, tmp_path: Path) -> Iterator[PostgreSQL]:
     """The database behind PgBouncer, which may give each transaction another server connection."""
     executable = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")

@@ -31,7 +31,7 @@ EXAMPLES = os.environ.get("WAREHOUSE_EXAMPLES")
 
 
 @settings(
-    max_examples=int(EXAMPLES or 40),
+    max_examples=int(EXAMPLES or 15),
     derandomize=EXAMPLES is None,
     database=None,
     deadline=None,

@@ -10,14 +10,10 @@ import pytest
 from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
 from target_warehouse.target import TargetWarehouse
 
-from tests.targets.target_warehouse.warehouses import DuckDB, raw_record, record, schema, state
+from tests.targets.target_warehouse.warehouses import Warehouse, raw_record, record, schema, state
 
+pytestmark = pytest.mark.one_warehouse
 ITEMS = schema("items", id="integer", text="string")
-
-
-@pytest.fixture
-def warehouse(tmp_path: Any) -> DuckDB:
-    return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +31,7 @@ def warehouse(tmp_path: Any) -> DuckDB:
         '{"type": "RECORD", "stream": "items", "note": "\\"record\\": {", "record": %s}',
     ],
 )
-def test_the_shape_of_a_message_does_not_matter(warehouse: DuckDB, template: str) -> None:
+def test_the_shape_of_a_message_does_not_matter(warehouse: Warehouse, template: str) -> None:
     texts = ["a", '"record":', '{"type": "RECORD", "stream": "others", "record": {"id": 9}}']
     records = [{"id": number, "text": text} for number, text in enumerate(texts)]
     warehouse.load(
@@ -49,24 +45,24 @@ def test_the_shape_of_a_message_does_not_matter(warehouse: DuckDB, template: str
     assert warehouse.rows("SELECT * FROM others") == []
 
 
-def test_names_of_properties_may_be_escaped(warehouse: DuckDB) -> None:
+def test_names_of_properties_may_be_escaped(warehouse: Warehouse) -> None:
     warehouse.load(ITEMS, raw_record("items", '{"\\u0069d": 1, "text": "a"}'))
     assert warehouse.rows("SELECT id, text FROM items") == [(1, "a")]
 
 
-def test_a_stream_whose_name_looks_like_a_record(warehouse: DuckDB) -> None:
+def test_a_stream_whose_name_looks_like_a_record(warehouse: Warehouse) -> None:
     warehouse.load(schema("record", id="integer"), *[record("record", id=n) for n in range(3)])
     assert warehouse.rows("SELECT count(*) FROM record") == [(3,)]
 
 
-def test_blank_lines_and_a_last_line_without_an_end(warehouse: DuckDB) -> None:
+def test_blank_lines_and_a_last_line_without_an_end(warehouse: Warehouse) -> None:
     lines = [json.dumps(ITEMS), "", "  ", json.dumps(record("items", id=1)), "\r"]
     target = TargetWarehouse(config={"url": warehouse.url})
     target.listen(io.StringIO("\n".join([*lines, json.dumps(record("items", id=2))])))
     assert warehouse.rows("SELECT count(*) FROM items") == [(2,)]
 
 
-def test_bytes_are_read_as_well_as_text(warehouse: DuckDB) -> None:
+def test_bytes_are_read_as_well_as_text(warehouse: Warehouse) -> None:
     lines = [json.dumps(ITEMS), '{"type": "RECORD", "stream": "items", "record": {"text": "\xff"}}']
     lines[1] = lines[1].replace('{"text"', '{"id": 1, "text"')
     target = TargetWarehouse(config={"url": warehouse.url})
@@ -89,7 +85,7 @@ def test_bytes_are_read_as_well_as_text(warehouse: DuckDB) -> None:
         ('{"type": "RECORD", "stream": "items", "rec', "Unterminated string"),
     ],
 )
-def test_a_line_that_is_not_a_message(warehouse: DuckDB, line: str, reason: str) -> None:
+def test_a_line_that_is_not_a_message(warehouse: Warehouse, line: str, reason: str) -> None:
     good = [ITEMS, record("items", id=1), state(1)]
     run = warehouse.load(*good, line, record("items", id=2), state(2), fails=True)
 
@@ -106,7 +102,7 @@ def test_a_line_that_is_not_a_message(warehouse: DuckDB, line: str, reason: str)
         b'{"type": "SCHEMA", "stream": "x", "schema": {"properties": {"\xff": {}}}}',
     ],
 )
-def test_a_state_or_a_schema_that_is_not_utf_8(warehouse: DuckDB, line: bytes) -> None:
+def test_a_state_or_a_schema_that_is_not_utf_8(warehouse: Warehouse, line: bytes) -> None:
     text = b"\n".join([json.dumps(ITEMS).encode(), line, b""])
     target = TargetWarehouse(config={"url": warehouse.url})
     with pytest.raises(InvalidInputLine, match="line 2 is not a Singer message: 'utf-8' codec"):
@@ -126,7 +122,7 @@ def test_a_state_or_a_schema_that_is_not_utf_8(warehouse: DuckDB, line: bytes) -
         None,
     ],
 )
-def test_a_property_with_an_empty_schema_may_have_any_type(warehouse: DuckDB, odd: Any) -> None:
+def test_a_property_with_an_empty_schema_may_have_any_type(warehouse: Warehouse, odd: Any) -> None:
     items = schema("items", id="integer", odd=odd if isinstance(odd, dict) else {"x": 1})
     items["schema"]["properties"]["odd"] = odd
     warehouse.load(items, record("items", id=1, odd="a"), record("items", id=2, odd={"b": 1}))
@@ -135,7 +131,7 @@ def test_a_property_with_an_empty_schema_may_have_any_type(warehouse: DuckDB, od
 
 
 @pytest.mark.parametrize("odd", [7, None, "text", {"anyOf": [7]}])
-def test_a_schema_that_flattening_cannot_read(warehouse: DuckDB, odd: Any) -> None:
+def test_a_schema_that_flattening_cannot_read(warehouse: Warehouse, odd: Any) -> None:
     bare = {"type": "SCHEMA", "stream": "items", "schema": {"properties": {"id": odd}}}
     flat = {"flattening_enabled": True, "flattening_max_depth": 1}
     run = warehouse.load(bare, fails=True, **flat)
@@ -143,7 +139,7 @@ def test_a_schema_that_flattening_cannot_read(warehouse: DuckDB, odd: Any) -> No
     assert str(run.error).startswith("line 1 is not a Singer message: its schema cannot be read")
 
 
-def test_a_last_record_that_was_cut_off(warehouse: DuckDB) -> None:
+def test_a_last_record_that_was_cut_off(warehouse: Warehouse) -> None:
     lines = [json.dumps(line) for line in [ITEMS, record("items", id=1), record("items", id=2)]]
     target = TargetWarehouse(config={"url": warehouse.url})
     with pytest.raises(InvalidInputLine, match="line 3"):
@@ -151,7 +147,7 @@ def test_a_last_record_that_was_cut_off(warehouse: DuckDB) -> None:
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
 
 
-def test_a_record_before_its_schema(warehouse: DuckDB) -> None:
+def test_a_record_before_its_schema(warehouse: Warehouse) -> None:
     run = warehouse.load(ITEMS, record("items", id=1), record("others", id=1), fails=True)
     assert isinstance(run.error, RecordsWithoutSchemaException)
     assert warehouse.rows("SELECT id FROM items") == [(1,)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from pathlib import Path
 
 import pytest
 from target_warehouse.errors import RecordsRejectedError
@@ -23,11 +22,6 @@ NOTES = {
     "a\nb\\.\t\\N": None,
     "good": None,
 }
-
-
-@pytest.fixture
-def postgresql(postgres_url: str, tmp_path: Path) -> PostgreSQL:
-    return PostgreSQL(postgres_url, tmp_path)
 
 
 @pytest.fixture

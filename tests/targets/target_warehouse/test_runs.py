@@ -56,18 +56,21 @@ def test_a_run_is_kept_with_its_name_and_its_times(warehouse: Warehouse) -> None
     assert len(warehouse.rows("SELECT DISTINCT run_id FROM _runs")) == 1
 
 
+@pytest.mark.one_warehouse
 def test_the_caller_may_set_the_run_id(warehouse: Warehouse) -> None:
     run = warehouse.execute(ORDERS, environment={"ATTRIBUTION_ELT_RUN_ID": "nightly-1"})
     assert run.code == 0
     assert warehouse.rows("SELECT run_id FROM _runs") == [("nightly-1",)]
 
 
+@pytest.mark.one_warehouse
 def test_a_failed_run_is_recorded_as_failed(warehouse: Warehouse) -> None:
     run = warehouse.execute(ORDERS, record("orders", id=1), state(1), "no message")
     assert run.code == 1
     assert warehouse.rows("SELECT records, inserted, complete FROM _runs") == [(1, 1, None)]
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize(
     ("format_", "values", "newest"),
     [
@@ -93,6 +96,7 @@ def own(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "schema": {**message["schema"], "x-claims": []}}
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize(
     ("lines", "complete"),
     [
@@ -124,15 +128,3 @@ def test_a_run_with_a_stream_that_failed_is_not_complete(warehouse: Warehouse) -
     [(complete, message)] = warehouse.rows("SELECT complete, message FROM _runs")
     assert not complete
     assert message.startswith("stream 'orders': ")
-
-
-def test_without_metadata_nothing_is_kept(warehouse: Warehouse) -> None:
-    warehouse.load(ORDERS, record("orders", id=1))
-    assert warehouse.tables() == {"orders"}
-
-
-def test_a_stream_may_be_called_like_the_table_of_runs(warehouse: Warehouse) -> None:
-    run = warehouse.execute(schema("_runs", id="integer"), record("_runs", id=7))
-    assert run.code == 0
-    (table,) = warehouse.tables() - {"_runs"}
-    assert warehouse.rows(f"SELECT id FROM {table}") == [(7,)]

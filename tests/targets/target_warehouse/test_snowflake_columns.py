@@ -13,7 +13,7 @@ from target_warehouse.warehouses.base import WarehouseError
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.snowflake import types
 from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter
-from target_warehouse.warehouses.snowflake.values import as_texts
+from target_warehouse.warehouses.snowflake.staging import as_texts
 
 from tests.targets.target_warehouse.stand_in import Snowflake
 from tests.targets.target_warehouse.warehouses import Line, raw_record, record, schema, state

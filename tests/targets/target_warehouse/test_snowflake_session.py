@@ -70,7 +70,7 @@ class Answers:
                 pass
 
             def handle(self) -> None:
-                with suppress(OSError, ValueError):  # where the connection was closed above
+                with suppress(OSError, ValueError):  # the connection was closed above
                     super().handle()
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -29,17 +29,12 @@ ORDERS = schema("orders", id="integer", note="string")
 AMOUNTS = schema("amounts", id="integer", amount="number")
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> SQLite:
-    return SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
-
-
-def load_amounts(warehouse: SQLite, *amounts: str, first: int = 0) -> None:
+def load_amounts(sqlite: SQLite, *amounts: str, first: int = 0) -> None:
     records = [
         raw_record("amounts", f'{{"id": {number}, "amount": {amount}}}')
         for number, amount in enumerate(amounts, first)
     ]
-    warehouse.load(AMOUNTS, *records)
+    sqlite.load(AMOUNTS, *records)
 
 
 EXACT = [
@@ -54,13 +49,13 @@ INEXACT = [
 ]
 
 
-def test_numbers_that_a_double_shows_to_the_digit_are_numbers(warehouse: SQLite) -> None:
-    load_amounts(warehouse, *EXACT)
+def test_numbers_that_a_double_shows_to_the_digit_are_numbers(sqlite: SQLite) -> None:
+    load_amounts(sqlite, *EXACT)
 
-    rows = warehouse.rows("SELECT amount, typeof(amount) FROM amounts ORDER BY id")
+    rows = sqlite.rows("SELECT amount, typeof(amount) FROM amounts ORDER BY id")
     assert [exactly(amount) for amount, _ in rows] == list(map(exactly, EXACT))
     assert {type_ for _, type_ in rows} == {"integer", "real"}
-    assert warehouse.rows("SELECT id FROM amounts WHERE amount BETWEEN 10 AND 200 ORDER BY id") == [
+    assert sqlite.rows("SELECT id FROM amounts WHERE amount BETWEEN 10 AND 200 ORDER BY id") == [
         (EXACT.index("199.00"),),
         (EXACT.index("199.90"),),
     ]
@@ -68,34 +63,34 @@ def test_numbers_that_a_double_shows_to_the_digit_are_numbers(warehouse: SQLite)
 
 @pytest.mark.parametrize("long", INEXACT)
 def test_a_number_that_a_double_cannot_represent_makes_the_column_text(
-    warehouse: SQLite, long: str
+    sqlite: SQLite, long: str
 ) -> None:
-    load_amounts(warehouse, *EXACT)
-    load_amounts(warehouse, long, "199.00", first=len(EXACT))
+    load_amounts(sqlite, *EXACT)
+    load_amounts(sqlite, long, "199.00", first=len(EXACT))
 
-    rows = warehouse.rows("SELECT amount FROM amounts ORDER BY id")
+    rows = sqlite.rows("SELECT amount FROM amounts ORDER BY id")
     assert [exactly(amount) for (amount,) in rows] == [
         exactly(amount.strip('"')) for amount in [*EXACT, long, "199.00"]
     ]
-    assert warehouse.types("amounts") == {"id": "bigint", "amount": "text"}
+    assert sqlite.types("amounts") == {"id": "bigint", "amount": "text"}
 
 
-def test_moments_compare_with_those_of_sqlite(warehouse: SQLite) -> None:
+def test_moments_compare_with_those_of_sqlite(sqlite: SQLite) -> None:
     moments = schema("moments", id="integer", at={"type": "string", "format": "date-time"})
     texts = ["0999-12-31T23:59:59Z", "2024-02-29T12:00:00+01:00", "2024-02-29T11:00:00.000001Z"]
-    warehouse.load(moments, *[record("moments", id=n, at=text) for n, text in enumerate(texts)])
+    sqlite.load(moments, *[record("moments", id=n, at=text) for n, text in enumerate(texts)])
 
-    assert warehouse.rows("SELECT id, at, strftime('%H', at) FROM moments ORDER BY at") == [
+    assert sqlite.rows("SELECT id, at, strftime('%H', at) FROM moments ORDER BY at") == [
         (0, "0999-12-31 23:59:59.000000+00:00", "23"),
         (1, "2024-02-29 11:00:00.000000+00:00", "11"),
         (2, "2024-02-29 11:00:00.000001+00:00", "11"),
     ]
     after = "at > datetime('2024-03-01 11:00:00', '-1 day')"
-    assert warehouse.rows(f"SELECT id FROM moments WHERE {after} ORDER BY id") == [(1,), (2,)]
+    assert sqlite.rows(f"SELECT id FROM moments WHERE {after} ORDER BY id") == [(1,), (2,)]
 
 
-def execute(warehouse: SQLite, *statements: str) -> None:
-    with warehouse.connected() as connection:
+def execute(sqlite: SQLite, *statements: str) -> None:
+    with sqlite.connected() as connection:
         for statement in statements:
             connection.execute(statement)
         connection.commit()
@@ -122,9 +117,9 @@ def execute(warehouse: SQLite, *statements: str) -> None:
         ("JSON TEXT", ColumnType.JSON),
     ],
 )
-def test_columns_made_by_other_programs(warehouse: SQLite, declared: str, kind: ColumnType) -> None:
-    execute(warehouse, f"CREATE TABLE orders (value {declared})")
-    adapter = connect(warehouse.url, None)
+def test_columns_made_by_other_programs(sqlite: SQLite, declared: str, kind: ColumnType) -> None:
+    execute(sqlite, f"CREATE TABLE orders (value {declared})")
+    adapter = connect(sqlite.url, None)
     assert adapter.columns("orders") == {"value": Column(kind)}
     adapter.close()
 
@@ -142,15 +137,15 @@ def test_columns_made_by_other_programs(warehouse: SQLite, declared: str, kind: 
     ],
 )
 def test_a_column_that_would_round_values_changes_its_type(
-    warehouse: SQLite, declared: str, held: str, sent: str, expected: list[Any]
+    sqlite: SQLite, declared: str, held: str, sent: str, expected: list[Any]
 ) -> None:
     create = f'CREATE TABLE "values" (id INTEGER PRIMARY KEY, value {declared})'
-    execute(warehouse, create, f'INSERT INTO "values" VALUES (1, {held})')
+    execute(sqlite, create, f'INSERT INTO "values" VALUES (1, {held})')
     kind = {"REAL": "integer", "JSON": "object"}.get(declared, "string")
     described = schema("values", id="integer", value=kind)
-    warehouse.load(described, raw_record("values", f'{{"id": 2, "value": {sent}}}'))
+    sqlite.load(described, raw_record("values", f'{{"id": 2, "value": {sent}}}'))
 
-    values = [value for (value,) in warehouse.rows('SELECT value FROM "values" ORDER BY id')]
+    values = [value for (value,) in sqlite.rows('SELECT value FROM "values" ORDER BY id')]
     assert values == expected
     assert list(map(type, values)) == list(map(type, expected))
 
@@ -166,7 +161,7 @@ CREATED = """CREATE TABLE {name} (  -- the shop's, orders (all)
 )"""
 
 
-def test_a_change_of_type_keeps_the_rest_of_the_table(warehouse: SQLite) -> None:
+def test_a_change_of_type_keeps_the_rest_of_the_table(sqlite: SQLite) -> None:
     others = {
         "parents": "CREATE INDEX parents ON orders (parent) WHERE note IS NOT NULL",
         "log": "CREATE TABLE log (id INTEGER)",
@@ -175,12 +170,12 @@ def test_a_change_of_type_keeps_the_rest_of_the_table(warehouse: SQLite) -> None
         "report": "CREATE VIEW report AS SELECT id, note, both FROM orders",
     }
     execute(
-        warehouse,
+        sqlite,
         CREATED.format(name="[orders]", type="numeric (10, 2)"),
         *others.values(),
         "INSERT INTO orders (id, note) VALUES (1, 7.5)",
     )
-    warehouse.load(
+    sqlite.load(
         ORDERS,
         record("orders", id=2, note="Å"),
         record("orders", id=3),
@@ -190,17 +185,17 @@ def test_a_change_of_type_keeps_the_rest_of_the_table(warehouse: SQLite) -> None
         fails=True,
     )
 
-    kept = dict(warehouse.rows("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    kept = dict(sqlite.rows("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     created = CREATED.format(name='"orders"', type="TEXT")
     assert " ".join(kept["orders"].split()) == " ".join(created.split())
     assert kept | others == kept
-    assert warehouse.rows("SELECT * FROM report") == [
+    assert sqlite.rows("SELECT * FROM report") == [
         (1, "7.5", "17.5"),
         (2, "Å", "2Å"),
         (6, "å", "6å"),
     ]
-    assert warehouse.rows("SELECT id FROM log ORDER BY id") == [(1,), (2,), (6,)]
-    reasons = [reason for (reason,) in warehouse.rows("SELECT reason FROM _rejected")]
+    assert sqlite.rows("SELECT id FROM log ORDER BY id") == [(1,), (2,), (6,)]
+    reasons = [reason for (reason,) in sqlite.rows("SELECT reason FROM _rejected")]
     assert sorted(reason.partition(" constraint")[0] for reason in reasons) == [
         "CHECK",
         "NOT NULL",
@@ -216,43 +211,43 @@ def test_a_change_of_type_keeps_the_rest_of_the_table(warehouse: SQLite) -> None
         """id, note, "primary key" DEFAULT 'primary key', PRIMARY KEY (id, "primary key")""",
     ],
 )
-def test_a_key_made_by_other_programs_is_replaced(warehouse: SQLite, key: str) -> None:
-    execute(warehouse, f"CREATE TABLE orders ({key}, CHECK (note <> 'b'))")
-    before = warehouse.types("orders").keys()
+def test_a_key_made_by_other_programs_is_replaced(sqlite: SQLite, key: str) -> None:
+    execute(sqlite, f"CREATE TABLE orders ({key}, CHECK (note <> 'b'))")
+    before = sqlite.types("orders").keys()
     for note in "aab":
         order = record("orders", id=1, note=note)
-        warehouse.load(ORDERS, order, load_method="append-only", fails=note == "b")
+        sqlite.load(ORDERS, order, load_method="append-only", fails=note == "b")
 
-    assert warehouse.rows("SELECT note FROM orders") == [("a",)] * 2
-    assert warehouse.types("orders").keys() == before
+    assert sqlite.rows("SELECT note FROM orders") == [("a",)] * 2
+    assert sqlite.types("orders").keys() == before
 
 
-def test_rows_are_counted_whatever_triggers_write(warehouse: SQLite) -> None:
-    warehouse.load(ORDERS, *[record("orders", id=number) for number in range(3)])
+def test_rows_are_counted_whatever_triggers_write(sqlite: SQLite) -> None:
+    sqlite.load(ORDERS, *[record("orders", id=number) for number in range(3)])
     execute(
-        warehouse,
+        sqlite,
         "CREATE TABLE log (id)",
         "CREATE TRIGGER i AFTER INSERT ON orders BEGIN INSERT INTO log VALUES (1); END",
         "CREATE TRIGGER u AFTER UPDATE ON orders BEGIN UPDATE log SET id = 2; END",
     )
     orders = [record("orders", id=number, note="a") for number in range(2, 6)]
-    warehouse.load(ORDERS, *orders, record("orders", id=1), add_record_metadata=True)
+    sqlite.load(ORDERS, *orders, record("orders", id=1), add_record_metadata=True)
 
-    counts = warehouse.rows("SELECT records, inserted, updated, unchanged FROM _runs")
+    counts = sqlite.rows("SELECT records, inserted, updated, unchanged FROM _runs")
     assert counts == [(5, 3, 1, 1)]
 
 
-def test_taps_with_streams_of_the_same_name(warehouse: SQLite) -> None:
+def test_taps_with_streams_of_the_same_name(sqlite: SQLite) -> None:
     for tap in ("tap_a", "tap_b"):
-        warehouse.load(ORDERS, record("orders", id=1, note=tap), default_target_schema=tap)
+        sqlite.load(ORDERS, record("orders", id=1, note=tap), default_target_schema=tap)
 
-    assert warehouse.tables() == {"tap_a__orders", "tap_b__orders"}
-    assert warehouse.rows("SELECT note FROM tap_a__orders") == [("tap_a",)]
+    assert sqlite.tables() == {"tap_a__orders", "tap_b__orders"}
+    assert sqlite.rows("SELECT note FROM tap_a__orders") == [("tap_a",)]
 
 
 @pytest.mark.parametrize("name", ["tap__a", "tap_", "_"])
-def test_a_schema_that_could_be_taken_for_another(warehouse: SQLite, name: str) -> None:
-    run = warehouse.load(ORDERS, default_target_schema=name, fails=True)
+def test_a_schema_that_could_be_taken_for_another(sqlite: SQLite, name: str) -> None:
+    run = sqlite.load(ORDERS, default_target_schema=name, fails=True)
     assert str(run.error).startswith(f"the setting default_target_schema is {name!r}, but may not")
 
 
@@ -281,11 +276,11 @@ def test_a_file_relative_to_the_folder(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "warehouse.db").exists()
 
 
-def test_a_file_that_stays_locked(warehouse: SQLite) -> None:
-    warehouse.load(ORDERS, record("orders", id=1))
-    with warehouse.connected() as connection:
+def test_a_file_that_stays_locked(sqlite: SQLite) -> None:
+    sqlite.load(ORDERS, record("orders", id=1))
+    with sqlite.connected() as connection:
         connection.execute("BEGIN IMMEDIATE")
-        impatient = SQLite(f"{warehouse.url}?timeout=0.1", warehouse.folder)
+        impatient = SQLite(f"{sqlite.url}?timeout=0.1", sqlite.folder)
         run = impatient.execute(ORDERS, record("orders", id=2), state(2))
 
     assert run.code == 1
@@ -294,21 +289,21 @@ def test_a_file_that_stays_locked(warehouse: SQLite) -> None:
         "Error: stream 'orders': another process has kept the file locked for 0.1 s"
     )
     assert "Traceback" not in run.stderr
-    assert warehouse.rows("SELECT id FROM orders") == [(1,)]
+    assert sqlite.rows("SELECT id FROM orders") == [(1,)]
 
 
-def test_a_file_can_be_read_while_it_is_written(warehouse: SQLite) -> None:
-    warehouse.load(ORDERS, record("orders", id=1))
-    with warehouse.connected() as connection:
+def test_a_file_can_be_read_while_it_is_written(sqlite: SQLite) -> None:
+    sqlite.load(ORDERS, record("orders", id=1))
+    with sqlite.connected() as connection:
         connection.execute("BEGIN")
         assert connection.execute("SELECT count(*) FROM orders").fetchall() == [(1,)]
-        warehouse.load(ORDERS, record("orders", id=2))
+        sqlite.load(ORDERS, record("orders", id=2))
         assert connection.execute("SELECT count(*) FROM orders").fetchall() == [(1,)]
-    assert warehouse.rows("SELECT count(*) FROM orders") == [(2,)]
+    assert sqlite.rows("SELECT count(*) FROM orders") == [(2,)]
 
 
-def test_loads_at_once_wait_for_each_other(warehouse: SQLite) -> None:
-    command = warehouse.command(batch_size_rows=2)
+def test_loads_at_once_wait_for_each_other(sqlite: SQLite) -> None:
+    command = sqlite.command(batch_size_rows=2)
     loads = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
@@ -326,7 +321,7 @@ def test_loads_at_once_wait_for_each_other(warehouse: SQLite) -> None:
     outputs = [load.communicate()[0] for load in loads]
 
     assert [output.splitlines()[-1] for output in outputs] == ["39"] * 3
-    rows = warehouse.rows("SELECT note, count(*), count(DISTINCT id) FROM orders GROUP BY note")
+    rows = sqlite.rows("SELECT note, count(*), count(DISTINCT id) FROM orders GROUP BY note")
     assert rows == [("all", 40, 40), ("own", 120, 120)]
 
 
@@ -339,8 +334,8 @@ def orders(load: int, numbers: range) -> Iterator[Line]:
         yield state(number)
 
 
-def test_settings_of_an_opened_file(warehouse: SQLite) -> None:
-    for url, milliseconds in [(warehouse.url, 60_000), (f"{warehouse.url}?timeout=0.5", 500)]:
+def test_settings_of_an_opened_file(sqlite: SQLite) -> None:
+    for url, milliseconds in [(sqlite.url, 60_000), (f"{sqlite.url}?timeout=0.5", 500)]:
         adapter = connect(url, None)
         assert adapter.execute("PRAGMA busy_timeout") == [(milliseconds,)]
         assert adapter.execute("PRAGMA journal_mode") == [("wal",)]
@@ -348,13 +343,13 @@ def test_settings_of_an_opened_file(warehouse: SQLite) -> None:
         adapter.close()
 
 
-def test_a_column_widened_by_another_load_stays_wide(warehouse: SQLite) -> None:
+def test_a_column_widened_by_another_load_stays_wide(sqlite: SQLite) -> None:
     narrow = {
         "paid": Column(ColumnType.BOOLEAN),
         "amount": Column(ColumnType.NUMBER),
         "day": Column(ColumnType.DATE),
     }
-    ours, theirs = connect(warehouse.url, None), connect(warehouse.url, None)
+    ours, theirs = connect(sqlite.url, None), connect(sqlite.url, None)
     ours.ensure("orders", narrow, ())
     ours.commit()
     widened(theirs)
@@ -368,7 +363,7 @@ def test_a_column_widened_by_another_load_stays_wide(warehouse: SQLite) -> None:
     assert ours.ensure("orders", narrow, ()) == theirs.columns("orders")
     ours.commit()
 
-    assert warehouse.rows("SELECT paid, amount, day FROM orders") == [
+    assert sqlite.rows("SELECT paid, amount, day FROM orders") == [
         ("true", "0.30000000000000004", "2024-02-29 00:00:00.000000+00:00")
     ]
     for adapter in (ours, theirs):
@@ -381,12 +376,12 @@ def widened(adapter: Adapter) -> None:
     adapter.commit()
 
 
-def test_a_database_that_others_hold_open_in_its_old_mode(warehouse: SQLite) -> None:
-    with sqlite3.connect(warehouse.folder / "warehouse.db", isolation_level=None) as connection:
+def test_a_database_that_others_hold_open_in_its_old_mode(sqlite: SQLite) -> None:
+    with sqlite3.connect(sqlite.folder / "warehouse.db", isolation_level=None) as connection:
         connection.execute("CREATE TABLE mine (id)")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("INSERT INTO mine VALUES (1)")
-        adapter = connect(warehouse.url, None)
+        adapter = connect(sqlite.url, None)
         connection.execute("COMMIT")
         assert adapter.tables() == ["mine"]
         adapter.close()

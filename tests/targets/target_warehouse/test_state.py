@@ -3,57 +3,23 @@
 from __future__ import annotations
 
 import io
-import json
 import signal
-import subprocess
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from target_warehouse.state import Checkpoints
 from target_warehouse.target import TargetWarehouse
 
+from tests.targets.target_warehouse.processes import InSteps, Loading, assert_one_clear_line
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
-    Line,
     PostgreSQL,
     Warehouse,
     record,
     schema,
-    singer,
     state,
 )
 
 ORDERS = schema("orders", id="integer", note="string")
-
-
-class Process:
-    """The real executable, with input and output step by step."""
-
-    def __init__(self, warehouse: Warehouse, **settings: Any) -> None:
-        self.process = subprocess.Popen(
-            warehouse.command(**settings),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def send(self, *lines: Line) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(singer(lines).encode())
-        self.process.stdin.flush()
-
-    def next_state(self) -> Any:
-        assert self.process.stdout
-        return json.loads(self.process.stdout.readline())
-
-    def end(self, by: signal.Signals | None = None) -> tuple[int, list[Any]]:
-        """End it by a signal or the end of its input; return exit code and remaining states."""
-        if by is not None:
-            self.process.send_signal(by)
-            self.process.wait(60)
-        output, _ = self.process.communicate(timeout=60)
-        return self.process.returncode, list(map(json.loads, output.splitlines()))
 
 
 def test_a_state_waits_for_all_batches_that_were_open(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +43,7 @@ def test_a_state_waits_for_all_batches_that_were_open(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "5\n"
 
 
+@pytest.mark.one_warehouse
 def test_the_last_state_comes_out_at_the_end(warehouse: Warehouse) -> None:
     run = warehouse.load(
         state({"n": 0}),
@@ -89,6 +56,7 @@ def test_the_last_state_comes_out_at_the_end(warehouse: Warehouse) -> None:
     assert run.states == [{"n": 0}, {"n": 2}]
 
 
+@pytest.mark.one_warehouse
 def test_a_state_is_emitted_unchanged(
     warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +66,7 @@ def test_a_state_is_emitted_unchanged(
     assert capsys.readouterr().out == f"{text}\n"
 
 
+@pytest.mark.one_warehouse
 def test_a_state_waits_for_every_stream_before_it(warehouse: Warehouse) -> None:
     orders = [record("orders", id=number) for number in range(4)]
     run = warehouse.load(
@@ -115,73 +84,34 @@ def test_a_state_waits_for_every_stream_before_it(warehouse: Warehouse) -> None:
     assert run.states == [0, 2]
 
 
-def test_a_state_is_emitted_after_its_rows_are_committed(postgres_url: str, tmp_path: Any) -> None:
-    warehouse = PostgreSQL(postgres_url, tmp_path)
-    loading = Process(warehouse, batch_size_rows=2)
-    loading.send(ORDERS, *[record("orders", id=1), record("orders", id=2)], state(2))
+def test_a_state_is_emitted_after_its_rows_are_committed(postgresql: PostgreSQL) -> None:
+    lines = InSteps([ORDERS, record("orders", id=1), record("orders", id=2), state(2), state(3)])
+    loading = Loading(postgresql, lines, batch_size_rows=2)
+    lines.let_through(4)
+    loading.wait_for(1)
 
-    assert loading.next_state() == 2
-    assert warehouse.rows("SELECT count(*) FROM orders") == [(2,)]
-    assert loading.end() == (0, [])
-
-
-@pytest.mark.parametrize("states_before", [1, 3])
-def test_a_killed_load_can_be_resumed(warehouse: Warehouse, states_before: int) -> None:
-    def source(after: int) -> Iterator[Line]:
-        yield ORDERS
-        for number in range(after + 1, 2_001):
-            yield record("orders", id=number % 1_500, note=f"{number} {'x' * 100}")
-            if number % 50 == 0:
-                yield state(number)
-
-    settings: dict[str, Any] = {"batch_size_rows": 130}
-    loading = Process(warehouse, **settings)
-    # More input than a pipe holds, so that it is killed while it reads.
-    loading.send(*[line for _, line in zip(range(1_000), source(0), strict=False)])
-    seen = [loading.next_state() for _ in range(states_before)]
-    code, rest = loading.end(by=signal.SIGKILL)
-    reached = [*seen, *rest][-1]
-
-    assert code == -signal.SIGKILL
-    notes = dict(warehouse.rows("SELECT id, note FROM orders"))
-    assert all(int(notes[number].split()[0]) >= number for number in range(1, reached + 1))
-
-    assert warehouse.execute(*source(reached), **settings).states[-1] == 2_000
-    assert dict(warehouse.rows("SELECT id, note FROM orders")) == {
-        line["record"]["id"]: line["record"]["note"]
-        for line in source(0)
-        if not isinstance(line, str) and line["type"] == "RECORD"
-    }
-
-
-@pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGINT])
-def test_a_terminated_load_commits_the_records_it_has_received(
-    warehouse: Warehouse, ends: signal.Signals
-) -> None:
-    loading = Process(warehouse, batch_size_rows=2)
-    records = [record("orders", id=number) for number in range(3)]
-    loading.send(ORDERS, *records[:2], state(2), records[2], state(3))
-
-    assert loading.next_state() == 2
-    assert loading.end(by=ends) == (128 + ends, [3])
-    assert warehouse.rows("SELECT count(*) FROM orders") == [(3,)]
+    assert loading.states == [2]
+    assert postgresql.rows("SELECT count(*) FROM orders") == [(2,)]
+    lines.let_through(1)
+    assert loading.end().states == [2, 3]
 
 
 def test_a_terminated_overwrite_keeps_the_old_table(warehouse: Warehouse) -> None:
     warehouse.load(ORDERS, record("orders", id=1), record("orders", id=2))
-    loading = Process(warehouse, load_method="overwrite", batch_size_rows=1)
-    loading.send(ORDERS, record("orders", id=3, extra="tells that this has been read"), state(3))
-    assert loading.process.stderr
-    while b"'extra'" not in loading.process.stderr.readline():
-        pass
+    lines = InSteps([ORDERS, record("orders", id=3, extra="of the warning"), state(3), state(4)])
+    loading = Loading(warehouse, lines, load_method="overwrite", batch_size_rows=1)
+    lines.let_through(3)
+    loading.wait_for_text("'extra'")
+    run = loading.end(by=signal.SIGTERM)
 
-    assert loading.end(by=signal.SIGTERM) == (128 + signal.SIGTERM, [])
+    assert (run.code, run.states) == (128 + signal.SIGTERM, [])
     assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
 
 
 BROKEN = '{"type": "RECORD", "stream": "orders", "record": {"id": 9 9}}'
 
 
+@pytest.mark.one_warehouse
 def test_records_before_an_invalid_line_are_loaded(warehouse: Warehouse) -> None:
     orders = [record("orders", id=number) for number in range(6)]
     run = warehouse.load(
@@ -201,6 +131,7 @@ def test_records_before_an_invalid_line_are_loaded(warehouse: Warehouse) -> None
     assert warehouse.rows("SELECT max(id) FROM orders") == [(4,)]
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize("before", [0, 1, 3, 700])
 def test_no_state_after_an_invalid_line_is_emitted(warehouse: Warehouse, before: int) -> None:
     others = {**ORDERS, "stream": "others"}
@@ -223,35 +154,33 @@ def test_no_state_after_an_invalid_line_is_emitted(warehouse: Warehouse, before:
     assert warehouse.rows("SELECT count(*) FROM others") == [(3,)]
 
 
-def test_a_connection_that_is_cut(postgres_url: str, tmp_path: Any) -> None:
-    warehouse = PostgreSQL(postgres_url, tmp_path)
-    loading = Process(warehouse, batch_size_rows=1)
-    loading.send(ORDERS, record("orders", id=1), state(1))
-    assert loading.next_state() == 1
-    warehouse.rows(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE application_name = 'target-warehouse' AND datname = current_database()"
+def test_a_connection_that_is_cut(postgresql: PostgreSQL) -> None:
+    lines = InSteps(
+        [ORDERS, *[each for n in (1, 2) for each in (record("orders", id=n), state(n))]]
     )
-    loading.send(record("orders", id=2), state(2))
-    assert loading.process.stdin
-    loading.process.stdin.close()
-    loading.process.stdin = None
+    loading = Loading(postgresql, lines, batch_size_rows=1)
+    lines.let_through(3)
+    loading.wait_for(1)
+    postgresql.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'target-postgresql' AND datname = current_database()"
+    )
+    lines.let_through(2)
+    run = loading.end()
 
-    output, errors = loading.process.communicate(timeout=60)
-    assert (loading.process.returncode, json.loads(output)) == (0, 2)
-    assert b"; retrying" in errors
-    assert warehouse.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
+    assert (run.code, run.states) == (0, [1, 2])
+    assert "; retrying" in run.stderr
+    assert postgresql.rows("SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
 
 
-def test_a_file_that_another_process_has_open(tmp_path: Any) -> None:
-    warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
-    loading = Process(warehouse, batch_size_rows=1)
-    loading.send(ORDERS, record("orders", id=1), state(1))
-    assert loading.next_state() == 1
+def test_a_file_that_another_process_has_open(duckdb: DuckDB) -> None:
+    lines = InSteps([ORDERS, record("orders", id=1), state(1), state(2)])
+    loading = Loading(duckdb, lines, batch_size_rows=1)
+    lines.let_through(3)
+    loading.wait_for(1)
 
-    run = warehouse.execute(ORDERS, record("orders", id=2), state(2))
-    assert run.code == 1
+    run = duckdb.execute(ORDERS, record("orders", id=2), state(2))
+    assert_one_clear_line(run)
     assert run.states == []
-    assert "Traceback" not in run.stderr
-    assert run.stderr.splitlines()[-1].startswith("Error: ")
-    assert loading.end() == (0, [])
+    lines.let_through(1)
+    assert loading.end().code == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from tests.targets.target_warehouse.warehouses import (
     Warehouse,
     exactly,
@@ -12,6 +14,8 @@ from tests.targets.target_warehouse.warehouses import (
     schema,
     state,
 )
+
+pytestmark = pytest.mark.one_warehouse
 
 
 def test_stream_maps_and_flattening(warehouse: Warehouse) -> None:

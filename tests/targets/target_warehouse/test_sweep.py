@@ -78,14 +78,14 @@ def sweep(
                 added = {**moments, "_sdc_replaced_because": ColumnType.TEXT}
                 more = {name: Column(kind) for name, kind in added.items()}
                 adapter.ensure(history, columns | more, ())
-            keys = [delivered[:1], delivered[1:], delivered]  # in chunks, some of them twice
+            keys = [delivered[:1], delivered[1:], delivered]  # some keys are in two chunks
             return adapter.sweep(
                 Sweep(
                     "orders",
                     ["id", "line"],
                     columns,
                     claims,
-                    [
+                    lambda: [
                         pa.table(
                             {
                                 "id": pa.array([id_ for id_, _ in chunk], pa.int64()),

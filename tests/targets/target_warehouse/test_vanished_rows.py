@@ -88,6 +88,7 @@ def test_an_empty_claim_over_many_rows_is_refused(warehouse: Warehouse) -> None:
     assert ids(warehouse) == [9_001]
 
 
+@pytest.mark.one_warehouse
 def test_the_limit_is_a_share_of_all_claims_of_the_run(warehouse: Warehouse) -> None:
     warehouse.settings |= METADATA
     warehouse.load(EVENTS, *unit(1, "a", *numbered(1_000)), *unit(2, "b", *numbered(200, 5_000)))
@@ -99,6 +100,7 @@ def test_the_limit_is_a_share_of_all_claims_of_the_run(warehouse: Warehouse) -> 
     assert len(ids(warehouse)) == 1_000
 
 
+@pytest.mark.one_warehouse
 def test_many_small_units_do_not_slip_through_the_limit(warehouse: Warehouse) -> None:
     warehouse.settings |= METADATA
     customers = [f"c{number}" for number in range(6)]
@@ -145,12 +147,14 @@ def test_rows_inserted_elsewhere_do_not_make_up_for_vanished_ones(warehouse: War
     assert len(ids(warehouse)) == 2_000
 
 
+@pytest.mark.one_warehouse
 def test_a_claim_over_three_batches(loaded: Warehouse) -> None:
     run = loaded.load(EVENTS, *unit(3, "a", *numbered(7, 3)), batch_size_rows=3)
     assert run.states == [3]
     assert ids(loaded) == list(numbered(7, 3))
 
 
+@pytest.mark.one_warehouse
 def test_a_claim_of_everything(loaded: Warehouse) -> None:
     loaded.load(EVENTS, *events("c", 3, 9), claiming(3, claim(2)))
     assert ids(loaded) == [3, 9]
@@ -236,6 +240,7 @@ def test_the_version_of_a_row_before_it_was_marked_is_kept(loaded: Warehouse) ->
     assert counts(loaded) == [(0, 0), (3, 0), (0, 1)]
 
 
+@pytest.mark.one_warehouse
 def test_vanished_rows_can_be_ignored(loaded: Warehouse, caplog: pytest.LogCaptureFixture) -> None:
     run = loaded.load(EVENTS, *unit(3, "a", 1), vanished="ignore")
     assert run.states == [3]
@@ -243,6 +248,7 @@ def test_vanished_rows_can_be_ignored(loaded: Warehouse, caplog: pytest.LogCaptu
     assert warnings_in(caplog) == []
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize(
     ("odd", "stays"),
     [
@@ -259,6 +265,7 @@ def test_the_row_of_a_rejected_record_stays(loaded: Warehouse, odd: Line, stays:
     assert ids(loaded) == stays
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize(
     "delivered",
     [
@@ -282,6 +289,7 @@ def test_a_claim_that_is_unclear_removes_nothing(loaded: Warehouse, delivered: A
     assert len(ids(loaded)) == 7
 
 
+@pytest.mark.one_warehouse
 def test_a_wrong_count_does_not_concern_other_claims(
     loaded: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -291,11 +299,13 @@ def test_a_wrong_count_does_not_concern_other_claims(
     assert "1 records arrived inside it, not 2" in caplog.text
 
 
+@pytest.mark.one_warehouse
 def test_a_repeated_record_counts_each_time(loaded: Warehouse) -> None:
     loaded.load(EVENTS, *events("a", 1, 1, 2), claiming(3, claim(3, customer="a")))
     assert ids(loaded) == [1, 2, 6, 7]
 
 
+@pytest.mark.one_warehouse
 @pytest.mark.parametrize(
     "settings",
     [
@@ -313,12 +323,14 @@ def test_nothing_vanishes_where_keys_are_not_those_of_the_tap(
     assert len([each for each in warnings_in(caplog) if "vanished rows stay" in each]) == 1
 
 
+@pytest.mark.one_warehouse
 def test_nothing_vanishes_with_a_schema_that_announces_no_claims(loaded: Warehouse) -> None:
     plain = schema("events", id="integer", customer="string")
     loaded.load(plain, *unit(3, "a", 1))
     assert len(ids(loaded)) == 7
 
 
+@pytest.mark.one_warehouse
 def test_nothing_vanishes_after_the_key_has_changed(loaded: Warehouse) -> None:
     other = {**EVENTS, "key_properties": ["id", "customer"]}
     loaded.load(
@@ -361,6 +373,7 @@ def test_old_versions_are_kept_where_a_setting_asks_for_it(
     ) == [("x", None, False), ("y", None, False), ("z", 7, True)]
 
 
+@pytest.mark.one_warehouse
 def test_no_version_is_kept_of_other_streams(loaded: Warehouse) -> None:
     loaded.settings["history"] = ["others"]
     loaded.load(EVENTS, *events("a", 1, note="y"))
