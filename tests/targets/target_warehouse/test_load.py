@@ -329,7 +329,7 @@ def test_a_key_whose_case_changes_stays_the_key(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.one_warehouse
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("utf-16", marks=pytest.mark.long)])
 def test_states_are_utf_8_in_any_locale(warehouse: Warehouse, encoding: str) -> None:
     done = subprocess.run(
         warehouse.command(),

@@ -57,16 +57,18 @@ def test_a_run_is_kept_with_its_name_and_its_times(warehouse: Warehouse) -> None
 
 
 @pytest.mark.one_warehouse
-def test_the_caller_may_set_the_run_id(warehouse: Warehouse) -> None:
-    run = warehouse.execute(ORDERS, environment={"ATTRIBUTION_ELT_RUN_ID": "nightly-1"})
-    assert run.code == 0
+def test_the_caller_may_set_the_run_id(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATTRIBUTION_ELT_RUN_ID", "nightly-1")
+    warehouse.load(ORDERS, add_record_metadata=True)
     assert warehouse.rows("SELECT run_id FROM _runs") == [("nightly-1",)]
 
 
 @pytest.mark.one_warehouse
 def test_a_failed_run_is_recorded_as_failed(warehouse: Warehouse) -> None:
-    run = warehouse.execute(ORDERS, record("orders", id=1), state(1), "no message")
-    assert run.code == 1
+    lines = [ORDERS, record("orders", id=1), state(1), "no message"]
+    warehouse.load(*lines, add_record_metadata=True, fails=True)
     assert warehouse.rows("SELECT records, inserted, complete FROM _runs") == [(1, 1, None)]
 
 

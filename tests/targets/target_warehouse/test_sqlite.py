@@ -316,13 +316,13 @@ def test_loads_at_once_wait_for_each_other(sqlite: SQLite) -> None:
         assert load.stdout.readline() == "0\n"
     for number, load in enumerate(loads):  # all of them are running now
         assert load.stdin
-        load.stdin.write(singer(orders(number, range(1, 40))))
+        load.stdin.write(singer(orders(number, range(1, 15))))
         load.stdin.flush()
     outputs = [load.communicate()[0] for load in loads]
 
-    assert [output.splitlines()[-1] for output in outputs] == ["39"] * 3
+    assert [output.splitlines()[-1] for output in outputs] == ["14"] * 3
     rows = sqlite.rows("SELECT note, count(*), count(DISTINCT id) FROM orders GROUP BY note")
-    assert rows == [("all", 40, 40), ("own", 120, 120)]
+    assert rows == [("all", 15, 15), ("own", 45, 45)]
 
 
 def orders(load: int, numbers: range) -> Iterator[Line]:

@@ -162,7 +162,7 @@ def test_a_connection_that_is_cut(postgresql: PostgreSQL) -> None:
     lines.let_through(3)
     loading.wait_for(1)
     postgresql.rows(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
         "WHERE application_name = 'target-postgresql' AND datname = current_database()"
     )
     lines.let_through(2)

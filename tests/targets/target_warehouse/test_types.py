@@ -328,8 +328,8 @@ def test_a_key_that_was_a_number_becomes_the_text_that_was_sent(warehouse: Wareh
 
 def test_a_large_value(warehouse: Warehouse) -> None:
     texts = schema("texts", id="integer", text="string")
-    warehouse.load(texts, record("texts", id=1, text="å" * 10_000_000), record("texts", id=2))
-    assert warehouse.rows("SELECT length(text) FROM texts ORDER BY id") == [(10_000_000,), (None,)]
+    warehouse.load(texts, record("texts", id=1, text="å" * 1_000_000), record("texts", id=2))
+    assert warehouse.rows("SELECT length(text) FROM texts ORDER BY id") == [(1_000_000,), (None,)]
 
 
 def test_a_value_that_is_not_json_is_a_text_in_a_json_column(warehouse: Warehouse) -> None:

@@ -65,7 +65,7 @@ def test_an_empty_claim_removes_a_few_rows(loaded: Warehouse) -> None:
 
 def test_an_empty_claim_over_many_rows_is_refused(warehouse: Warehouse) -> None:
     warehouse.settings |= METADATA
-    warehouse.load(EVENTS, *unit(1, "a", *numbered(5_000)), *unit(2, "b", 9_000))
+    warehouse.load(EVENTS, *unit(1, "a", *numbered(500)), *unit(2, "b", 9_000))
     lines: list[Line] = [
         EVENTS,
         state(3),
@@ -74,15 +74,15 @@ def test_an_empty_claim_over_many_rows_is_refused(warehouse: Warehouse) -> None:
         {**state(6), "complete": True},
     ]
     run = warehouse.load(*lines, fails=True)
-    assert "stream 'events': 5,000 of 5,001 rows would be removed" in str(run.error)
+    assert "stream 'events': 500 of 501 rows would be removed" in str(run.error)
     assert "TARGET_WAREHOUSE_VANISH_LIMIT=1" in str(run.error)
     assert run.states in ([], [3])
-    assert len(ids(warehouse)) == 5_002
+    assert len(ids(warehouse)) == 502
     [(complete, message)] = warehouse.rows(
         "SELECT complete, message FROM _runs WHERE message IS NOT NULL"
     )
     assert not complete
-    assert "5,000 of 5,001" in message
+    assert "500 of 501" in message
 
     assert warehouse.load(*lines, vanish_limit=1).states[-1] == 6
     assert ids(warehouse) == [9_001]
@@ -171,11 +171,11 @@ def test_a_claim_of_a_range(loaded: Warehouse) -> None:
     assert ids(loaded) == [1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 15]
 
 
-def test_ten_thousand_claims_are_few_statements(
+def test_thousands_of_claims_are_few_statements(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse.settings |= METADATA
-    people = [f"p{number}" for number in range(10_000)]
+    people = [f"p{number}" for number in range(2_000)]
     lines = [record("events", id=number, customer=name) for number, name in enumerate(people)]
     warehouse.load(EVENTS, *lines)
     claims = [claim(int(number % 100 != 0), customer=name) for number, name in enumerate(people)]
@@ -191,7 +191,7 @@ def test_ten_thousand_claims_are_few_statements(
 
     monkeypatch.setattr(adapter, "execute", seen_execute)
     warehouse.load(EVENTS, *kept, claiming(1, *claims))
-    assert len(ids(warehouse)) == 9_900
+    assert len(ids(warehouse)) == 1_980
     assert len(seen) < 100
     assert max(map(len, seen)) < 3_000
 
