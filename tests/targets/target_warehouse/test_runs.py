@@ -67,7 +67,7 @@ def test_the_caller_may_set_the_run_id(
 
 @pytest.mark.one_warehouse
 def test_a_failed_run_is_recorded_as_failed(warehouse: Warehouse) -> None:
-    lines = [ORDERS, record("orders", id=1), state(1), "no message"]
+    lines: list[Line] = [ORDERS, record("orders", id=1), state(1), "no message"]
     warehouse.load(*lines, add_record_metadata=True, fails=True)
     assert warehouse.rows("SELECT records, inserted, complete FROM _runs") == [(1, 1, None)]
 
