@@ -16,6 +16,7 @@ from attribution_elt.kit.accounts import Accounts
 from attribution_elt.kit.errors import InvalidSettingsError, UnitError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.records.personal_data import PersonalData
+from attribution_elt.kit.totals import Totals
 from attribution_elt.kit.writer import LineWriter
 
 ClientT = TypeVar("ClientT", bound=Client, default=Any)
@@ -76,6 +77,7 @@ class Run(Generic[ClientT]):
     Attributes:
         failures: units that failed after all retries.
         accounts: counts of rows by account.
+        totals: comparisons with the vendor's totals.
         is_finished: whether everything was read; a reader that stops early, such as at a budget,
         sets it to false.
     """
@@ -96,6 +98,7 @@ class Run(Generic[ClientT]):
         self.failures: list[UnitError] = []
         self.is_finished = True
         self.accounts = Accounts()
+        self.totals = Totals(self.warn_once)
         self._warned: set[str] = set()
         self._readers: dict[type[AnyReader], AnyReader] = {}
         self._read: set[type[AnyReader]] = set()
@@ -159,6 +162,8 @@ class Run(Generic[ClientT]):
                 f"{vendor}, {account}: no rows at all, although earlier runs had rows: check the "
                 "account's access and the filters of the settings"
             )
+        for line in self.totals.unnamed():
+            self.warn_once(line)
         if not self._readers:
             self.logger.warning("no stream is selected: nothing was read", extra=event("warning"))
         elif not self.failures and self.is_finished:

@@ -61,7 +61,7 @@ class ProductFeeds(AdtractionReader[ProductFeed]):
         }
         request = Request(
             "partner/products/feed/",
-            f"feed {unit.feed_id} of program {unit.program_id}, channel {unit.channel_id}",
+            unit.about,
             method="POST",
             body={name: value for name, value in body.items() if value is not None},
             quota="feed",
@@ -76,9 +76,11 @@ class ProductFeeds(AdtractionReader[ProductFeed]):
             "feed_id": unit.feed_id,
             "feed_last_updated": unit.last_updated,
         }
-        keys = UniqueKeys()
-        for row in answer:
+        keys, rows = UniqueKeys(), 0
+        for rows, row in enumerate(answer, 1):  # noqa: B007 - the last number is the count
             self.write("products", row, product_key=keys.of(product_key(row)), **context)
+        totals = self.run.totals
+        totals.compare("products", unit.about, "number_of_products", unit.products, rows)
 
     @override
     def on_complete(self, unit: ProductFeed) -> None:

@@ -66,12 +66,23 @@ class ProgramList:
 
 @dataclass(frozen=True, slots=True)
 class ProductFeed:
-    """A product feed of a program; `last_updated` is in UTC, None if the vendor omits it."""
+    """A product feed of a program.
+
+    Attributes:
+        last_updated: time in UTC; None if the vendor omits it.
+        products: number of products by the list of feeds; None if the vendor omits it.
+    """
 
     channel_id: int
     program_id: int
     feed_id: int
     last_updated: str | None
+    products: Any = None
+
+    @property
+    def about(self) -> str:
+        """Name in logs."""
+        return f"feed {self.feed_id} of program {self.program_id}, channel {self.channel_id}"
 
     @property
     def name(self) -> str:
@@ -237,7 +248,7 @@ class Programs(AdtractionReader[ProgramList]):
             updated = timestamp(row.get("lastUpdated"))
         except (ValueError, OverflowError):
             updated = None
-        feed = ProductFeed(*ids, updated)
+        feed = ProductFeed(*ids, updated, row.get("numberOfProducts"))
         self.feeds[feed.name] = feed
 
     def _report_unusable(self) -> None:

@@ -30,7 +30,9 @@ FLAGS = {
     "show_identities": {"identities"},
 }
 """The streams that need each flag of a request."""
-FIXED_COUNTS = {"events_count", "pageviews_count", "touchpoints_count"}
+COUNTED = ("events", "pageviews", "touchpoints")
+"""The streams of which the summary has a count, such as `events_count`."""
+FIXED_COUNTS = {f"{name}_count" for name in COUNTED}
 """Counts of the summary that do not belong to an event type."""
 MOST_NAMED = 20
 """Maximum number of unknown customers that the warning names."""
@@ -128,13 +130,31 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
         customer = answer.document["customer"]
         client_id = customer.get("client_id") or unit.client_id
         complete = _complete_streams(answer)
+        rows: Counter[str] = Counter()
         for name, row in chain(_activities(answer, complete), _results(customer)):
+            rows[name] += 1
             if name in self.streams:
                 self.streams[name].emit(row, client_id=client_id)
+        self._compare(unit, customer.get("summary"), rows, complete)
         self._delivered = [Claim(name, {"client_id": client_id}) for name in sorted(complete)]
         if str(client_id) != unit.client_id:  # the customer was merged into another one
             self._delivered += self._nothing_of(unit.client_id)
         answer.close()
+
+    def _compare(
+        self, unit: Customer, summary: Any, rows: Counter[str], complete: set[str]
+    ) -> None:
+        """Compare the counts of the summary with the rows of the lists that arrived.
+
+        The vendor's own example has more rows than its count: six pageviews and 0.
+        """
+        if isinstance(summary, dict):
+            for name in COUNTED:
+                if name in complete:
+                    about, count = f"customer {self._name(unit)}", f"{name}_count"
+                    self.run.totals.compare(
+                        name, about, count, summary.get(count), rows[name], or_more=True
+                    )
 
     @override
     def claims(self, unit: Customer, answer: JsonResponse | None) -> Iterator[Claim]:

@@ -174,6 +174,13 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
             lines = details if isinstance(details, list) else [details]
             for number, line in enumerate(lines, 1):
                 self.streams["attributed_order_lines"].emit(line, line_number=number, **key)
+            self.run.totals.compare(
+                "attributed_order_lines",
+                f"order {order.get('orderId')} of website {order.get('websiteId')}",
+                "products_count",
+                order.get("productsCount"),
+                len(lines),
+            )
 
     @override
     def on_failure(self, unit: Window, error: UnitError) -> None:

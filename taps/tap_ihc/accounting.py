@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from attribution_elt.core.dates import now_text
+from attribution_elt.core.text import counted
 from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.records.shaper import timestamp
@@ -16,6 +18,8 @@ from tap_ihc.journeys import Session, Summary, moment_of
 
 Key = tuple[str, str]
 """A conversion and a session."""
+ROUNDING = Decimal("0.00005")
+"""The largest error of a credit, which the vendor rounds to four decimals."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,7 @@ class Accounting:
             for session in sessions
         }
         computed_at = now_text()
+        shares: dict[str, list[Any]] = {}
         for credit in map(_object, body.rows("value")):
             key = (str(credit.get("conversion_id")), str(credit.get("session_id")))
             session = missing.pop(key, None)
@@ -74,6 +79,8 @@ class Accounting:
                 self._run.warn_once("IHC returned credits of sessions that were not sent")
             else:
                 self._credit(journeys[key[0]], session, credit, computed_at)
+                shares.setdefault(key[0], []).append(credit.get("ihc"))
+        self._compare_sums(about, sent, shares)
         refused = self._write_refusals(body, missing, journeys)
         lost = [key for key in missing if key[0] not in refused]
         for conversion, session_id in lost:
@@ -98,6 +105,22 @@ class Accounting:
                 computed_at=computed_at,
                 parameters=self._parameters,
             )
+
+    def _compare_sums(
+        self, about: str, sent: Mapping[str, list[Session]], shares: Mapping[str, list[Any]]
+    ) -> None:
+        """Warn of journeys with credits for all sessions that do not add up to 1.
+
+        The warning does not name the conversion, whose id may be a customer's.
+        """
+        for conversion, found in shares.items():
+            numbers = [Decimal(each) for each in found if isinstance(each, (int, Decimal))]
+            if len(numbers) == len(sent[conversion]):
+                total = sum(numbers, Decimal(0))
+                if abs(total - 1) > len(numbers) * ROUNDING:
+                    unit = f"a journey of {counted(len(numbers), 'session')} among {about}"
+                    difference = f"ihc adds up to {total:f}, not to 1"
+                    self._run.totals.differ("attributions", unit, difference)
 
     def _write_refusals(
         self, body: JsonResponse, missing: Mapping[Key, Session], journeys: Mapping[str, Summary]
