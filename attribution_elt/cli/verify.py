@@ -167,39 +167,31 @@ def _run(
 
 def _read(extractor: Extractor, loader: Loader, outcome: Outcome) -> dict[str, Any]:
     """Return the rows that a run has written into `_verifications`."""
-    streams: dict[str, dict[str, Any]] = {}
-    failures = list(outcome.complaints)
+    more = ("repeated", "rejected", "modified_columns", "samples", "complete", "message")
+    names = ("stream", "unit", *COUNTS, *more)
     with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
-        if adapter.columns(VERIFICATIONS):
-            names = ("stream", "unit", *COUNTS, "repeated", "rejected")
-            more = ("modified_columns", "samples", "complete", "message")
-            rows = adapter.execute(
-                f"SELECT {', '.join([*names, *more])} FROM {adapter.path(VERIFICATIONS)} "
-                f"WHERE run_id = {adapter.dialect.literal(outcome.run_id)} ORDER BY stream, unit"
-            )
-            found = [dict(zip((*names, *more), row, strict=True)) for row in rows]
-            for row in found:
-                if row["unit"] is None:
-                    row["modified_columns"] = json.loads(row["modified_columns"])
-                    row["samples"] = json.loads(row["samples"])
-                    row["complete"] = bool(row["complete"])
-                    streams[row.pop("stream")] = {**row, "units": []}
-            for row in found:
-                if row["unit"] is not None:
-                    counts = {name: row[name] for name in COUNTS}
-                    unit = {"unit": json.loads(row["unit"]), **counts}
-                    streams[row["stream"]]["units"].append(unit)
-    for name, stream in streams.items():
+        rows = adapter.columns(VERIFICATIONS) and adapter.execute(
+            f"SELECT {', '.join(names)} FROM {adapter.path(VERIFICATIONS)} "
+            f"WHERE run_id = {adapter.dialect.literal(outcome.run_id)} ORDER BY stream, unit"
+        )
+    found = [dict(zip(names, row, strict=True)) for row in rows or ()]
+    streams = {row["stream"]: {**row, "units": []} for row in found if row["unit"] is None}
+    for stream in streams.values():
         del stream["unit"]
-        if stream["message"]:
-            failures.append(f"{name}: {stream['message']}")
-    if not streams and not failures:
-        failures.append("nothing was compared")
+        stream["modified_columns"] = json.loads(stream["modified_columns"])
+        stream["samples"] = json.loads(stream["samples"])
+        stream["complete"] = bool(stream["complete"])
+    for row in found:
+        if row["unit"] is not None:
+            counts = {name: row[name] for name in COUNTS}
+            streams[row["stream"]]["units"].append({"unit": json.loads(row["unit"]), **counts})
+    failures = list(outcome.complaints)
+    failures += [f"{name}: {each['message']}" for name, each in streams.items() if each["message"]]
     return {
         "run_id": outcome.run_id,
-        "streams": [{"stream": name, **stream} for name, stream in streams.items()],
+        "streams": list(streams.values()),
         "differs": any(each[name] for each in streams.values() for name in COUNTS[1:]),
-        "failures": list(dict.fromkeys(failures)),
+        "failures": list(dict.fromkeys(failures)) or ([] if streams else ["nothing was compared"]),
         "repaired": False,
     }
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -45,6 +46,7 @@ def test_days_are_compared_and_repaired(sandbox: Sandbox, tmp_path: Path) -> Non
             f"SELECT website_id, order_id FROM {table} WHERE order_date_time::date = '{DAMAGED}'"
         ).fetchall()
         one, other, third = (f"(website_id, order_id) = {key}" for key in keys[:3])
+        written = rows_written(warehouse)
         warehouse.execute(f"DELETE FROM {table} WHERE {one}")
         warehouse.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE {third}")
         warehouse.execute(f"UPDATE {table} SET channel = 'x' WHERE {other}")
@@ -65,7 +67,16 @@ def test_days_are_compared_and_repaired(sandbox: Sandbox, tmp_path: Path) -> Non
     repaired = attribution_elt(folder, environment, *verify, "--repair", "--json")
     assert repaired.returncode == 0, repaired.stderr
     assert json.loads(repaired.stdout)["repaired"]
+    with duckdb.connect(file) as warehouse:
+        rewritten = rows_written(warehouse) ^ written
+    assert {each[:2] for each in rewritten} <= set(keys[:3])
     assert attribution_elt(folder, environment, *verify).returncode == 0
+
+
+def rows_written(warehouse: duckdb.DuckDBPyConnection) -> set[tuple[Any, ...]]:
+    """Return the keys of the orders, and when each was written."""
+    columns = "website_id, order_id, _sdc_batched_at"
+    return set(warehouse.execute(f"SELECT {columns} FROM tap_ecdp.attributed_orders").fetchall())
 
 
 def test_a_tap_without_ranges_is_compared_as_a_whole(sandbox: Sandbox, tmp_path: Path) -> None:
