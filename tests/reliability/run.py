@@ -19,11 +19,10 @@ from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.messages import Request
 from attribution_elt.sandbox.vendor import Vendor
 from tests import leaks
-from tests.reliability.database import Database
+from tests.reliability.database import Killable
 from tests.reliability.fork_server import ForkServer
 from tests.reliability.truth import Account
 from tests.targets.target_warehouse.processes import PATIENCE
-from tests.targets.target_warehouse.proxy import Proxy
 
 STATEMENTS = ("CREATE", "COPY", "INSERT", "COMMIT")
 SHORT = 4096
@@ -74,10 +73,9 @@ class Trigger:
         return True
 
     @contextmanager
-    def watching(self, vendor: Vendor, proxy: Proxy) -> Iterator[None]:
-        """Count requests to a vendor and statements to the database."""
+    def watching(self, vendor: Vendor) -> Iterator[None]:
+        """Count requests to a vendor."""
         vendor.faults.add(Fault("status", times=None, match=self._see_request))
-        proxy.watch = self._see_statement
         try:
             yield
         finally:
@@ -87,7 +85,8 @@ class Trigger:
         self.reach("request")
         return False
 
-    def _see_statement(self, data: bytes, sent: bool) -> None:
+    def see_statement(self, data: bytes, sent: bool) -> None:
+        """Count the statements in data for the database, before or after they are sent."""
         when = "after" if sent else "before"
         for statement in STATEMENTS:
             if statement.encode() + (b"\0" if statement == "COMMIT" else b" ") in data:
@@ -123,7 +122,7 @@ class Run:
         self,
         forks: ForkServer,
         account: Account,
-        database: Database,
+        database: Killable,
         folder: Path,
         *,
         state: Mapping[str, Any],
@@ -144,9 +143,10 @@ class Run:
     def run(self) -> Outcome:
         """Run until both processes have ended."""
         vendor = self._account.vendor
-        with Proxy(self._database.url) as proxy, self._trigger.watching(vendor, proxy):
+        watched = self._database.watched(self._trigger.see_statement)
+        with watched as url, self._trigger.watching(vendor):
             try:
-                codes = self._follow(proxy.url)
+                codes = self._follow(url)
             finally:
                 self._database.make_room()
         log = "".join((self._folder / name).read_text() for name in ("tap.log", "target.log"))

@@ -6,10 +6,9 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ import psycopg
 from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.sandbox import Fault, Request, Sandbox
-from tests.pipeline.landings import Postgres
-from tests.reliability.database import Database
+from tests.reliability.database import Database, Killable
 from tests.reliability.fork_server import ForkServer
 from tests.reliability.kills import CODES, WEIGHTS, WHERE
 from tests.reliability.run import Kill, Outcome, Run, schema_of
@@ -32,6 +30,10 @@ FAILING_DAYS = 0.017
 PAUSE = 0.02
 
 Key = tuple[int, str]
+Rows = dict[tuple[Any, ...], str]
+"""The columns of the records, as text, by key."""
+PROCESSES = ("line", "torn line", "request", "state")
+"""The places of kills that a database without a server has."""
 
 
 @dataclass
@@ -50,10 +52,11 @@ class Days:
     left: list[str] = field(default_factory=list)
     """Differences between the tables and the vendor after a complete run."""
     bad_exits: list[str] = field(default_factory=list)
-    versions: int = 0
-    """Rows of the histories."""
+    changes: int = 0
+    """Rows that were changed or removed between two runs."""
     misremembered: list[str] = field(default_factory=list)
-    """Differences between the versions and the copies that were made after complete runs."""
+    """Differences between the histories and these changes, or between the versions and the copies
+    that were made after complete runs."""
 
     @property
     def errors(self) -> list[str]:
@@ -65,8 +68,8 @@ class Days:
             f"{self.days} days, {self.runs} runs, {self.complete} complete, {self.failed} with a "
             f"failed window, {self.kills.total()} kills; {len(self.vanished)} orders vanished; "
             f"{self.polls} polls; {len(self.missing)} missing, {len(self.left)} differences, "
-            f"{len(self.bad_exits)} bad exits; {self.versions} old versions, "
-            f"{len(self.misremembered)} of them wrong\n" + "\n".join(self.errors[:20])
+            f"{len(self.bad_exits)} bad exits; {self.changes} changes, "
+            f"{len(self.misremembered)} errors in their history\n" + "\n".join(self.errors[:20])
         )
 
 
@@ -74,7 +77,7 @@ class VanishingOrders:
     """A pipeline of ECDP that runs each day, with kills before its last run of the day."""
 
     def __init__(
-        self, sandbox: Sandbox, forks: ForkServer, database: Database, folder: Path, seed: int
+        self, sandbox: Sandbox, forks: ForkServer, database: Killable, folder: Path, seed: int
     ) -> None:
         vendor = sandbox.ecdp
         vendor.orders_per_day, vendor.history_days = ORDERS_PER_DAY, 40
@@ -95,18 +98,24 @@ class VanishingOrders:
         self._rng = random.Random(seed)
         self._state: dict[str, Any] = {}
         self._seen: Counter[str] = Counter()
-        self._copies: list[tuple[datetime, dict[str, set[str]]]] = []
+        self._copies: list[tuple[datetime, dict[str, Rows]]] = []
         """Copies of the tables after complete runs, and when they were made."""
+        self._last: dict[str, Rows] = {}
+        """Copies of the tables after the last run."""
+        self._changes: Counter[tuple[str, str, str]] = Counter()
+        """Streams, earlier columns and reasons of all changes to the tables."""
         self._owed: set[Key] = set()
         """Loaded orders that the vendor still has; they must stay in the table."""
 
     def run(self, days: int, kills: int) -> Days:
         """Simulate some days, with kills spread evenly over them."""
-        self._database.drop_schema(schema_of(self._account))
+        if isinstance(self._database, Database):
+            self._database.drop_schema(schema_of(self._account))
         self._begin_day()
         assert self._run(None).complete
         self._compare()
-        with self._polling():
+        # a DuckDB file has one user at a time
+        with self._polling() if isinstance(self._database, Database) else nullcontext():
             for day in range(days):
                 self._sandbox.advance()
                 self._begin_day()
@@ -115,7 +124,7 @@ class VanishingOrders:
                 last = self._run(None, failing=day < days - 1)
                 self._finish_day(last)
         self.days.days += days
-        self._check_versions()
+        self._check_history()
         return self.days
 
     def _begin_day(self) -> None:
@@ -124,7 +133,7 @@ class VanishingOrders:
         self._account.refresh()
         now: set[Any] = set(self._account.truth[ecdp.ORDERS])
         self.days.vanished |= before - now
-        self._owed = self._loaded() & now
+        self._owed = self._loaded & now
 
     def _expected(self) -> dict[str, Any]:
         orders = self._sandbox.ecdp.truth()
@@ -167,7 +176,10 @@ class VanishingOrders:
             figures.bad_exits.append(f"{kill}: {outcome.codes} {outcome.log}")
         if outcome.codes[1] and not kill:
             figures.bad_exits.append(f"the loader failed: {outcome.log}")
-        self._check(self._loaded())
+        self._follow_changes()
+        self.days.missing += [
+            f"{self._sandbox.clock.today}: {key} is missing" for key in self._owed - self._loaded
+        ]
         return outcome
 
     def _failing(self) -> Any:
@@ -187,43 +199,53 @@ class VanishingOrders:
         return matches
 
     def _kill(self) -> Kill:
-        kinds = {name: weight for name, weight in WEIGHTS.items() if name != "fill disk"}
+        is_server = isinstance(self._database, Database)
+        left_out = {"fill disk"} if is_server else {"fill disk", "crash database"}
+        kinds = {name: weight for name, weight in WEIGHTS.items() if name not in left_out}
         (kind,) = self._rng.choices(list(kinds), list(kinds.values()))
-        place = self._rng.choice(WHERE[kind])
+        place = self._rng.choice([each for each in WHERE[kind] if is_server or each in PROCESSES])
         number = self._rng.randint(1, max(1, self._seen[place]))
         return Kill(kind, place, number, self._rng.choice((0, 0.01)))
 
-    def _loaded(self) -> set[Key]:
-        try:
-            with psycopg.connect(self._database.url) as connection:
-                return self._keys(connection)
-        except psycopg.errors.UndefinedTable:
-            return set()
+    @property
+    def _loaded(self) -> set[Any]:
+        """The keys of the orders that were in the table after the last run."""
+        return set(self._last.get(ecdp.ORDERS, ()))
 
-    def _keys(self, connection: psycopg.Connection) -> set[Key]:
-        table = f"{schema_of(self._account)}.{ecdp.ORDERS}"
-        found = connection.execute(f"SELECT website_id, order_id FROM {table}".encode())
-        return set(found.fetchall())
+    def _rows(self, table: str) -> Iterator[dict[str, Any]]:
+        columns, rows = self._database.landing.select(f"{schema_of(self._account)}.{table}")
+        return (dict(zip(columns, row, strict=True)) for row in rows)
 
-    def _check(self, loaded: set[Key]) -> None:
-        self.days.missing += [
-            f"{self._sandbox.clock.today}: {key} is missing" for key in self._owed - loaded
-        ]
+    def _follow_changes(self) -> None:
+        """Copy the tables, and note which rows of the last copy are changed or gone.
+
+        A row changes once a day at most, so no change lies between two copies unseen.
+        """
+        for name, stream in self._account.streams.items():
+            rows = {tuple(row[key] for key in stream.keys): _text(row) for row in self._rows(name)}
+            for key, text in self._last.get(name, {}).items():
+                if rows.get(key) != text:
+                    why = "changed" if key in rows else "vanished"
+                    self._changes[name, text, why] += 1
+            self._last[name] = rows
 
     @contextmanager
     def _polling(self) -> Iterator[None]:
         """Check the table all the time, as a reader sees it between transactions."""
+        assert isinstance(self._database, Database)
+        url = self._database.url
+        query = f"SELECT website_id, order_id FROM {schema_of(self._account)}.{ecdp.ORDERS}"
         ended = threading.Event()
 
         def poll() -> None:
             while not ended.is_set():
                 with (
                     suppress(psycopg.OperationalError),  # the database may be down
-                    psycopg.connect(self._database.url, autocommit=True) as connection,
+                    psycopg.connect(url, autocommit=True) as connection,
                 ):
                     while not ended.wait(PAUSE):
                         day, owed = self._sandbox.clock.today, self._owed
-                        lost = owed - self._keys(connection)
+                        lost = owed - set(connection.execute(query.encode()).fetchall())
                         if lost and owed is self._owed and day == self._sandbox.clock.today:
                             self.days.missing += [f"{day}: {key} disappeared" for key in lost]
                         self.days.polls += 1
@@ -238,7 +260,7 @@ class VanishingOrders:
 
     def _compare(self) -> None:
         """Compare both tables with the vendor's data."""
-        landing = Postgres(self._database.url)
+        landing = self._database.landing
         for name, stream in self._account.streams.items():
             found = dict(identified(stream, landing.rows(self._account.tap, name, stream)))
             truth = self._account.truth[name]
@@ -248,52 +270,42 @@ class VanishingOrders:
                 for key in found.keys() | truth.keys()
                 if found.get(key) != truth.get(key)
             ]
-        with psycopg.connect(self._database.url) as connection:
-            copies = {
-                name: {self._row(row) for (row,) in connection.execute(self._rows(name))}
-                for name in self._account.streams
-            }
-            self._copies.append((datetime.now(UTC), copies))
+        self._copies.append((datetime.now(UTC), dict(self._last)))
 
-    def _rows(self, table: str) -> bytes:
-        path = f"{schema_of(self._account)}.{table}"
-        return f"SELECT to_jsonb(held) FROM {path} AS held".encode()
-
-    @staticmethod
-    def _row(row: Mapping[str, Any]) -> str:
-        """Return the columns of a record, as text."""
-        return str({n: value for n, value in sorted(row.items()) if not n.startswith("_sdc_")})
-
-    def _check_versions(self) -> None:
-        """Compare the versions at each moment of a copy with it; no version repeats the last."""
-        with psycopg.connect(self._database.url) as connection:
-            for name, stream in self._account.streams.items():
-                versions = [
-                    (
-                        str([row[key] for key in stream.keys]),
-                        datetime.fromisoformat(row["_sdc_valid_from"]),
-                        datetime.fromisoformat(row["_sdc_valid_to"] or "9999-01-01T00:00:00+00:00"),
-                        self._row(row),
-                    )
-                    for (row,) in connection.execute(self._rows(f"{name}__versions"))
-                ]
-                self.days.versions += sum(end.year < 9999 for _, _, end, _ in versions)
-                for moment, copies in self._copies:
-                    known = {row for _, start, end, row in versions if start <= moment < end}
-                    self.days.misremembered += [
-                        f"{name} at {moment}: {row}" for row in known ^ copies[name]
-                    ]
+    def _check_history(self) -> None:
+        """Compare the histories with the changes, and the versions with each copy."""
+        kept: Counter[tuple[str, str, str]] = Counter()
+        for name in self._account.streams:
+            kept.update(
+                (name, _text(row), row["_sdc_replaced_because"])
+                for row in self._rows(f"{name}__history")
+            )
+            versions = [
+                (row["_sdc_valid_from"], row["_sdc_valid_to"], _text(row))
+                for row in self._rows(f"{name}__versions")
+            ]
+            for moment, copies in self._copies:
+                known = Counter(
+                    text
+                    for start, end, text in versions
+                    if start <= moment and (end is None or moment < end)
+                )
+                copy = Counter(copies[name].values())
                 self.days.misremembered += [
-                    f"{name} {key} has the same version twice"
-                    for (key, _, end, row), (next_key, start, _, next_row) in pairwise(
-                        sorted(versions)
-                    )
-                    if (key, row) == (next_key, next_row) and start <= end
+                    f"{name} at {moment}: {text}" for text in (known - copy) + (copy - known)
                 ]
+        self.days.changes = self._changes.total()
+        self.days.misremembered += [f"{each} is not kept" for each in self._changes - kept]
+        self.days.misremembered += [f"{each} is no change" for each in kept - self._changes]
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    """Return the columns of a record, as text."""
+    return str({n: value for n, value in sorted(row.items()) if not n.startswith("_sdc_")})
 
 
 def simulate(
-    days: int, kills: int, forks: ForkServer, database: Database, folder: Path, *, seed: int
+    days: int, kills: int, forks: ForkServer, database: Killable, folder: Path, *, seed: int
 ) -> Days:
     """Simulate the last days up to today."""
     today = datetime.now(UTC).date() - timedelta(days)
