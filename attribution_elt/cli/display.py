@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -28,6 +30,8 @@ from attribution_elt.meltano.run_log import COUNTS, Event, Pipeline
 
 WIDE = 110
 """Minimum width of a terminal for the table to have the column `newest`."""
+NARROW = 30
+"""Minimum width of a column of text."""
 
 
 @contextmanager
@@ -245,4 +249,14 @@ def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     for name, each in zip(names, findings, strict=True):
         passed = each.passed
         mark = click.style("ok   ", fg="green") if passed else click.style("to do", fg="red")
-        click.echo(f"{mark}  {name:{width}}  {_clean('; '.join(each.problems or each.facts))}")
+        text = _clean("; ".join(each.problems or each.facts))
+        click.echo(f"{mark}  {name:{width}}  {_indented(text, len('to do') + 2 + width + 2)}")
+
+
+def _indented(text: str, column: int) -> str:
+    """Return a text whose further lines on a terminal begin in the same column."""
+    room = shutil.get_terminal_size().columns - column
+    if not sys.stdout.isatty() or room < NARROW:
+        return text
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return f"\n{'':{column}}".join(lines)

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from typing import Any
 
 import pytest
+from click import unstyle
 from rich.console import Console
 
-from attribution_elt.cli.display import Lines, Terminal, table
+from attribution_elt.checks.findings import Finding
+from attribution_elt.cli.display import Lines, Terminal, show_findings, table
 from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.run_log import Event, RunLog
 
@@ -306,3 +309,22 @@ def test_an_interrupted_run_reports_what_is_committed() -> None:
     assert stopped.complaints == [
         f"{TASK}: interrupted; 419 records are committed; run it again to resume"
     ]
+
+
+@pytest.mark.parametrize("columns", [80, 110])
+def test_findings_fit_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    facts = ["credentials are valid", "clocks agree", "29 of 30 requests left in the window"]
+    findings = [Finding("tap-adtraction", "partner_token", facts=[*facts, *facts])]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show_findings(findings, as_json=False)
+    first, *others = unstyle(capsys.readouterr().out).splitlines()
+    assert others
+    assert all(len(each) <= columns for each in (first, *others))
+    assert {len(each) - len(each.lstrip()) for each in others} == {first.index("credentials")}
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    show_findings(findings, as_json=False)
+    assert len(capsys.readouterr().out.splitlines()) == 1
