@@ -28,6 +28,7 @@ SEEN = 0.5
 """Minimum height of a bar that needs attention."""
 LATEST = 30
 """Number of failures listed."""
+ENDED_EARLY = "it ended early; its log has the reason: scripts/meltano logs list"
 
 Failure = tuple[datetime, str, str, str]
 """Start, tap, streams and reason."""
@@ -137,9 +138,7 @@ def _failures(place: Place) -> Iterator[Failure]:
         if run.complete is False:
             found[run.started_at, run.message].append(run.stream)
     for (started_at, message), streams in found.items():
-        why = (
-            "\n".join(listed(message.splitlines())) or "it was interrupted; its log has the reason"
-        )
+        why = "\n".join(listed(message.splitlines())) or ENDED_EARLY
         yield started_at, place.name, ", ".join(streams), why
     for each in place.attempts:
         log = f"it failed before the loader had data: scripts/meltano logs show {each.log_id}"

@@ -42,7 +42,7 @@ def credits_of(warehouse: Warehouse, window: Window) -> Section:
     found = warehouse.answers
     if found is None:
         why = ["The SQL models are not built yet, or an earlier version built them."]
-        hints = ["attribution-elt models builds them."]
+        hints = ["To build them, run: scripts/attribution-elt models"]
         section.cards.append(Card("Attribution models", why, hints))
         return section
     section.cards += [_compared(each) for each in found.comparisons[:MOST]]

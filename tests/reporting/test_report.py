@@ -224,6 +224,10 @@ def test_runs_that_failed_and_records_that_were_rejected_are_named(warehouse: Wa
     bad = raw_record("attributed_orders", f'{{"website_id":1,"order_id":"2","channel":"{secret}"}}')
     load(warehouse, ECDP, ORDERS, bad, fails=True)
     load(warehouse, ECDP, ORDERS, INCOMPLETE, "no message", fails=True)
+    change(warehouse, ECDP, "UPDATE {} SET message = NULL WHERE complete = FALSE", "_runs")
+    assert "attributed_orders | it ended early; its log has the reason: scripts" in shown(
+        warehouse, ECDP, now=now
+    )
     message = "UPDATE {} SET message = 'ECDP answered 401: <b>check</b>' WHERE complete = FALSE"
     change(warehouse, ECDP, message, "_runs")
     whole = made(warehouse, ECDP, now=now)
