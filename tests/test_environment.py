@@ -61,7 +61,7 @@ def source(folder: Path, *, extra: str, terminal: bool = False) -> tuple[int, st
 def test_an_installation_names_its_room_and_shows_progress(folder: Path) -> None:
     code, shown = source(folder, extra="run", terminal=True)
     assert code == 0
-    assert "Installing into .venv (run): a minute or two, about 500 MB; 1 GB with dev" in shown
+    assert "Installing into .venv (run): a minute or two, about 400 MB; 800 MB with dev" in shown
     assert "\r\x1b[KResolved 9 packages" in shown
     assert "\r\x1b[KInstalled 9 packages\r\x1b[K" in shown
 
