@@ -163,7 +163,7 @@ def test_a_connection_that_is_cut(postgresql: PostgreSQL) -> None:
     loading.wait_for(1)
     postgresql.rows(
         "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
-        "WHERE application_name = 'target-postgresql' AND datname = current_database()"
+        "WHERE application_name = 'target-warehouse' AND datname = current_database()"
     )
     lines.let_through(2)
     run = loading.end()
