@@ -46,6 +46,7 @@ LONG = {
     *("reliability/test_many_known_days.py", "cli/test_verify.py"),
     "reporting/test_completeness_backtest.py",
     *("reliability/test_many_withdrawals.py", "reliability/test_matrix.py"),
+    *("reliability/test_operation_kills.py", "reliability/test_writing_matrix.py"),
     *("reliability/test_withdrawals.py", "transform/test_dbt.py"),
     "transform/test_truth_page.py",
 }

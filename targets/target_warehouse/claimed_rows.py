@@ -118,13 +118,16 @@ class ClaimedRows:
         for name, (start, end) in ranges.items():
             values = conformed(rows.select([name]), {name: self._kinds[name]})[name]
             if self._kinds[name] is ColumnType.NUMBER:
-                lying = [_lies(each, start, end) for each in values.to_pylist()]
-                inside = pa.array(lying, pa.bool_())
+                inside = pa.array(
+                    [
+                        value is not None and start <= Decimal(value) < end
+                        for value in values.to_pylist()
+                    ],
+                    pa.bool_(),
+                )
             else:
-                inside = pc.is_valid(values)
-                for bound, compare in ((start, pc.greater_equal), (end, pc.less)):
-                    if bound is not None:
-                        inside = pc.and_(inside, compare(values, pa.scalar(bound, values.type)))
+                least, most = (pa.scalar(bound, values.type) for bound in (start, end))
+                inside = pc.and_(pc.greater_equal(values, least), pc.less(values, most))
             rows = rows.filter(inside)
         return rows
 
@@ -164,17 +167,11 @@ class ClaimedRows:
             if kind not in _ORDERED:
                 raise UnusableClaimError(f"the property {name!r} has a range, but is {kind}")
             start, end = (_value(name, kind, bound) for bound in range_)
-            if kind is ColumnType.NUMBER:
-                start, end = (None if bound is None else Decimal(bound) for bound in (start, end))
-            ranges[column] = (start, end)
+            if start is None or end is None:
+                raise UnusableClaimError(f"the range of the property {name!r} has no two bounds")
+            number = kind is ColumnType.NUMBER
+            ranges[column] = (Decimal(start), Decimal(end)) if number else (start, end)
         return _Converted(equal, ranges)
-
-
-def _lies(text: str | None, start: Decimal | None, end: Decimal | None) -> bool:
-    if text is None:
-        return False
-    value = Decimal(text)
-    return (start is None or value >= start) and (end is None or value < end)
 
 
 def _value(name: str, kind: ColumnType, value: Any) -> Any:

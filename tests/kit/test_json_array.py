@@ -129,6 +129,11 @@ def test_an_array_in_an_envelope_is_found_between_scalars(
     assert json_array.index(io.BytesIO(text), ("data",)).members == expected
 
 
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert read(b"\xef\xbb\xbf [1, 2]") == [1, 2]
+    assert read(b'\xef\xbb\xbf{"a": 1, "data": [3]}', "data") == [3]
+
+
 @pytest.mark.parametrize("block", [1, 3, 8, 1 << 20])
 def test_a_text_cut_at_any_byte_is_refused(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_array, "BLOCK", block)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import dagster
 import pytest
 
+from attribution_elt.kit.testing.spellings import spellings
 from attribution_elt.meltano.project import Project
 from attribution_elt.orchestration.definitions import assemble
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.faults import Fault
+from tests import leaks
 from tests.orchestration.helpers import FIRST_TASK, SECOND_TASK, enter, with_second_account
 from tests.pipeline.expected import Expected
 from tests.pipeline.landings import Postgres
@@ -122,10 +125,18 @@ def test_a_schedule_loads_every_account_of_its_job(
 
 
 def test_a_permanent_failure_is_retried_reported_once_and_stops_no_other_unit(
-    assembled: dagster.Definitions, accounts: tuple[Sandbox, Sandbox], receiver: Receiver
+    assembled: dagster.Definitions,
+    accounts: tuple[Sandbox, Sandbox],
+    receiver: Receiver,
+    tmp_path: Path,
 ) -> None:
-    accounts[0].ecdp.faults.add(Fault("status", status=401, times=None))
-    with dagster.DagsterInstance.ephemeral() as instance:
+    """Dagster's storage has the failure and no secret."""
+    storage = tmp_path / "dagster"
+    storage.mkdir()
+    keys = {each.ecdp.api_key for each in accounts}
+    echo = json.dumps([text for key in keys for text in spellings(key)])
+    accounts[0].ecdp.faults.add(Fault("status", status=401, times=None, body=echo))
+    with dagster.DagsterInstance.local_temp(str(storage)) as instance:
         result = tick(assembled, instance)
         ended = {
             event.step_key: event.event_type_value
@@ -137,6 +148,9 @@ def test_a_permanent_failure_is_retried_reported_once_and_stops_no_other_unit(
         assert receiver.texts == []
         tell(assembled, instance, result)
     (text,) = receiver.texts
+    stored = [path.read_bytes() for path in storage.rglob("*") if path.is_file()]
+    assert any(b"check the setting api_key" in each for each in stored)
+    assert [leaks.found(each, keys) for each in stored if leaks.found(each, keys)] == []
     title, *lines = text.splitlines()
     assert title == "*prod: ecdp failed*"
     assert {line.rpartition(": answered")[2] for line in lines} == {

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 
@@ -146,6 +146,21 @@ class Database:
     @staticmethod
     def _connected(url: str) -> psycopg.Connection:
         return psycopg.connect(url, autocommit=True)
+
+
+def all_rows(url: str, *schemas: str) -> dict[str, list[Any]]:
+    """Return the rows of all tables and views, in some schemas or in all."""
+    listed = (
+        "SELECT table_schema, table_name FROM information_schema.tables "
+        "WHERE table_schema NOT IN ('information_schema', 'pg_catalog')"
+    )
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(listed.encode()).fetchall()
+        return {
+            name: connection.execute(f'SELECT * FROM {schema}."{name}"'.encode()).fetchall()
+            for schema, name in tables
+            if not schemas or schema in schemas
+        }
 
 
 @contextmanager

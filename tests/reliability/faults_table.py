@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from enum import Enum
 from typing import Any
 
 import msgspec
+import pytest
 
 from attribution_elt.sandbox.adtraction import Adtraction
 from attribution_elt.sandbox.exact_json import decode, encode
@@ -31,6 +33,7 @@ class Rule(Enum):
     NOT_FOUND = "the rows do not exist; a warning names them"
     KEYED_BY_CONTENT = "rows without a key get a stand-in; nothing fails and nothing vanishes"
     HARMLESS = "nothing fails and all rows are there"
+    EMPTY = "nothing fails; rows may vanish, because the vendor says that it has none"
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,14 @@ def quota(reset: Callable[[float], float]) -> Headers:
     }
 
 
+def encoded(name: str) -> Headers:
+    return lambda _: {"Content-Encoding": name}
+
+
+def altered(change: Callable[[bytes], bytes]) -> Callable[..., Any]:
+    return broken("altered", change=change)
+
+
 def retry_after(text: str) -> Headers:
     return lambda _: {"Retry-After": text}
 
@@ -157,6 +168,26 @@ def skewed(seconds: float) -> Callable[[Bench], AbstractContextManager[None]]:
             bench.vendor.clock_skew -= seconds
 
     return around
+
+
+@contextmanager
+def behind_a_refusing_proxy(_: Bench) -> Iterator[None]:
+    """Let requests go to a proxy that nobody runs."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        yield
+
+
+@contextmanager
+def over_broken_tls(bench: Bench) -> Iterator[None]:
+    """Let the vendor speak HTTP at a port where the tap expects HTTPS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(bench.config, "api_url", bench.config["api_url"].replace("http:", "https:"))
+        yield
 
 
 def has_quota(bench: Bench) -> bool:
@@ -193,7 +224,7 @@ def no_fault(_: Endpoint) -> dict[str, Any]:
     return {"kind": "altered"}
 
 
-RETRIED, UNIT_FAILS, ACCOUNT_FAILS, RUN_STOPS, NOT_FOUND, KEYED_BY_CONTENT, HARMLESS = Rule
+RETRIED, UNIT_FAILS, ACCOUNT_FAILS, RUN_STOPS, NOT_FOUND, KEYED_BY_CONTENT, HARMLESS, EMPTY = Rule
 NO_CUSTOMER = {"attribution-io": NOT_FOUND}
 ALWAYS = ("always",)
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
@@ -258,6 +289,45 @@ KINDS = [
         UNIT_FAILS,
         refusal(302, lambda _: {"Location": "http://localhost/"}),
         at_first=RUN_STOPS,
+    ),
+    *(
+        Kind(
+            str(status),
+            UNIT_FAILS,
+            refusal(status, lambda _: {"Location": "http://localhost/"}),
+            at_first=RUN_STOPS,
+            positions=("middle", "always"),
+        )
+        for status in (301, 303, 307, 308)
+    ),
+    Kind(
+        "a proxy that refuses",
+        RUN_STOPS,
+        no_fault,
+        around=behind_a_refusing_proxy,
+        positions=ALWAYS,
+    ),
+    Kind(
+        "HTTP where HTTPS is expected",
+        RUN_STOPS,
+        no_fault,
+        around=over_broken_tls,
+        positions=ALWAYS,
+    ),
+    Kind("gzip that is not", RETRIED, refusal(200, encoded("gzip"), body="[]")),
+    Kind(
+        "an encoding that nobody asked for",
+        RETRIED,
+        refusal(200, encoded("br"), body="\x8b\x01\x80[]\x03"),
+    ),
+    Kind("UTF-16", RETRIED, altered(lambda body: body.decode().encode("utf-16"))),
+    Kind("a byte order mark", HARMLESS, altered(lambda body: b"\xef\xbb\xbf" + body)),
+    Kind(
+        "no rows at all",
+        EMPTY,
+        in_list(list.clear),
+        {"ihc": UNIT_FAILS, "adtraction/feed": UNIT_FAILS},
+        positions=("middle", "always"),
     ),
     Kind("401", ACCOUNT_FAILS, refusal(401)),
     Kind("403", ACCOUNT_FAILS, refusal(403)),

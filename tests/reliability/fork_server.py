@@ -25,7 +25,7 @@ from tests.pipeline.meltano import PROJECT
 
 NAMES = (
     *("tap-adtraction", "tap-attribution-io", "tap-ecdp", "tap-ignite", "tap-ihc"),
-    "target-warehouse",
+    *("target-warehouse", "target-adtraction", "target-ignite"),
 )
 MODULES = ("psycopg", "target_warehouse.loader", "target_warehouse.warehouses.postgresql")
 """Modules that executables import late."""
@@ -147,6 +147,7 @@ def _imported() -> dict[str, Callable[[], object]]:
     }
     for module in MODULES:
         import_module(module)
+    found["operation"] = lambda: import_module("tests.reliability.operations").main()
     gc.freeze()
     return found
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from attribution_elt.sandbox import Fault
@@ -127,7 +128,9 @@ class Run:
         *,
         state: Mapping[str, Any],
         kill: Kill | None = None,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        """Prepare a run, with more settings of the target."""
         self._account = account
         self._database = database
         self._kill = kill
@@ -139,6 +142,7 @@ class Run:
         self._folder = folder
         self._forks = forks
         self._state = state
+        self._more = more
 
     def run(self) -> Outcome:
         """Run until both processes have ended."""
@@ -167,6 +171,7 @@ class Run:
             "history": ["*"],
             "default_target_schema": schema_of(self._account),
             "batch_size_rows": 8,
+            **self._more,
         }
         nothing = os.open(os.devnull, os.O_RDONLY)
         from_tap, tap_out = os.pipe()

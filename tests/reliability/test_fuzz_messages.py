@@ -111,9 +111,9 @@ def read(path: Path) -> set[tuple[str, Any]]:
     return {(name, row.get("id")) for name, rows in tables.items() for row in rows}
 
 
-def load(path: Path, text: bytes) -> tuple[Exception | None, list[Any]]:
+def load(path: Path, text: bytes, **more: Any) -> tuple[Exception | None, list[Any]]:
     output = io.StringIO()
-    config = {"url": f"duckdb:///{path}", "add_record_metadata": False}
+    config = {"url": f"duckdb:///{path}", "add_record_metadata": False, **more}
     error: Exception | None = None
     with signals_kept(), redirect_stdout(output):
         try:

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
 import pytest
 
 from attribution_elt.sandbox import Fault
 from tests import leaks
 from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
-from tests.reliability.database import Database
+from tests.reliability.database import Database, all_rows
 from tests.reliability.fork_server import ForkServer
 from tests.reliability.truth import Account
 from tests.targets.target_warehouse.processes import PATIENCE
 from tests.targets.target_warehouse.proxy import Proxy
 from tests.targets.target_warehouse.warehouses import record, schema, singer, state
+from tests.targets.writing import wishes
 
 TAPS = ("tap-adtraction", "tap-attribution-io", "tap-ecdp", "tap-ignite", "tap-ihc")
 STATUSES = (200, 302, 400, 401, 403, 404, 429, 500)
@@ -249,18 +249,57 @@ def test_successful_and_failed_loads(server: Database, execute: Callable[..., Fi
     secret = canary("password")
     with Proxy(server.url) as proxy:
         url = proxy.url.replace("postgres:@", f"postgres:{quote(secret, safe='')}@")
-        settings = {"url": url, "default_target_schema": "canaries"}
-        for given in (MESSAGES, f"{MESSAGES}{{", f'{MESSAGES}{{"type": "RECORD"}}'):
-            done = execute("target-warehouse", settings, given)
-            assert done.code == 1  # a record is rejected, at least
-            assert done.hides({secret})
+        settings: dict[str, Any] = {
+            "url": url,
+            "default_target_schema": "canaries",
+            "history": ["*"],
+            "add_record_metadata": True,
+        }
+        other = MESSAGES.replace('"amount": 1', '"amount": 7')
+        for given in (MESSAGES, other, f"{MESSAGES}{{", f'{MESSAGES}{{"type": "RECORD"}}'):
+            for dry_run in (True, False):
+                done = execute("target-warehouse", {**settings, "dry_run": dry_run}, given)
+                assert done.code == 1  # a record is rejected, at least
+                assert done.hides({secret})
         for wrong in ({"batch_size_rows": secret}, {"load_method": secret}, {"url": [secret]}):
             assert execute("target-warehouse", {**settings, **wrong}, MESSAGES).code == 1
-        with psycopg.connect(server.url) as connection:
-            for table in ("_runs", "_rejected"):
-                rows = connection.execute(f"SELECT * FROM canaries.{table}".encode()).fetchall()
-                assert rows
-                assert leaks.found(repr(rows), {secret}) == []
+    rows = all_rows(server.url, "canaries")
+    assert {"_runs", "_rejected", "_verifications", "orders__history"} <= rows.keys()
+    assert all(rows.values())
+    assert leaks.found(repr(rows), {secret}) == []
+
+
+@pytest.mark.parametrize("status", [None, 401, 500])
+@pytest.mark.parametrize("name", ["target-adtraction", "target-ignite"])
+def test_writes(
+    name: str,
+    status: int | None,
+    accounts: dict[str, Account],
+    execute: Callable[..., Finished],
+    tmp_path: Path,
+) -> None:
+    account = accounts[name.replace("target", "tap")]
+    secrets, url = secrets_of(account), f"sqlite:///{tmp_path}/writes.db"
+    settings: dict[str, Any] = {"outcomes_url": url, "dry_run": False, "max_retries": 1}
+    if name == "target-adtraction":
+        settings |= {"api_url": account.vendor.url}
+        settings["client_token"] = account.settings["client_token"]
+        wish: dict[str, Any] = {"channel_id": 800000002, "approval_status": 1}
+        text = wishes("channel_status", [wish])
+    else:
+        sites = account.settings["websites"]
+        settings |= {"api_url": account.sandbox.ignite.opt_out_url, "pii_key": canary("pii_key")}
+        settings["websites"] = [{name: each[name] for name in ("name", "token")} for each in sites]
+        text = wishes("opt_outs", [{"email": "ada@mail.example", "website": "*"}])
+    if status:
+        fault = Fault("status", status=status, times=None, body=echo(account))
+        account.vendor.faults.add(fault)
+    done = execute(name, settings, text)
+    assert (done.code == 0) is (status is None), done.stderr.decode()
+    assert done.hides({*secrets, "ada@mail.example"})
+    stored = (tmp_path / "writes.db").read_bytes()
+    assert b"_writes" in stored
+    assert leaks.found(stored, {*secrets, "ada@mail.example"}) == []
 
 
 @pytest.mark.parametrize("pii", ["hash", "drop"])

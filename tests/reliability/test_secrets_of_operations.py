@@ -15,7 +15,7 @@ from tests import leaks
 from tests.operating import attribution_elt
 from tests.pipeline.meltano import environment, meltano, project
 from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
-from tests.reliability.database import Database
+from tests.reliability.database import Database, all_rows
 from tests.reliability.truth import Account
 from tests.targets.target_warehouse.proxy import Proxy
 from tests.webhook import Receiver
@@ -95,6 +95,32 @@ def test_commands_of_attribution_elt(
     with psycopg.connect(variables["TARGET_WAREHOUSE_URL"]) as connection:
         rows = connection.execute("SELECT * FROM tap_ecdp._runs").fetchall()
     assert_silent(folder, account, repr(rows))
+
+
+def test_verifications_histories_models_and_metrics(
+    account: Account, variables: Mapping[str, str], tmp_path: Path
+) -> None:
+    folder = project(tmp_path / "project")
+    given = {**variables, "LOGLEVEL": "DEBUG", "TARGET_WAREHOUSE_HISTORY": '["*"]'}
+    url = variables["TARGET_WAREHOUSE_URL"]
+    today = datetime.now(UTC).date()
+    days = (f"--from={today - timedelta(days=9)}", f"--to={today - timedelta(days=3)}")
+    for command in (
+        ("run", account.tap, "target-warehouse"),
+        ("verify", account.tap, *days, "--repair"),
+        ("models",),
+        ("metrics",),
+        ("report", "--output=report.html"),
+    ):
+        if command[0] == "verify":
+            with psycopg.connect(url) as connection:
+                connection.execute("UPDATE tap_ecdp.attributed_orders SET channel = 'x'")
+        done = attribution_elt(folder, given, *command)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        assert_silent(folder, account, done.stdout, done.stderr)
+    rows = all_rows(url)
+    assert {"_verifications", "attributed_orders__history", "fct_credits"} <= rows.keys()
+    assert_silent(folder, account, *map(repr, rows.values()))
 
 
 @pytest.mark.parametrize("port", ["1", "port"])

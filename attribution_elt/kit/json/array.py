@@ -16,7 +16,8 @@ BLOCK = 1 << 20
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_BARE = re.compile(rb"\s*\[")
+_START = rb"(?:\xef\xbb\xbf)?\s*"  # some servers write a byte order mark
+_BARE = re.compile(_START + rb"\[")
 _SCALAR_MEMBER = rb'"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)'
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*\{")
 _BETWEEN_VALUES = re.compile(rb",")
@@ -93,7 +94,7 @@ def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
 def _wrapping(names: Sequence[str]) -> re.Pattern[bytes]:
     either = b"|".join(re.escape(name.encode()) for name in names) or b"(?!)"
     before = rb"(?P<before>(?:" + _SCALAR_MEMBER + rb"\s*,\s*)*)"
-    return re.compile(rb"\s*\{\s*" + before + rb'"(?:' + either + rb')"\s*:\s*\[')
+    return re.compile(_START + rb"\{\s*" + before + rb'"(?:' + either + rb')"\s*:\s*\[')
 
 
 def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
