@@ -128,3 +128,11 @@ def test_another_id_of_a_person_counts_as_the_whole_value_only() -> None:
     assert not people.finds("customer-7"), "elsewhere it may be another thing's id"
     assert not People([JANE], [KEY]).finds("customer-7", personal=True)
     assert person_key("customer-7", KEY) in people.pseudonyms
+
+
+def test_ids_that_a_copy_learns_stay_in_the_copy() -> None:
+    people = People([JANE], [KEY])
+    pseudonyms = set(people.pseudonyms)
+    assert people.copy().add_id("customer-7")
+    assert people.pseudonyms == pseudonyms
+    assert not people.finds("customer-7", personal=True)

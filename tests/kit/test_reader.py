@@ -24,6 +24,12 @@ def test_one_answer_feeds_several_streams_and_a_unit_ends_with_a_state() -> None
     assert output.state["bookmarks"]["orders"]["units"] == {"1": "done", "2": "done"}
 
 
+def test_the_log_counts_each_record_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    run([[order(1, lines=[{"order_id": "o1"}])], [order(2)]])
+    assert [each for each in caplog.messages if each.endswith("2 of 2 units, 3 records")]
+
+
 def test_records_leave_in_the_order_of_the_units_whichever_answer_comes_first() -> None:
     output = run([[order(number)] for number in range(50)], max_concurrent_requests=8)
     assert [each["order_id"] for each in output.rows("orders")] == [f"o{n}" for n in range(50)]
