@@ -179,8 +179,35 @@ class Models:
         return False, self._replace_table(name, rendered.sql)
 
     def _replace_view(self, name: str, sql: str) -> None:
-        self._drop(name)
-        self._adapter.execute(f"CREATE VIEW {self._path(name)} AS {sql}")
+        """Replace a view.
+
+        PostgreSQL refuses to drop a view that another view reads, and to replace one whose columns
+        change. Then the models' views over this one are dropped and created again.
+        """
+        if self._dialect != "postgres" or self._kind(name) != "view":
+            self._drop(name)
+            self._adapter.execute(f"CREATE VIEW {self._path(name)} AS {sql}")
+            return
+        spare = name + _SPARE
+        self._adapter.execute(f"CREATE VIEW {self._path(spare)} AS {sql}")
+        same = self._adapter.columns(spare) == self._adapter.columns(name)
+        self._drop(spare)
+        if same:
+            self._adapter.execute(f"CREATE OR REPLACE VIEW {self._path(name)} AS {sql}")
+            return
+        for each in reversed(names := self._views_over(name)):
+            self._drop(each)
+        for each in names:
+            self._make(each)
+
+    def _views_over(self, name: str) -> list[str]:
+        """Return a view and the models' views that read it, in the order of the plan."""
+        names = [name]
+        for each in self.plan.order:
+            reads = any(ref in names for ref in self.plan.parsed[each].refs)
+            if reads and self._kind(each) == "view":
+                names.append(each)
+        return names
 
     def _replace_table(self, name: str, sql: str) -> int:
         """Replace a table's rows, or the table if its columns differ; return the number of rows.

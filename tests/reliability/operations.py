@@ -15,6 +15,7 @@ from typing import Any
 
 from attribution_elt.cli.forget import forget
 from attribution_elt.cli.models import models
+from attribution_elt.core.errors import OneLineError
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
 from tests.operating import TAP_TYPES
 from tests.reliability.database import Database
@@ -66,7 +67,10 @@ def main() -> None:
     _, url, settings, name, *arguments = sys.argv
     os.chdir(Path(settings).parent / "project")
     project = PlainProject(url, json.loads(Path(settings).read_text()))
-    COMMANDS[name](arguments, prog_name=name, obj=project)
+    try:
+        COMMANDS[name](arguments, prog_name=name, obj=project)
+    except OneLineError as error:
+        sys.exit(f"Error: {error}")
 
 
 @dataclass

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.reliability.fuzz import few, spoilt_documents
 from tests.reliability.test_fuzz_messages import EXPECTED, load
 from tests.targets.target_warehouse.claims import INSTANT, announced, claim
-from tests.targets.target_warehouse.warehouses import record, schema, singer
+from tests.targets.target_warehouse.warehouses import Line, record, schema, singer
 
 Row = dict[str, Any]
 SCHEMA = announced(
@@ -98,7 +98,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(path: Path, rows: Sequence[Row], claims: Any) -> tuple[Exception | None, list[Any]]:
     state = {"type": "STATE", "value": {"reached": 1}, "delivered": claims}
-    lines = [SCHEMA, *(record("events", **row) for row in rows), json.dumps(state, default=float)]
+    records = [record("events", **row) for row in rows]
+    lines: list[Line] = [SCHEMA, *records, json.dumps(state, default=float)]
     return load(path, singer(lines).encode(), add_record_metadata=True)
 
 

@@ -17,7 +17,7 @@ from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.models.tables import streams_of
-from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
+from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, Warehouse
 from tests.transform.shop import TAPS, Shop, copied, order, output, purchase, touch
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -184,6 +184,23 @@ def test_a_user_with_one_vendor_gets_its_models(warehouse: Warehouse) -> None:
         assert name in shop.left_out
     with pytest.raises(Exception, match="int_journeys"):
         shop.rows("int_journeys", ("touch_key",))
+
+
+def test_views_over_views_are_built_again(postgres_url: str, tmp_path: Path) -> None:
+    """PostgreSQL refuses to drop a view that another one reads."""
+    shop = Shop(PostgreSQL(postgres_url, tmp_path))
+    shop.load("tap_attribution_io", "pageviews", touch(1, "a", "2026-03-01T10:00:00Z"))
+    shop.load("tap_attribution_io", "events", purchase(1, "a", "2026-03-02T10:00:00Z", 5.0))
+    shop.load("tap_attribution_io", "touchpoints", touch(1, "a", "2026-03-01T10:00:00Z"))
+    shop.build()
+    pageviews, columns = "stg_attribution_io__pageviews", ("conversion_id", "session_id")
+    before = shop.rows("ihc_journeys", columns)
+    assert before
+    shop.build()
+    shop.execute("ALTER VIEW {} RENAME COLUMN client_id TO client", pageviews)
+    shop.build(pageviews)
+    assert shop.rows("ihc_journeys", columns) == before
+    assert shop.rows(pageviews, ("client_id",)) == [("a",)]
 
 
 def test_sessions_from_a_file_are_journeys_too(warehouse: Warehouse) -> None:
