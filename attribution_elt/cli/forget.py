@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -13,10 +12,12 @@ import click
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.people import People
+from attribution_elt.core.text import counted
 from attribution_elt.erasure import files
 from attribution_elt.erasure.project import keys, make_loader_keys, places, warehouse_files
 from attribution_elt.erasure.tables import Counts, Place, open_schema
 from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.warehouse import file_of
 
 
 @click.command()
@@ -50,42 +51,76 @@ def forget(
         for name in make_loader_keys(project, project.env_file, known):
             click.echo(f"{name} is set in .env: keep it, the loader needs it in every environment")
     people = People(addresses, known)
-    click.echo(f"{people.count} {'person' if people.count == 1 else 'people'}")
+    click.echo("1 person" if people.count == 1 else f"{people.count} people")
+    _warn_of_compressed_files()
+    by_place, again = _learn(people, found, suppress=not dry_run)
     if dry_run:
-        _count(project, people, found, without, show=True)
+        _count(project, people, by_place, without, show=True)
         return
-    _suppress(people, found)
-    for place in found:
-        with open_schema(place, people) as schema:
-            schema.learn()
-            _show(place.title, schema.erase(), "erased")
+    _erase_rows(by_place, again=again)
     _erase_states(project, people)
     for path in list(files.files_with(people, Path.cwd(), without=without)):
         if files.erase(people, path):
             click.echo(f"{_relative(path)}: erased")
-    left = _count(project, people, found, without, show=False)
+    left = _count(project, people, by_place, without, show=False)
     if left:
         sys.exit(f"Error: people are left in {', '.join(left)}")
     click.echo("nothing is left")
 
 
-def _suppress(people: People, found: Iterable[Place]) -> None:
-    """Have later runs leave the people out, before anything is erased."""
+def _warn_of_compressed_files() -> None:
+    if unread := [_relative(path) for path in files.compressed(Path.cwd())]:
+        click.echo(f"not searched, because they are compressed: {', '.join(unread)}")
+
+
+def _learn(
+    people: People, found: Iterable[Place], *, suppress: bool
+) -> tuple[dict[Place, People], bool]:
+    """Return the people with the ids that they have in each place.
+
+    With `suppress`, later runs leave them out from now on. Return also whether they did before.
+    """
+    by_place, again = {}, False
     for place in found:
-        if place.streams:
-            with open_schema(place, people) as schema:
-                schema.learn()
-                schema.suppress()
+        by_place[place] = people.copy()
+        with open_schema(place, by_place[place]) as schema:
+            schema.learn()
+            if suppress and place.streams:
+                again |= schema.suppress()
+    return by_place, again
+
+
+def _erase_rows(by_place: Mapping[Place, People], *, again: bool) -> None:
+    """Erase people from warehouses, and rewrite the tables, or the file of a warehouse once.
+
+    Args:
+        by_place: the people.
+        again: whether an earlier command may have been interrupted before it rewrote them.
+    """
+    erased: dict[Path | Place, tuple[Place, Counts | None]] = {}
+    for place, theirs in by_place.items():
+        with open_schema(place, theirs) as schema:
+            counts = schema.erase()
+        _show(place.title, counts, "erased")
+        if len(counts) or again:
+            erased[file_of(place.url) or place] = place, None if again else counts
+    for place, rows in erased.values():
+        with open_schema(place, by_place[place]) as schema:
+            schema.scrub(rows)
 
 
 def _count(
-    project: Project, people: People, found: Iterable[Place], without: set[Path], *, show: bool
+    project: Project,
+    people: People,
+    by_place: Mapping[Place, People],
+    without: set[Path],
+    *,
+    show: bool,
 ) -> list[str]:
     """Return the places where people are, and print the counts if wanted."""
     left = []
-    for place in found:
-        with open_schema(place, people) as schema:
-            schema.learn()
+    for place, theirs in by_place.items():
+        with open_schema(place, theirs) as schema:
             counts = schema.count()
         if len(counts):
             left.append(place.title)
@@ -112,10 +147,9 @@ def _erase_states(project: Project, people: People) -> None:
 
 
 def _show(title: str, counts: Counts, what: str) -> None:
-    tables: Counter[str] = counts.changed + counts.removed
-    for table in sorted(tables):
+    for table in counts.tables:
         click.echo(
-            f"{title}, {table}: {counts.changed[table]} rows {what}, "
+            f"{title}, {table}: {counted(counts.changed[table], 'row')} {what}, "
             f"{counts.removed[table]} {'removed' if what == 'erased' else 'to remove'}"
         )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import abc
-import base64
+import binascii
 import copy
 import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -19,33 +19,34 @@ from typing_extensions import override
 from attribution_elt.core.pseudonyms import keyed_hash, normal_address, person_key
 
 ERASED = "erased"
-"""Takes the place of an address inside a longer text; the reason of an erased row in a history."""
+"""Replaces an address inside a longer text; the reason of an erased row in a history."""
 PERSONAL = "x-personal"
 """The member of a stream's schema that names its personal columns: the members of `Personal`."""
 
 _AT = re.compile(r"@|%40|&#64;|&#x40;|\\u0040", re.IGNORECASE)
 _SEPARATOR = re.compile(
-    r"[\s\x00-\x1f\x7f\ufffd\"'<>(),:;=?&/\\\[\]{}|]|%(?:0[AD]|2[026789CF]|3[A-F]|5[BCD]|7[BCD])",
+    r"[\s\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff\ufffd\"'<>(),:;=?&/\\\[\]{}|]"
+    r"|%(?:0[AD]|2[026789CF]|3[A-F]|5[BCD]|7[BCD])",
     re.IGNORECASE,
 )
 _DOMAIN = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
 _DIGEST = re.compile(
     r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])", re.IGNORECASE
 )
+_HEX = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{2}){6,}(?![0-9a-f])", re.IGNORECASE)
+_BASE64 = (  # the second is for segments of paths, whose alphabet has no slash
+    re.compile(r"(?:[\w+/-]|%2[BF]){11,}", re.ASCII | re.IGNORECASE),
+    re.compile(r"[\w-]{11,}", re.ASCII),
+)
+_HEX_AT, _BASE64_AT = "40", re.compile("Q[A-P]|[EUk0][A-D]|[BFJNRVZdhlptx159]A")
+"""An `@` in these encodings, at each of three places in a group of Base64."""
+_URL_SAFE = str.maketrans("-_", "+/")
 _LONGEST_LOCAL = 200  # characters, percent-encoded
-_SHORTEST_FRAGMENT = 8
 _ALGORITHMS = ("md5", "sha1", "sha256")
 
 
 class Finder(abc.ABC):
-    """Finds people in texts.
-
-    Args:
-        fragments: texts that name a person wherever they are.
-    """
-
-    def __init__(self, fragments: Collection[str] = ()) -> None:
-        self._fragments = fragments
+    """Finds people in texts."""
 
     @abc.abstractmethod
     def is_person(self, text: str) -> bool:
@@ -82,12 +83,21 @@ class Finder(abc.ABC):
         return None if cut != value and cut.strip() == ERASED else cut
 
     def cut(self, text: str) -> str:
-        """Return a text with `erased` in the place of each name."""
-        for start, end in sorted(set(self._places(text)), reverse=True):
-            text = text[:start] + ERASED + text[end:]
-        return text
+        """Return a text in which `erased` replaces each name."""
+        kept, after = [], 0
+        for start, end in sorted(self._places(text)):
+            if start >= after:
+                kept += [text[after:start], ERASED]
+            after = max(after, end)
+        return "".join([*kept, text[after:]])
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
+        yield from self._readable(text)
+        for span, inner in _decoded(text):
+            if any(True for _ in self._readable(inner)):
+                yield span
+
+    def _readable(self, text: str) -> Iterator[tuple[int, int]]:
         for at in _AT.finditer(text):
             start = max(0, at.start() - _LONGEST_LOCAL)
             for separator in _SEPARATOR.finditer(text, start, at.start()):
@@ -100,9 +110,24 @@ class Finder(abc.ABC):
         for digest in _DIGEST.finditer(text):
             if self.is_person(digest[0]):
                 yield digest.span()
-        for fragment in self._fragments:
-            if (start := text.find(fragment)) >= 0:
-                yield start, start + len(fragment)
+
+
+def _decoded(text: str) -> Iterator[tuple[tuple[int, int], str]]:
+    """Yield the places of hexadecimal and Base64 that encode an `@`, and the decoded texts."""
+    for found in _HEX.finditer(text) if _HEX_AT in text else ():
+        raw = bytes.fromhex(found[0])
+        if b"@" in raw:
+            yield found.span(), raw.decode(errors="replace")
+    for pattern in _BASE64 if "/" in text else _BASE64[:1]:
+        for found in pattern.finditer(text):
+            if not _BASE64_AT.search(found[0]):
+                continue
+            encoded = unquote(found[0]).translate(_URL_SAFE)
+            for offset in range(4):  # other characters of the alphabet may come first
+                some = encoded[offset:]
+                raw = binascii.a2b_base64(some[: len(some) - (len(some) % 4 == 1)] + "==")
+                if b"@" in raw:
+                    yield found.span(), raw.decode(errors="replace")
 
 
 class People(Finder):
@@ -131,17 +156,16 @@ class People(Finder):
         self.pseudonyms = {keyed_hash(each, key) for each in digests for key in self._keys}
         self._known |= {*digests, *self.pseudonyms}
         self.ids: set[str] = set()
-        super().__init__([fragment for each in spelled for fragment in _encoded(each)])
 
     def copy(self) -> People:
-        """Return the same people, to whom ids can be added apart from these."""
+        """Return a copy: ids that are added to it are not added to the original."""
         found = copy.copy(self)
         found.ids = self.ids.copy()
         found.pseudonyms = self.pseudonyms.copy()
         return found
 
     def add_id(self, value: str) -> bool:
-        """Let another id stand for one of the people; return whether it is new."""
+        """Add another id of one of the people; return whether it is new."""
         if self.is_person(value):
             return False
         self.ids.add(value)
@@ -153,19 +177,6 @@ class People(Finder):
     @override
     def is_person(self, text: str) -> bool:
         return text in self.ids or unicodedata.normalize("NFC", text).strip().lower() in self._known
-
-
-def _encoded(address: str) -> Iterator[str]:
-    """Yield what every Base64 or hexadecimal text contains that contains the address."""
-    raw = address.encode()
-    yield raw.hex()
-    yield raw.hex().upper()
-    for offset in range(3):
-        text = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
-        inner = text[(0, 2, 3)[offset] : len(text) if (offset + len(raw)) % 3 == 0 else -1]
-        if len(inner) >= _SHORTEST_FRAGMENT:
-            yield inner
-            yield inner.replace("+", "-").replace("/", "_")
 
 
 @dataclass(frozen=True)
@@ -238,6 +249,19 @@ class Personal:
         left = {**row, **kept, **gone}
         names = [name for name in left if name not in self.keys and not name.startswith("_sdc_")]
         return None if about and all(left[name] is None for name in names) else left
+
+    def erased_text(self, record: str, finder: Finder) -> str | None:
+        """Return the JSON of a record without people; None if nothing is left of it.
+
+        Nothing is left of a text that is not the JSON of a record and that has a person.
+        """
+        row = decoded(record)
+        if not isinstance(row, dict):
+            return None if finder.finds(record) else record
+        left = self.erased(row, finder)
+        if left is None:
+            return None
+        return record if left == row else json.dumps(left)
 
 
 def decoded(text: Any) -> Any:

@@ -84,7 +84,7 @@ def secrets_of(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
         text = str(value)
         if not _FILE_URL.fullmatch(text):
             yield text
-        with suppress(ValueError):  # of a value that only looks like a URL
+        with suppress(ValueError):  # a value may only look like a URL
             if "://" in text and (password := urlsplit(text).password):
                 yield password
                 yield unquote(password)

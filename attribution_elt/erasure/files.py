@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -21,10 +22,10 @@ _SKIPPED = {".git", "node_modules", "__pycache__"}
 _BY_LINE = {".csv", ".tsv", ".txt", ".jsonl", ".ndjson"}
 """Files whose lines are rows: a row with a person is removed."""
 _SQLITE = b"SQLite format 3\0"
-_DUCKDB = b"DUCK"
+_COMPRESSED = {".bz2", ".gz", ".parquet", ".xlsx", ".xz", ".zip", ".zst"}
 _COMPANIONS = ("-wal", "-shm", "-journal", ".wal")
 _UNFINISHED = ".erasing-"
-"""Beginning of the names of files that replace others when they are complete."""
+"""Prefix of temporary files; a complete one replaces the file of the project."""
 _LONGEST = 1 << 20
 """Characters of a text that are searched at once."""
 
@@ -39,7 +40,7 @@ def files_with(people: People, root: Path, *, without: Collection[Path] = ()) ->
     """
     left_out = {each.resolve() for each in without} | _tracked(root)
     for path in _files(root):
-        if path.name.startswith(_UNFINISHED):  # what a killed command has left
+        if path.name.startswith(_UNFINISHED):  # a killed command did not remove it
             path.unlink()
             continue
         if path.resolve() in left_out or path.name.endswith(_COMPANIONS):
@@ -49,20 +50,29 @@ def files_with(people: People, root: Path, *, without: Collection[Path] = ()) ->
                 yield path
 
 
+def compressed(root: Path) -> Iterator[Path]:
+    """Yield the files of a project that cannot be searched, but for files under version control."""
+    tracked = _tracked(root)
+    for path in _files(root):
+        if path.suffix.lower() in _COMPRESSED and path.resolve() not in tracked:
+            yield path
+
+
 def erase(people: People, path: Path) -> bool:
     """Erase people from a file; return False for a format that cannot be changed."""
     if _is_sqlite(path):
         with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
             _erase_from_database(people, database)
         return True
+    encoding = _encoding(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding=encoding, newline="") as file:
             lines = list(_left(people, path, file))
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)  # of the owner alone
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)  # only its owner reads it
     try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
+        with open(handle, "w", encoding=encoding, newline="") as file:  # noqa: PTH123
             file.writelines(lines)
         shutil.copymode(path, name)
         Path(name).replace(path)
@@ -117,13 +127,25 @@ def _finds(people: People, path: Path) -> bool:
         with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
             return any(True for _ in _rows_of_database(people, database))
     before = ""
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+    with path.open(encoding=_encoding(path), errors="replace", newline="") as file:
         while text := file.read(_LONGEST):
-            # what is cut in two is whole in the next piece
+            # pieces overlap, because a name may begin in one and end in the next
             if people.finds(before + text):
                 return True
             before = (before + text)[-1000:]
     return False
+
+
+def _encoding(path: Path) -> str:
+    """Return the encoding of a text file; UTF-16 has a zero beside each ASCII character."""
+    with path.open("rb") as file:
+        head = file.read(200)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = head[::2].count(0), head[1::2].count(0)
+    if 0 in zeros and max(zeros) > len(head) // 3:
+        return "utf-16-le" if zeros[0] == 0 else "utf-16-be"
+    return "utf-8"
 
 
 def _is_sqlite(path: Path) -> bool:

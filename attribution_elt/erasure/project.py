@@ -1,4 +1,4 @@
-"""Where a Meltano project may have people, and the keys that it names them by."""
+"""Lists the places of people in a Meltano project, and the keys of their pseudonyms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from target_warehouse.warehouses.base import Adapter
 
-from attribution_elt.core.errors import OneLineError
+from attribution_elt.core.errors import OneLineError, OpsError
 from attribution_elt.core.people import Personal
 from attribution_elt.core.redaction import redactor
 from attribution_elt.erasure.tables import Place, Stream, connected
@@ -28,7 +28,7 @@ def places(project: Project) -> list[Place]:
     A schema of an account may not exist yet: its first load has to leave people out too.
 
     Raises:
-        OpsError: a warehouse cannot be reached.
+        OpsError: a warehouse cannot be reached, or its rows have no ids.
     """
     found: dict[tuple[str, str | None], Place] = {}
     for loader in project.loaders.values():
@@ -48,6 +48,8 @@ def places(project: Project) -> list[Place]:
         if file is not None and not file.exists() and not project.accounts:
             continue
         with closing(connected(Place(title_of(url), url, None))) as adapter:
+            if adapter.row_id is None:
+                raise OpsError(f"{title_of(url)}: people cannot be erased from this warehouse")
             kept += [each for each in here if each.schema in wanted or _exists(each, adapter)]
     return kept
 

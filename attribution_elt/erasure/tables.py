@@ -64,6 +64,11 @@ class Counts:
     changed: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def tables(self) -> list[str]:
+        """The tables, sorted."""
+        return sorted({*self.changed, *self.removed})
+
     def __len__(self) -> int:
         return self.changed.total() + self.removed.total()
 
@@ -73,18 +78,15 @@ class SchemaEraser:
 
     Args:
         place: the schema.
-        people: whom to find.
+        people: whom to find; `learn` adds their other ids.
 
     Raises:
-        OpsError: the warehouse cannot be read, or is one where rows cannot be found.
+        OpsError: the warehouse cannot be reached.
     """
 
     def __init__(self, place: Place, people: People) -> None:
-        self._people = people.copy()
+        self._people = people
         self._adapter = connected(place)
-        if self._adapter.row_id is None:
-            self._adapter.close()
-            raise OpsError(f"{place.title}: people cannot be erased from this kind of warehouse")
         names = TableNames(self._adapter)
         self._tables = self._adapter.tables(views=False)
         self._by_stream = {each.name: each.personal for each in place.streams}
@@ -99,7 +101,7 @@ class SchemaEraser:
         self._adapter.close()
 
     def learn(self) -> None:
-        """Learn the other ids of the people: keys of the rows that are about them."""
+        """Add the other ids of the people: keys of the rows that are about them."""
         for table in self._keyed:
             personal = self._personal[table]
             for row, left in self._found(table):
@@ -107,11 +109,11 @@ class SchemaEraser:
                     for name in personal.keys & personal.pii:
                         self._people.add_id(str(row[name]))
 
-    def suppress(self) -> None:
-        """Keep the keyed hashes of the people in `_suppressed`."""
+    def suppress(self) -> bool:
+        """Keep the keyed hashes of the people in `_suppressed`; return whether it had some."""
         adapter = self._adapter
 
-        def work() -> None:
+        def work() -> bool:
             columns = adapter.ensure(SUPPRESSED, COLUMNS, ())
             person = adapter.dialect.identifier("person")
             known = {
@@ -123,8 +125,9 @@ class SchemaEraser:
                 now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
                 rows = {"person": pa.array(new), "suppressed_at": pa.repeat(now, len(new))}
                 adapter.append(SUPPRESSED, pa.table(rows), {name: columns[name] for name in rows})
+            return len(new) < len(self._people.pseudonyms)
 
-        transact(adapter, work)
+        return transact(adapter, work)
 
     def count(self) -> Counts:
         """Count the rows of the people."""
@@ -135,10 +138,10 @@ class SchemaEraser:
         return counts
 
     def erase(self) -> Counts:
-        """Erase the people.
+        """Erase the people; `scrub` has to follow.
 
-        The tables whose keys are people come last and together: until then a later run can learn
-        all ids of the people from them.
+        The tables with personal keys come last and in one transaction. If the command is
+        interrupted before, the next one can still learn all ids from them.
         """
         counts = Counts()
         keyed = [each for each in self._tables if each in self._keyed]
@@ -147,9 +150,11 @@ class SchemaEraser:
             counted = transact(self._adapter, partial(self._erase, group))
             counts.changed += counted.changed
             counts.removed += counted.removed
-        if touched := {*counts.changed, *counts.removed}:
-            self._adapter.scrub(sorted(touched))
         return counts
+
+    def scrub(self, counts: Counts | None = None) -> None:
+        """Rewrite tables, those with erased rows or all, so that no file has deleted rows."""
+        self._adapter.scrub(self._tables if counts is None else counts.tables)
 
     @property
     def _keyed(self) -> list[str]:
@@ -160,19 +165,25 @@ class SchemaEraser:
         ]
 
     def _erase(self, tables: Iterable[str]) -> Counts:
-        counts = Counts()
+        adapter, counts = self._adapter, Counts()
+        statements: list[str] = []
         for table in tables:
+            columns, path = adapter.columns(table), adapter.path(table)
+            because = {REPLACED_BECAUSE: ERASED} if REPLACED_BECAUSE in columns else {}
             removed: list[str] = []
-            columns = self._columns(table)
             for row, left in self._found(table):
                 if left is None:
                     removed.append(row[""])
-                else:
-                    self._update(table, columns, row, left)
-                    counts.changed[table] += 1
-            self._delete(table, removed)
+                    continue
+                changes = self._changes(columns, row, {**left, **because})
+                statements.append(f"UPDATE {path} SET {changes} WHERE {adapter.row_id} = {row['']}")
+                counts.changed[table] += 1
+            for start in range(0, len(removed), _IDS):
+                some = ", ".join(removed[start : start + _IDS])
+                statements.append(f"DELETE FROM {path} WHERE {adapter.row_id} IN ({some})")
             if removed:
                 counts.removed[table] += len(removed)
+        adapter.atomically(statements)
         return counts
 
     def _found(self, table: str) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
@@ -190,15 +201,12 @@ class SchemaEraser:
                 yield row, left
 
     def _rejected(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what is left of a rejected record; None if it cannot be read."""
-        people, record = self._people, decoded(row["record"])
-        if not isinstance(record, dict):
-            return None if people.finds(row["record"]) else row
-        left = self._by_stream.get(row["stream"], Personal()).erased(record, people)
-        if left is None:
+        """Return what is left of a rejected record; None if nothing is left."""
+        personal = self._by_stream.get(row["stream"], Personal())
+        text = personal.erased_text(row["record"], self._people)
+        if text is None:
             return None
-        text = row["record"] if left == record else json.dumps(left)
-        return {**row, "record": text, "reason": people.cut(row["reason"])}
+        return {**row, "record": text, "reason": self._people.cut(row["reason"])}
 
     def _columns(self, table: str) -> Mapping[str, Column]:
         return {
@@ -209,7 +217,7 @@ class SchemaEraser:
 
     def _rows(self, table: str) -> Iterator[dict[str, Any]]:
         adapter, columns = self._adapter, self._columns(table)
-        quoted, rid = adapter.dialect.identifier, adapter.row_id
+        quoted, literal = adapter.dialect.identifier, adapter.dialect.literal
         json_columns = [name for name, each in columns.items() if each.kind is ColumnType.JSON]
         text = adapter.types[ColumnType.TEXT]
         selected = ", ".join(
@@ -219,48 +227,30 @@ class SchemaEraser:
         after = ""
         while True:
             rows = adapter.execute(
-                f"SELECT {rid}, {selected} FROM {adapter.path(table)} {after} "
-                f"ORDER BY {rid} LIMIT {_ROWS}"
+                f"SELECT {adapter.row_id}, {selected} FROM {adapter.path(table)} {after} "
+                f"ORDER BY {adapter.row_id} LIMIT {_ROWS}"
             )
-            for id_, *values in rows:
+            for own_id, *values in rows:
                 row = dict(zip(columns, values, strict=True))
                 for name in json_columns:
                     row[name] = decoded(row[name])
-                yield {"": f"'{id_}'" if rid == "ctid" else str(id_), **row}
+                yield {"": literal(str(own_id)), **row}
             if len(rows) < _ROWS:
                 return
-            last = rows[-1][0]
-            after = f"WHERE {rid} > " + (f"'{last}'" if rid == "ctid" else str(last))
+            after = f"WHERE {adapter.row_id} > {literal(str(rows[-1][0]))}"
 
-    def _update(
-        self,
-        table: str,
-        columns: Mapping[str, Column],
-        row: Mapping[str, Any],
-        left: Mapping[str, Any],
-    ) -> None:
-        adapter = self._adapter
-        quoted, literal = adapter.dialect.identifier, adapter.dialect.literal
+    def _changes(
+        self, columns: Mapping[str, Column], row: Mapping[str, Any], left: Mapping[str, Any]
+    ) -> str:
         changes = []
         for name, value in left.items():
-            if value == row[name]:
+            if name in row and value == row[name]:
                 continue
             if value is not None and columns[name].kind is ColumnType.JSON:
                 value = json.dumps(value)  # noqa: PLW2901
-            text = "NULL" if value is None else literal(value)
-            changes.append(f"{quoted(name)} = {text}")
-        if REPLACED_BECAUSE in adapter.columns(table):
-            changes.append(f"{quoted(REPLACED_BECAUSE)} = {literal(ERASED)}")
-        adapter.execute(
-            f"UPDATE {adapter.path(table)} SET {', '.join(changes)} "
-            f"WHERE {adapter.row_id} = {row['']}"
-        )
-
-    def _delete(self, table: str, ids: list[str]) -> None:
-        for start in range(0, len(ids), _IDS):
-            adapter = self._adapter
-            some = ", ".join(ids[start : start + _IDS])
-            adapter.execute(f"DELETE FROM {adapter.path(table)} WHERE {adapter.row_id} IN ({some})")
+            new = "NULL" if value is None else self._adapter.dialect.literal(value)
+            changes.append(f"{self._adapter.dialect.identifier(name)} = {new}")
+        return ", ".join(changes)
 
 
 def connected(place: Place) -> Adapter:

@@ -32,11 +32,11 @@ class Rejects:
         stream: str,
         batch: Batch,
         rejects: Sequence[Reject],
-        shown: Callable[[str], str] = str,
+        shown: Callable[[str, str], tuple[str, str]] = lambda record, reason: (record, reason),
     ) -> None:
         """Write the rejected records of a batch, as they were sent, and commit.
 
-        `shown` takes out what is not to be stored of a record, and of the reason.
+        `shown` removes what is not to be stored from a record and from the reason.
         """
         self._counts[stream] += len(rejects)
         self._keyless |= any(reject.keyless for reject in rejects)
@@ -44,18 +44,23 @@ class Rejects:
             self._write(stream, batch, rejects, shown)
 
     def _write(
-        self, stream: str, batch: Batch, rejects: Sequence[Reject], shown: Callable[[str], str]
+        self,
+        stream: str,
+        batch: Batch,
+        rejects: Sequence[Reject],
+        shown: Callable[[str, str], tuple[str, str]],
     ) -> None:
         limit, storable = self._adapter.text_limit, self._adapter.storable
         now = datetime.now(UTC)
+        texts = [shown(exact.raw_record(batch.line(each.line)), each.reason) for each in rejects]
         rows = [
             {
                 "stream": storable(stream),
-                "record": storable(shown(exact.raw_record(batch.line(reject.line))))[:limit],
-                "reason": storable(shown(reject.reason)),
+                "record": storable(record)[:limit],
+                "reason": storable(reason),
                 "rejected_at": now,
             }
-            for reject in rejects
+            for record, reason in texts
         ]
         transact(self._adapter, lambda: _TABLE.append(self._adapter, rows), once=True)
 

@@ -35,7 +35,6 @@ class Suppressed(Finder):
     def __init__(self, people: Collection[str], key: str) -> None:
         self._people = people
         self._key = key
-        super().__init__()
 
     @override
     def is_person(self, text: str) -> bool:
@@ -85,14 +84,6 @@ class Suppressed(Finder):
             place = rows.column_names.index(name)
             rows = rows.set_column(place, name, pa.array(values, rows.schema.field(name).type))
         return rows
-
-    def raw(self, record: str, personal: Personal) -> str:
-        """Return the text of a rejected record without these people."""
-        value = decoded(record)
-        if not isinstance(value, dict):
-            return self.cut(record)
-        left = personal.erased(value, self)
-        return record if left == value else json.dumps(left)
 
 
 def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:

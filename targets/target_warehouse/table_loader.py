@@ -309,9 +309,12 @@ class TableLoader:
                 rows = rows.filter(pc.invert(missing))
         return rows, rejects
 
-    def _storable(self, record: str) -> str:
-        """Return the text of a rejected record, without people who are left out."""
-        return self._suppressed.raw(record, self._personal) if self._suppressed else record
+    def _storable(self, record: str, reason: str) -> tuple[str, str]:
+        """Return a rejected record and the reason without people who are left out."""
+        if not self._suppressed:
+            return record, reason
+        left = self._personal.erased_text(record, self._suppressed)
+        return left or "null", self._suppressed.cut(reason)
 
     def _count(self, batch: Batch, rows: pa.Table, rejects: Sequence[Reject]) -> None:
         self.versions.update(pc.unique(rows[VERSION]).to_pylist())

@@ -13,6 +13,7 @@ from attribution_elt.sandbox import Sandbox
 from tests import people
 from tests.operating import attribution_elt, variables
 from tests.pipeline.meltano import project
+from tests.reliability.days import shrink
 
 PEOPLE = 12
 JANE = people.address(3)
@@ -32,7 +33,8 @@ def test_a_person_is_forgotten_and_does_not_come_back(
 ) -> None:
     people.share(monkeypatch, PEOPLE)
     with Sandbox(seed=7) as sandbox:
-        sandbox.ecdp.orders_per_day, sandbox.ecdp.history_days = 10, 20
+        shrink(sandbox)
+        sandbox.ecdp.orders_per_day, sandbox.ecdp.history_days = 5, 9
         sandbox.attribution_io.customer_count = PEOPLE
         sandbox.ignite.sizes.visitors = PEOPLE
         folder = project(tmp_path / "project")
@@ -75,20 +77,4 @@ def test_a_person_is_forgotten_and_does_not_come_back(
             assert warehouse.execute(OTHERS).fetchall() == [before]
         done = attribution_elt(folder, environment, "forget", "--email", JANE)
         assert done.returncode == 0
-        assert " rows erased" not in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        ((), "no person is named"),
-        (("--email", "jane"), "--email: address 1 is not an e-mail address"),
-    ],
-)
-def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
-    folder = project(tmp_path / "project")
-    done = attribution_elt(folder, {"PATH": ""}, "forget", *arguments)
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert reason in line
-    assert "jane" not in line
+        assert " erased, " not in done.stdout

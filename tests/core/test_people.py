@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from target_warehouse.suppressed import Suppressed
 
 from attribution_elt.core.people import People, Personal
 from attribution_elt.core.pseudonyms import keyed_hash, person_key
@@ -39,8 +40,12 @@ SPELLINGS = [
     keyed_hash(digest("md5"), KEY),
     person_key(JANE, KEY),
     base64.b64encode(NORMAL.encode()).decode(),
-    base64.b64encode(f"x{NORMAL}yz".encode()).decode(),
+    base64.b64encode(f"x {NORMAL},yz".encode()).decode(),
     base64.urlsafe_b64encode(f"id={NORMAL};".encode()).decode(),
+    f"https://x.example/open/{base64.urlsafe_b64encode(JANE.upper().encode()).decode()}/a",
+    quote(base64.b64encode(f"?>{NORMAL}".encode()).decode(), safe=""),
+    NORMAL.upper().encode().hex().upper(),
+    f"\ufeff{NORMAL}",
     NORMAL.encode().hex(),
 ]
 OTHERS = [
@@ -50,6 +55,10 @@ OTHERS = [
     "jane.doe+shop@example.community",
     "jane.doe@example.com",
     f"a{digest('md5')}",
+    base64.b64encode(f"x{NORMAL}".encode()).decode(),
+    f"x{NORMAL}".encode().hex(),
+    "A" * 5000,
+    "/" * 5000,
     digest("md5")[:-1],
     "@example.com",
     "jane.doe+shop@",
@@ -77,6 +86,12 @@ def test_cutting_keeps_the_rest_of_a_text() -> None:
     people = People([JANE, "joe@example.com"], [])
     url = f"https://shop.example/?mail={quote(NORMAL, safe='')}&to=joe@example.com&b=2"
     assert people.without(url) == "https://shop.example/?mail=erased&to=erased&b=2"
+
+
+def test_the_loader_finds_the_same_spellings() -> None:
+    theirs = Suppressed(People([JANE], [KEY]).pseudonyms, KEY)
+    assert [each for each in SPELLINGS if not theirs.finds(each)] == []
+    assert [each for each in OTHERS if theirs.finds(each)] == []
 
 
 ORDERS = Personal(frozenset({"email", "phone"}), frozenset({"customer"}), keys=frozenset({"id"}))

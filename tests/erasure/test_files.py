@@ -48,6 +48,27 @@ def test_texts_lose_the_person_and_keep_the_rest(tmp_path: Path) -> None:
     assert found(tmp_path) == set()
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_texts_in_other_encodings(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(f"{JANE}\nøre@example.com\n", encoding)
+    assert found(tmp_path) == {"export.csv"}
+    assert files.erase(PEOPLE, path)
+    assert path.read_text(encoding).lstrip("\ufeff") == "øre@example.com\n"
+
+
+def test_a_binary_file_with_zeros_is_searched(tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(b"\1\0\0\0" * 50 + JANE.encode() + b"\xff")
+    assert found(tmp_path) == {"data.bin"}
+
+
+def test_compressed_files_are_named_because_they_cannot_be_searched(tmp_path: Path) -> None:
+    for name in ("customers.parquet", "old.CSV.GZ", "plain.csv"):
+        (tmp_path / name).write_text("")
+    named = {each.name for each in files.compressed(tmp_path)}
+    assert named == {"customers.parquet", "old.CSV.GZ"}
+
+
 def test_a_name_between_two_pieces_of_a_file_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +94,7 @@ def test_a_database_keeps_no_trace(tmp_path: Path) -> None:
 
 def test_a_format_that_cannot_be_changed_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "archive.bin"
-    path.write_bytes(b"\xff\xfe\0" + JANE.encode())
+    path.write_bytes(b"\xff\xff\0" + JANE.encode())
     assert found(tmp_path) == {"archive.bin"}
     assert not files.erase(PEOPLE, path)
     assert found(tmp_path) == {"archive.bin"}

@@ -110,7 +110,9 @@ class PostgreSQLAdapter(Adapter):
         self._connection.autocommit = True
         try:
             for table in tables:
-                self.execute(f"VACUUM (FULL) {self.path(table)}")
+                self.execute(f"VACUUM (FULL, ANALYZE) {self.path(table)}")
+            # the statistics of columns have values; users without the right only get a warning
+            self.execute("VACUUM (FULL) pg_catalog.pg_statistic")
         finally:
             self._connection.autocommit = False
 
