@@ -173,8 +173,10 @@ def _number(value: Any) -> str:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, int | str | Decimal) and not isinstance(value, bool):
         try:
-            if not (isinstance(value, str) and "_" in value):  # Decimal reads 12_34 as 1234
-                return Decimal(value)
+            number = Decimal(value)
+            is_odd = isinstance(value, str) and "_" in value  # Decimal reads 12_34 as 1234
+            if not is_odd and (not number.is_nan() or str(number) == "NaN"):
+                return number
         except InvalidOperation:
             pass
     raise ValueError(f"{_shown(value)} is not a number")

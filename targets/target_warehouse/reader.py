@@ -290,7 +290,7 @@ class MessageReader(GenericSingerReader[bytes]):
             raise InvalidInputLine(f"line {self._number}: {error}") from error
 
     def _stream(self, message: _Message) -> str:
-        if message.stream is None:
+        if not message.stream:
             raise self._invalid("it has no stream")
         return message.stream
 

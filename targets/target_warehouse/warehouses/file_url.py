@@ -15,7 +15,7 @@ def file_of(url: str, scheme: str) -> tuple[str, dict[str, str]]:
     """
     parts = urlsplit(url)
     file = unquote(parts.path)[1:]
-    if parts.netloc or file in ("", ":memory:"):
+    if parts.netloc or file == ":memory:" or file.endswith("/") or not file:
         raise WarehouseError(
             f"the setting url must name a file: {scheme}:///file.db, or {scheme}:////folder/file.db"
         )

@@ -97,6 +97,7 @@ def test_other_messages_that_are_nested_too_deeply_name_their_line(
 def test_a_stream_needs_a_name(warehouse: Warehouse) -> None:
     for line in (
         {"type": "SCHEMA", "schema": {"properties": {}}, "key_properties": []},
+        {"type": "SCHEMA", "stream": "", "schema": {"properties": {}}, "key_properties": []},
         {"type": "RECORD", "record": {"id": 1}},
         {"type": "ACTIVATE_VERSION", "version": 1},
     ):

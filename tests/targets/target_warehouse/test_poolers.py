@@ -208,6 +208,7 @@ def test_permanent_faults_are_not_retried_for_a_minute(
         "duckdb://",
         "duckdb:///:memory:",
         "duckdb://file.duckdb",
+        "duckdb:///folder/",
         "duckdb:///a#b.duckdb",
         "duckdb:///what?.duckdb",
         "sqlite:///",

@@ -355,7 +355,7 @@ def test_a_null_for_a_property_that_the_schema_no_longer_names(warehouse: Wareho
 
 def test_texts_that_only_look_like_values_are_rejected(warehouse: Warehouse) -> None:
     items = schema("items", id="integer", n=date_time("singer.decimal"), t=date_time("time"))
-    odd = [{"n": "12_34"}, {"n": "1_000.5"}, {"t": "26:00:00"}]
+    odd = [{"n": "12_34"}, {"n": "1_000.5"}, {"n": "-NaN"}, {"n": "NaN7"}, {"t": "26:00:00"}]
     records = [record("items", id=id_, **values) for id_, values in enumerate(odd)]
     warehouse.load(items, *records, state(1), fails=True)
     assert warehouse.rows("SELECT count(*) FROM items") == [(0,)]
