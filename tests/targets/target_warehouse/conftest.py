@@ -17,7 +17,6 @@ from tests.targets.target_warehouse.warehouses import Warehouse
 _numbers = itertools.count()
 _SQL = {
     "test_a_key_that_changes_is_the_new_key",
-    "test_a_property_that_is_no_longer_sent_keeps_its_column",
     "test_a_record_replaces_all_of_the_row_it_updates",
     "test_an_empty_stream_makes_its_table",
     "test_an_overwrite_that_breaks_off_changes_nothing",

@@ -68,6 +68,20 @@ def test_rows_are_inserted_and_updated_by_key(through_dlt: ThroughDlt) -> None:
     assert rows == [(1, "3"), (2, "4"), (3, "2")]
 
 
+def test_properties_that_come_and_go(duckdb_through_dlt: ThroughDlt) -> None:
+    warehouse = duckdb_through_dlt
+    warehouse.load(ORDERS, record("orders", id=1, note="a"), record("orders", id=2, note="b"))
+    paid = schema("orders", id="integer", paid="boolean")
+    warehouse.load(paid, record("orders", id=1, paid=True), record("orders", id=3, size=7))
+
+    # The row that was updated was replaced whole.
+    assert warehouse.rows("SELECT id, note, paid, size FROM orders ORDER BY id") == [
+        (1, None, True, None),
+        (2, "b", None, None),
+        (3, None, None, 7),
+    ]
+
+
 def test_values_are_exact(through_dlt: ThroughDlt) -> None:
     values = schema(
         "values", id="integer", number="number", at=DATE_TIME, day=DATE, clock=TIME, more="object"
