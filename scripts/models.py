@@ -15,32 +15,20 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
-from tap_adtraction.tap import TapAdtraction
-from tap_attribution_io.tap import TapAttributionIo
-from tap_ecdp.tap import TapEcdp
-from tap_ignite.tap import TapIgnite
-from tap_ihc.tap import TapIhc
+from generated import ROOT, write
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.registry import connect
 
-from attribution_elt.kit.tap import VendorTap
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
 from attribution_elt.models.build import Models
 from attribution_elt.models.folder import Folder
 from attribution_elt.models.tables import VERSIONS, columns_of, read_tables, streams_of
+from plugins import plugin_classes
 
-TAPS: tuple[type[VendorTap], ...] = (
-    TapAdtraction,
-    TapAttributionIo,
-    TapEcdp,
-    TapIgnite,
-    TapIhc,
-)
-ROOT = Path(__file__).parent.parent
+TAPS = [tap for tap in plugin_classes("extractors") if tap.stream_types]
 TRANSFORM = ROOT / "transform"
 STAGING = TRANSFORM / "models" / "staging"
 HEADING = "# Written by scripts/models.py from schemas/.\n"
@@ -106,20 +94,12 @@ _LOADED = re.compile(r"loaded\('(\w+)', '(\w+)'\) }} AS (\w+)")
 
 
 def main() -> None:
-    """Write the files, or name those that are not up to date."""
+    """Write the files."""
     written = {
         STAGING / "sources.yml": HEADING + yaml_of({"version": 2, "sources": list(sources())}),
         STAGING / "staging.yml": HEADING + yaml_of({"version": 2, "models": list(models())}),
     }
-    behind = [
-        path for path, text in written.items() if not path.is_file() or path.read_text() != text
-    ]
-    if "--check" not in sys.argv[1:]:
-        for path in behind:
-            path.write_text(written[path], encoding="utf-8")
-    elif behind:
-        names = ", ".join(str(path.relative_to(ROOT)) for path in behind)
-        sys.exit(f"{names}: not up to date, run `python scripts/models.py`")
+    write(written, "models")
 
 
 def yaml_of(document: Any) -> str:
@@ -136,8 +116,7 @@ def sources() -> Iterator[dict[str, Any]]:
         versions = [
             {
                 "name": f"{name}{VERSIONS}",
-                "description": f"Every version of the rows of `{name}`, if `history` is on for it",
-                "columns": described(source, f"{name}{VERSIONS}"),
+                "description": f"Every version of the rows of `{name}`, if `history` names it",
             }
             for name in streams_of(source)
         ]
@@ -174,7 +153,7 @@ def table(source: str, name: str, keys: list[str]) -> dict[str, Any]:
 
 def described(source: str, name: str) -> list[dict[str, Any]]:
     """Return the description of a table's columns, with personal data marked."""
-    properties = schema_of(source, name.removesuffix(VERSIONS)) if name != "_runs" else {}
+    properties = schema_of(source, name) if name != "_runs" else {}
     columns = []
     for column, kind in columns_of(source, name).items():
         schema = properties.get(column, {})

@@ -21,9 +21,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from generated import ROOT, write
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parent.parent
 PYPROJECT = ROOT / "pyproject.toml"
 PROJECT = ROOT / "meltano.yml"
 DISTRIBUTION = "attribution-elt"
@@ -32,7 +32,7 @@ PACKAGES = {"extractors": "taps", "loaders": "targets"}
 PACKAGE = "${ATTRIBUTION_ELT_PACKAGE}"
 """What other projects install: never a bare name, which anybody could register."""
 REPOSITORY = "${ATTRIBUTION_ELT_REPOSITORY}"
-"""URL of the repository, which a publisher puts in its place."""
+"""The variable that a publisher replaces by the URL of the repository."""
 DOMAINS = {
     "adtraction": "https://adtraction.com",
     "attribution-io": "https://attribution.io",
@@ -86,18 +86,10 @@ scripts/meltano run {name} target-warehouse
 
 
 def main() -> None:
-    """Write the files, or fail if one is out of date."""
-    check = "--check" in sys.argv[1:]
+    """Write the files."""
     for folder in PACKAGES.values():
         sys.path.insert(0, str(ROOT / folder))
-    written = dict(files())
-    outdated = [path for path, text in written.items() if not holds(path, text)]
-    if check and outdated:
-        names = ", ".join(str(path.relative_to(ROOT)) for path in outdated)
-        sys.exit(f"{names}: out of date, run `python scripts/plugins.py`")
-    for path in outdated:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(written[path], encoding="utf-8")
+    write(dict(files()), "plugins")
 
 
 def files() -> Iterator[tuple[Path, str]]:
@@ -132,11 +124,6 @@ def files() -> Iterator[tuple[Path, str]]:
         if plugin.name not in old and not page.exists():
             about = about_of(plugin).rstrip(".")
             yield page, PAGE.format(label=label_of(plugin), about=about, name=plugin.name)
-
-
-def holds(path: Path, text: str) -> bool:
-    """Return whether a file has this text."""
-    return path.is_file() and path.read_text("utf-8") == text
 
 
 def plugin_classes(type_: str) -> Iterator[Any]:

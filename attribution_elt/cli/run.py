@@ -38,7 +38,7 @@ def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) ->
     credentials. Plugins such as `tap-ecdp target-warehouse` can take the place of JOB, and the
     options of `meltano run` are passed on.
 
-    A terminal shows the progress and a summary; elsewhere the same is printed as JSON lines. Exit
+    On a terminal, the command shows progress and a summary; otherwise it prints JSON lines. Exit
     with 1 if any task failed.
     """
     options, names = split_options(blocks)

@@ -12,10 +12,10 @@ from attribution_elt.meltano.views import create
 @click.command()
 @click.pass_obj
 def views(project: Project) -> None:
-    """Create the views that taps read from.
+    """Create the views that taps read from, such as the journeys of tap-ihc.
 
-    A view is created, or replaced, in every schema that has its tables. `run` does the same for the
-    taps that it runs.
+    A view is created or replaced in every schema that has its tables. The command `run` creates the
+    views of the taps that it runs.
     """
     for loader in project.loaders.values():
         places = create(project, loader, definition(project))

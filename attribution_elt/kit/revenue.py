@@ -24,7 +24,7 @@ class RevenueSource:
             models, and `KNOWN_FROM` and `KNOWN_UNTIL`. Tables are names in braces. Each has
             both columns too, and `KNOWN_FROM` is equal in rows that were known at the same time:
             joins compare it.
-        currency_hint: what to do if the currency is null.
+        currency_hint: advice to the user if the currency is null.
     """
 
     vendor: str

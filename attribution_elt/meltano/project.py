@@ -77,7 +77,7 @@ class Loader:
     Attributes:
         name: name of the plugin.
         url: URL of the warehouse.
-        schema: schema of the tables; `SCHEMA` stands for the extractor's schema.
+        schema: schema of the tables; `SCHEMA` in it is replaced by the extractor's schema.
         pii_key: key of the hashes of people who are left out.
     """
 
@@ -268,17 +268,16 @@ class Project:
         return ":".join(filter(None, (self.environment, f"{extractor}-to-{loader}", suffix)))
 
     def state(self, state_id: str) -> dict[str, Any]:
-        """Return the Singer state that Meltano stores; empty if there is none."""
+        """Return the Singer state that Meltano stores; empty if it stores no state of this id."""
         kept = self.meltano.ask_json("state", "get", state_id)
         state: dict[str, Any] = kept.get("singer_state", {})
         return state
 
     def keep_state(self, state_id: str, state: Mapping[str, Any]) -> None:
         """Write a state to Meltano's store."""
-        # the size of an argument is limited
         _sweep_manifests()
         with tempfile.TemporaryDirectory(prefix=f"{MANIFEST}{os.getpid()}-") as folder:
-            file = Path(folder) / "state.json"  # an argument is too short
+            file = Path(folder) / "state.json"  # the size of an argument is limited
             file.write_text(json.dumps({"singer_state": state}), encoding="utf-8")
             self.meltano.ask("state", "set", "--force", f"--input-file={file}", state_id)
 

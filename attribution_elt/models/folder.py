@@ -40,7 +40,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Seed:
-    """A CSV file of the folder; empty values are None."""
+    """A CSV file of the folder; None replaces empty values."""
 
     name: str
     columns: Mapping[str, str]

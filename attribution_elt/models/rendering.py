@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from functools import cache
+from types import CodeType, SimpleNamespace
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
 from target_warehouse.columns import ColumnType
 from target_warehouse.warehouses.dialect import quoted
 
@@ -17,6 +18,21 @@ from attribution_elt.models.tables import Tables
 
 DIALECTS = {"postgresql": "postgres", "postgres": "postgres"}
 """dbt's names of databases that differ from the scheme of the URL."""
+
+
+def _environment() -> Environment:
+    return Environment(  # noqa: S701 - it makes SQL, not HTML
+        extensions=["jinja2.ext.do"],
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _compiled(text: str) -> CodeType:
+    """Return the code of a template; each is rendered for the plan and for the build."""
+    return _environment().compile(text)
 
 
 @dataclass
@@ -30,7 +46,7 @@ class Rendered:
 
     @property
     def requires(self) -> list[str]:
-        """The models without which this one has no meaning."""
+        """The models that must exist for this one to be built."""
         return list(self.config.get("meta", {}).get("requires", ()))
 
 
@@ -64,12 +80,7 @@ class Renderer:
         self._types = types
         self._tables = tables
         self._variables = {**folder.variables, **variables}
-        self._environment = Environment(  # noqa: S701 - it makes SQL, not HTML
-            extensions=["jinja2.ext.do"],
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environment = _environment()
         self._environment.globals["target"] = SimpleNamespace(type=dialect)
         self._environment.globals["var"] = self._variable
         module = self._template("the macros", folder.macros).module
@@ -142,9 +153,10 @@ class Renderer:
         ]
         return f"(SELECT {', '.join(parts)} WHERE 1 = 0)"
 
-    def _template(self, name: str, text: str) -> Any:
+    def _template(self, name: str, text: str) -> Template:
+        environment = self._environment
         try:
-            return self._environment.from_string(text)
+            return Template.from_code(environment, _compiled(text), environment.make_globals(None))
         except TemplateError as error:
             raise OpsError(f"{name} cannot be read as a template: {error}") from None
 

@@ -54,7 +54,7 @@ def print_credentials(sandbox: Sandbox) -> None:
 def continue_in_background(path: Path) -> None:
     """Return in a child process; in this one, wait until the child has written the file, and exit.
 
-    The child starts a session of its own, so that it outlives the terminal.
+    The child starts a new session, so that it outlives the terminal.
     """
     path.unlink(missing_ok=True)
     child = os.fork()

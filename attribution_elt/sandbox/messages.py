@@ -95,7 +95,7 @@ class Effect:
     Attributes:
         day: The sandbox's day.
         key: What was changed, such as a channel's id or an address.
-        before: The value before the change; None if there was none.
+        before: The value before the change; None if nothing was set.
         after: The value after the change.
     """
 

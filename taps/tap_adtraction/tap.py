@@ -143,6 +143,6 @@ class TapAdtraction(VendorTap[AdtractionClient]):
         products = self.streams.get("products")
         if products is None or self.config.get("channel_ids"):
             return
-        # a connection test selects every stream, whatever the user selected
+        # a connection test selects every stream, even those that the user deselected
         if products.selected and products.ABORT_AT_RECORD_COUNT is None:
             yield "setting 'channel_ids' is missing: the stream `products` needs at least one"

@@ -58,7 +58,7 @@ def _ids_of_file(path: Path) -> Iterator[str]:
 
 
 class CustomerOrder:
-    """An order of customers that is the same in every run, whatever the order of the ids.
+    """An order of customers that is the same in every run and does not depend on the ids' order.
 
     A customer's place is a keyed hash of the id. So the state can contain the place of the last
     finished customer without an id, and the place stays valid if customers are added or removed.

@@ -17,7 +17,7 @@ class Group:
     Attributes:
         sizes: number of sessions of each conversion.
         whole: the refused request of which this is a half, if it is one.
-        accepted: number of its own halves that were accepted.
+        accepted: number of halves of this request that were accepted.
     """
 
     sizes: dict[str, int]

@@ -23,7 +23,7 @@ JOBS = [
 class FakeProject(Project):
     """A project with an account at ECDP and none at IHC."""
 
-    extractors: dict[str, Extractor] = {  # noqa: RUF012
+    extractors: dict[str, Extractor] = {  # noqa: RUF012 - a stand-in
         "tap-ecdp": Extractor("tap-ecdp", TapEcdp, "tap_ecdp", {"api_key": "made-up"}),
         "tap-ihc": Extractor("tap-ihc", TapIhc, "tap_ihc", {"api_key": ""}),
     }

@@ -10,7 +10,7 @@ from attribution_elt.core.threads import DaemonThreads
 def test_tasks_run_in_order_and_their_errors_are_raised_with_their_results() -> None:
     threads = DaemonThreads("test")
     done: list[int] = []
-    futures = [threads.submit(lambda number=number: done.append(number)) for number in range(50)]  # type: ignore[misc]
+    futures = [threads.submit(lambda number=number: done.append(number)) for number in range(50)]  # type: ignore[misc] # the default binds the number
     failed = threads.submit(lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         failed.result(timeout=10)

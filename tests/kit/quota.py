@@ -20,7 +20,7 @@ class Clock:
     def monotonic(self) -> float:
         return self.elapsed
 
-    def Condition(self) -> Clock:  # noqa: N802
+    def Condition(self) -> Clock:  # noqa: N802 - the name in threading
         return self
 
     def __enter__(self) -> None: ...

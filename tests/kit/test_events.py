@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tap_ignite.tap import TapIgnite
 
 from attribution_elt.core import events
 from attribution_elt.kit import progress
+from attribution_elt.kit.tap import VendorTap
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.faults import Fault
 from tests.pipeline.meltano import settings
@@ -33,68 +35,86 @@ STRUCTURED = {
 """The logging configuration that Meltano gives to plugins."""
 
 
-@pytest.fixture(autouse=True)
-def structured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "logging.json"
+def logged_by_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, tap: str, **changes: Any
+) -> list[dict[str, Any]]:
+    """Return the events that a process logs with Meltano's configuration of the log."""
+    path = folder / "logging.json"
     path.write_text(json.dumps(STRUCTURED))
     monkeypatch.setenv("SINGER_SDK_LOG_CONFIG", str(path))
-
-
-def told(folder: Path, sandbox: Sandbox, tap: str, **changes: Any) -> list[dict[str, Any]]:
-    """Return the events that a run logs."""
     output = run(folder, tap, config={**settings(sandbox)[tap], **changes})
     records = [json.loads(line) for line in output.stderr.splitlines()]
     return [each["extra"] for each in records if events.FIELD in each["extra"]]
 
 
+@pytest.fixture
+def logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> Callable[..., list[Any]]:
+    """Return a function that runs a tap here and returns its events of a kind."""
+
+    def found(tap: type[VendorTap], kind: str, **changes: Any) -> list[Any]:
+        caplog.set_level(logging.INFO)
+        tap(config={**settings(sandbox)[tap.name], **changes}).sync_all()
+        return [each for each in caplog.records if getattr(each, events.FIELD, None) == kind]
+
+    return found
+
+
 @pytest.mark.parametrize("tap", [TapEcdp, TapAdtraction, TapIgnite, TapAttributionIo])
 def test_the_last_progress_event_counts_all_units(
-    sandbox: Sandbox, tmp_path: Path, tap: Any
+    sandbox: Sandbox, logged: Callable[..., list[Any]], tap: Any
 ) -> None:
-    found = told(tmp_path, sandbox, tap.name)
-    walks = [each for each in found if each["elt_event"] == "progress"]
-    streams = [name for walk in walks for name in walk["streams"]]
-    assert set(streams) == {stream.name for stream in tap.stream_types}
-    assert all(walk["units_done"] == walk["units_total"] for walk in walks)
-    assert sum(walk["units_total"] for walk in walks) == len(
+    found = logged(tap, "progress")
+    assert {name for each in found for name in each.streams} == {
+        stream.name for stream in tap.stream_types
+    }
+    last = {tuple(each.streams): each for each in found}.values()
+    assert all(each.units_done == each.units_total for each in last)
+    assert sum(each.units_total for each in last) == len(
         sandbox.vendors[tap.name.removeprefix("tap-")].requests
     )
 
 
 def test_a_unit_that_failed_names_the_streams_that_lack_it(
-    sandbox: Sandbox, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.adtraction.faults.add(Fault("status", status=404, match="products/feed"))
-    found = told(tmp_path, sandbox, "tap-adtraction")
+    found = logged_by_process(tmp_path, monkeypatch, sandbox, "tap-adtraction")
     (failed,) = [each for each in found if each["elt_event"] == "unit_failed"]
     assert failed["streams"] == ["products"]
     assert failed["status"] == 404
+    assert [each["streams"] for each in found if each["elt_event"] == "progress"]
 
 
-def test_the_error_that_ends_a_run_is_logged(sandbox: Sandbox, tmp_path: Path) -> None:
-    assert told(tmp_path, sandbox, "tap-ecdp", api_key="wrong") == [{"elt_event": "run_failed"}]
-    found = told(tmp_path, sandbox, "tap-ecdp", start_date="soon", window_days=0)
-    assert found == [{"elt_event": "run_failed"}] * 2
+def test_the_error_that_ends_a_run_is_logged(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count, changes in (
+        (1, {"api_key": "wrong"}),
+        (2, {"start_date": "soon", "window_days": 0}),
+    ):
+        found = logged_by_process(tmp_path, monkeypatch, sandbox, "tap-ecdp", **changes)
+        assert found == [{"elt_event": "run_failed"}] * count
 
 
-def test_drift_is_logged_with_its_stream(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_drift_is_logged_with_its_stream(
+    sandbox: Sandbox, logged: Callable[..., list[Any]]
+) -> None:
     sandbox.ecdp.extra = {"loyaltyTier": "gold"}
-    found = told(tmp_path, sandbox, "tap-ecdp")
-    assert {"elt_event": "drift", "stream": "attributed_orders"} in found
+    assert "attributed_orders" in [each.stream for each in logged(TapEcdp, "drift")]
 
 
-def test_lost_days_are_logged_as_an_event(sandbox: Sandbox, tmp_path: Path) -> None:
-    found = told(tmp_path, sandbox, "tap-ignite", start_date="2020-01-01")
-    assert {"elt_event": "days_lost"} in found
+def test_lost_days_are_logged_as_an_event(logged: Callable[..., list[Any]]) -> None:
+    assert logged(TapIgnite, "days_lost", start_date="2020-01-01")
 
 
-def test_a_wait_for_quota_is_logged_with_its_end(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_wait_for_quota_is_logged_with_its_end(
+    sandbox: Sandbox, logged: Callable[..., list[Any]]
+) -> None:
     sandbox.adtraction.quota.limit = 3
     sandbox.adtraction.quota.window = 2.5
-    found = told(tmp_path, sandbox, "tap-adtraction")
-    waits = [each for each in found if each["elt_event"] == "waiting"]
+    waits = logged(TapAdtraction, "waiting")
     assert waits
-    assert all(each["until"].endswith("+00:00") for each in waits)
+    assert all(each.until.endswith("+00:00") for each in waits)
 
 
 def test_progress_is_logged_at_intervals(

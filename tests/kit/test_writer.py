@@ -22,7 +22,7 @@ class Pipe(io.BytesIO):
         self.arrivals: list[bytes] = []
 
     def write(self, some: object) -> int:
-        self.arrivals.append(bytes(some))  # type: ignore[call-overload]
+        self.arrivals.append(bytes(some))  # type: ignore[call-overload] # any buffer
         return len(self.arrivals[-1])
 
 

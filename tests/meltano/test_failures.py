@@ -22,7 +22,7 @@ HOSTILE = "bad date \\', message = (SELECT 'stolen'), complete = 1 # ' \\"
 class FakeProject(Project):
     """A project with one account and one warehouse."""
 
-    extractors: dict[str, Extractor] = {  # noqa: RUF012
+    extractors: dict[str, Extractor] = {  # noqa: RUF012 - a stand-in
         "tap-ecdp": Extractor("tap-ecdp", TapEcdp, "tap_ecdp", {})
     }
 

@@ -15,16 +15,16 @@ from attribution_elt.orchestration.assets import assets, interval
 class FakeProject(Project):
     """A project in which one tap has no schedule, and one is in no job."""
 
-    extractors: dict[str, Extractor] = {  # noqa: RUF012
+    extractors: dict[str, Extractor] = {  # noqa: RUF012 - a stand-in
         "tap-ecdp": Extractor("tap-ecdp", TapEcdp, "tap_ecdp", {}),
         "tap-adtraction": Extractor("tap-adtraction", TapAdtraction, "tap_adtraction", {}),
         "tap-unused": Extractor("tap-unused", TapEcdp, "tap_unused", {}),
     }
-    jobs: list[Job] = [  # noqa: RUF012
+    jobs: list[Job] = [  # noqa: RUF012 - a stand-in
         Job("ecdp", [[("tap-ecdp", "target")]]),
         Job("adtraction", [[("tap-adtraction", "target")]]),
     ]
-    schedules: list[Schedule] = [  # noqa: RUF012
+    schedules: list[Schedule] = [  # noqa: RUF012 - a stand-in
         Schedule("weekly", "@weekly", "ecdp", {}),
         Schedule("daily", "0 5 * * *", "ecdp", {}),
         Schedule("once", None, "adtraction", {}),

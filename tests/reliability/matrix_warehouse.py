@@ -26,7 +26,7 @@ def load(messages: bytes, path: Path) -> Landed:
     path.unlink(missing_ok=True)
     config = {"url": f"duckdb:///{path}", "add_record_metadata": False}
     with signals_kept(), redirect_stdout(io.StringIO()):
-        TargetWarehouse(config=config).listen(io.BytesIO(messages))  # type: ignore[arg-type]
+        TargetWarehouse(config=config).listen(io.BytesIO(messages))  # type: ignore[arg-type] # bytes
     return landed(path)
 
 

@@ -117,7 +117,7 @@ def load(path: Path, text: bytes, **more: Any) -> tuple[Exception | None, list[A
     error: Exception | None = None
     with signals_kept(), redirect_stdout(output):
         try:
-            TargetWarehouse(config=config).listen(io.BytesIO(text))  # type: ignore[arg-type]
+            TargetWarehouse(config=config).listen(io.BytesIO(text))  # type: ignore[arg-type] # bytes
         except Exception as raised:  # noqa: BLE001 - the test examines all of them
             error = raised
     return error, [json.loads(line) for line in output.getvalue().splitlines()]

@@ -19,6 +19,8 @@ from tests.transform.shop import Shop, order, output, purchase, touch
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 TAPS = ("tap-ecdp", "tap-attribution-io", "tap-ihc")
+MODELS = ("+fct_credits", "+fct_double_claims", "+fct_restatements")
+"""The models that the section reads, with the models that those need."""
 
 
 def section(warehouse: Warehouse) -> str:
@@ -58,7 +60,7 @@ def test_models_are_compared_on_the_same_conversions(shop: Shop) -> None:
         "The SQL models are not built yet, or an earlier version built them. | attribution-elt"
     )
     assert unbuilt in section(shop.warehouse)
-    shop.build(attribution_io_currency="EUR")
+    shop.build(*MODELS, attribution_io_currency="EUR")
     assert shop.failed == {}
     text = section(shop.warehouse)
     # Attribution.io credits both conversions, ECDP credits the first
@@ -82,9 +84,7 @@ def test_models_are_compared_on_the_same_conversions(shop: Shop) -> None:
     assert "Changed since 2026-03-13 | No vendor changed the credits" in text
     assert "Only tables with the loader's setting history show such changes." in text
 
-
-def test_conversions_of_other_days_are_not_compared(shop: Shop) -> None:
-    shop.build()
+    # conversions of other days are not compared
     found = read(
         loader(shop.warehouse), extractors(*TAPS), midnight(datetime(2026, 3, 4, tzinfo=UTC).date())
     )
@@ -97,7 +97,7 @@ def test_baselines_are_compared_without_a_vendor_s_model(tmp_path: Path) -> None
     shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
     shop.load("tap_attribution_io", "touchpoints", touch(1, "a", "2026-03-01T10:00:00Z"))
     shop.load("tap_attribution_io", "events", purchase(1, "a", "2026-03-03T10:00:00Z", 100.0))
-    shop.build()
+    shop.build(*MODELS)
     text = section(shop.warehouse)
     assert "SQL models | 1 conversion. | All models give every channel the same credit." in text
     assert "channel | linear | first | last" in text
@@ -107,7 +107,7 @@ def test_baselines_are_compared_without_a_vendor_s_model(tmp_path: Path) -> None
 def test_models_of_an_earlier_version_are_to_be_built_again(tmp_path: Path) -> None:
     shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
-    shop.build()
+    shop.build(*MODELS)
     shop.execute("ALTER TABLE {} DROP COLUMN source", "fct_credits")
     hint = "To build them, run: scripts/attribution-elt models"
     assert f"an earlier version built them. | {hint}" in section(shop.warehouse)
@@ -116,7 +116,7 @@ def test_models_of_an_earlier_version_are_to_be_built_again(tmp_path: Path) -> N
 def test_changes_of_the_last_week_are_shown(tmp_path: Path) -> None:
     shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
-    shop.build()
+    shop.build(*MODELS)
     assert "No conversion of these days has touches" in section(shop.warehouse)
     with closing(connect(shop.warehouse.url, "attribution")) as adapter:
         path = adapter.path("fct_restatements")

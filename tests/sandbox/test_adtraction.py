@@ -148,7 +148,7 @@ def test_bodies_must_be_json(sandbox: Sandbox) -> None:
     url = f"{sandbox.adtraction.url}/partner/programs/"
     assert requests.post(url, data={"market": "SE"}, headers=token, timeout=10).status_code == 415
     broken = {"headers": token | {"Content-Type": "application/json"}, "data": "{"}
-    assert requests.post(url, **broken, timeout=10).status_code == 400  # type: ignore[arg-type]
+    assert requests.post(url, **broken, timeout=10).status_code == 400  # type: ignore[arg-type] # of any type
 
 
 def test_paths_are_exact(sandbox: Sandbox) -> None:

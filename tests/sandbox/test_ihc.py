@@ -279,7 +279,7 @@ def test_only_one_id_in_trigger(sandbox: Sandbox) -> None:
         ("conversion_id", {"conversion_id": "C1"}),
         ("session_id", {"session_id": "S1"}),
     ):
-        sandbox.ihc.trigger_ids = only  # type: ignore[assignment]
+        sandbox.ihc.trigger_ids = only  # type: ignore[assignment] # a literal
         assert post(sandbox, bad)[1]["partialFailureErrors"][0]["trigger"] == ids
 
 

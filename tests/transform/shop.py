@@ -54,7 +54,7 @@ class Shop:
         )
 
     def build(self, *wanted: str, **variables: Any) -> Shop:
-        """Build models and run their tests."""
+        """Build models, or all if none is named, and run their tests; `+` adds their sources."""
         loader = Loader("target-warehouse", self.warehouse.url, SCHEMA)
         extractors = [
             Extractor(name.replace("_", "-"), tap, name, {}) for name, tap in TAPS.items()
@@ -64,7 +64,7 @@ class Shop:
         models = Models(self.parsed, self.warehouse.url, "attribution", tables, variables)
         with closing(models):
             self.left_out = models.plan.left_out
-            names = wanted or models.plan.order
+            names = models.chosen(wanted)
             self.built = list(models.build(names))
             self.tested = list(models.test(names))
         return self

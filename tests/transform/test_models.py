@@ -148,7 +148,7 @@ def test_persons_are_stitched_without_personal_data(warehouse: Warehouse) -> Non
         touch(2, "stranger", "2026-03-01T10:00:00Z", "cpc/google"),
     )
     shop.load("tap_attribution_io", "touchpoints", *touches)
-    shop.build()
+    shop.build("+dim_persons", "+fct_credits")
     assert shop.failed == {}
     persons = shop.rows("dim_persons", ("ids", "sources", "touches", "conversions"))
     # the chain, the address, its alias, the order's customer and a visitor are one person
@@ -159,7 +159,7 @@ def test_persons_are_stitched_without_personal_data(warehouse: Warehouse) -> Non
         text = repr(shop.execute("SELECT * FROM {}", model)).lower()
         assert not any(name in text for name in ("jane", "client0", "stranger")), model
 
-    shop.build(stitching_rounds=1)
+    shop.build("+int_persons__stitched", "+int_persons__linked", stitching_rounds=1)
     assert "persons_are_stitched" in shop.failed
 
 
@@ -220,7 +220,7 @@ def test_sessions_from_a_file_are_journeys_too(warehouse: Warehouse) -> None:
         session("shop-1", "1", "Newspaper", 0.5),
         session("shop-1", "2", "Email", 0.5, timestamp="2026-03-02T09:00:00Z"),
     )
-    shop.build()
+    shop.build("+fct_credits", "+dim_channels")
     assert shop.failed == {}
     assert shop.credits("ihc", "attribution_io:7") == {"1": 0.25, "2": 0.75}
     own = "ihc:purchases:shop-1"
@@ -231,7 +231,7 @@ def test_sessions_from_a_file_are_journeys_too(warehouse: Warehouse) -> None:
     assert ("Email", "Email") in channels
     # two conversion types are two models
     shop.load("tap_ihc", "attributions", session("7", "1", "Paid", 1.0) | {"conv_type_id": "x"})
-    shop.build()
+    shop.build("+mmm_weekly", "+fct_credits")
     weeks = shop.rows("mmm_weekly", ("kpi", "paid_search_credit_ihc", "email_credit_ihc"))
     assert weeks == [(2, pytest.approx((0.25 + 1) / 2), pytest.approx(0.75 / 2 + 0.5))]
     assert shop.credits("ihc:x", "attribution_io:7") == {"1": 1}
@@ -249,7 +249,7 @@ def test_a_vendor_may_credit_less_but_not_more(small: Shop) -> None:
     )
     outputs = (output(1, 7, 1, 60.0), output(2, 8, 1, 60.0), output(3, 8, None, 60.0))
     small.load("tap_attribution_io", "event_attributions", *outputs)
-    small.build()
+    small.build("+fct_credits")
     assert small.failed == {"credits_sum_to_one": 1}
     partial = small.rows("fct_conversions", ("conversion_key", "partial_models"))
     assert partial == [
@@ -270,7 +270,7 @@ def test_rows_that_are_marked_as_deleted_do_not_count(warehouse: Warehouse) -> N
             f"UPDATE {path} SET _sdc_deleted_at = CURRENT_TIMESTAMP WHERE order_id = '2'"
         )
         adapter.commit()
-    shop.build()
+    shop.build("stg_ecdp__orders")
     assert shop.rows("stg_ecdp__orders", ("order_id",)) == [("1",)]
 
 
@@ -281,7 +281,7 @@ def test_columns_that_were_not_selected_are_null(small: Shop) -> None:
         adapter.execute(f"ALTER TABLE {path} DROP COLUMN reporting_currency")
         adapter.execute(f"ALTER TABLE {path} DROP COLUMN customer_email")
         adapter.commit()
-    small.build()
+    small.build("+fct_conversions")
     assert small.rows("stg_ecdp__orders", ("currency", "email_hash")) == [(None, None)]
     assert small.rows("fct_conversions", ("amount", "currency")) == [(5.0, "EUR")]
 
@@ -310,7 +310,7 @@ def test_commissions_range_from_the_lowest_to_the_highest_of_their_day(small: Sh
         {**rate, "commission_id": "4", "type": "%", "value": 50.0, "transaction_type": 4},
         {**rate, "program_id": 10, "commission_id": "5", "type": "%", "value": 1.0},
     )
-    small.build(attribution_io_currency="EUR")
+    small.build("+fct_affiliate_cost", attribution_io_currency="EUR")
     assert small.failed == {}
     columns = ("program_id", "amount", "commission_low", "commission_high")
     assert small.rows("fct_affiliate_cost", columns) == [
@@ -335,7 +335,7 @@ def test_restatements_are_what_changed_about_a_day_that_was_known(warehouse: War
         current = adapter.path("attributed_orders")
         adapter.execute(f"UPDATE {current} SET _sdc_batched_at = '2026-03-06 05:00:00+00:00'")
         adapter.commit()
-    shop.build()
+    shop.build("+fct_restatements")
     assert shop.failed == {}
     columns = ("as_of", "channel", "before", "after", "delta")
     found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_restatements", columns)]
@@ -354,7 +354,7 @@ def test_spend_without_a_conversion_counts(warehouse: Warehouse, tmp_path: Path)
     )
     shop = Shop(warehouse, folder)
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
-    shop.build()
+    shop.build("+mmm_weekly", "+fct_channel_daily")
     columns = ("converted_on", "conversions", "amount", "spend", "roas", "cpa")
     found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_channel_daily", columns)]
     assert found == [("2026-03-02", 1, 5, 2, 2.5, 2), ("2026-03-18", 0, 0, 3, 0, None)]

@@ -75,7 +75,11 @@ def shop(warehouse: Warehouse) -> Shop:
 
 
 def test_no_published_bug_is_here(shop: Shop) -> None:
-    shop.build(reporting_timezone="Europe/Berlin", attribution_io_currency="EUR")
+    shop.build(
+        *("+fct_credits", "+fct_channel_daily", "+int_journeys"),
+        reporting_timezone="Europe/Berlin",
+        attribution_io_currency="EUR",
+    )
     assert shop.failed == {}
 
     # windows are of a conversion, not of a customer: each is credited whole
@@ -148,7 +152,7 @@ def test_an_amount_without_a_rate_is_null_and_fails_a_test(
         order("4", "2026-03-04T10:00:00Z", 100.0, original_currency="NOK", reporting_currency=None),
         order("5", "2026-02-04T10:00:00Z", 100.0, original_currency="SEK", reporting_currency=None),
     )
-    shop.build(reporting_currency="EUR")
+    shop.build("+fct_conversions", reporting_currency="EUR")
     amounts = shop.rows("fct_conversions", ("conversion_key", "amount", "currency"))
     assert amounts == [
         ("ecdp:1:1", pytest.approx(10.0), "EUR"),
@@ -167,10 +171,10 @@ def test_a_seed_that_is_not_valid_is_named(tmp_path: Path) -> None:
     seed = folder / "seeds" / "fx_rates.csv"
     seed.write_text("currency,to_currency,valid_from,rate\nSEK,EUR,2026-03-01,ten\n")
     with pytest.raises(OpsError, match=r"^fx_rates.csv: 'ten' in the column rate is not a double"):
-        shop.build()
+        shop.build("+fct_conversions")
     seed.write_text("currency,to_currency,valid_from,rate\nSEK,EUR\n")
     with pytest.raises(OpsError, match=r"fx_rates.csv, line 2: 4 values are required$"):
-        shop.build()
+        shop.build("+fct_conversions")
     seed.write_text("currency,rate\n")
     with pytest.raises(OpsError, match=r"the columns must be currency, to_currency, valid_from"):
-        shop.build()
+        shop.build("+fct_conversions")

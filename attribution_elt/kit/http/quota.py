@@ -20,7 +20,7 @@ LONGEST_WAIT = 3600.0
 SHORT_WAIT = 1.0
 """Waits below this number of seconds are not logged."""
 UNKNOWN, SPENT = -1.0, -2.0
-"""Decisions: another request has to find out the quota, or the quota is spent until its reset."""
+"""Decisions: wait for a response that shows the quota, or until the reset of a spent quota."""
 
 
 class QuotaLimiter:
@@ -70,9 +70,9 @@ class QuotaLimiter:
             return 0
         if self._remaining is None:
             return UNKNOWN if self._probing else 0
-        # unless this is the only client, another one may use as many requests
+        # other clients may use as many requests, unless none was seen
         reserved = self._in_flight * (1 if self._foreign is False else 2)
-        kept = 1 if self._foreign else 0  # another client may have used some of what was left since
+        kept = 1 if self._foreign else 0  # other clients may have sent a request since the response
         if self._remaining > reserved + kept:
             return 0
         return UNKNOWN if self._in_flight and self._remaining > kept else SPENT

@@ -14,7 +14,7 @@ class Request:
     Attributes:
         path: joined to the client's base URL.
         about: name of the request in logs and errors, without secrets and personal data.
-        params: query parameters; those that are None are left out.
+        params: query parameters; None values are left out.
         body: sent as JSON.
         quota: the name of the vendor's quota that the request counts against.
         divisible: whether smaller requests can replace it, so that overload is not retried.

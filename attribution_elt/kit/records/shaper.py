@@ -128,7 +128,7 @@ def _renaming(schema: Mapping[str, Any]) -> Convert | None:
 
 
 def _all_renamed(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Do the same for names of which two differ in case alone: one of them stays as it is."""
+    """Rename members of which two differ in case alone: one of them keeps its name."""
     renamed: dict[str, Any] = {}
     for name, member in value.items():
         target = snake_case(name)
@@ -174,7 +174,7 @@ class RecordShaper:
         the vendor sends `""` for nothing; `x-vendor-name` for a property with another name than the
         vendor's; `x-pii` for personal data.
         keys: the primary key; if it is personal data, it is masked but never dropped.
-        mask: how personal data is treated.
+        mask: the treatment of personal data.
         warn: called once for each property that is unknown or does not fit.
     """
 

@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from attribution_elt.kit.http import client
+from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.kit.testing import process
 from attribution_elt.kit.testing.bench import Bench, Expectations, VendorT
 from attribution_elt.kit.testing.process import Output, Row, lists_in, merged
@@ -38,8 +40,9 @@ FAULTS = (
 def conformance(expectations: Expectations[VendorT]) -> type:
     """Return a class of tests for a vendor's tap; the module that holds it has pytest run them.
 
-    It includes the SDK's own suite (`get_tap_test_class`). A vendor needs two files: one with
-    `rows` and what else the expectations are made of, and one with
+    It includes the SDK's own suite (`get_tap_test_class`), except for the tests of single
+    attributes: this suite compares whole records with the vendor's. A vendor needs two files: one
+    with `rows` and what else the expectations are made of, and one with
 
         TestTapX = conformance(Expectations(TapX, vendor, settings, rows, set_secrets))
 
@@ -49,7 +52,10 @@ def conformance(expectations: Expectations[VendorT]) -> type:
     sandbox = Sandbox(seed=7, today=expectations.today).__enter__()
     config = expectations.settings(expectations.vendor(sandbox), Path(tempfile.mkdtemp()))
     standard = get_tap_test_class(
-        expectations.tap, config=config, suite_config=SuiteConfig(max_records_limit=100)
+        expectations.tap,
+        config=config,
+        include_stream_attribute_tests=False,
+        suite_config=SuiteConfig(max_records_limit=100),
     )
     name = f"Test{expectations.tap.__name__}"
     members = {"expectations": expectations, "params": standard.params}
@@ -113,10 +119,9 @@ class Conformance:
 
     # resumption
 
-    @pytest.mark.parametrize("part", [0.02, 0.5])
-    def test_a_killed_run_loses_nothing(self, bench: Bench[Any], part: float) -> None:
+    def test_a_killed_run_loses_nothing(self, bench: Bench[Any]) -> None:
         lines = len(bench.run_here().stdout.splitlines())
-        number = iter(range(int(lines * part), -1, -1))
+        number = iter(range(lines // 3, -1, -1))
         bench.vendor.latency = 0.01
         killed = process.killed(
             bench.folder,
@@ -130,14 +135,13 @@ class Conformance:
         assert rest.code == 0
         bench.assert_matches_truth(killed, rest)
 
-    @pytest.mark.parametrize("seed", range(4))
-    def test_a_run_resumes_from_any_state(self, bench: Bench[Any], seed: int) -> None:
-        whole = bench.run_here()
-        lines = whole.stdout.splitlines(keepends=True)
-        cut = Output(b"".join(lines[: random.Random(seed).randrange(len(lines))]))
-        state = merged(*cut.states)
-        assert not lists_in(state)
-        bench.assert_matches_truth(cut, bench.run_here(state=state))
+    def test_a_run_resumes_from_any_state(self, bench: Bench[Any]) -> None:
+        lines = bench.run_here().stdout.splitlines(keepends=True)
+        for number in (2, *random.Random(1).sample(range(len(lines)), 3)):
+            cut = Output(b"".join(lines[:number]))
+            state = merged(*cut.states)
+            assert not lists_in(state)
+            bench.assert_matches_truth(cut, bench.run_here(state=state))
 
     # withdrawn rows
 
@@ -174,19 +178,17 @@ class Conformance:
                 found = bench.comparable(warehouse.rows[name].values())
                 assert found == bench.comparable(rows[name]), name
 
-    @pytest.mark.parametrize("status", [404, 500])
-    def test_a_failed_run_and_a_connection_test_remove_nothing(
-        self, bench: Bench[Any], status: int
-    ) -> None:
+    def test_a_failed_run_and_a_connection_test_remove_nothing(self, bench: Bench[Any]) -> None:
         config = {**bench.config, **self.expectations.reread(bench.vendor), "max_retries": 1}
         whole = bench.run_here(config=config)
         warehouse = Warehouse()
         warehouse.load(whole)
         assert not any(warehouse.removed.values())
         keys = {name: set(rows) for name, rows in warehouse.rows.items()}
-        bench.vendor.faults.add(Fault("status", status=status, times=None))
-        warehouse.load(bench.run_here(config=config, state=whole.states[-1]))
-        bench.vendor.faults.clear()
+        for status in (404, 500):
+            bench.vendor.faults.add(Fault("status", status=status, times=None))
+            warehouse.load(bench.run_here(config=config, state=whole.states[-1]))
+            bench.vendor.faults.clear()
         tested = bench.run("--test")
         warehouse.load(tested)
         assert not [name for name in keys for _ in claims_of(tested, name)]
@@ -248,7 +250,7 @@ class Conformance:
             assert setting.get("title"), name
             assert setting.get("description"), name
         assert "batch" not in about["capabilities"]
-        assert about["version"] in bench.run("--version").stdout.decode()
+        assert about["version"] == version(DISTRIBUTION)
 
     def test_each_wrong_setting_is_a_line_and_no_request_is_sent(self, bench: Bench[Any]) -> None:
         self.expectations.set_secrets(bench.vendor, SECRET)
@@ -286,19 +288,20 @@ class Conformance:
         assert "refused" in line
         bench.assert_private(output, config)
 
-    @pytest.mark.parametrize("pii", ["hash", "drop"])
-    def test_masked_records_show_no_people(self, bench: Bench[Any], pii: str) -> None:
+    def test_masked_records_show_no_people(self, bench: Bench[Any]) -> None:
         people = set(self.expectations.personal(bench.vendor))
         kept = bench.run_here()
         assert all(person in kept.stdout.decode() for person in people)
-        config = {**bench.config, "pii": pii, "pii_key": HASH_KEY}
-        masked = bench.run_here(config=config)
-        assert masked.code == 0
-        assert len(masked.of("RECORD")) == len(kept.of("RECORD"))
-        assert not [person for person in people if person in masked.stdout.decode()]
-        again = bench.run_here(config=config)
+        outputs = []
+        for pii in ("drop", "hash", "hash"):
+            config = {**bench.config, "pii": pii, "pii_key": HASH_KEY}
+            masked = bench.run_here(config=config)
+            assert masked.code == 0
+            assert len(masked.of("RECORD")) == len(kept.of("RECORD"))
+            assert not [person for person in people if person in masked.stdout.decode()]
+            outputs.append(masked)
         for stream in self.expectations.rows(bench.vendor):
-            first, second = (bench.comparable(each.records(stream)) for each in (masked, again))
+            first, second = (bench.comparable(each.records(stream)) for each in outputs[1:])
             assert first == second, stream
 
     # selection

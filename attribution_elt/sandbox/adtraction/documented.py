@@ -19,7 +19,7 @@ FEED_LAST_UPDATED = "Tue Aug 27 14:56:30 CEST 2019"
 CHANNEL = _samples["channel"]
 CHANNEL_ID = 26148592
 
-PROGRAMS: dict[int | None, dict[str, Any]] = {  # by channel id
+PROGRAMS: dict[int | None, dict[str, Any]] = {  # the keys are channel ids
     1175982945: _samples["program"],
     101496920: _samples["program"]
     | {

@@ -81,7 +81,7 @@ class AttributionIo(Vendor):
         """Return the customer that a request for an id gets, with the timeline.
 
         Raises:
-            KeyError: There is no customer of this id.
+            KeyError: The customer does not exist.
         """
         if self.emptied:
             raise KeyError(client_id)

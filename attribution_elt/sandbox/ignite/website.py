@@ -201,7 +201,7 @@ class Website:
         return self._vendor.is_gone(self.name, *topic)
 
     def _rhythm(self, rng: random.Random) -> Rhythm:
-        """Choose the days of visits; the first one may be in the future."""
+        """Choose the days of visits; the first day may be in the future."""
         return Rhythm(self._clock.start + timedelta(rng.randint(-300, 30)), rng.choice(INTERVALS))
 
     def _within(self, visits: Rhythm, since: date) -> bool:

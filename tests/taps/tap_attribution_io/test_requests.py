@@ -43,12 +43,14 @@ AWKWARD = [
 ]
 
 
-@pytest.mark.parametrize("count", range(len(KEYS) + 1))
+@pytest.mark.parametrize("count", range(len(FLAGS) + 1))
 def test_every_subset_of_streams_is_requested_with_just_its_flags(
     vendor: AttributionIo, count: int
 ) -> None:
     config = settings(vendor, customer_ids=["MrSmith"])
-    for streams in itertools.combinations(KEYS, count):
+    others = itertools.cycle([(), *itertools.combinations(sorted(KEYS.keys() - FLAGS.keys()), 2)])
+    for flagged in itertools.combinations(FLAGS, count):
+        streams = (*flagged, *next(others))
         vendor.requests.clear()
         output = run_here(config, catalog=only(config, *streams))
         assert {message["stream"] for message in output.of("RECORD")} == set(streams)

@@ -32,7 +32,7 @@ def cut(output: Output, lines: int) -> Output:
 
 
 def test_interrupted_anywhere_no_customer_is_requested_twice(vendor: AttributionIo) -> None:
-    vendor.customer_count = 11
+    vendor.customer_count = 6
     config = settings(vendor)
     whole = run_here(config)
     order = [row["client_id"] for row in whole.records("customers")]
@@ -48,23 +48,23 @@ def test_interrupted_anywhere_no_customer_is_requested_twice(vendor: Attribution
             assert progress(rest.states[-1])["completed"]
 
 
-def test_1000_customers_and_a_kill_in_the_middle(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_300_customers_and_a_kill_in_the_middle(sandbox: Sandbox, tmp_path: Path) -> None:
     vendor = sandbox.attribution_io
-    vendor.customer_count = 1000
+    vendor.customer_count = 300
     vendor.pageviews_per_visit = 1
     config = settings(vendor)
     catalog = only(config, "customers")
     states = iter(range(10**6))
     first = killed(
         tmp_path,
-        after=lambda line: b'"STATE"' in line and next(states) == 400,
+        after=lambda line: b'"STATE"' in line and next(states) == 100,
         config=config,
         catalog=catalog,
     )
     assert first.code == -9
     before = requested_ids(vendor)
     done = {row["client_id"] for row in first.records("customers")}
-    assert 400 <= len(done) < 990
+    assert 100 <= len(done) < 290
     assert len(set(before)) == len(before) <= len(done) + IN_FLIGHT
 
     vendor.requests.clear()
@@ -79,9 +79,9 @@ def test_1000_customers_and_a_kill_in_the_middle(sandbox: Sandbox, tmp_path: Pat
 
 
 def test_a_state_is_small_and_has_no_client_id(vendor: AttributionIo) -> None:
-    vendor.customer_count = 100
+    vendor.customer_count = 50
     output = run_here(settings(vendor))
-    assert len(output.states) > 100
+    assert len(output.states) > 50
     for state in output.states:
         text = json.dumps(state, ensure_ascii=False)
         assert len(text) < 5000

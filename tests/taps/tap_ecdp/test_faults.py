@@ -161,5 +161,5 @@ def test_a_value_that_is_nested_too_deeply_fails_only_its_window(
 def test_a_connection_test_takes_a_record_of_each_stream(small: Sandbox) -> None:
     tap = TapEcdp(config=settings(small))
     assert tap.run_connection_test()
-    emitted: dict[str, Any] = {name: stream.emitted for name, stream in tap.streams.items()}  # type: ignore[attr-defined]
+    emitted: dict[str, Any] = {name: stream.emitted for name, stream in tap.streams.items()}  # type: ignore[attr-defined] # of the kit
     assert emitted == {ORDERS: 1, LINES: 1}

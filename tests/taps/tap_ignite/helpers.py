@@ -90,7 +90,7 @@ def expected(
 
     `snapshot` is the first day of the members' window, which follows the setting `snapshot_days`.
     """
-    today = site._clock.today  # noqa: SLF001
+    today = site._clock.today  # noqa: SLF001 - the clock of the vendor
     members_since = snapshot or today - timedelta(30)
     truths = {algorithm: site.truth(since, algorithm) for algorithm in algorithms}
     members = {algorithm: site.truth(members_since, algorithm) for algorithm in algorithms}
