@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
@@ -10,11 +12,11 @@ from typing import ClassVar, Generic, TypeVar
 from singer_sdk import Stream
 
 from attribution_elt.core.errors import in_a_line
+from attribution_elt.core.events import event
 from attribution_elt.kit.claims import Claim
 from attribution_elt.kit.errors import CredentialsError, PluginError, UnitError, UnreachableError
 from attribution_elt.kit.fanout import LOOKAHEAD, fan_out
 from attribution_elt.kit.http.client import Client
-from attribution_elt.kit.progress import Progress
 from attribution_elt.kit.run import Run
 from attribution_elt.kit.stream import VendorStream
 
@@ -25,6 +27,60 @@ Answer = TypeVar("Answer")
 
 MOST_FAILURES = 20
 """Consecutive failed units after which the vendor counts as down."""
+
+
+PROGRESS_EVERY = 5.0
+"""Minimum seconds between two events."""
+
+
+class Progress:
+    """Logs how many units of a reader are done, at intervals and at the end.
+
+    Args:
+        logger: the log of the tap.
+        streams: the streams that the reader feeds.
+    """
+
+    def __init__(self, logger: logging.Logger, streams: Sequence[VendorStream]) -> None:
+        self._logger = logger
+        self._streams = streams
+        self._done = self._failed = 0
+        self._logged_at = time.monotonic()
+
+    def step(self, total: int | None, *, failed: bool = False) -> None:
+        """Count a finished unit.
+
+        Args:
+            total: the number of all units, if it is known.
+            failed: whether the unit failed.
+        """
+        self._done += 1
+        self._failed += failed
+        if time.monotonic() - self._logged_at >= PROGRESS_EVERY:
+            self.log(total)
+
+    def log(self, total: int | None) -> None:
+        """Log the number of units and records so far."""
+        self._logged_at = time.monotonic()
+        names = [stream.name for stream in self._streams]
+        records = sum(stream.emitted for stream in self._streams)
+        of = "" if total is None else f" of {total}"
+        self._logger.info(
+            "%s: %d%s units%s, %d records",
+            ", ".join(names),
+            self._done,
+            of,
+            f" ({self._failed} failed)" if self._failed else "",
+            records,
+            extra=event(
+                "progress",
+                streams=names,
+                units_done=self._done,
+                units_failed=self._failed,
+                units_total=total,
+                records=records,
+            ),
+        )
 
 
 class Reader(ABC, Generic[Account, Unit, Answer]):

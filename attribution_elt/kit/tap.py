@@ -17,9 +17,8 @@ from typing_extensions import override
 
 from attribution_elt.core import redaction
 from attribution_elt.kit import inputs, settings
-from attribution_elt.kit.command import PluginCommand
 from attribution_elt.kit.errors import InvalidSettingsError
-from attribution_elt.kit.plugin import VendorPlugin
+from attribution_elt.kit.plugin import PluginCommand, VendorPlugin
 from attribution_elt.kit.reader import Reader
 from attribution_elt.kit.revenue import RevenueSource
 from attribution_elt.kit.run import ClientT, Run

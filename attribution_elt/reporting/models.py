@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from attribution_elt.core.text import counted
+from attribution_elt.reporting.amounts import Window
 from attribution_elt.reporting.cards import (
     CHANNELS,
     OTHER,
@@ -20,10 +20,7 @@ from attribution_elt.reporting.cards import (
     shown,
 )
 from attribution_elt.reporting.credit import BASELINE, WEEK, Answers, Claims, Comparison
-
-if TYPE_CHECKING:
-    from attribution_elt.reporting.amounts import Window
-    from attribution_elt.reporting.reading import Warehouse
+from attribution_elt.reporting.reading import Warehouse
 
 MOST = 4
 """Maximum number of comparisons that are shown."""

@@ -11,13 +11,11 @@ import time
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attribution_elt.sandbox.faults import BrokenOffError, Fault
 from attribution_elt.sandbox.messages import Request, Response, record
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.vendor import Vendor
+from attribution_elt.sandbox.vendor import Vendor
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for zero seconds: the client gets RST, not FIN
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}

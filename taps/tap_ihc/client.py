@@ -9,8 +9,7 @@ from typing_extensions import override
 
 from attribution_elt.kit.errors import PluginError, UnitError
 from attribution_elt.kit.http.auth import HeaderAuth
-from attribution_elt.kit.http.budget import RequestBudget
-from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.client import Client, RequestBudget
 from attribution_elt.kit.http.judging import Verdict
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse

@@ -13,7 +13,7 @@ from tap_ecdp.tap import TapEcdp
 from tap_ignite.tap import TapIgnite
 
 from attribution_elt.core import events
-from attribution_elt.kit import progress
+from attribution_elt.kit import reader
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.faults import Fault
@@ -69,7 +69,7 @@ def test_the_last_progress_event_counts_all_units(
     monkeypatch: pytest.MonkeyPatch,
     tap: Any,
 ) -> None:
-    monkeypatch.setattr(progress, "PROGRESS_EVERY", 1e6)
+    monkeypatch.setattr(reader, "PROGRESS_EVERY", 1e6)
     found = logged(tap, "progress")
     assert {name for each in found for name in each.streams} == {
         stream.name for stream in tap.stream_types
@@ -127,7 +127,7 @@ def test_progress_is_logged_at_intervals(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(progress, "PROGRESS_EVERY", 0)
+    monkeypatch.setattr(reader, "PROGRESS_EVERY", 0)
     tap = TapEcdp(config=settings(sandbox)["tap-ecdp"])
     tap.sync_all()
     (total,) = {each.units_total for each in caplog.records if hasattr(each, "units_total")}

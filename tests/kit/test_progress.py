@@ -8,9 +8,9 @@ from typing import Any
 import click
 import pytest
 
-from attribution_elt.kit.command import PluginCommand
 from attribution_elt.kit.errors import CredentialsError, UnitError
-from attribution_elt.kit.progress import Progress
+from attribution_elt.kit.plugin import PluginCommand
+from attribution_elt.kit.reader import Progress
 
 
 def test_failed_units_are_counted_in_the_progress(caplog: pytest.LogCaptureFixture) -> None:

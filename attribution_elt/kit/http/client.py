@@ -15,7 +15,6 @@ from requests.auth import AuthBase
 
 from attribution_elt.core.events import event
 from attribution_elt.kit.errors import CredentialsError, OverloadedError, UnitError
-from attribution_elt.kit.http.budget import RequestBudget
 from attribution_elt.kit.http.deadline import Deadline, DeadlineAdapter
 from attribution_elt.kit.http.headers import Head
 from attribution_elt.kit.http.judging import Verdict, of_status, of_transport, quoted
@@ -30,6 +29,41 @@ MOST_BYTES = 2 << 30
 """Default for the bytes of the largest response."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds between retries of a request: doubled each time, with jitter."""
+
+
+class RequestBudget:
+    """Counts the requests that a run may still send; all threads share it.
+
+    Args:
+        most: requests of the run; None means no limit.
+        setting: the setting that limits them, for error messages.
+    """
+
+    def __init__(self, most: int | None = None, *, setting: str = "") -> None:
+        self._left: float = float("inf") if most is None else most
+        self._setting = setting
+        self._lock = threading.Lock()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no other request may be sent."""
+        return self._left < 1
+
+    def spend(self, error: Callable[[str], Exception]) -> None:
+        """Count a request that is about to be sent.
+
+        Args:
+            error: returns the exception to raise, given a reason.
+        """
+        with self._lock:
+            if self.is_spent:
+                raise error(f"not sent: {self._setting} is reached")
+            self._left -= 1
+
+    def refund(self) -> None:
+        """Give back a request that did not count."""
+        with self._lock:
+            self._left += 1
 
 
 class Client:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attribution_elt.sandbox.attribution_io import timeline
 from attribution_elt.sandbox.attribution_io.catalogue import ADDRESSES, METAS, ZONES
@@ -20,9 +20,7 @@ from attribution_elt.sandbox.attribution_io.timeline import (
     timestamp,
 )
 from attribution_elt.sandbox.rhythm import Rhythm
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.vendor import Vendor
+from attribution_elt.sandbox.vendor import Vendor
 
 MOST_VISITS = 10_000
 ANONYMOUS_SHARE = UNIDENTIFIED_SHARE = 0.1

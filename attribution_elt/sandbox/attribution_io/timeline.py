@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attribution_elt.sandbox.attribution_io.catalogue import (
     ADDRESSES,
@@ -19,9 +19,7 @@ from attribution_elt.sandbox.attribution_io.catalogue import (
     SOURCES,
     Source,
 )
-
-if TYPE_CHECKING:
-    from attribution_elt.sandbox.vendor import Vendor
+from attribution_elt.sandbox.vendor import Vendor
 
 BEYOND_FLOATS = 2**53 + 1  # from here on, floats cannot represent every integer
 EVENT_SHARE = 0.4  # share of the visits that end in an event

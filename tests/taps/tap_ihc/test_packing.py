@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from tap_ihc.outbox import Outbox
-from tap_ihc.packing import pack
+from tap_ihc.outbox import Outbox, pack
 
 LENGTHS: dict[str, tuple[range, ...]] = {
     "short": (range(1, 6),),
