@@ -3,14 +3,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from typing import Any
 
 import pytest
-from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.sandbox import Fault, Sandbox
 from tests.taps.tap_ecdp.helpers import (
-    LINES,
     ORDERS,
     bookmarks_after,
     matches_truth,
@@ -98,13 +95,6 @@ def test_other_refusals_are_not_retried(small: Sandbox, status: int) -> None:
     assert bookmarks_after(output) == {None}
 
 
-def test_a_redirect_is_not_followed_with_the_key(small: Sandbox) -> None:
-    small.ecdp.faults.add(Fault("status", status=302, times=None))
-    output = run_here(settings(small, start_date="2026-03-30"))
-    assert len(small.ecdp.requests) == 1
-    assert output.code == 1
-
-
 def test_max_retries_limits_the_tries(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("reset", times=None))
     output = run_here(settings(small, start_date="2026-03-30", max_retries=5))
@@ -156,10 +146,3 @@ def test_a_value_that_is_nested_too_deeply_fails_only_its_window(
     kept = [row for row in output.records(ORDERS) if row["order_id"] == "1"]
     assert (len(kept), len(output.stderr.splitlines())) in {(1, 0), (0, 1)}
     assert output.code == len(output.stderr.splitlines())
-
-
-def test_a_connection_test_takes_a_record_of_each_stream(small: Sandbox) -> None:
-    tap = TapEcdp(config=settings(small))
-    assert tap.run_connection_test()
-    emitted: dict[str, Any] = {name: stream.emitted for name, stream in tap.streams.items()}  # type: ignore[attr-defined] # of the kit
-    assert emitted == {ORDERS: 1, LINES: 1}

@@ -159,22 +159,3 @@ def test_a_window_that_fails_permanently_is_read_by_the_next_run(small: Sandbox)
 def test_a_state_of_another_tap_is_accepted(small: Sandbox) -> None:
     output = run_here(settings(small), state={"bookmarks": {ORDERS: {}, "old": {}}})
     assert matches_truth(small, output)
-
-
-def test_an_account_that_had_rows_and_has_none_is_a_warning(
-    small: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    warning = "ECDP, business unit: no rows at all, although earlier runs had rows"
-    small.ecdp.faults.add(Fault("status", status=204, times=None))
-    assert run_here(settings(small)).code == 0
-    assert warning not in caplog.text  # it never had any
-
-    small.ecdp.faults.clear()
-    first = run_here(settings(small))
-    assert first.rows(ORDERS)
-    assert warning not in caplog.text
-
-    small.ecdp.faults.add(Fault("status", status=204, times=None))
-    second = run_here(settings(small), state=first.states[-1])
-    assert (second.code, second.rows(ORDERS)) == (0, {})
-    assert caplog.text.count(warning) == 1

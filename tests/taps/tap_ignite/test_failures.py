@@ -72,28 +72,6 @@ def test_wrong_credentials_of_one_website_leave_the_others(today: Sandbox, tmp_p
     assert len(refused) == 1, "nothing more is asked with credentials that were refused"
 
 
-def test_wrong_credentials_of_the_only_website_are_one_line(today: Sandbox, tmp_path: Path) -> None:
-    config = wrong(today, 0)
-    del config["websites"][1:]
-    output = run(tmp_path, config=config)
-    assert output.code == 1
-    (error,) = output.errors
-    assert all(word in error for word in ("Ignite", "website_1", "401", "websites"))
-    assert "Traceback" not in output.stderr
-    assert output.of("RECORD") == []
-
-
-def test_wrong_credentials_everywhere_are_a_line_each(today: Sandbox, tmp_path: Path) -> None:
-    config = wrong(today, 0)
-    config["websites"][1]["token"] = "not-the-token"
-    output = run(tmp_path, config=config)
-    assert output.code == 1
-    assert [("website_1" in line, "website_2" in line) for line in output.errors] == [
-        (True, False),
-        (False, True),
-    ]
-
-
 def test_credentials_that_expire_in_the_middle_are_reported_once(sandbox: Sandbox) -> None:
     sandbox.ignite.sizes.audiences = 60
     break_path(sandbox, "audiences/20010", 401, website=1)
