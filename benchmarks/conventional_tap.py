@@ -18,12 +18,22 @@ from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
 
 OBJECT = th.ObjectType(additional_properties=True)
-LIST = th.ArrayType(OBJECT)
+TYPES = {
+    "boolean": th.BooleanType,
+    "integer": th.IntegerType,
+    "lists": th.ArrayType(OBJECT),
+    "number": th.NumberType,
+    "objects": OBJECT,
+    "text": th.StringType,
+    "time": th.DateTimeType,
+}
 
 
-def columns(**types: Any) -> dict[str, Any]:
-    """Return a schema."""
-    return th.PropertiesList(*(th.Property(*each) for each in types.items())).to_dict()
+def columns(**names: str) -> dict[str, Any]:
+    """Return a schema, given the names of the columns of each type."""
+    return th.PropertiesList(
+        *(th.Property(name, TYPES[kind]) for kind, some in names.items() for name in some.split())
+    ).to_dict()
 
 
 class ConventionalStream(RESTStream[Any]):
@@ -61,7 +71,7 @@ class Programs(AdtractionStream):
     name = "programs"
     path = "/partner/programs/"
     primary_keys = ("program_id",)
-    schema = columns(program_id=th.IntegerType, program_name=th.StringType, feeds=LIST)
+    schema = columns(integer="program_id", text="program_name", lists="feeds")
 
     @override
     def prepare_request_payload(self, context: Any, next_page_token: Any) -> dict[str, Any]:
@@ -81,25 +91,12 @@ class Products(AdtractionStream):
     parent_stream_type = Programs
     primary_keys = ("product_url",)
     schema = columns(
-        product_name=th.StringType,
-        product_description=th.StringType,
-        product_category=th.StringType,
-        product_price=th.StringType,
-        product_url=th.StringType,
-        tracking_url=th.StringType,
-        image_url=th.StringType,
-        currency=th.StringType,
-        market=th.StringType,
-        program_id=th.IntegerType,
-        approval_status=th.IntegerType,
-        ean=th.StringType,
-        sku=th.StringType,
-        extra_info=LIST,
-        in_stock=th.BooleanType,
-        manufacturer=th.StringType,
-        manufacturer_article_number=th.StringType,
-        old_price=th.NumberType,
-        shipping=th.NumberType,
+        text="product_name product_description product_category product_price product_url "
+        "tracking_url image_url currency market ean sku manufacturer manufacturer_article_number",
+        integer="program_id approval_status",
+        lists="extra_info",
+        boolean="in_stock",
+        number="old_price shipping",
     )
 
     @override
@@ -133,19 +130,12 @@ class Orders(ConventionalStream):
     replication_key = "order_date_time"
     records_jsonpath = "$.data[*]"
     schema = columns(
-        order_id=th.StringType,
-        order_date_time=th.DateTimeType,
-        website_id=th.IntegerType,
-        channel=th.StringType,
-        message_type=th.StringType,
-        message_id=th.IntegerType,
-        customer=OBJECT,
-        order_value_converted=th.NumberType,
-        original_total_value=th.NumberType,
-        original_currency=th.StringType,
-        products_count=th.IntegerType,
-        order_attributes=LIST,
-        order_details=LIST,
+        text="order_id channel message_type original_currency",
+        time="order_date_time",
+        integer="website_id message_id products_count",
+        objects="customer",
+        number="order_value_converted original_total_value",
+        lists="order_attributes order_details",
     )
 
     @property
@@ -189,7 +179,7 @@ class Visitors(IgniteStream):
     name = "visitors"
     path = "/visitors"
     primary_keys: Sequence[str] = ("hashed_email",)
-    schema = columns(hashed_email=th.StringType)
+    schema = columns(text="hashed_email")
 
     @override
     def parse_response(self, response: Response) -> Iterable[dict[str, Any]]:
@@ -202,14 +192,7 @@ class Locations(IgniteStream):
     name = "locations"
     path = "/locations"
     schema = columns(
-        id=th.IntegerType,
-        latitude=th.NumberType,
-        longitude=th.NumberType,
-        street=th.StringType,
-        city=th.StringType,
-        state=th.StringType,
-        zip=th.StringType,
-        resident=th.StringType,
+        integer="id", number="latitude longitude", text="street city state zip resident"
     )
 
 
@@ -218,13 +201,7 @@ class Audiences(IgniteStream):
 
     name = "audiences"
     path = "/audiences"
-    schema = columns(
-        id=th.IntegerType,
-        primary_category=th.StringType,
-        brand=th.StringType,
-        model=th.StringType,
-        visitors_count=th.IntegerType,
-    )
+    schema = columns(integer="id visitors_count", text="primary_category brand model")
 
     @override
     def get_child_context(self, record: Any, context: Any) -> dict[str, Any]:
@@ -238,7 +215,7 @@ class AudienceMembers(Visitors):
     path = "/audiences/{audience_id}"
     parent_stream_type = Audiences
     primary_keys = ("audience_id", "hashed_email")
-    schema = columns(audience_id=th.IntegerType, hashed_email=th.StringType)
+    schema = columns(integer="audience_id", text="hashed_email")
 
 
 class Customers(ConventionalStream):
@@ -249,18 +226,12 @@ class Customers(ConventionalStream):
     primary_keys = ("client_id",)
     records_jsonpath = "$.customer"
     schema = columns(
-        id=th.IntegerType,
-        client_id=th.StringType,
-        is_anonymous=th.BooleanType,
-        created_at=th.DateTimeType,
-        updated_at=th.DateTimeType,
-        meta=OBJECT,
-        summary=OBJECT,
-        link=th.StringType,
-        events=LIST,
-        pageviews=LIST,
-        touchpoints=LIST,
-        identities=LIST,
+        integer="id",
+        text="client_id link",
+        boolean="is_anonymous",
+        time="created_at updated_at",
+        objects="meta summary",
+        lists="events pageviews touchpoints identities",
     )
 
     @property
