@@ -85,7 +85,7 @@ def _engine(url: str) -> sqlalchemy.Engine:
         text = f"the database's URL cannot be used: {_first_line(error)}"
         raise PluginError(text + advice) from None
     except ModuleNotFoundError as error:
-        text = f"the database needs the package {error.name}, not installed"
+        text = f"the database needs the package {error.name}, which is not installed"
         raise PluginError(text + advice) from None
     except (sqlalchemy.exc.ArgumentError, ValueError):  # its text may contain a part of the URL
         raise PluginError("the database's URL is not a valid SQLAlchemy URL") from None

@@ -75,7 +75,8 @@ class Renderer:
         unknown = variables.keys() - folder.variables.keys()
         if unknown:
             known = ", ".join(folder.variables)
-            raise OpsError(f"there is no variable {', '.join(sorted(unknown))}; there are {known}")
+            names = ", ".join(sorted(unknown))
+            raise OpsError(f"unknown variable {names}; choose from {known}")
         self._folder = folder
         self._types = types
         self._tables = tables
@@ -130,7 +131,7 @@ class Renderer:
             OpsError: the macro does not exist.
         """
         if name not in self._macros:
-            raise OpsError(f"there is no macro {name}")
+            raise OpsError(f"the macro {name} does not exist")
         found: Callable[..., str] = self._macros[name]
         return found
 
@@ -162,5 +163,5 @@ class Renderer:
 
     def _variable(self, name: str, default: Any = None) -> Any:
         if name not in self._variables and default is None:
-            raise OpsError(f"there is no variable {name}")
+            raise OpsError(f"the variable {name} does not exist")
         return self._variables.get(name, default)

@@ -85,7 +85,7 @@ def test_a_failed_test_is_exit_code_1(shop: Shop) -> None:
     [
         (["--select", "nothing"], "the model 'nothing' does not exist"),
         (["--select", "fct_credits"], "fct_credits reads .*, which is not built: --select [+]fct"),
-        (["--var", "nothing=1"], "there is no variable nothing; there are schema_prefix, "),
+        (["--var", "nothing=1"], "unknown variable nothing; choose from schema_prefix, "),
         (["--var", "nothing"], "--var 'nothing' is not NAME=VALUE"),
         (["--var", "lookback_days=[1"], "--var lookback_days: the value is not valid YAML"),
     ],

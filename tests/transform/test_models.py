@@ -393,7 +393,7 @@ def test_every_model_is_described_as_it_is_built(small: Shop) -> None:
 def broken() -> Iterator[tuple[str, str]]:
     yield "SELECT * FROM {{ ref('nothing') }}", "refers to nothing, which does not exist"
     yield "SELECT * FROM {{ ref('own') }}", "models refer to each other: own > own"
-    yield "SELECT {{ var('nothing') }}", "there is no variable nothing"
+    yield "SELECT {{ var('nothing') }}", "the variable nothing does not exist"
     yield "SELECT {% if %}", "own cannot be read as a template: "
     yield "SELECT {{ nothing }}", "own cannot be rendered: 'nothing' is undefined"
     yield "SELECT 1 FROM {{ loaded('tap_ecdp', 'nothing') }} AS x", "tap_ecdp has no stream nothing"

@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_read_is_reported_in_a_line(
         ("sqlite:////nowhere/crm.db", "SELECT 1", "does not exist"),
         ("crm", "SELECT 1", "not a valid SQLAlchemy URL"),
         ("oracel://u:s3cr3t@h/db", "SELECT 1", "oracel"),
-        ("mysql+pymysql://u:s3cr3t@h/db", "SELECT 1", "pymysql, not installed"),
+        ("mysql+pymysql://u:s3cr3t@h/db", "SELECT 1", "pymysql, which is not installed"),
         ("postgresql+psycopg://u@h:s3cr3t/db", "SELECT 1", "not a valid SQLAlchemy URL"),
     ],
 )
