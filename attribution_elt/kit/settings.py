@@ -58,7 +58,7 @@ def common(api_url: str) -> th.PropertiesList:
             th.IntegerType(minimum=1),
             default=2 << 30,
             title="Largest response",
-            description="Bytes of a response, after which its unit counts as failed",
+            description="Bytes of the largest response; the unit of a larger one counts as failed",
         ),
         th.Property(
             "max_retries",
@@ -72,7 +72,7 @@ def common(api_url: str) -> th.PropertiesList:
             th.IntegerType(minimum=1, maximum=64),
             default=8,
             title="Concurrent requests",
-            description="Requests in flight at once, at most",
+            description="Maximum number of requests in flight at once",
         ),
         th.Property(
             "pii",

@@ -83,7 +83,7 @@ class TapEcdp(VendorTap[EcdpClient]):
             "reporting_currency",
             th.StringType,
             title="Reporting currency",
-            description="Echoed into rows: the vendor does not send it",
+            description="Currency that every row gets, because the vendor does not send it",
         ),
         *settings.common("https://api.ecdp.app"),
     ).to_dict()

@@ -46,7 +46,7 @@ class TapIgnite(VendorTap[IgniteClient]):
             secret=True,
             title="Websites",
             description="A list of `{name, token, secret}`, from Website Info; `name` labels the "
-            "rows, `website_1` and so on if it is not set",
+            "rows, by default `website_1`, `website_2` and so on",
         ),
         th.Property(
             "start_date",
@@ -67,8 +67,8 @@ class TapIgnite(VendorTap[IgniteClient]):
             th.IntegerType(minimum=1, maximum=LONGEST_DAYS),
             default=30,
             title="Days of a member list",
-            description="Window of the members of audiences and groups in every run: those who "
-            "were seen in the last so many days",
+            description="Days of the window for which every run requests the members of audiences "
+            "and groups",
         ),
         th.Property(
             "hash_algorithms",

@@ -93,20 +93,20 @@ class TapIhc(VendorTap[IhcClient]):
             th.IntegerType(minimum=1, maximum=100),
             default=100,
             title="Journeys per request",
-            description="Journeys in one request, at most",
+            description="Maximum number of journeys in one request",
         ),
         th.Property(
             "max_sessions_per_request",
             th.IntegerType(minimum=1, maximum=MOST_SESSIONS),
             default=MOST_SESSIONS,
             title="Sessions per request",
-            description="Sessions in one request, at most; free plans allow 200",
+            description="Maximum number of sessions in one request; free plans allow 200",
         ),
         th.Property(
             "max_requests_per_run",
             th.IntegerType(minimum=1),
             title="Requests per run",
-            description="Stop after so many; the next run resumes. The vendor's quota is monthly",
+            description="Maximum number of requests in a run, which the next run resumes",
         ),
         th.Property(
             "bisect_refused_requests",
