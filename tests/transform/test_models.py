@@ -249,7 +249,7 @@ def test_a_vendor_may_credit_less_but_not_more(small: Shop) -> None:
     )
     outputs = (output(1, 7, 1, 60.0), output(2, 8, 1, 60.0), output(3, 8, None, 60.0))
     small.load("tap_attribution_io", "event_attributions", *outputs)
-    small.build("+fct_credits")
+    small.build("+fct_credits", "+fct_conversions")
     assert small.failed == {"credits_sum_to_one": 1}
     partial = small.rows("fct_conversions", ("conversion_key", "partial_models"))
     assert partial == [

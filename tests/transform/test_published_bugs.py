@@ -76,7 +76,7 @@ def shop(warehouse: Warehouse) -> Shop:
 
 def test_no_published_bug_is_here(shop: Shop) -> None:
     shop.build(
-        *("+fct_credits", "+fct_channel_daily", "+int_journeys"),
+        *("+fct_credits", "+fct_conversions", "+fct_channel_daily", "+int_journeys"),
         reporting_timezone="Europe/Berlin",
         attribution_io_currency="EUR",
     )
