@@ -178,17 +178,19 @@ class Conformance:
                 found = bench.comparable(warehouse.rows[name].values())
                 assert found == bench.comparable(rows[name]), name
 
-    def test_a_failed_run_and_a_connection_test_remove_nothing(self, bench: Bench[Any]) -> None:
+    @pytest.mark.parametrize("status", [404, 500])
+    def test_a_failed_run_and_a_connection_test_remove_nothing(
+        self, bench: Bench[Any], status: int
+    ) -> None:
         config = {**bench.config, **self.expectations.reread(bench.vendor), "max_retries": 1}
         whole = bench.run_here(config=config)
         warehouse = Warehouse()
         warehouse.load(whole)
         assert not any(warehouse.removed.values())
         keys = {name: set(rows) for name, rows in warehouse.rows.items()}
-        for status in (404, 500):
-            bench.vendor.faults.add(Fault("status", status=status, times=None))
-            warehouse.load(bench.run_here(config=config, state=whole.states[-1]))
-            bench.vendor.faults.clear()
+        bench.vendor.faults.add(Fault("status", status=status, times=None))
+        warehouse.load(bench.run_here(config=config, state=whole.states[-1]))
+        bench.vendor.faults.clear()
         tested = bench.run("--test")
         warehouse.load(tested)
         assert not [name for name in keys for _ in claims_of(tested, name)]
