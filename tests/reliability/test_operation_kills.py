@@ -205,11 +205,11 @@ class Repairs(Campaign):
                 if each not in stream.keys and "null" in described["type"] and each != "_extra"
             ]
             with psycopg.connect(self._database.url) as connection:
-                delete = f"DELETE FROM {table} WHERE ctid IN (SELECT min(ctid) FROM {table})"
-                last = f"SELECT max(ctid) FROM {table}"
-                empty = f"UPDATE {table} SET {plain[0]} = NULL WHERE ctid IN ({last})"
-                for sql in (delete, empty):
-                    connection.execute(sql.encode())
+                first, last = (f"SELECT {which}(ctid) FROM {table}" for which in ("min", "max"))
+                connection.execute(f"DELETE FROM {table} WHERE ctid IN ({first})".encode())
+                for column in plain[:1]:
+                    empty = f"UPDATE {table} SET {column} = NULL WHERE ctid IN ({last})"
+                    connection.execute(empty.encode())
         account.past = {
             name: dict(identified(stream, self._rows(account, name)))
             for name, stream in account.streams.items()
