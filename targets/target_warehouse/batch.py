@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -37,8 +36,7 @@ class Batch:
         self._decoder = decoder
         self._lines: list[bytes] = []
         self._places: list[Place] = []
-        self._starts: list[int] = []
-        self._texts: list[bytes] = []
+        self._decoded: list[bytes] = []
 
     def add(self, lines: Sequence[bytes], places: Sequence[Place]) -> None:
         """Take RECORD lines, with their places in the input; lines after a fault are ignored."""
@@ -59,13 +57,12 @@ class Batch:
 
     def line(self, place: int) -> bytes:
         """Return the line of a record by its place in the batch."""
-        index = bisect_right(self._starts, place) - 1
-        return self._texts[index].split(b"\n")[place - self._starts[index]]
+        return self._decoded[place]
 
     def _decode(self) -> None:
         lines, self._lines = self._lines[:_SLICE], self._lines[_SLICE:]
         places, self._places = self._places[:_SLICE], self._places[_SLICE:]
-        start = self.rows - len(lines) - len(self._lines)
+        start = len(self._decoded)
         try:
             table, rejects = self._decoder.decode(lines, places, start)
         except NoRecordError as fault:
@@ -74,8 +71,7 @@ class Batch:
             return
         self.tables.append(table)
         self.rejects += rejects
-        self._starts.append(start)
-        self._texts.append(b"\n".join(lines))
+        self._decoded += lines
 
     def _cut(self, start: int, good: list[bytes], places: list[Place]) -> None:
         """Keep the lines before the one that is not a record."""

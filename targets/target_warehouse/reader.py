@@ -167,17 +167,17 @@ class MessageReader(GenericSingerReader[bytes]):
 
     def _lines(self, source: IO[Any]) -> Iterator[list[bytes]]:
         """Yield complete lines as they arrive; if nothing arrives, an empty list now and then."""
-        rest: list[bytes] = []
+        rest = bytearray()  # grows in place: a joined list needs the memory of two lines
         for chunk in self._chunks(source):
             lines = chunk.split(b"\n")
-            rest.append(lines[0])
+            rest += lines[0]
             if len(lines) > 1:
-                lines[0] = b"".join(rest)
-                rest = [lines.pop()]
+                lines[0] = bytes(rest)
+                rest = bytearray(lines.pop())
                 yield lines
             else:
                 yield []
-        last = b"".join(rest)
+        last = bytes(rest)
         if last and not self.stopped:
             self._heads.clear()  # so that the last line is parsed: it may be incomplete
             yield [last]

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
 import pytest
+from duckdb import Error
 from target_warehouse.errors import RecordsRejectedError
+from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.duckdb.adapter import DuckDBAdapter
 from target_warehouse.warehouses.postgresql import adapter, probe
 
-from tests.targets.target_warehouse.warehouses import PostgreSQL, record, run_sql, schema, state
+from tests.targets.target_warehouse.warehouses import (
+    DuckDB,
+    PostgreSQL,
+    Warehouse,
+    record,
+    run_sql,
+    schema,
+    state,
+)
 
 ORDERS = schema("orders", id="integer", note="string", amount="number")
 TABLE = (
@@ -26,15 +38,20 @@ NOTES = {
 
 @pytest.fixture
 def transactions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The rollbacks of the adapter."""
+    """The rollbacks of the adapters."""
     seen: list[str] = []
-    rollback = adapter.PostgreSQLAdapter.rollback
 
-    def counted(self: adapter.PostgreSQLAdapter) -> None:
-        seen.append("rollback")
-        rollback(self)
+    def count(of: type[Adapter]) -> None:
+        rollback = of.rollback
 
-    monkeypatch.setattr(adapter.PostgreSQLAdapter, "rollback", counted)
+        def counted(self: Adapter) -> None:
+            seen.append("rollback")
+            rollback(self)
+
+        monkeypatch.setattr(of, "rollback", counted)
+
+    count(adapter.PostgreSQLAdapter)
+    count(DuckDBAdapter)
     return seen
 
 
@@ -110,3 +127,74 @@ def test_an_error_without_a_line_leaves_the_rows_to_be_halved(
     )
 
     assert postgresql.rows("SELECT count(*) FROM orders") == [(8,)]
+
+
+ITEMS = schema("items", id="integer", code="string", mood="string", note="string", amount="number")
+ITEMS_TABLE = (
+    "CREATE TABLE items (id bigint, code uuid, mood ENUM ('good', 'bad'), note text NOT NULL, "
+    "amount decimal(38, 2), CHECK (amount > 0), CHECK (note <> 'it''s' AND mood <> 'bad'), "
+    "made text DEFAULT 'here')"
+)
+CODE = "9f5a4a46-6a3b-4f6c-8a0e-2d1f1c9b7e10"
+CHOICES: dict[str, list[Any]] = {
+    "code": [CODE, None, CODE.upper(), "x", "it's"],
+    "mood": ["good", None, "bad", "ugly"],
+    "note": ["fine", "fine", "", "it's", None],
+    "amount": [1, None, 2, 0, -3],
+}
+
+
+def refused_alone(warehouse: Warehouse, row: dict[str, Any]) -> str | None:
+    """Return the error of a statement that inserts a row into a copy of the table."""
+    names, marks = ", ".join(row), ", ".join("?" for _ in row)
+    with warehouse.connected() as connection:
+        connection.execute(ITEMS_TABLE.replace("TABLE items", "TEMPORARY TABLE alone"))
+        try:
+            connection.execute(f"INSERT INTO alone ({names}) VALUES ({marks})", [*row.values()])
+        except Error as error:
+            return str(error).splitlines()[0].replace("alone", "items")
+    return None
+
+
+def test_duckdb_finds_refused_rows_with_one_query(duckdb: DuckDB, transactions: list[str]) -> None:
+    run_sql(duckdb, ITEMS_TABLE)
+    choice = random.Random(5)
+    sent = [
+        {"id": number, **{name: choice.choice(values) for name, values in CHOICES.items()}}
+        for number in range(400)
+    ]
+    reasons = {row["id"]: refused_alone(duckdb, row) for row in sent[:50]}
+
+    run = duckdb.load(ITEMS, *(record("items", **row) for row in sent), fails=True)
+
+    assert isinstance(run.error, RecordsRejectedError)
+    assert len(transactions) <= 3
+    kept = duckdb.rows("SELECT id, NULL FROM items WHERE id < 50")
+    found = duckdb.rows(
+        "SELECT (record::json ->> 'id')::bigint AS id, reason FROM _rejected WHERE id < 50"
+    )
+    assert dict(kept) | dict(found) == reasons
+    assert len(kept) + len(found) == 50
+
+
+def test_duckdb_halves_rows_when_a_check_needs_a_column_that_they_lack(duckdb: DuckDB) -> None:
+    run_sql(
+        duckdb,
+        "CREATE TABLE orders (id bigint, note text, amount decimal(38, 2), most int DEFAULT 5, "
+        "CHECK (id < most))",
+    )
+
+    duckdb.load(ORDERS, *(record("orders", id=id_, note="x") for id_ in range(8)), fails=True)
+
+    assert duckdb.rows("SELECT id FROM orders ORDER BY id") == [(id_,) for id_ in range(5)]
+
+
+def test_duckdb_finds_rows_that_only_a_comparison_with_others_refuses(duckdb: DuckDB) -> None:
+    run_sql(duckdb, "CREATE TABLE orders (id bigint, note text, amount decimal(38, 2) UNIQUE)")
+
+    duckdb.load(
+        ORDERS, *(record("orders", id=id_, amount=id_ // 2) for id_ in range(8)), fails=True
+    )
+
+    assert duckdb.rows("SELECT count(*), count(DISTINCT amount) FROM orders") == [(4, 4)]
+    assert duckdb.rows("SELECT count(*) FROM _rejected") == [(4,)]

@@ -18,7 +18,7 @@ from target_warehouse.columns import Column, Columns, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged
 from target_warehouse.warehouses.create_table import CreateTable, definition_of
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
-from target_warehouse.warehouses.duckdb import types
+from target_warehouse.warehouses.duckdb import probe, types
 from target_warehouse.warehouses.duckdb.catalog import Catalog
 from target_warehouse.warehouses.duckdb.types import DIGITS
 from target_warehouse.warehouses.errors import key_error
@@ -60,6 +60,7 @@ class DuckDBAdapter(Adapter):
         self.execute("SET TimeZone = 'UTC'")
         ((self._catalog,),) = self.execute("SELECT current_database()")
         self._tables = Catalog(self.execute, self._catalog)
+        self._matches: dict[str, bool] = {}
         # only now: opening replays what a killed load has left, which may need more memory
         self._is_limited = "memory_limit" not in settings
         if self._is_limited:
@@ -275,6 +276,7 @@ class DuckDBAdapter(Adapter):
     @override
     def stage(self, table: str, rows: pa.Table, columns: Columns) -> None:
         self._connection.register(_STAGE_VIEW, _typed(rows, columns))
+        self._staged = len(rows)
 
     @override
     def staged(self) -> str:
@@ -292,8 +294,10 @@ class DuckDBAdapter(Adapter):
     ) -> Merged:
         merge, source = Merge(self, table, columns, keys), _STAGE
         matched = f"EXISTS (FROM {merge.path} AS held WHERE {merge.same})"
-        if not self.execute(f"SELECT 1 FROM {source} AS new WHERE {matched} LIMIT 1"):
-            # half the work of a MERGE that matches nothing
+        # An insertion is half the work of a MERGE that matches nothing.
+        if not self._matches.get(table) and not self.execute(
+            f"SELECT 1 FROM {source} AS new WHERE {matched} LIMIT 1"
+        ):
             [(inserted,)] = self.insert_from(merge.path, source, columns)
             return Merged(inserted, 0)
         if history:
@@ -304,7 +308,17 @@ class DuckDBAdapter(Adapter):
         before = self.count(table)
         [(changed,)] = self.execute(merge.statement(source))
         inserted = self.count(table) - before
+        self._matches[table] = inserted < self._staged  # a guess for the next batch
         return Merged(inserted, changed - inserted)
+
+    @override
+    def refused(self, table: str, rows: pa.Table, columns: Columns) -> dict[int, str]:
+        constraints: list[Any] = self.execute(
+            "SELECT constraint_type, constraint_text, expression, constraint_column_names "
+            f"FROM duckdb_constraints() WHERE {self._is(table)}"
+        )
+        self._connection.register(_STAGE_VIEW, probe.numbered(_typed(rows, columns)))
+        return dict(self.execute(probe.query(_STAGE, table, columns, constraints)))
 
     @override
     def comments(self, table: str) -> dict[str, str | None]:
