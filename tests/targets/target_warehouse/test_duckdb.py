@@ -90,3 +90,35 @@ def test_a_table_that_gets_many_columns_at_once_keeps_all_else(
     assert duckdb.rows("SELECT comment FROM duckdb_columns() WHERE column_name = 'n'") == [
         ("a number",)
     ]
+
+
+def test_batches_after_one_that_matched_rows_are_merged_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+    duckdb.load(TEXTS, *(record("texts", id=id_, text="old") for id_ in range(5)))
+    queries: list[str] = []
+    execute = adapter.DuckDBAdapter.execute
+
+    def noted(self: adapter.DuckDBAdapter, sql: str) -> list[tuple[Any, ...]]:
+        queries.append(sql)
+        return execute(self, sql)
+
+    monkeypatch.setattr(adapter.DuckDBAdapter, "execute", noted)
+    sent = [
+        0,
+        1,
+        2,
+        5,
+        6,
+        7,
+        8,
+        9,
+    ]  # three batches: known keys, both, new keys; then new keys again
+    duckdb.load(TEXTS, *(record("texts", id=id_, text="new") for id_ in sent), batch_size_rows=2)
+
+    kinds = ["MERGE" if "MERGE" in sql else "check" for sql in queries if "AS old " in sql]
+    assert kinds == ["check", "MERGE", "MERGE", "MERGE", "check"]
+    assert duckdb.rows("SELECT id, text FROM texts ORDER BY id") == [
+        (id_, "new" if id_ in sent else "old") for id_ in range(10)
+    ]

@@ -143,6 +143,19 @@ def measured(warehouse: Warehouse, lines: Iterable[Line]) -> tuple[int, int]:
     return code, peak
 
 
+@pytest.mark.long
+def test_a_large_record_takes_three_times_its_size(postgres_url: str, tmp_path: Path) -> None:
+    warehouse = PostgreSQL(postgres_url, tmp_path)
+    size, texts = 100, schema("texts", id="integer", text="string")
+    small, large = record("texts", id=1, text="x"), record("texts", id=2, text="x" * (size << 20))
+
+    _, least = measured(warehouse, [texts, small])
+    code, peak = measured(warehouse, [texts, small, large])
+
+    assert code == 0
+    assert peak - least < 3.5 * size
+
+
 def test_many_streams_of_few_records(warehouse: Warehouse) -> None:
     names = [f"stream_{number}" for number in range(STREAMS)]
     turns: list[Any] = [record(name, id=turn, text="x") for turn in range(20) for name in names]
