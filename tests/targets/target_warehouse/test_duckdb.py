@@ -117,7 +117,7 @@ def test_batches_after_one_that_matched_rows_are_merged_at_once(
     ]  # three batches: known keys, both, new keys; then new keys again
     duckdb.load(TEXTS, *(record("texts", id=id_, text="new") for id_ in sent), batch_size_rows=2)
 
-    kinds = ["MERGE" if "MERGE" in sql else "check" for sql in queries if "AS old " in sql]
+    kinds = ["MERGE" if "MERGE" in sql else "check" for sql in queries if "AS held" in sql]
     assert kinds == ["check", "MERGE", "MERGE", "MERGE", "check"]
     assert duckdb.rows("SELECT id, text FROM texts ORDER BY id") == [
         (id_, "new" if id_ in sent else "old") for id_ in range(10)

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from target_warehouse.columns import Column
+from target_warehouse.columns import Columns
 from target_warehouse.warehouses.dialect import literal, quoted
 
 _INDEX, _REASON = "index of the probed row", "reason against the probed row"
@@ -22,9 +22,7 @@ def numbered(rows: pa.Table) -> pa.Table:
     return rows.append_column(_INDEX, pa.array(range(len(rows)), pa.int64()))
 
 
-def query(
-    source: str, table: str, columns: Mapping[str, Column], constraints: Iterable[Constraint]
-) -> str:
+def query(source: str, table: str, columns: Columns, constraints: Iterable[Constraint]) -> str:
     """Return the query for the indexes of refused rows, with the reasons in DuckDB's words.
 
     It looks at types, NOT NULL and CHECK. It fails if a CHECK needs a column that the rows lack.
