@@ -16,7 +16,6 @@ from target_warehouse.warehouses.postgresql import adapter, probe
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
     PostgreSQL,
-    Warehouse,
     record,
     run_sql,
     schema,
@@ -144,15 +143,13 @@ CHOICES: dict[str, list[Any]] = {
 }
 
 
-def refused_alone(warehouse: Warehouse, row: dict[str, Any]) -> str | None:
+def refused_alone(connection: Any, row: dict[str, Any]) -> str | None:
     """Return the error of a statement that inserts a row into a copy of the table."""
     names, marks = ", ".join(row), ", ".join("?" for _ in row)
-    with warehouse.connected() as connection:
-        connection.execute(ITEMS_TABLE.replace("TABLE items", "TEMPORARY TABLE alone"))
-        try:
-            connection.execute(f"INSERT INTO alone ({names}) VALUES ({marks})", [*row.values()])
-        except Error as error:
-            return str(error).splitlines()[0].replace("alone", "items")
+    try:
+        connection.execute(f"INSERT INTO alone ({names}) VALUES ({marks})", [*row.values()])
+    except Error as error:
+        return str(error).splitlines()[0].replace("alone", "items")
     return None
 
 
@@ -163,7 +160,9 @@ def test_duckdb_finds_refused_rows_with_one_query(duckdb: DuckDB, transactions: 
         {"id": number, **{name: choice.choice(values) for name, values in CHOICES.items()}}
         for number in range(400)
     ]
-    reasons = {row["id"]: refused_alone(duckdb, row) for row in sent[:50]}
+    with duckdb.connected() as connection:
+        connection.execute(ITEMS_TABLE.replace("TABLE items", "TEMPORARY TABLE alone"))
+        reasons = {row["id"]: refused_alone(connection, row) for row in sent[:50]}
 
     run = duckdb.load(ITEMS, *(record("items", **row) for row in sent), fails=True)
 
