@@ -154,6 +154,7 @@ class SchemaEraser:
 
     def scrub(self, counts: Counts | None = None) -> None:
         """Rewrite tables, those with erased rows or all, so that no file has deleted rows."""
+        self._adapter.rollback()  # the queries of the names of tables have begun a transaction
         self._adapter.scrub(self._tables if counts is None else counts.tables)
 
     @property

@@ -89,8 +89,9 @@ def forget(warehouse: Warehouse, *addresses: str, keys: tuple[str, ...] = (KEY,)
         eraser.learn()
         eraser.suppress()
         counts = eraser.erase()
+    with open_schema(place_of(warehouse), People(addresses, keys)) as eraser:
         eraser.scrub()
-        return counts
+    return counts
 
 
 def left_of(warehouse: Warehouse, *addresses: str) -> int:
