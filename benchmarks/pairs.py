@@ -6,13 +6,15 @@
 The first load fills a table. Each round loads orders again into two copies of that database, in
 alternating order. With `claims`, the orders of the last days are read again, and a share of them is
 gone: one load claims these days, so it removes the missing orders. With `history`, a share of the
-orders has changed: one load keeps their old versions. The table shows medians; the ratio is that
-within a round.
+orders has changed: one load keeps their old versions. The table shows medians; the ratios are those
+within a round. CPU seconds are of the loader and of the database's server; they vary less than
+seconds while other programs run.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import sys
@@ -53,7 +55,7 @@ def main() -> None:
     headings = ["into", "orders read again"]
     for name in ("s", "CPU s", "peak MB"):
         headings += [f"without, {name}", f"with {given.what}, {name}"]
-    headings += ["x", "rows removed" if given.what == "claims" else "versions kept"]
+    headings += ["x", "x, CPU", "rows removed" if given.what == "claims" else "versions kept"]
     with databases("pairs-") as (folder, opened):
         _write(folder, again, round(1 / given.share), claims=given.what == "claims")
         print(f"{orders:,} orders; {about(opened)}\n")
@@ -73,7 +75,10 @@ def _measured(database: Database, folder: Path, what: str, rounds: int) -> list[
             costs: dict[str, Cost] = {}
             for name in ("without", "with") if number % 2 == 0 else ("with", "without"):
                 with database.copy(base) as url:
-                    costs[name] = _load(url, folder, name, what)
+                    before = database.cpu()
+                    cost = _load(url, folder, name, what)
+                    server = database.cpu() - before
+                    costs[name] = dataclasses.replace(cost, cpu=cost.cpu + server)
                     if name == "with":  # removed rows go to the history, too
                         effects.add(database.count(url, f"{STREAM}__history"))
             pairs.append((costs["without"], costs["with"]))
@@ -83,8 +88,10 @@ def _measured(database: Database, folder: Path, what: str, rounds: int) -> list[
         for side in (0, 1):
             values = [getattr(pair[side], name) for pair in pairs]
             cells.append(f"{statistics.median(values):,.{places}f}")
-    ratio = statistics.median(after.seconds / base.seconds for base, after in pairs)
-    return [*cells, f"{ratio:.2f}", " / ".join(f"{each:,}" for each in sorted(effects))]
+    for name in ("seconds", "cpu"):
+        ratios = (getattr(after, name) / getattr(before, name) for before, after in pairs)
+        cells.append(f"{statistics.median(ratios):.2f}")
+    return [*cells, " / ".join(f"{each:,}" for each in sorted(effects))]
 
 
 def _load(url: str, folder: Path, name: str, what: str) -> Cost:

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import duckdb
+import psutil
 import psycopg
 from loaders.products import PROPERTIES
 
@@ -91,6 +92,11 @@ class PostgreSQL:
             cursor.itersize = 5_000
             yield from cursor.execute(f"SELECT {COLUMNS} FROM {table}")
 
+    def cpu(self) -> float:
+        """Return the CPU seconds of the server's processes that have ended, one a connection."""
+        times = psutil.Process(self._server.get_pid()).cpu_times()
+        return float(times.children_user + times.children_system)
+
     def _execute(self, statement: str) -> tuple[Any, ...]:
         with psycopg.connect(self._url, autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
@@ -101,6 +107,11 @@ class DuckDB:
     """DuckDB files, one per database; a URL is one of target-warehouse's."""
 
     about = f"DuckDB {duckdb.__version__}"
+
+    @staticmethod
+    def cpu() -> float:
+        """Return 0: there is no server."""
+        return 0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
