@@ -46,7 +46,7 @@ EXTRAS = dict.fromkeys(
 KINDS = {
     "string": "string",
     "integer": "integer",
-    "number": "decimal",
+    "number": "integer",
     "boolean": "boolean",
     "array": "array",
     "object": "object",
@@ -256,10 +256,11 @@ def kind(schema: Mapping[str, Any]) -> str:
     """Return Meltano's word for a setting's type.
 
     A date is a string: Meltano's `date_iso8601` reads 2026-13-01 as 13 January, without an error.
+    Nothing is `decimal`: Meltano fails to write such a value from the environment as JSON. A
+    number of seconds is an integer there, and a share is a string.
     """
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    first = next(each for each in types if each != "null")
-    return KINDS[first]
+    return KINDS["string" if "string" in types else next(each for each in types if each != "null")]
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def fresh_database(server: str, name: str) -> str:
 
 def follow(page: Path, folder: Path, made: Path, database: str) -> None:
     """Run a page, with its own vendors, project and database."""
-    own = page == README or any(block.file == "pyproject.toml" for block in PAGES[page])
+    own = page == README or any((block.file or "").startswith("taps/") for block in PAGES[page])
     with Sandbox(seed=7) as sandbox:
         more = {"PORT": str(unused_port()), "PIP_NO_INDEX": "1"}
         variables = environment(settings(sandbox), **Postgres(database).variables, **more)

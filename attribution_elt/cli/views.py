@@ -12,10 +12,10 @@ from attribution_elt.meltano.views import create
 @click.command()
 @click.pass_obj
 def views(project: Project) -> None:
-    """Create the views that taps read from, such as the journeys of tap-ihc.
+    """Create the views that taps read from.
 
-    A view is created or replaced in every schema that has its tables. The command `run` creates the
-    views of the taps that it runs.
+    One of them contains the journeys that tap-ihc sends. A view is created or replaced in every
+    schema that has its tables. The command `run` creates the views of the taps that it runs.
     """
     for loader in project.loaders.values():
         places = create(project, loader, definition(project))

@@ -116,7 +116,14 @@ class TargetWarehouse(Target):
         ),
         th.Property(
             "vanish_limit",
-            th.NumberType(minimum=0, maximum=1),
+            th.CustomType(
+                {
+                    "type": ["number", "string"],  # Meltano passes on no fraction but as text
+                    "minimum": 0,
+                    "maximum": 1,
+                    "pattern": r"^(0(\.\d+)?|1(\.0+)?)$",
+                }
+            ),
             default=0.2,
             title="Vanish Limit",
             description="Share of a stream's rows that may vanish in a run, among those that the "

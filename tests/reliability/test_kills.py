@@ -16,7 +16,7 @@ from tests.reliability.truth import Account, open_accounts
 SEED = 1
 SHARE = 0.0
 """Share of the records that the vendors withdraw each day between two loads."""
-KILLS = 10
+KILLS = 20
 
 
 @pytest.fixture

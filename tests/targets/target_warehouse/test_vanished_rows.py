@@ -93,8 +93,9 @@ def test_the_limit_is_a_share_of_all_claims_of_the_run(warehouse: Warehouse) -> 
     warehouse.settings |= METADATA
     warehouse.load(EVENTS, *unit(1, "a", *numbered(1_000)), *unit(2, "b", *numbered(200, 5_000)))
     rest = claiming(4, claim(0, customer="b"))
+    limit = "0.17"  # a text, as Meltano passes it on
     run = warehouse.load(
-        EVENTS, *unit(3, "a", *numbered(1_000)), rest, batch_size_rows=250, vanish_limit=0.17
+        EVENTS, *unit(3, "a", *numbered(1_000)), rest, batch_size_rows=250, vanish_limit=limit
     )
     assert run.states[-1] == 4
     assert len(ids(warehouse)) == 1_000
