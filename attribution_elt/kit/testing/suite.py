@@ -166,6 +166,8 @@ class Conformance:
                 state = merged(state, output.states[-1])
             tap = self.expectations.tap(config=config)
             claimed = {name for name, each in tap.streams.items() if "x-claims" in each.schema}
+            if not claimed:
+                pytest.skip("no stream of the tap makes claims")
             assert any(warehouse.removed[name] for name in claimed)
             if pii == "hash":
                 fresh = bench.run_here(config=config)

@@ -127,7 +127,7 @@ def test_a_role_that_does_not_own_the_table_loads_without_comments(
     assert run.states == [1]
     assert comments(postgresql)["ihc"] == "old"
     assert [text for text in warnings_in(caplog) if "orders" in text] == [
-        "stream 'orders': the columns get no comments: must be postgresql of relation orders"
+        "stream 'orders': the columns get no comments: must be owner of relation orders"
     ]
 
 
