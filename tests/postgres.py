@@ -61,7 +61,9 @@ def empty(url: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        connection.execute(f"ALTER DATABASE {connection.info.dbname} RESET ALL".encode())
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} RESET ALL".encode())
+        connection.execute(f"GRANT TEMPORARY ON DATABASE {name} TO PUBLIC".encode())
         schemas = connection.execute(
             "SELECT quote_ident(nspname) FROM pg_namespace "
             "WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"

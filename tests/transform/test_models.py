@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import random
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 from target_warehouse.columns import ColumnType
 from target_warehouse.warehouses.registry import connect
 
-from attribution_elt.core.errors import OpsError
 from attribution_elt.models.tables import streams_of
 from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, Warehouse
 from tests.transform.shop import TAPS, Shop, copied, order, output, purchase, touch
@@ -388,28 +386,3 @@ def test_every_model_is_described_as_it_is_built(small: Shop) -> None:
                     type_ = "double precision" if found.type == "DOUBLE" else None
                     known = {type_} if type_ else TYPES[found.kind]
                     assert declared[column] in known, f"{name}.{column}"
-
-
-def broken() -> Iterator[tuple[str, str]]:
-    yield "SELECT * FROM {{ ref('nothing') }}", "refers to nothing, which does not exist"
-    yield "SELECT * FROM {{ ref('own') }}", "models refer to each other: own > own"
-    yield "SELECT {{ var('nothing') }}", "the variable nothing does not exist"
-    yield "SELECT {% if %}", "own cannot be read as a template: "
-    yield "SELECT {{ nothing }}", "own cannot be rendered: 'nothing' is undefined"
-    yield "SELECT 1 FROM {{ loaded('tap_ecdp', 'nothing') }} AS x", "tap_ecdp has no stream nothing"
-    yield (
-        "SELECT nothing FROM {{ loaded('tap_ecdp', 'attributed_orders') }} AS orders",
-        "own: Binder Error: .*nothing",
-    )
-
-
-@pytest.mark.parametrize(("text", "message"), list(broken()))
-def test_a_model_that_is_not_valid_is_named(
-    small: Shop, tmp_path: Path, text: str, message: str
-) -> None:
-    small.folder = copied(tmp_path / "models")
-    (small.folder / "models" / "marts" / "own.sql").write_text(text)
-    small.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
-    with pytest.raises(OpsError, match=message) as raised:
-        small.build("own")
-    assert "\n" not in str(raised.value)
