@@ -97,16 +97,15 @@ def _erase_rows(by_place: Mapping[Place, People], *, again: bool) -> None:
         by_place: the people.
         again: whether an earlier command may have been interrupted before it rewrote them.
     """
-    erased: dict[Path | Place, tuple[Place, Counts | None]] = {}
     for place, theirs in by_place.items():
         with open_schema(place, theirs) as schema:
             counts = schema.erase()
         _show(place.title, counts, "erased")
-        if len(counts) or again:
-            erased[file_of(place.url) or place] = place, None if again else counts
-    for place, rows in erased.values():
+        again = again or len(counts) > 0
+    once = {file_of(place.url) or place: place for place in by_place}
+    for place in once.values() if again else ():
         with open_schema(place, by_place[place]) as schema:
-            schema.scrub(rows)
+            schema.scrub()
 
 
 def _count(
@@ -147,7 +146,7 @@ def _erase_states(project: Project, people: People) -> None:
 
 
 def _show(title: str, counts: Counts, what: str) -> None:
-    for table in counts.tables:
+    for table in sorted({*counts.changed, *counts.removed}):
         click.echo(
             f"{title}, {table}: {counted(counts.changed[table], 'row')} {what}, "
             f"{counts.removed[table]} {'removed' if what == 'erased' else 'to remove'}"

@@ -64,11 +64,6 @@ class Counts:
     changed: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def tables(self) -> list[str]:
-        """The tables, sorted."""
-        return sorted({*self.changed, *self.removed})
-
     def __len__(self) -> int:
         return self.changed.total() + self.removed.total()
 
@@ -152,10 +147,10 @@ class SchemaEraser:
             counts.removed += counted.removed
         return counts
 
-    def scrub(self, counts: Counts | None = None) -> None:
-        """Rewrite tables, those with erased rows or all, so that no file has deleted rows."""
+    def scrub(self) -> None:
+        """Rewrite all tables, so that no file has deleted rows, nor those of earlier loads."""
         self._adapter.rollback()  # the queries of the names of tables have begun a transaction
-        self._adapter.scrub(self._tables if counts is None else counts.tables)
+        self._adapter.scrub(self._tables)
 
     @property
     def _keyed(self) -> list[str]:

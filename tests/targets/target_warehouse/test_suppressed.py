@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.core.people import PERSONAL, People, Personal
 from attribution_elt.core.pseudonyms import person_key
@@ -230,3 +232,14 @@ def test_the_time_of_suppression_is_kept(loaded: Warehouse) -> None:
     forget(loaded, JANE)
     [(count,)] = loaded.rows("SELECT count(*) FROM _suppressed WHERE suppressed_at IS NULL")
     assert count == 0
+
+
+def test_statistics_of_an_emptied_table_have_no_values(postgresql: PostgreSQL) -> None:
+    with closing(connect(postgresql.url, None)) as adapter:
+        adapter.execute("CREATE TABLE emptied (email text)")
+        adapter.execute(f"INSERT INTO emptied VALUES ('{JANE}'), ('{JANE}')")
+        adapter.execute("ANALYZE emptied")
+        adapter.execute("DELETE FROM emptied")
+        adapter.commit()
+        adapter.scrub(["emptied"])
+    assert postgresql.rows("SELECT attname FROM pg_stats WHERE tablename = 'emptied'") == []

@@ -110,8 +110,16 @@ class PostgreSQLAdapter(Adapter):
         self._connection.autocommit = True
         try:
             for table in tables:
+                if self._connection.info.server_version >= 180_000:
+                    # the analysis of an empty table keeps its old statistics, which have values
+                    self.execute(
+                        "SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited)"
+                        " FROM pg_stats JOIN pg_namespace ON nspname = schemaname JOIN pg_class"
+                        " ON relnamespace = pg_namespace.oid AND relname = tablename"
+                        f" WHERE pg_class.oid = {literal(self.path(table))}::regclass"
+                    )
                 self.execute(f"VACUUM (FULL, ANALYZE) {self.path(table)}")
-            # the statistics of columns have values; users without the right only get a warning
+            # users without the right to rewrite the statistics only get a warning
             self.execute("VACUUM (FULL) pg_catalog.pg_statistic")
         finally:
             self._connection.autocommit = False
