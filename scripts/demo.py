@@ -27,7 +27,7 @@ WAREHOUSE = ROOT / "demo.duckdb"
 LOG = ROOT / "output" / "demo.log"
 PAGE = ROOT / "output" / "report.html"
 PROJECT = ROOT / "output" / "demo"
-"""A copy of `meltano.yml`, with states of its own and with plugins that need no installation."""
+"""A copy of `meltano.yml`, with separate states and with the plugins of `.venv`."""
 DAYS = 5
 TAPS = ("tap-ecdp", "tap-adtraction", "tap-ignite", "tap-attribution-io")
 ORDERS = """

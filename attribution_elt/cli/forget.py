@@ -102,8 +102,10 @@ def _erase_rows(by_place: Mapping[Place, People], *, again: bool) -> None:
             counts = schema.erase()
         _show(place.title, counts, "erased")
         again = again or len(counts) > 0
+    if not again:
+        return
     once = {file_of(place.url) or place: place for place in by_place}
-    for place in once.values() if again else ():
+    for place in once.values():
         with open_schema(place, by_place[place]) as schema:
             schema.scrub()
 

@@ -137,7 +137,7 @@ def _finds(people: People, path: Path) -> bool:
 
 
 def _encoding(path: Path) -> str:
-    """Return the encoding of a text file; UTF-16 has a zero beside each ASCII character."""
+    """Return the encoding of a text file: every other byte of ASCII text in UTF-16 is 0."""
     with path.open("rb") as file:
         head = file.read(200)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

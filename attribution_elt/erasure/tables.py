@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import pyarrow as pa
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.suppressed import COLUMNS
+from target_warehouse.suppressed import TABLE
 from target_warehouse.table_names import TableNames
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.history import REPLACED_BECAUSE
@@ -109,7 +108,7 @@ class SchemaEraser:
         adapter = self._adapter
 
         def work() -> bool:
-            columns = adapter.ensure(SUPPRESSED, COLUMNS, ())
+            TABLE.ensure(adapter)
             person = adapter.dialect.identifier("person")
             known = {
                 row[0]
@@ -117,9 +116,8 @@ class SchemaEraser:
             }
             new = sorted(self._people.pseudonyms - known)
             if new:
-                now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
-                rows = {"person": pa.array(new), "suppressed_at": pa.repeat(now, len(new))}
-                adapter.append(SUPPRESSED, pa.table(rows), {name: columns[name] for name in rows})
+                now = datetime.now(UTC)
+                TABLE.append(adapter, ({"person": each, "suppressed_at": now} for each in new))
             return len(new) < len(self._people.pseudonyms)
 
         return transact(adapter, work)
@@ -133,10 +131,10 @@ class SchemaEraser:
         return counts
 
     def erase(self) -> Counts:
-        """Erase the people; `scrub` has to follow.
+        """Erase the people; call `scrub` afterwards.
 
         The tables with personal keys come last and in one transaction. If the command is
-        interrupted before, the next one can still learn all ids from them.
+        interrupted before, the next run learns all ids from them.
         """
         counts = Counts()
         keyed = [each for each in self._tables if each in self._keyed]

@@ -110,7 +110,7 @@ class DuckDB:
 
     @staticmethod
     def cpu() -> float:
-        """Return 0: there is no server."""
+        """Return 0, because no server takes part."""
         return 0
 
     def __init__(self, folder: Path) -> None:

@@ -148,13 +148,12 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
 
         The vendor's own example has more rows than its count: six pageviews and 0.
         """
-        if isinstance(summary, dict):
-            for name in COUNTED:
-                if name in complete:
-                    about, count = f"customer {self._name(unit)}", f"{name}_count"
-                    self.run.totals.compare(
-                        name, about, count, summary.get(count), rows[name], or_more=True
-                    )
+        if not isinstance(summary, dict):
+            return
+        about, compare = f"customer {self._name(unit)}", self.run.totals.compare
+        for name in (each for each in COUNTED if each in complete):
+            count = f"{name}_count"
+            compare(name, about, count, summary.get(count), rows[name], or_more=True)
 
     @override
     def claims(self, unit: Customer, answer: JsonResponse | None) -> Iterator[Claim]:

@@ -13,14 +13,12 @@ from typing_extensions import override
 from attribution_elt.core.events import SUPPRESSED
 from attribution_elt.core.people import Finder, Personal, decoded
 from attribution_elt.core.pseudonyms import person_key
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import Columns, ColumnType
+from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.base import Adapter, WarehouseError
 
-COLUMNS = {
-    "person": Column(ColumnType.TEXT),
-    "suppressed_at": Column(ColumnType.TIMESTAMP),
-}
-"""Columns of the table `_suppressed`; `person` is a keyed hash."""
+TABLE = SystemTable(SUPPRESSED, "person text, suppressed_at timestamp")
+"""The people to leave out; `person` is a keyed hash."""
 _SEARCHED = {ColumnType.TEXT, ColumnType.JSON}
 
 
@@ -41,9 +39,7 @@ class Suppressed(Finder):
         # a tap with `pii: hash` delivers pseudonyms
         return text in self._people or person_key(text, self._key) in self._people
 
-    def without_people(
-        self, rows: pa.Table, personal: Personal, columns: Mapping[str, Column]
-    ) -> pa.Table:
+    def without_people(self, rows: pa.Table, personal: Personal, columns: Columns) -> pa.Table:
         """Return rows without these people, whose personal columns are named as in the table."""
         kinds = {name: columns[name].kind for name in rows.column_names if name in columns}
         searched = [name for name, kind in kinds.items() if kind in _SEARCHED]

@@ -118,7 +118,7 @@ class TargetWarehouse(Target):
             "vanish_limit",
             th.CustomType(
                 {
-                    "type": ["number", "string"],  # Meltano passes on no fraction but as text
+                    "type": ["number", "string"],  # Meltano passes fractions as text
                     "minimum": 0,
                     "maximum": 1,
                     "pattern": r"^(0(\.\d+)?|1(\.0+)?)$",

@@ -51,7 +51,7 @@ class Killable(Protocol):
 
 
 class File:
-    """A DuckDB file: there is no server to crash, and no traffic to watch."""
+    """A DuckDB file, without a server to crash and without traffic to watch."""
 
     def __init__(self, folder: Path) -> None:
         self.landing = DuckDb(folder)
