@@ -15,7 +15,7 @@ from attribution_elt.core.people import Finder, Personal, decoded
 from attribution_elt.core.pseudonyms import person_key
 from target_warehouse.columns import Columns, ColumnType
 from target_warehouse.system_tables import SystemTable
-from target_warehouse.warehouses.base import Adapter, WarehouseError
+from target_warehouse.warehouses.base import Adapter, ClaimGroup, Sweep, WarehouseError
 
 TABLE = SystemTable(SUPPRESSED, "person text, suppressed_at timestamp")
 """The people to leave out; `person` is a keyed hash."""
@@ -61,6 +61,27 @@ class Suppressed(Finder):
             return rows
         others = rows.filter(pc.invert(found))
         return pa.concat_tables([others, self._erased(theirs, personal, kinds)])
+
+    def without_claims(self, sweep: Sweep) -> Sweep:
+        """Return a sweep whose claims and keys do not name these people.
+
+        The result of the sweep is the same, because their rows have been erased. The values would
+        reach the database's statistics of temporary tables.
+        """
+        return replace(
+            sweep,
+            claims=[ClaimGroup(self._others(each.equal), each.ranges) for each in sweep.claims],
+            delivered=lambda: map(self._others, sweep.delivered()),
+        )
+
+    def _others(self, keys: pa.Table) -> pa.Table:
+        """Return the rows that do not name these people."""
+        for name in keys.column_names:
+            if pa.types.is_string(keys.schema.field(name).type):
+                values = pc.unique(keys[name]).to_pylist()
+                theirs = [value for value in values if self.finds(value, personal=True)]
+                keys = keys.filter(pc.invert(pc.is_in(keys[name], pa.array(theirs, pa.string()))))
+        return keys
 
     def _erased(
         self, rows: pa.Table, personal: Personal, kinds: Mapping[str, ColumnType]

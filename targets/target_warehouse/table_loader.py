@@ -25,7 +25,7 @@ from target_warehouse.sweeper import Sweeper, SweepOptions
 from target_warehouse.table_names import TableNames
 from target_warehouse.table_writer import TableWriter
 from target_warehouse.verification import Verifier
-from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.base import Adapter, Sweep
 from target_warehouse.warehouses.transaction import transact
 
 _VERSION = "_sdc_table_version"
@@ -212,7 +212,7 @@ class TableLoader:
     def load(self, batch: Batch) -> None:
         """Load a batch, sweep its claims and commit; refused records go to the table of rejects."""
         if not batch.rows:
-            self._writer.write(pa.table({}), self.sweeper.planned(batch.claims))
+            self._writer.write(pa.table({}), self._sweep(batch))
             return
         decoded = joined(batch.tables, batch.kinds)
         rows = self._with_metadata(self._plan.rename(decoded, batch.kinds), decoded, batch)
@@ -225,11 +225,17 @@ class TableLoader:
         if self._suppressed:
             personal = renamed(self._personal, self._plan.identifiers)
             rows = self._suppressed.without_people(rows, personal, self._plan.columns)
-        written = self._writer.write(rows, self.sweeper.planned(batch.claims))
+        written = self._writer.write(rows, self._sweep(batch))
         rejects = [*batch.rejects, *keyless, *written]
         if rejects:
             self._rejects.write(self.stream, batch, rejects, self._storable)
         self._count(batch, decoded, rejects)
+
+    def _sweep(self, batch: Batch) -> Sweep | None:
+        sweep = self.sweeper.planned(batch.claims)
+        if sweep and self._suppressed:
+            return self._suppressed.without_claims(sweep)
+        return sweep
 
     def replace(self, table: str) -> None:
         """Replace the rows of `table` by the loaded ones; the caller commits."""

@@ -195,6 +195,21 @@ def test_claims_count_the_records_that_are_left_out(loaded: Warehouse) -> None:
     assert loaded.rows("SELECT hash FROM visits") == [], "the other one has vanished"
 
 
+def test_claims_that_name_the_person_reach_no_file(loaded: Warehouse) -> None:
+    forget(loaded, JANE)
+    visits = announced("visits", PEOPLE, hash="string", day="string")
+    visits["schema"]["x-claims"] = ["hash"]
+    hashes = [MD5, "1" * 32, "2" * 32]
+    claims = [{"stream": "visits", "where": {"hash": each}, "rows": 1} for each in hashes]
+    rows = [record("visits", hash=each, day="2026-01-01") for each in hashes]
+    loaded.load(visits, *rows, {**state({}), "delivered": claims})
+    left = {row for (row,) in loaded.rows("SELECT hash FROM visits")}
+    assert left == {"0" * 32, "1" * 32, "2" * 32}
+    stored = b"".join(each.read_bytes() for each in files_of(loaded))
+    assert b"1" * 32 in stored
+    assert MD5.encode() not in stored
+
+
 def test_without_the_key_nothing_is_loaded(loaded: Warehouse) -> None:
     forget(loaded, JANE)
     loaded.settings["pii_key"] = None
