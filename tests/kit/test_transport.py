@@ -103,11 +103,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file with a key and a self-signed certificate."""
     folder = tmp_path_factory.mktemp("certificate")
     name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+    files = ["-keyout", str(folder / "key"), "-out", str(folder / "own.pem")]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     subprocess.run([*made, *files, *name], check=True, capture_output=True)
     path = folder / "both"
-    path.write_text((folder / "key").read_text() + (folder / "certificate").read_text())
+    path.write_text((folder / "key").read_text() + (folder / "own.pem").read_text())
     return path
 
 
@@ -124,11 +124,13 @@ def test_an_untrusted_certificate_is_named_and_not_retried(certificate: Path) ->
         assert server.connections == 1
 
 
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
 def test_a_company_s_certificate_is_trusted_by_a_variable(
     certificate: Path, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(variable, str(certificate))
+    subprocess.run(["openssl", "rehash", certificate.parent], check=True, capture_output=True)
+    place = certificate.parent if variable.endswith("DIR") else certificate
+    monkeypatch.setenv(variable, str(place))
     with serving(WHOLE, secured(certificate)) as server:
         assert fetch(server, "https") == [1]
 

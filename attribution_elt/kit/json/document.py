@@ -47,6 +47,8 @@ def mended(file: IO[bytes]) -> IO[bytes] | None:
       which remains of an emoji that was cut off.
     - NaN and Infinity, which JSON does not have, become texts: a number's property cannot hold
       them, so the original goes into `_extra`.
+
+    The result can equal the original if a character spans two reads.
     """
     result = tempfile.SpooledTemporaryFile(max_size=MEMORY)  # noqa: SIM115 - the caller's to close
     decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
@@ -58,20 +60,10 @@ def mended(file: IO[bytes]) -> IO[bytes] | None:
         changed = changed or text != chunk
         result.write(mender.feed(text))
     result.write(mender.feed(decoder.decode(b"", final=True).encode(), final=True))
-    if mender.changed or (changed and not _is_equal(file, result)):
+    if changed or mender.changed:
         return result
     result.close()
     return None
-
-
-def _is_equal(one: IO[bytes], other: IO[bytes]) -> bool:
-    """Return whether two files are equal; a character may span two chunks of one of them."""
-    one.seek(0)
-    other.seek(0)
-    while (chunk := one.read(MEMORY)) == other.read(MEMORY):
-        if not chunk:
-            return True
-    return False
 
 
 class _Mender:
