@@ -43,6 +43,7 @@ SPELLINGS = [
     base64.b64encode(f"x {NORMAL},yz".encode()).decode(),
     base64.urlsafe_b64encode(f"id={NORMAL};".encode()).decode(),
     f"https://x.example/open/{base64.urlsafe_b64encode(JANE.upper().encode()).decode()}/a",
+    f"https://x.example/invite/{base64.b64encode(NORMAL.encode()).decode().rstrip('=')}",
     quote(base64.b64encode(f"?>{NORMAL}".encode()).decode(), safe=""),
     NORMAL.upper().encode().hex().upper(),
     f"\ufeff{NORMAL}",

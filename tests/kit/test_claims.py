@@ -138,6 +138,8 @@ def test_stream_maps_of_other_columns_leave_claims() -> None:
     maps = {"orders": {"twice": "website + website"}}
     output = run([[order(1)]], claims=of_website, stream_maps=maps)
     assert output.delivered[0]["rows"] == 1
+    (row,) = output.rows("orders")
+    assert row["twice"] == 2 * row["website"]
 
 
 def test_a_column_of_the_scope_that_is_not_selected_ends_claims() -> None:

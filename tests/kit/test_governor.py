@@ -99,6 +99,15 @@ def test_other_quotas(clock: Clock, quota: int, window: float, *, sliding: bool)
     assert elapsed < 4 * window * 1.15
 
 
+def test_half_of_a_quota_that_others_may_share_is_in_flight_at_most(clock: Clock) -> None:
+    limiter = QuotaLimiter("test")
+    limiter.observe(limiter.acquire(), *Vendor(clock, quota=11).answer())
+    for _ in range(5):
+        limiter.acquire()
+    with pytest.raises(AssertionError, match="a single thread waits for another's answer"):
+        limiter.acquire()
+
+
 def test_requests_to_a_vendor_without_quota_headers_do_not_wait(clock: Clock) -> None:
     vendor = Vendor(clock, quota=10**6, silent=True)
     assert spend(clock, QuotaLimiter("test"), vendor, 500) < 500 * vendor.latency * 1.01

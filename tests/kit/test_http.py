@@ -18,6 +18,7 @@ from attribution_elt.kit.errors import UnitError, UnreachableError
 from attribution_elt.kit.http import client as http
 from attribution_elt.kit.http.auth import HeaderAuth
 from attribution_elt.kit.http.client import Client
+from attribution_elt.kit.http.headers import Head
 from attribution_elt.kit.http.request import Request
 
 CONFIG = {
@@ -52,6 +53,18 @@ def test_paths_are_joined_and_parameters_without_a_value_left_out(requests_mock:
     assert list(Shop(CONFIG).fetch(ASKED)) == [1]
     assert requests_mock.last_request is not None
     assert requests_mock.last_request.qs == {"page": ["1"]}
+
+
+@pytest.mark.parametrize(("our_clock", "ahead"), [(0, 0), (0.9, 0), (5, -4), (-5, 4.5)])
+def test_a_date_bounds_the_difference_of_two_clocks(our_clock: float, ahead: float) -> None:
+    head = Head({"Date": "Thu, 01 Jan 1970 00:16:40 GMT"}, 1000 + our_clock, 1000.5 + our_clock)
+    assert head.ahead == pytest.approx(ahead)
+
+
+def test_a_quota_without_headers_is_unknown() -> None:
+    assert Head({}, 0, 0).remaining is None
+    assert Head({"X-RateLimit-Remaining": "-1"}, 0, 0).remaining == 0
+    assert Head({"X-RateLimit-Remaining": "7"}, 0, 0).remaining == 7
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -191,6 +191,14 @@ def test_a_request_that_never_ends_fails_at_its_deadline(head: bytes) -> None:
     assert time.monotonic() - began < 10
 
 
+def test_a_vendor_that_sends_no_byte_in_time_is_overloaded() -> None:
+    with (
+        serving(lambda _: time.sleep(1)) as server,
+        pytest.raises(OverloadedError, match=r"no byte for 0\.1 s"),
+    ):
+        fetch(server, request_timeout=0.1)
+
+
 def test_the_deadline_of_one_request_leaves_the_next_alone() -> None:
     answers: Iterator[Answer] = iter([drip(OK + b"\r\n"), lambda found: found.sendall(WHOLE)])
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -66,6 +67,14 @@ def test_a_slow_vendor_s_records_do_not_wait_for_a_full_buffer(
 ) -> None:
     monkeypatch.setattr(module, "FLUSH_SECONDS", 0.0)
     assert len(write(5)) == 5
+
+
+def test_the_age_of_the_buffer_counts_from_the_last_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(step=module.FLUSH_SECONDS / 4)
+    monkeypatch.setattr(module.time, "monotonic", clock.__next__)
+    arrivals = write(12)
+    assert all(len(each.splitlines()) > 1 for each in arrivals)
+    assert len(arrivals) > 1
 
 
 def test_numbers_keep_their_digits_and_texts_their_letters() -> None:

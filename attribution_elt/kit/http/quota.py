@@ -83,7 +83,6 @@ class QuotaLimiter:
         self._log_wait(wait, "for the quota")
         self._blocked_until = time.monotonic() + wait
         self._remaining = None
-        self._probing = False
         return wait
 
     def _log_wait(self, seconds: float, why: str) -> None:
