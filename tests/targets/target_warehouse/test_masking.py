@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,11 @@ def plain_values(warehouse: Warehouse) -> list[str]:
 
 
 def test_no_plain_row_is_left(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert_no_plain_row_is_left(warehouse, monkeypatch, TapEcdp, ecdp.settings)
+    order = {"website_id": "none", "order_id": "1", "customer_email": "jane@mail.example"}
+    rejected = {"type": "RECORD", "stream": "attributed_orders", "record": order}
+    assert_no_plain_row_is_left(
+        warehouse, monkeypatch, TapEcdp, ecdp.settings, rejected=json.dumps(rejected)
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,6 +62,7 @@ def assert_no_plain_row_is_left(
     monkeypatch: pytest.MonkeyPatch,
     tap: type[VendorTap],
     settings: Settings,
+    rejected: str | None = None,
 ) -> None:
     people.share(monkeypatch, 9)
     warehouse.settings |= {"add_record_metadata": True, "history": ["*"]}
@@ -67,9 +73,11 @@ def assert_no_plain_row_is_left(
         config = settings(sandbox)
         plain = run_here(tap, config).stdout.decode().splitlines()
         hashed = run_here(tap, {**config, **HASHED}).stdout.decode().splitlines()
-    warehouse.load(*plain)
+    warehouse.load(*plain, *([rejected] if rejected else []), fails=bool(rejected))
     before = {table: count(warehouse, table) for table in warehouse.tables()}
-    assert plain_values(warehouse)
+    plain_tables = {found.partition(":")[0] for found in plain_values(warehouse)}
+    assert plain_tables
+    assert ("_rejected" in str(plain_tables)) == bool(rejected)
     warehouse.load(*hashed)
     assert plain_values(warehouse) == []
     for table, rows in before.items():
