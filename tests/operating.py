@@ -38,7 +38,7 @@ def variables(sandbox: Sandbox, taps: Iterable[str], **more: str) -> dict[str, s
 
 
 def attribution_elt(
-    folder: Path, variables: Mapping[str, str], *arguments: str
+    folder: Path, variables: Mapping[str, str], *arguments: str, seconds: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Run the console script to its end."""
     done = subprocess.run(
@@ -47,7 +47,7 @@ def attribution_elt(
         env=variables,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=seconds,
         check=False,
     )
     leaks.guard(done.stdout, done.stderr)
