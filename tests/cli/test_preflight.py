@@ -27,8 +27,13 @@ def names(printed: str) -> list[str]:
 
 def test_every_account_and_the_warehouse_have_a_line(sandbox: Sandbox, tmp_path: Path) -> None:
     folder = project(tmp_path / "project")
-    done = attribution_elt(folder, variables(sandbox, TAPS), "preflight")
+    listed = folder / "customers.txt"
+    listed.write_text("a customer")
+    listed.chmod(0o644)
+    environment = variables(sandbox, TAPS, TAP_ATTRIBUTION_IO_CUSTOMER_IDS_FILE=str(listed))
+    done = attribution_elt(folder, environment, "preflight")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert f"others can read {listed}" in done.stdout
     assert names(done.stdout) == [*ACCOUNTS, "target-warehouse", "this machine"]
     assert {line[:7] for line in done.stdout.splitlines()} == {"ok     "}
     assert "\033" not in done.stdout

@@ -6,7 +6,9 @@ import json
 import random
 import tempfile
 import tracemalloc
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +120,16 @@ def test_a_response_in_a_reference_cycle_closes_its_file() -> None:
     response.document = [response]
     del response, file
     gc.collect()
+
+
+def test_a_mended_document_is_in_a_file_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(json_text, "MEMORY", 16)
+    mended = json_text.mended(io.BytesIO(rb'["jane@mail.example", "\ud83e"]'))
+    assert mended is not None
+    with closing(mended):
+        assert list(tmp_path.iterdir()) == []
+        mended.seek(0)
+        assert b"jane@mail.example" in mended.read()
