@@ -23,12 +23,15 @@ ERASED = "erased"
 PERSONAL = "x-personal"
 """The member of a stream's schema that names its personal columns: the members of `Personal`."""
 
-_AT = re.compile(r"@|%40|&#64;|&#x40;|\\u0040", re.IGNORECASE)
+_AT = re.compile(r"@|%(?:25)*40|&(?:amp;)*#(?:64|x40);|\\+u0040", re.IGNORECASE)
+"""An `@` as it is, or encoded once or more: `%2540` is a URL within a URL."""
 _SEPARATOR = re.compile(
     r"[\s\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff\ufffd\"'<>(),:;=?&/\\\[\]{}|]"
-    r"|%(?:0[AD]|2[026789CF]|3[A-F]|5[BCD]|7[BCD])",
+    r"|%(?:25)*(?:0[AD]|2[026789CF]|3[A-F]|5[BCD]|7[BCD])",
     re.IGNORECASE,
 )
+_ESCAPED = re.compile(r"[bfnrt]|u[0-9a-f]{4}", re.IGNORECASE)
+"""The rest of a JSON escape after its backslash, such as a line break before an address."""
 _DOMAIN = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
 _DIGEST = re.compile(
     r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])", re.IGNORECASE
@@ -99,17 +102,33 @@ class Finder(abc.ABC):
 
     def _readable(self, text: str) -> Iterator[tuple[int, int]]:
         for at in _AT.finditer(text):
-            start = max(0, at.start() - _LONGEST_LOCAL)
-            for separator in _SEPARATOR.finditer(text, start, at.start()):
-                start = separator.end()
-            domain = _DOMAIN.match(text, at.end())
-            if domain is None or start == at.start():
+            if (domain := _DOMAIN.match(text, at.end())) is None:
                 continue
-            if self.is_person(f"{unquote(text[start : at.start()])}@{domain[0]}"):
-                yield start, domain.end()
+            for start in _starts(text, at.start()):
+                if self.is_person(f"{_unquoted(text[start : at.start()])}@{domain[0]}"):
+                    yield start, domain.end()
+                    break
         for digest in _DIGEST.finditer(text):
             if self.is_person(digest[0]):
                 yield digest.span()
+
+
+def _starts(text: str, end: int) -> Iterator[int]:
+    """Yield where the part of an address before its `@` may start."""
+    start = max(0, end - _LONGEST_LOCAL)
+    for separator in _SEPARATOR.finditer(text, start, end):
+        start = separator.end()
+    if start < end:
+        yield start
+    if text[start - 1 : start] == "\\" and (escaped := _ESCAPED.match(text, start, end)):
+        yield escaped.end()
+
+
+def _unquoted(text: str) -> str:
+    """Decode percent-encoding, also if it was encoded several times."""
+    while (plain := unquote(text)) != text:
+        text = plain
+    return text
 
 
 def _decoded(text: str) -> Iterator[tuple[tuple[int, int], str]]:
