@@ -7,6 +7,7 @@ responses contain completely. Without a claim, nothing is removed.
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Written:
         self._days = days
         self._pending: Counter[tuple[Any, ...]] = Counter()
         self._database = sqlite3.connect("", isolation_level=None)
+        weakref.finalize(self, self._database.close)
         names = [f"c{number}" for number in range(len(columns))]
         self._names = dict(zip(columns, names, strict=True))
         self._database.execute(

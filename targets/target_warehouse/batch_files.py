@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import os
 import stat
@@ -60,7 +61,7 @@ def _allowed(file: str, folders: Sequence[str]) -> str:
     """Return the location of a regular file below one of the folders."""
     path = _local(file)
     if path is None:
-        if ".." not in file and any(
+        if ".." not in unquote(file) and any(
             file.startswith(folder.rstrip("/") + "/")
             for folder in folders
             if _local(folder) is None
@@ -85,7 +86,8 @@ def _local(location: str) -> Path | None:
 
 
 def _of_jsonl(file: IO[bytes]) -> Iterator[list[bytes]]:
-    lines = (b'{"record": %s}' % text for line in _lines(file) if (text := line.strip()))
+    texts = (line.strip().removeprefix(codecs.BOM_UTF8) for line in _lines(file))
+    lines = (b'{"record": %s}' % text for text in texts if text)
     while some := list(itertools.islice(lines, _AT_ONCE)):
         yield some
 
@@ -100,7 +102,11 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 def _of_parquet(file: IO[bytes]) -> Iterator[list[bytes]]:
     from pyarrow import parquet  # noqa: PLC0415 - few taps write it, and it takes time to import
 
-    for rows in parquet.ParquetFile(file).iter_batches(_AT_ONCE):
+    content = parquet.ParquetFile(file)
+    names = content.schema_arrow.names
+    if len(names) > len(set(names)):
+        raise ValueError("it has two columns of the same name")
+    for rows in content.iter_batches(_AT_ONCE):
         records: list[dict[str, Any]] = rows.to_pylist()
         yield [exact.to_json({"record": record}) for record in records]
 

@@ -233,6 +233,11 @@ class MessageReader(GenericSingerReader[bytes]):
             bookmarks = json.loads(self._text(message.bookmark_properties) or "null")
         except RecursionError as error:
             raise self._invalid(_TOO_DEEP) from error
+        properties = schema.get("properties", {})
+        if properties is None:
+            del schema["properties"]
+        elif not isinstance(properties, dict):
+            raise self._invalid("the properties of its schema are not an object")
         bookmark = bookmarks[0] if isinstance(bookmarks, list) and bookmarks else None
         try:
             self._loader.schema(

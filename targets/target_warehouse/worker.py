@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from attribution_elt.core.threads import DaemonThreads
 
+_LONG = 60  # seconds
+
+logger = logging.getLogger("target-warehouse")
 _T = TypeVar("_T")
 
 
@@ -23,13 +27,13 @@ class Worker:
 
     def submit(self, task: Callable[[], Any]) -> None:
         """Queue a task when the previous one is done; raise the error of the previous one."""
-        self._last.result()
+        self._wait()
         self._last = self._thread.submit(task)
 
     def run(self, task: Callable[[], _T]) -> _T:
         """Run a task and return its result."""
         self.submit(task)
-        result: _T = self._last.result()
+        result: _T = self._wait()
         return result
 
     def check(self) -> None:
@@ -40,3 +44,17 @@ class Worker:
     def stop(self) -> None:
         """End the thread after the current task."""
         self._thread.stop(wait=True)
+
+    def _wait(self) -> Any:
+        """Return the result of the last task; log every minute that it takes."""
+        while True:
+            try:
+                return self._last.result(_LONG)
+            except TimeoutError:
+                if self._last.done():  # the task's own error
+                    raise
+                logger.warning(
+                    "the warehouse has been busy for another %g s; a lock of another session may "
+                    "hold up the load",
+                    _LONG,
+                )

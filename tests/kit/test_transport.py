@@ -161,6 +161,23 @@ def test_a_redirect_names_the_other_host_and_ends_the_run() -> None:
         assert "s3cr3t" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("location", "to"),
+    [("http://[evil/", r" to \[evil"), ("//me:s3cr3t@b\x1b[2J/", r" to b\[2J"), ("/\xff", "")],
+)
+def test_a_redirect_to_an_invalid_address_fails_its_unit(location: str, to: str) -> None:
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    answers = iter([WHOLE, head.encode("latin-1"), WHOLE])
+    with serving(lambda found: found.sendall(next(answers))) as server:
+        client = Shop({**CONFIG, "api_url": f"http://127.0.0.1:{server.port}"})
+        request = Request("orders", "orders")
+        client.fetch(request)
+        with pytest.raises(UnitError, match=rf"answered 302, a redirect{to}: check") as caught:
+            client.fetch(request)
+        assert list(client.fetch(request)) == [1]
+    assert not isinstance(caught.value, UnreachableError)
+
+
 def drip(head: bytes) -> Answer:
     """A response that never ends, although each byte arrives in time."""
 
@@ -235,6 +252,45 @@ def test_a_full_disk_fails_the_unit_and_names_tmpdir(monkeypatch: pytest.MonkeyP
         serving(WHOLE) as server,
         pytest.raises(UnitError, match=r"No space left on device.*set TMPDIR"),
     ):
+        fetch(server)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n[1]\r\n0\r\n\r\n",
+        OK + b"Content-Length: 3\r\nContent-Length: 9\r\n\r\n[1]",
+    ],
+    ids=["negative chunk", "two lengths"],
+)
+def test_a_response_that_is_not_http_fails_its_unit(answer: bytes) -> None:
+    with serving(answer) as server:
+        with pytest.raises(UnitError, match="orders: the response is not valid HTTP"):
+            fetch(server)
+        assert server.connections == 2
+
+
+def test_a_late_response_is_not_taken_for_that_to_the_next_request() -> None:
+    def early(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        time.sleep(0.3)
+        connection.sendall(WHOLE.replace(b"[1]", b"[0]"))
+
+    answers: Iterator[Answer] = iter([early, lambda found: found.sendall(WHOLE)])
+    with serving(lambda found: next(answers)(found)) as server:
+        assert fetch(server) == [1]
+
+
+@pytest.mark.parametrize("status", [b"408 Request Timeout", b"425 Too Early"])
+def test_a_refusal_that_passes_is_retried(status: bytes) -> None:
+    answers = iter([b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n", WHOLE])
+    with serving(lambda found: found.sendall(next(answers))) as server:
+        assert fetch(server) == [1]
+
+
+def test_a_part_of_a_response_is_not_taken_for_the_whole() -> None:
+    answer = WHOLE.replace(b"200 OK", b"206 Partial Content")
+    with serving(answer) as server, pytest.raises(UnitError, match="answered 206"):
         fetch(server)
 
 

@@ -12,12 +12,19 @@ from typing import IO, Any, ClassVar
 import backoff
 import requests
 from requests.auth import AuthBase
+from typing_extensions import override
 
 from attribution_elt.core.events import event
 from attribution_elt.kit.errors import CredentialsError, OverloadedError, UnitError
 from attribution_elt.kit.http.deadline import Deadline, DeadlineAdapter
 from attribution_elt.kit.http.headers import Head
-from attribution_elt.kit.http.judging import Verdict, of_status, of_transport, quoted
+from attribution_elt.kit.http.judging import (
+    Verdict,
+    cannot_be_sent,
+    of_status,
+    of_transport,
+    quoted,
+)
 from attribution_elt.kit.http.quota import QuotaLimiter
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse, Spooled, TooLargeError, spooled
@@ -64,6 +71,18 @@ class RequestBudget:
         """Give back a request that did not count."""
         with self._lock:
             self._left += 1
+
+
+class _Session(requests.Session):
+    """A session that does not read the `Location` of redirects.
+
+    An invalid one would raise an error without returning the connection to its pool, for which
+    later requests would then wait forever.
+    """
+
+    @override
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class Client:
@@ -117,7 +136,7 @@ class Client:
         self._logged: set[str] = set()
         self._lock = threading.Lock()
         self._logger = logging.getLogger(__name__)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = config["user_agent"]
         # proxies and certificates of the environment, read once; no credentials of a .netrc
         found = self._session.merge_environment_settings(self.url, {}, None, None, None)
@@ -248,17 +267,19 @@ class Client:
                 quota.observe(sent, status, head)
                 if self._refused:
                     raise self._refused
+                if status < 200:  # the connection closes: its next response is to this request
+                    return Verdict(f"answered {status}", status)
                 if status == 429:
                     self.budget.refund()  # a gateway refused it: the request did not count
                 return Spooled(status, head, spooled(response, self._most_bytes))
-        except (requests.exceptions.InvalidHeader, UnicodeError):
-            quota.observe(sent, None, head)
-            raise self._refuse(self.credentials_error(request, "it cannot be sent")) from None
         except TooLargeError as error:
             return Verdict(str(error), status, retry=False)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
             if status is None:
                 quota.observe(sent, None, head)
+            if cannot_be_sent(error):
+                reason = self.credentials_error(request, "it cannot be sent")
+                raise self._refuse(reason) from None
             return of_transport(error, self._timeout)
 
     def _quota(self, name: str) -> QuotaLimiter:

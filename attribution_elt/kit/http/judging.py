@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import NewConnectionError, ProxyError
+from urllib3.exceptions import InvalidHeader, NewConnectionError, ProxyError
 
 from attribution_elt.core.redaction import redactor
 from attribution_elt.core.text import printable
@@ -16,6 +16,9 @@ from attribution_elt.kit.errors import OverloadedError, UnitError, UnreachableEr
 
 MESSAGE_LENGTH = 200
 """Maximum number of characters quoted from a vendor's error message."""
+_BUSY = {408, 425, 429}
+"""Statuses below 500 that ask for a retry."""
+_HOST = re.compile(r"(?:[a-z]+:)?//(?:[^/?#]*@)?([^/?#]+)", re.IGNORECASE)
 _BROKEN_TLS = (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError)
 """Errors of an interrupted connection, as opposed to certificate or protocol errors."""
 
@@ -47,25 +50,32 @@ def of_status(status: int, message: str, location: str | None, *, first: bool) -
         first: whether the account has not answered a request so far. If so, a redirect concerns
         every request.
     """
-    if status == 429 or status >= 500:
+    if status in _BUSY or status >= 500:
         error = UnitError if status == 429 else OverloadedError
         return Verdict(f"answered {status}", status, error)
-    if status < 300:
+    if status < 300 and status != 206:  # which is a part, although the request asks for the whole
         return None
     reason = f"answered {status}" + (f": {message}" if message else "")
     if 300 < status < 400 and location is not None:
-        host = urlsplit(location).netloc.rpartition("@")[2]
-        to = f" to {printable(host)}" if host else ""
+        host = _HOST.match(location)  # urlsplit refuses some locations
+        to = f" to {printable(host[1])}" if host else ""
         reason = f"answered {status}, a redirect{to}: check the setting api_url"
         if first:
             return Verdict(reason, status, UnreachableError, retry=False)
     return Verdict(reason, status, retry=False)
 
 
+def cannot_be_sent(error: Exception) -> bool:
+    """Return whether the request has an invalid header, which only credentials can cause."""
+    kinds = (requests.exceptions.InvalidHeader, UnicodeEncodeError)
+    of_response = any(isinstance(each, InvalidHeader) for each in _causes(error))
+    return isinstance(error, kinds) and not of_response
+
+
 def of_transport(  # noqa: PLR0911 - a kind of failure each
-    error: requests.RequestException, timeout: float
+    error: Exception, timeout: float
 ) -> Verdict:
-    """Return the verdict on a connection error; the text of libraries may contain whole URLs."""
+    """Return the verdict on the error of a library; its text may contain whole URLs."""
     causes = list(_causes(error))
     tls = [each for each in causes if isinstance(each, ssl.SSLError)]
     if tls and not any(isinstance(each, _BROKEN_TLS) for each in tls):
@@ -86,7 +96,7 @@ def of_transport(  # noqa: PLR0911 - a kind of failure each
         return Verdict(reason, error=UnreachableError)
     if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
         return Verdict("the connection broke off")
-    return Verdict(f"the request failed ({type(error).__name__})")
+    return Verdict(f"the response is not valid HTTP ({type(error).__name__})")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -81,7 +81,8 @@ def test_batches_of_the_sdk(
 def test_records_of_batch_files_and_of_the_messages_around_them(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    one = packed(tmp_path / "1.gz", *[json.dumps(row) for row in ROWS[:2]])
+    mark = "\N{BYTE ORDER MARK}"
+    one = packed(tmp_path / "1.gz", mark + json.dumps(ROWS[0]), json.dumps(ROWS[1]))
     two = packed(tmp_path / "2.gz", "", json.dumps({**ROWS[0], "name": "newer"}))
     run = warehouse.load(
         ITEMS,
@@ -136,6 +137,14 @@ def test_a_parquet_file_with_types_of_its_own(warehouse: Warehouse, tmp_path: Pa
     parquet.write_table(pa.table(columns), tmp_path / "1.parquet")
     warehouse.load(ITEMS, batch(tmp_path / "1.parquet", encoding=PARQUET))
     assert_loaded(warehouse, [{"id": 1, "name": "a", "price": 199.9, "more": [1]}])
+
+
+def test_a_parquet_file_with_two_columns_of_the_same_name(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    file = tmp_path / "1.parquet"
+    parquet.write_table(pa.table([[1], [2]], names=["id", "id"]), file)
+    assert "two columns of the same name" in message_of(warehouse, file, encoding=PARQUET)
 
 
 def test_a_url_without_a_leading_slash_is_relative(
@@ -248,6 +257,7 @@ def test_a_file_outside_the_allowed_folders_is_not_read(
     [
         ("s3://bucket-2/a.jsonl", "s3://bucket"),
         ("s3://bucket/../other/a.jsonl", "s3://bucket"),
+        ("s3://bucket/%2E%2e/other/a.jsonl", "s3://bucket"),
         ("http://127.0.0.1/latest/meta-data", "/"),
         ("simplecache::s3://bucket/a.jsonl", "/"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from target_warehouse import worker
 
 from tests.targets.target_warehouse.processes import (
     PATIENCE,
@@ -133,6 +134,23 @@ def test_a_statement_that_takes_too_long(
 
     assert_one_clear_line(run, "timeout")
     assert run.states == []
+
+
+def test_a_long_wait_for_a_lock_is_logged(
+    postgresql: PostgreSQL,
+    other: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(worker, "_LONG", 0.1)
+    other.execute("LOCK TABLE orders")
+    end = threading.Timer(0.5, other.rollback)
+    end.start()
+    postgresql.load(*lines(1, 2))
+    end.join()
+
+    assert "the warehouse has been busy for another 0.1 s" in caplog.text
+    assert postgresql.rows("SELECT note FROM orders") == [("new",), ("new",)]
 
 
 @pytest.mark.long  # the loader retries for a minute

@@ -21,13 +21,13 @@ ORDERS = schema("orders", id="integer", note="string")
 OTHERS = schema("others", id="integer", note="object")
 
 
-def nested(depth: int) -> str:
-    return "[" * depth + "]" * depth
+TOO_DEEP = "[" * 100_000 + "]" * 100_000
+"""Lists inside each other that no version of Python can read."""
 
 
 def poison(order: str = "usual") -> str:
     """A RECORD message that is nested too deeply."""
-    text = f'{{"id": 7, "note": {{"]": "}}{{\\"", "a": {nested(1_100)}}}}}'
+    text = f'{{"id": 7, "note": {{"]": "}}{{\\"", "a": {TOO_DEEP}}}}}'
     if order == "usual":
         return f'{{"type": "RECORD", "stream": "others", "record": {text}}}'
     return f'{{"record": {text}, "stream": "others", "type": "RECORD"}}'
@@ -74,12 +74,12 @@ def test_a_record_that_is_too_deep_for_a_stream_map_leaves_no_trace(warehouse: W
 @pytest.mark.parametrize(
     "line",
     [
-        f'{{"type": "STATE", "value": {nested(1_100)}}}',
-        f'{{"type": "SCHEMA", "stream": "deep", "schema": {{"properties": {nested(1_100)}}}}}',
+        f'{{"type": "STATE", "value": {TOO_DEEP}}}',
+        f'{{"type": "SCHEMA", "stream": "deep", "schema": {{"properties": {TOO_DEEP}}}}}',
         '{"type": "SCHEMA", "stream": "deep", "key_properties": [], "schema": '
-        + '{"anyOf": [' * 900
+        + '{"anyOf": [' * 50_000
         + "{}"
-        + "]}" * 900
+        + "]}" * 50_000
         + "}",
     ],
     ids=["state", "schema", "combinations"],
@@ -92,6 +92,23 @@ def test_other_messages_that_are_nested_too_deeply_name_their_line(
     assert "nested too deeply" in str(run.error)
     assert run.states == [1]
     assert warehouse.rows("SELECT id FROM orders") == [(1,)]
+
+
+@pytest.mark.parametrize("properties", ["[]", "[[1]]", '"id"', "3", "false"])
+def test_properties_that_are_not_an_object_name_their_line(
+    warehouse: Warehouse, properties: str
+) -> None:
+    line = f'{{"type": "SCHEMA", "stream": "odd", "schema": {{"properties": {properties}}}}}'
+    run = warehouse.load(ORDERS, record("orders", id=1), state(1), line, fails=True)
+    reason = "the properties of its schema are not an object"
+    assert str(run.error) == f"line 4 is not a Singer message: {reason}"
+    assert run.states == [1]
+
+
+def test_properties_that_are_null_are_those_of_the_records(warehouse: Warehouse) -> None:
+    line = '{"type": "SCHEMA", "stream": "odd", "schema": {"properties": null}}'
+    assert warehouse.load(line, record("odd", id=1), state(1)).states == [1]
+    assert warehouse.rows("SELECT id FROM odd") == [(1,)]
 
 
 def test_a_stream_needs_a_name(warehouse: Warehouse) -> None:

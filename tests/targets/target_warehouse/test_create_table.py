@@ -37,6 +37,7 @@ def test_a_parsed_statement_creates_the_same_table_again() -> None:
     connection.execute(table.sql('"o"'))
 
     rows = connection.execute("PRAGMA table_xinfo(o)").fetchall()
+    connection.close()
     assert [(name, type_, key) for _, name, type_, _, _, key, _ in rows] == [
         ("a,(", "INTEGER", 1),
         ("b", "TEXT", 2),
