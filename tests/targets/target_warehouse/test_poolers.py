@@ -164,6 +164,11 @@ def test_the_first_connection_to_a_busy_server(postgresql: PostgreSQL, is_patien
         ("connection failed: FATAL:  database x does not exist", False),
         ("connection failed: FATAL:  role x does not exist", False),
         ("connection failed: FATAL:  no pg_hba.conf entry for host", False),
+        ('connection is bad: invalid port number: "99999"', False),
+        ('connection is bad: invalid sslmode value: "always"', False),
+        ('connection is bad: definition of service "orders" not found', False),
+        ("connection failed: received invalid response to SSL negotiation: H", False),
+        ("connection is bad: GSSAPI encryption required but no credential cache", False),
     ],
 )
 def test_retried_and_permanent_connection_failures(text: str, passes: bool) -> None:

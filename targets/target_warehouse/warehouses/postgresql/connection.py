@@ -38,7 +38,9 @@ _TRANSIENT = {
     psycopg.errors.ReadOnlySqlTransaction.sqlstate,  # the old primary, in a failover
 }
 _MENDED_BY_HAND = re.compile(
-    r"certificate|does not support SSL|no pg_hba|no password|authentication", re.IGNORECASE
+    r"invalid|certificate|does not support SSL|encryption required|definition of service|no pg_hba|"
+    r"no password|authentication",
+    re.IGNORECASE,
 )
 _OF_A_BUSY_SERVER = re.compile(
     r"too many|connection slots|no more connections|starting up|shutting down|recovery mode|"
