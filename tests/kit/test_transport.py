@@ -277,7 +277,11 @@ def test_a_late_response_is_not_taken_for_that_to_the_next_request() -> None:
         connection.sendall(WHOLE.replace(b"[1]", b"[0]"))
 
     answers: Iterator[Answer] = iter([early, lambda found: found.sendall(WHOLE)])
-    with serving(lambda found: next(answers)(found)) as server:
+
+    def answer(connection: socket.socket) -> None:
+        next(answers)(connection)
+
+    with serving(answer) as server:
         assert fetch(server) == [1]
 
 

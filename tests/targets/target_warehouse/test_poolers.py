@@ -108,9 +108,9 @@ def test_a_server_that_is_read_only_for_a_while(postgresql: PostgreSQL) -> None:
 def test_an_idle_session_that_the_server_ends(postgresql: PostgreSQL) -> None:
     name = urlsplit(postgresql.url).path[1:]
     with psycopg.connect(postgresql.url, autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} SET idle_session_timeout = '100ms'")
+        connection.execute(f"ALTER DATABASE {name} SET idle_session_timeout = '400ms'")
     adapter = connect(postgresql.url, None)
-    time.sleep(0.5)
+    time.sleep(0.8)
 
     with pytest.raises(psycopg.Error) as raised:
         adapter.execute("SELECT 1")
