@@ -43,10 +43,14 @@ def switch_often() -> None:
 
 
 def on_signals(stop: Callable[[int], None]) -> None:
-    """Call `stop` with the number of each SIGINT and SIGTERM; only the main thread can set this."""
+    """Call `stop` with the number of each SIGINT and SIGTERM; only the main thread can set this.
+
+    A signal that arrives while the interpreter exits has no effect: the exit code is set by then.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        stop(number)
+        if threading.main_thread().is_alive():
+            stop(number)
 
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
