@@ -13,7 +13,7 @@ from attribution_elt.sandbox.vendor import Clock, RefusalError, Route, Vendor, b
 
 
 class Control(Vendor):
-    """Moves the clock, and lists recorded requests, effects and each vendor's true data."""
+    """Moves the clock, and lists recorded requests and each vendor's true data."""
 
     name = "_sandbox"
 
@@ -26,7 +26,6 @@ class Control(Vendor):
         return [
             Route("POST", "/advance", self._advance),
             Route("GET", "/requests", self._requests),
-            Route("GET", "/ledger/{vendor}", self._ledger),
             Route("GET", "/truth/{vendor}", self._truth),
         ]
 
@@ -49,9 +48,6 @@ class Control(Vendor):
                 if vendor is not self
             }
         )
-
-    def _ledger(self, _: Request, vendor: str) -> Response:
-        return Response.json([asdict(effect) for effect in self._vendor(vendor).ledger])
 
     def _truth(self, request: Request, vendor: str) -> Response:
         found = self._vendor(vendor)

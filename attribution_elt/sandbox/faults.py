@@ -52,7 +52,6 @@ class Fault:
     delay: float = 0.0
     after: int | None = None  # bytes before the body stops or stalls; None: half of the body
     chunked: bool | None = None  # transfer coding of the faulty answer; None: the vendor's
-    effective: bool = False  # True: the vendor handles the request before its answer is lost
 
     @property
     def hangs_up(self) -> bool:
@@ -65,8 +64,6 @@ class Fault:
 
     def answer(self, vendor_answer: Callable[[], Response], now: float) -> Response:
         """Return the vendor's answer, changed or replaced by the fault."""
-        if self.effective and self.kind in {"status", "html"}:
-            vendor_answer()
         if self.kind == "status":
             return self._status(now)
         if self.kind == "html":

@@ -50,18 +50,6 @@ class Sandbox:
         """Move every vendor forward by some days."""
         self.clock.advance(days)
 
-    def double_claims(self) -> set[int]:
-        """Return the ids of the purchases that Attribution.io and ECDP both claim today."""
-        orders = {order["orderId"] for order in self.ecdp.truth()}
-        return {
-            event["id"]
-            for customer in self.attribution_io.truth()
-            for event in customer["events"]
-            if event.get("transaction_id") in orders
-            and event["amount"]
-            and event["attribution_model_outputs"]
-        }
-
     def withdraw_daily(self, share: float) -> None:
         """Let every vendor withdraw a share of its records each day, before the first request."""
         for vendor in self.vendors.values():

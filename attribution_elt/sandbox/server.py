@@ -112,8 +112,6 @@ class Connection(BaseHTTPRequestHandler):
             response = vendor.answer(request)
         elif not fault.hangs_up:
             response = fault.answer(lambda: vendor.answer(request), vendor.now())
-        elif fault.effective:
-            vendor.answer(request)
         vendor.requests.append(
             record(
                 request,

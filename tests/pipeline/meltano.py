@@ -14,8 +14,9 @@ import yaml
 
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox import environment as sandbox_environment
-from attribution_elt.sandbox.ihc.journeys import invalid_journeys, journeys
+from attribution_elt.sandbox.ihc.journeys import journeys
 from tests import leaks
+from tests.invalid_journeys import invalid_journeys
 
 PROJECT = Path(__file__).parent.parent.parent
 SCRIPTS = Path(sys.executable).parent

@@ -22,8 +22,9 @@ from tap_ihc.tap import TapIhc
 from attribution_elt.core.dates import instant
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.sandbox import Sandbox
-from attribution_elt.sandbox.ihc.journeys import invalid_journeys, journeys
+from attribution_elt.sandbox.ihc.journeys import journeys
 from attribution_elt.sandbox.vendor import Vendor
+from tests.invalid_journeys import invalid_journeys
 from tests.pipeline.expected import Stream
 from tests.pipeline.meltano import settings
 from tests.taps.tap_adtraction import helpers as adtraction

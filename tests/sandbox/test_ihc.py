@@ -12,7 +12,8 @@ from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.exact_json import decode, encode
 from attribution_elt.sandbox.ihc import documented, value_null
 from attribution_elt.sandbox.ihc.checks import DIRECTIONS
-from attribution_elt.sandbox.ihc.journeys import invalid_journeys, journeys
+from attribution_elt.sandbox.ihc.journeys import journeys
+from tests.invalid_journeys import invalid_journeys
 
 Row = dict[str, Any]
 
@@ -355,17 +356,6 @@ def test_monthly_quota(sandbox: Sandbox) -> None:
         4,
     )
     sandbox.advance()  # to the first of April
-    assert post(sandbox, DOCUMENTED)[0] == 200
-
-
-def test_throttling(sandbox: Sandbox) -> None:
-    now = 0.0
-    sandbox.ihc.monotonic = lambda: now
-    sandbox.ihc.requests_per_second = 2
-    sandbox.ihc.monthly_quota = 3
-    assert [post(sandbox, DOCUMENTED)[0] for _ in range(3)] == [200, 200, 429]
-    assert post(sandbox, DOCUMENTED)[1] == {"message": "Too Many Requests"}
-    now = 1.0
     assert post(sandbox, DOCUMENTED)[0] == 200
 
 

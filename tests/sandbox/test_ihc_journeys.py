@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from operator import itemgetter
 
-from attribution_elt.sandbox.ihc.journeys import WRONG, invalid_journeys, journeys
+from attribution_elt.sandbox.ihc.journeys import journeys
+from tests.invalid_journeys import WRONG, invalid_journeys
 
 DAY = date(2026, 3, 31)
 

@@ -10,8 +10,6 @@ import pytest
 import requests
 
 from attribution_elt.sandbox import Fault, Sandbox
-from attribution_elt.sandbox.ignite.people import emails, hashed_emails
-from attribution_elt.sandbox.quota import Quota
 
 TODAY = date(2026, 3, 31)
 CHANNEL = 800_000_002  # pending
@@ -46,8 +44,6 @@ def test_updates_are_in_the_ledger_with_both_states(sandbox: Sandbox) -> None:
         (TODAY, str(CHANNEL), [2, None], [0, 3]),
         (TODAY + timedelta(1), str(CHANNEL), [0, 3], [1, None]),
     ]
-    shown = requests.get(f"{sandbox.url}/_sandbox/ledger/adtraction", timeout=10).json()
-    assert [each["after"] for each in shown] == [[0, 3], [1, None]]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +61,6 @@ def test_refused_updates_are_not_in_the_ledger(sandbox: Sandbox, body: dict[str,
     assert sandbox.adtraction.ledger == []
 
 
-def test_an_update_without_success_changes_nothing(sandbox: Sandbox) -> None:
-    sandbox.adtraction.refused_channels = {CHANNEL}
-    answer = put(sandbox, channelId=CHANNEL, approvalStatus=1)
-    assert (answer.status_code, answer.json()) == (200, {"success": False})
-    assert sandbox.adtraction.ledger == []
-
-
 def test_updates_have_a_separate_quota(sandbox: Sandbox) -> None:
     answers = [put(sandbox, channelId=CHANNEL, approvalStatus=1) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [200] * 10 + [429]
@@ -86,18 +75,15 @@ def test_updates_may_come_without_headers_of_the_quota(sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize("kind", ["reset", "close", "status", "html", "truncate", "invalid_json"])
-@pytest.mark.parametrize("effective", [False, True])
-def test_a_fault_may_come_after_the_effect(sandbox: Sandbox, kind: Any, effective: bool) -> None:
-    """A body that breaks off always follows the effect."""
-    sandbox.adtraction.faults.add(Fault(kind, effective=effective))
+def test_a_body_that_breaks_off_comes_after_the_effect(sandbox: Sandbox, kind: Any) -> None:
+    sandbox.adtraction.faults.add(Fault(kind))
     try:
         answer = put(sandbox, channelId=CHANNEL, approvalStatus=1)
     except requests.RequestException:
         pass
     else:
         assert answer.text != '{"success":true}'
-    happened = effective or kind in {"truncate", "invalid_json"}
-    assert len(sandbox.adtraction.ledger) == int(happened)
+    assert len(sandbox.adtraction.ledger) == (kind in {"truncate", "invalid_json"})
 
 
 def test_opt_outs_are_in_the_ledger(sandbox: Sandbox) -> None:
@@ -128,28 +114,3 @@ def test_long_urls_are_refused(sandbox: Sandbox) -> None:
     sandbox.ignite.longest_url = 200
     assert opt_out(sandbox, "a@example.com").status_code == 200
     assert opt_out(sandbox, *["a@example.com"] * 20).status_code == 414
-
-
-def test_opt_outs_may_have_a_quota(sandbox: Sandbox) -> None:
-    sandbox.ignite.opt_out_quota = Quota(limit=2)
-    statuses = [opt_out(sandbox, "a@example.com").status_code for _ in range(3)]
-    assert statuses == [200, 200, 429]
-
-
-def test_opted_out_addresses_may_leave_the_lists(sandbox: Sandbox) -> None:
-    site, since = sandbox.ignite.websites[1], TODAY - timedelta(30)
-    visitor = next(
-        number
-        for number in range(200)
-        if set(hashed_emails([number], site.name, "md5")) & set(site.visitors(since))
-    )
-    address, (hashed, *_) = (
-        emails(visitor, site.name)[0],
-        hashed_emails([visitor], site.name, "md5"),
-    )
-    sandbox.advance()
-    opt_out(sandbox, address.upper(), site=1)
-    assert hashed in site.visitors(since)
-    sandbox.ignite.opt_outs_suppress = True
-    assert hashed not in site.visitors(since)
-    assert hashed in sandbox.ignite.on(TODAY).truth()["website_2"]["visitors"]

@@ -32,7 +32,15 @@ def test_double_claims_of_the_sandbox_are_found(
             output = run_here(tap, settings[name])
             lines = output.stdout.decode().splitlines()
             shop.warehouse.load(*lines, default_target_schema=name.replace("-", "_"))
-        made = {f"attribution_io:{number}" for number in sandbox.double_claims()}
+        orders = {order["orderId"] for order in sandbox.ecdp.truth()}
+        made = {
+            f"attribution_io:{event['id']}"
+            for customer in sandbox.attribution_io.truth()
+            for event in customer["events"]
+            if event.get("transaction_id") in orders
+            and event["amount"]
+            and event["attribution_model_outputs"]
+        }
     shop.build()
     assert shop.failed == {}
     found = {key for (key,) in shop.rows("fct_double_claims", ("conversion_key",))}

@@ -176,8 +176,6 @@ class Adtraction(AdtractionData):
         if status == REJECTED and reason is None:
             raise bad_request("Missing rejectReason.")
         channel_id = wanted["channelId"]
-        if channel_id in self.refused_channels:
-            return Response.json({"success": False})
         is_known = self.set_status(channel_id, status, reason)
         if not is_known and channel_id != documented.CHANNEL_ID:
             raise RefusalError(HTTPStatus.NOT_FOUND, "Channel not found")

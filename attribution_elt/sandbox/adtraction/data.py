@@ -45,7 +45,6 @@ class AdtractionData(Vendor):
         self.chunked_feeds = True
         self.miscounted_feeds: set[int] = set()  # ids of feeds with a wrong `count` header
         self.product_bytes = 1000
-        self.refused_channels: set[int] = set()  # ids whose updates get `{"success": false}`
         # Set these before the first request:
         self.markets: Sequence[str] = ("SE", "NO", "DE")
         self.channel_ids: Sequence[int] = (114000001, 114000002)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,14 +36,6 @@ class Options:
     split_attributions: bool
 
 
-@dataclass
-class Timeline:
-    """The visits and events of a customer."""
-
-    visits: list[Visit] = field(default_factory=list)
-    events: list[Row] = field(default_factory=list)
-
-
 def customer(number: int, merged: Iterable[int], options: Options, vendor: Vendor) -> Row:
     """Return a customer with the timeline up to today, and those of the merged customers."""
     rng = vendor.random("customer", number)
@@ -52,8 +44,8 @@ def customer(number: int, merged: Iterable[int], options: Options, vendor: Vendo
     offset = _offset(number)
     customer_id = number + 100 + offset
     parts = [_timeline(each, customer_id, options, vendor) for each in (number, *sorted(merged))]
-    visits = [visit for part in parts for visit in part.visits]
-    events = [event for part in parts for event in part.events]
+    visits = [visit for part, _ in parts for visit in part]
+    events = [event for _, part in parts for event in part]
     created = datetime.combine(rhythm.first, time(9, 30), UTC)
     pageviews = [
         pageview
@@ -92,13 +84,15 @@ def _offset(number: int) -> int:
     return BEYOND_FLOATS if number % 25 == 0 else 0
 
 
-def _timeline(number: int, customer_id: int, options: Options, vendor: Vendor) -> Timeline:
+def _timeline(
+    number: int, customer_id: int, options: Options, vendor: Vendor
+) -> tuple[list[Visit], list[Row]]:
     """Return the visits and events of a number, which belong to the customer of `customer_id`."""
     rng = vendor.random("customer", number)
     rhythm = _rhythm(rng, vendor)
     zone = rng.choice(ZONES)
     every: list[Visit] = []
-    found = Timeline()
+    events: list[Row] = []
     for place in range(rhythm.count(vendor.clock.today)):
         chance = vendor.random("visit", number, place)
         visit_id = number * MOST_VISITS + place + _offset(number)
@@ -108,9 +102,8 @@ def _timeline(number: int, customer_id: int, options: Options, vendor: Vendor) -
         if event and options.all_models:
             timeline.add_model(event)
         if event and not vendor.is_gone("event", visit_id, since=day):
-            found.events.append(event)
-    found.visits = [visit for visit in every if not timeline.is_withdrawn(visit, vendor)]
-    return found
+            events.append(event)
+    return [visit for visit in every if not timeline.is_withdrawn(visit, vendor)], events
 
 
 def _summary(events: list[Row], visits: list[Visit], pageviews: int, *, split: bool) -> Row:

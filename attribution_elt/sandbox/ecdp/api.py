@@ -53,7 +53,6 @@ class Ecdp(Vendor):
     def __init__(self, seed: int, clock: Clock) -> None:
         super().__init__(seed, clock)
         self.api_key = "sandbox-ecdp-key"
-        self.powerless_key = "sandbox-ecdp-key-without-permission"  # answered with 403
         self.date_rule: Literal["inclusive", "strict"] = "inclusive"  # may startDate equal endDate?
         self.empty_as: Literal["no_content", "list"] = "no_content"
         # Set these before the first request:
@@ -145,10 +144,7 @@ class Ecdp(Vendor):
         return self.answer_with({"data": rows})
 
     def _authorise(self, request: Request) -> None:
-        key = request.headers.get("x-api-key")
-        if key == self.powerless_key:
-            raise RefusalError(HTTPStatus.FORBIDDEN, "API key has no permission for this resource")
-        if key != self.api_key:
+        if request.headers.get("x-api-key") != self.api_key:
             raise RefusalError(HTTPStatus.UNAUTHORIZED, "API key is missing, invalid, or expired")
 
     def _window(self, query: dict[str, str]) -> tuple[date, date]:

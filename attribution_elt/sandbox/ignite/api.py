@@ -16,7 +16,6 @@ from attribution_elt.sandbox.exact_json import decode
 from attribution_elt.sandbox.ignite.people import ALGORITHMS
 from attribution_elt.sandbox.ignite.website import DEFAULT_LOOKBACK_DAYS, Kind, Sizes, Website
 from attribution_elt.sandbox.messages import Effect, Request, Response
-from attribution_elt.sandbox.quota import Quota
 from attribution_elt.sandbox.vendor import (
     Clock,
     RefusalError,
@@ -49,10 +48,8 @@ class Ignite(Vendor):
         super().__init__(seed, clock)
         self.website_count = 2
         self.group_details = True  # False: `/audience_groups/ID` does not exist
-        self.opt_out_quota: Quota | None = None  # the document mentions no quota
         self.refused_emails: set[str] = set()  # a request with one of these is a 400
         self.longest_url: int | None = None  # bytes; a longer URL is a 414
-        self.opt_outs_suppress = False  # True: lists no longer contain opted-out addresses
         self.sizes = Sizes()  # set these before the first request
         self._websites: list[Website] = []
 
@@ -61,16 +58,8 @@ class Ignite(Vendor):
         """The websites; tests may change their tokens and secrets."""
         with self.lock:
             for number in range(len(self._websites) + 1, self.website_count + 1):
-                self._websites.append(Website(number, self.sizes, self, lambda: self.suppressed))
+                self._websites.append(Website(number, self.sizes, self))
             return self._websites[: self.website_count]
-
-    @property
-    def suppressed(self) -> set[tuple[str, str]]:
-        """The websites' names and the opted-out addresses that lists leave out."""
-        today = self.clock.today
-        keys = [effect.key for effect in self.ledger if effect.day <= today]
-        pairs = [key.split(" ", 1) for key in (keys if self.opt_outs_suppress else ())]
-        return {(website, email.lower()) for website, email in pairs}
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -157,10 +146,6 @@ class Ignite(Vendor):
 
     def _opt_out(self, request: Request) -> Response:
         website = self._website(request, secret_required=False)
-        if self.opt_out_quota:
-            _, refusal = self.opt_out_quota.take("opt_outs", self.now())
-            if refusal:
-                raise refusal
         if self.longest_url is not None and len(request.target.encode()) > self.longest_url:
             raise RefusalError(HTTPStatus.REQUEST_URI_TOO_LONG, "URI too long")
         emails = _emails(_parameter(request, "emails"))

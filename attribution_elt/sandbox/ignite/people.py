@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
 ALGORITHMS = {"md5": "md5", "sha1": "sha1", "sha2": "sha256"}
 
 
-def hashed_emails(
-    numbers: Iterable[int],
-    website: str,
-    algorithm: str,
-    suppressed: Container[tuple[str, str]] = (),
-) -> list[str]:
-    """Return the hashed addresses of a website's visitors, without suppressed addresses.
-
-    `suppressed` has pairs of a website's name and an address.
-    """
+def hashed_emails(numbers: Iterable[int], website: str, algorithm: str) -> list[str]:
+    """Return the hashed addresses of a website's visitors."""
     return [
         hashlib.new(ALGORITHMS[algorithm], email.encode(), usedforsecurity=False).hexdigest()
         for number in numbers
         for email in emails(number, website)
-        if (website, email) not in suppressed
     ]
 
 

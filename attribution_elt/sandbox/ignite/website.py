@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -44,16 +43,9 @@ class Website:
     """A website and its visitors.
 
     `since` is the first day of a look-back window, which may be any number of days ago.
-    `suppressed` returns the names of websites with the addresses that their lists leave out.
     """
 
-    def __init__(
-        self,
-        number: int,
-        sizes: Sizes,
-        vendor: Vendor,
-        suppressed: Callable[[], set[tuple[str, str]]],
-    ) -> None:
+    def __init__(self, number: int, sizes: Sizes, vendor: Vendor) -> None:
         self.name = f"website_{number}"
         self.token = f"sandbox-ignite-{number}-token"
         self.secret = f"sandbox-ignite-{number}-secret"
@@ -62,7 +54,6 @@ class Website:
         self._documented = number == 1
         self._sizes = sizes
         self._vendor = vendor
-        self._suppressed = suppressed
         self._clock = vendor.clock
         self._people: list[Rhythm] = []
 
@@ -215,7 +206,7 @@ class Website:
         return self._within(self._people[visitor], since)
 
     def _hashed(self, visitors: list[int], algorithm: str) -> list[str]:
-        return hashed_emails(visitors, self.name, algorithm, self._suppressed())
+        return hashed_emails(visitors, self.name, algorithm)
 
     def _places(self, kind: Kind) -> int:
         return self._sizes.audiences if kind == "audiences" else self._sizes.audience_groups

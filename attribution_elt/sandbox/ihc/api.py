@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
@@ -51,19 +50,16 @@ class Ihc(Vendor):
         self.max_journeys = 100  # per request
         self.max_sessions = 3000  # per request; 200 on a free plan
         self.monthly_quota: int | None = None  # requests
-        self.requests_per_second: int | None = None
         self.http_statuses = {INVALID_INPUT}
         self.partial_failures = True  # False: one bad journey fails the request, without its id
         self.refused_conversions: set[str] = set()  # conversions that cannot be computed
         self.missing_sessions: set[str] = set()  # session ids that answers leave out
         self.trigger_ids: Literal["both", "conversion_id", "session_id"] = "both"  # if known
         self.exact_sums = True  # False: each ihc is rounded, so that sums may differ from 1
-        self.monotonic: Callable[[], float] = time.monotonic
         self.journey_count = 60  # journeys of `sessions`
         self.journeys_computed: Counter[str] = Counter()  # counts by conversion_id
         self.sessions_computed: Counter[tuple[str, str]] = Counter()  # counts by both ids
         self._months: Counter[str] = Counter()
-        self._admitted: deque[float] = deque()
 
     @property
     def conv_type_id(self) -> str:
@@ -139,12 +135,6 @@ class Ihc(Vendor):
             raise RefusalError(HTTPStatus.FORBIDDEN, "Forbidden")
         if self.monthly_quota is not None and self.quota_used >= self.monthly_quota:
             raise RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Limit Exceeded")
-        now = self.monotonic()
-        while self._admitted and self._admitted[0] <= now - 1:
-            self._admitted.popleft()
-        if self.requests_per_second is not None and len(self._admitted) >= self.requests_per_second:
-            raise RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests")
-        self._admitted.append(now)
         self._months[self._month] += 1
 
     def _compute(self, request: Request) -> Response:

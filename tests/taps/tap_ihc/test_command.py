@@ -11,7 +11,7 @@ from tap_ihc.tap import TapIhc
 from attribution_elt.kit.errors import InvalidSettingsError, PluginError
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.ihc import Ihc
-from attribution_elt.sandbox.ihc.journeys import invalid_journeys
+from tests.invalid_journeys import invalid_journeys
 from tests.taps.tap_ihc.helpers import (
     DAY,
     file_of,

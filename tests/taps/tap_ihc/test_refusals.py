@@ -12,7 +12,7 @@ import pytest
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.exact_json import encode
 from attribution_elt.sandbox.ihc import Ihc
-from attribution_elt.sandbox.ihc.journeys import invalid_journeys
+from tests.invalid_journeys import invalid_journeys
 from tests.tap_process import Output, Row
 from tests.taps.tap_ihc.helpers import (
     DAY,
