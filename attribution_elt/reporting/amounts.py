@@ -17,7 +17,6 @@ from attribution_elt.reporting.cards import (
     OTHERS,
     Card,
     Column,
-    Kind,
     Section,
     Table,
     money,
@@ -139,11 +138,11 @@ def _revenue(found: Revenue, currency: str | None, window: Window) -> Card:
     noun = found.source.noun
     columns = (
         Column("channel"),
-        Column(f"{noun}s", Kind.COUNT),
-        Column(_in("revenue", currency), Kind.MONEY),
-        Column("share", Kind.SHARE, "var(--c1)"),
-        Column("change", Kind.CHANGE),
-        Column(_in("restated", currency), Kind.SIGNED),
+        Column(f"{noun}s", "count"),
+        Column(_in("revenue", currency), "money"),
+        Column("share", "share", "var(--c1)"),
+        Column("change", "change"),
+        Column(_in("restated", currency), "signed"),
     )
     daily: defaultdict[tuple[date, str], Decimal] = defaultdict(Decimal)
     for key, figure in figures.items():
@@ -274,10 +273,10 @@ def _by_moment(title: str, movements: Iterable[Movement], currency: str | None) 
         for noted_at, moved in sorted(found.items(), reverse=True)[:LATEST]
     ]
     columns = (
-        Column("seen (UTC)", Kind.INSTANT),
-        Column("days", Kind.COUNT),
-        Column(_in("change", currency), Kind.SIGNED),
-        Column(_in("between channels", currency), Kind.MONEY),
+        Column("seen (UTC)", "instant"),
+        Column("days", "count"),
+        Column(_in("change", currency), "signed"),
+        Column(_in("between channels", currency), "money"),
     )
     return Table(title, columns, rows)
 
@@ -290,8 +289,8 @@ def _by_day(title: str, days: Sequence[Restated], currency: str | None) -> Table
         rows.append((day.day, day.first, day.first + moved, change))
     columns = (
         Column("day"),
-        Column(_in("first complete", currency), Kind.MONEY),
-        Column(_in("now", currency), Kind.MONEY),
-        Column("change", Kind.CHANGE),
+        Column(_in("first complete", currency), "money"),
+        Column(_in("now", currency), "money"),
+        Column("change", "change"),
     )
     return Table(title, columns, rows, folded=True)

@@ -8,27 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 NO_CHANNEL, OTHERS = "no channel", "all others"
 CHANNELS = tuple(f"var(--c{number})" for number in range(1, 9))
 OTHER = "var(--other)"
+Kind = Literal["text", "count", "money", "signed", "share", "change", "instant"]
+"""Kinds of columns; each has its own format."""
 _FORMULA = ("=", "+", "-", "@", "\t")
 _MINUS = "\N{MINUS SIGN}"
-
-
-class Kind(Enum):
-    """Kinds of columns; each has its own format."""
-
-    TEXT = "text"
-    COUNT = "count"
-    MONEY = "money"
-    SIGNED = "signed"
-    SHARE = "share"
-    CHANGE = "change"
-    INSTANT = "instant"
 
 
 @dataclass(frozen=True)
@@ -36,7 +25,7 @@ class Column:
     """A column of a table; with a colour, each number has a bar of that colour."""
 
     name: str
-    kind: Kind = Kind.TEXT
+    kind: Kind = "text"
     colour: str = ""
 
 
@@ -88,7 +77,7 @@ class Table:
         alike = [
             place
             for place, each in enumerate(self.columns)
-            if each.colour and each.kind is column.kind
+            if each.colour and each.kind == column.kind
         ]
         most = max(abs(row[place] or 0) for row in self.rows for place in alike)
         return float(100 * abs(value) / most)
@@ -195,11 +184,11 @@ def listed(texts: Iterable[str], most: int = 5) -> Iterator[str]:
 
 
 _FORMATS: Mapping[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: str,
-    Kind.COUNT: lambda value: f"{value:,.0f}",
-    Kind.MONEY: money,
-    Kind.SIGNED: lambda value: money(value, signed=True),
-    Kind.SHARE: lambda value: f"{100 * value:.0f} %",
-    Kind.CHANGE: lambda value: f"{100 * value:+.1f} %".replace("-", _MINUS),
-    Kind.INSTANT: minute,
+    "text": str,
+    "count": lambda value: f"{value:,.0f}",
+    "money": money,
+    "signed": lambda value: money(value, signed=True),
+    "share": lambda value: f"{100 * value:.0f} %",
+    "change": lambda value: f"{100 * value:+.1f} %".replace("-", _MINUS),
+    "instant": minute,
 }

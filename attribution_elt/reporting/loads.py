@@ -9,17 +9,7 @@ from datetime import date, datetime
 from attribution_elt.core.text import counted
 from attribution_elt.reporting import plots
 from attribution_elt.reporting.amounts import Window
-from attribution_elt.reporting.cards import (
-    Card,
-    Column,
-    Kind,
-    Plot,
-    Section,
-    Table,
-    Tile,
-    listed,
-    minute,
-)
+from attribution_elt.reporting.cards import Card, Column, Plot, Section, Table, Tile, listed, minute
 from attribution_elt.reporting.reading import Place, Run, Stream, Warehouse
 
 _COMPLETE, _REJECTS, _FAILED = "var(--good)", "var(--warn)", "var(--bad)"
@@ -79,9 +69,9 @@ def freshness(warehouse: Warehouse, window: Window) -> Section:
 def _streams(place: Place, window: Window) -> Table:
     columns = (
         Column("stream"),
-        Column("rows", Kind.COUNT),
-        Column("loaded completely (UTC)", Kind.INSTANT),
-        Column("newest record (UTC)", Kind.INSTANT),
+        Column("rows", "count"),
+        Column("loaded completely (UTC)", "instant"),
+        Column("newest record (UTC)", "instant"),
     )
     rows = [(each.name, each.rows, each.loaded_at, each.newest) for each in place.streams]
     lanes = [_lane(each, place.runs, window) for each in place.streams]
@@ -151,7 +141,7 @@ def _failed(places: Iterable[Place], window: Window) -> Card:
         return Card("Failed runs", [f"No run failed from {window}."])
     lines = [f"The latest {LATEST} of {len(found):,}."] if len(found) > LATEST else []
     columns = (
-        Column("started (UTC)", Kind.INSTANT),
+        Column("started (UTC)", "instant"),
         Column("tap"),
         Column("streams"),
         Column("reason"),
@@ -170,8 +160,8 @@ def _rejected(places: Iterable[Place]) -> Card:
     columns = (
         Column("tap"),
         Column("stream"),
-        Column("records", Kind.COUNT),
-        Column("last (UTC)", Kind.INSTANT),
+        Column("records", "count"),
+        Column("last (UTC)", "instant"),
     )
     lines = ["The table _rejected in the schema of the tap has the records with the reasons."]
     return Card("Rejected records", lines, tables=[Table("Rejected records", columns, rows)])

@@ -13,7 +13,6 @@ from attribution_elt.reporting.cards import (
     OTHER,
     Card,
     Column,
-    Kind,
     Section,
     Table,
     money,
@@ -54,7 +53,7 @@ def credits_of(warehouse: Warehouse, window: Window) -> Section:
 def _compared(comparison: Comparison) -> Card:
     """Show amounts by channel and model, or numbers of conversions if amounts are unknown."""
     values = comparison.amounts or comparison.credits
-    kind = Kind.MONEY if comparison.amounts else Kind.COUNT
+    kind = "money" if comparison.amounts else "count"
     models = list(comparison.credits)
     channels = dict.fromkeys(name for each in comparison.credits.values() for name in each)
     rows = [
@@ -86,7 +85,7 @@ def _compared(comparison: Comparison) -> Card:
 
 def _spread(comparison: Comparison, channel: str) -> str:
     shares = [comparison.share(model, channel) for model in comparison.credits]
-    return f"{shown(min(shares), Kind.SHARE)} to {shown(max(shares), Kind.SHARE)}"
+    return f"{shown(min(shares), 'share')} to {shown(max(shares), 'share')}"
 
 
 def _disagreement(comparison: Comparison) -> Iterator[str]:
@@ -102,8 +101,8 @@ def _disagreement(comparison: Comparison) -> Iterator[str]:
         return abs(comparison.share(one, channel) - comparison.share(other, channel))
 
     most = max(sorted(channels), key=gap)
-    first, second = (shown(comparison.share(each, most), Kind.SHARE) for each in pair)
-    apart = shown(comparison.distance(*pair), Kind.SHARE)
+    first, second = (shown(comparison.share(each, most), "share") for each in pair)
+    apart = shown(comparison.distance(*pair), "share")
     yield (
         f"{one} and {other} disagree most: they give {apart} of the credit to different channels. "
         f"{most} gets {first} from {one} and {second} from {other}."
@@ -126,7 +125,7 @@ def _claimed(found: Sequence[Claims]) -> Card:
         tables.append(
             Table(
                 ", ".join(filter(None, ("Double claims", claims.currency))),
-                (Column("claims"), Column("conversions", Kind.COUNT), Column(amount, Kind.MONEY)),
+                (Column("claims"), Column("conversions", "count"), Column(amount, "money")),
                 [
                     (", ".join(names), count, worth)
                     for names, (count, worth) in list(claims.by_channels.items())[:ROWS]
@@ -152,7 +151,7 @@ def _restated(found: Answers, window: Window) -> Card:
             Column("channel"),
             Column("model"),
             Column("currency"),
-            Column("change", Kind.SIGNED),
+            Column("change", "signed"),
         )
         card.tables = [Table(card.title, columns, rows[:ROWS])]
     else:
