@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from loaders.contenders import prepare
 from loaders.databases import Database, about, databases
 from loaders.measure import measure
 from vendors.contenders import CONTENDERS, OURS, PEERS, Contender, Job
@@ -41,16 +42,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="VENDOR", default=vendors, choices=vendors)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 3], choices=[1, 2, 3])
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument(
-        "--most",
-        type=int,
-        default=200_000,
-        help="rows that slow contenders are given (%(default)s)",
-    )
     parser.add_argument("--write", action="store_true", help="into the README")
     arguments = parser.parse_args()
     for contender in CONTENDERS:
-        contender.prepare()
+        prepare(contender.requirements)
     with databases("e2e-") as (_, opened):
         results = [
             each
@@ -58,7 +53,7 @@ def main() -> None:
             if scene.vendor in arguments.only
             for size in arguments.sizes
             if size <= len(scene.settings)
-            for each in compete(scene, size - 1, opened["PostgreSQL"], arguments)
+            for each in compete(scene, size - 1, opened["PostgreSQL"], arguments.rounds)
         ]
         text = f"{_machine(about(opened), arguments.rounds)}\n\n{table(results)}"
     print(text, end="")
@@ -81,30 +76,23 @@ def _machine(versions: str, rounds: int) -> str:
     )
 
 
-def compete(
-    scene: Scene, size: int, database: Database, arguments: argparse.Namespace
-) -> Iterable[Results]:
+def compete(scene: Scene, size: int, database: Database, rounds: int) -> Iterable[Results]:
     """Let each contender read a vendor some times; yield the costs."""
     options = scene.options(size)
     with serve(scene.vendor, options) as served:
         truth = scene.sent(size, served.today) if scene.sent else served.truth
         rows = sum(1 for each in scene.tables for _ in each.truth(truth))
-        contenders = [
-            each
-            for each in CONTENDERS
-            if each.name == OURS or (not scene.sent and (not each.slow or rows <= arguments.most))
-        ]
+        contenders = [each for each in CONTENDERS if each.name == OURS or not scene.sent]
         results: dict[str, list[Result]] = {each.name: [] for each in contenders}
-        for number in range(arguments.rounds):
+        for number in range(rounds):
             for each in contenders:
                 with serve(scene.vendor, options) if scene.restart else nullcontext(served) as own:
                     result = read(each, scene, own, truth, database)
                 results[each.name].append(result)
                 line = f"{number + 1}: {scene.name}, {rows:,} rows, {each.name}: {result}"
                 print(line, file=sys.stderr)
-    why = "no such API for it" if scene.sent else "not run"
     for each in CONTENDERS:
-        yield Results(scene.name, rows, each.name, results.get(each.name, []), why)
+        yield Results(scene.name, rows, each.name, results.get(each.name, []))
 
 
 def read(

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from loaders.contenders import CONTENDERS, Contender, Run
+from loaders.contenders import CONTENDERS, Contender, Run, prepare
 from loaders.databases import Database, about, databases
 from loaders.measure import Cost, measure
 from loaders.products import LOADS, Checksum, write
@@ -64,7 +64,7 @@ def main() -> None:
         for each in (floor, *(other for other in others if other.name in arguments.only))
     ]
     for _, contender in contenders:
-        contender.prepare()
+        prepare(contender.requirements)
     results: dict[tuple[str, str], list[Result]] = {}
     with databases("loading-") as (folder, opened):
         sent = write(folder, arguments.records)

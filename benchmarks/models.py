@@ -55,16 +55,14 @@ def main() -> None:
     parser.add_argument("--touches", type=int, default=356_000)
     parser.add_argument("--conversions", type=int, default=30_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("DuckDB", "PostgreSQL"), help="one of the databases")
     arguments = parser.parse_args()
     with databases("models-") as (folder, opened):
         _write(folder / "rows.singer", arguments.touches, arguments.conversions)
         print(f"{about(opened)}; {arguments.rounds} rounds\n")
         rows = []
         for name, database in opened.items():
-            if arguments.only in {None, name}:
-                with database.fresh() as url:
-                    rows.append((name, *_measured(url, folder, arguments)))
+            with database.fresh() as url:
+                rows.append((name, *_measured(url, folder, arguments)))
     print(markdown(HEADINGS, rows, texts=[0]))
 
 

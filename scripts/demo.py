@@ -86,13 +86,18 @@ def main() -> None:
 def copy_project() -> None:
     """Copy the project's definitions without `pip_url`, so that plugins are those of `.venv`."""
     shutil.rmtree(PROJECT, ignore_errors=True)
-    shutil.copytree(ROOT / "plugins", PROJECT / "plugins")
-    for path in (PROJECT / "plugins").glob("*/*--attribution-elt.lock"):
+    copy_plugins(PROJECT / "plugins")
+    text = (ROOT / "meltano.yml").read_text()
+    (PROJECT / "meltano.yml").write_text(re.sub(r"\n *pip_url: -e .*", "", text))
+
+
+def copy_plugins(folder: Path) -> None:
+    """Copy the definitions of the plugins; Meltano searches the PATH for those of this project."""
+    shutil.copytree(ROOT / "plugins", folder)
+    for path in folder.glob("*/*--attribution-elt.lock"):
         definition = json.loads(path.read_text())
         del definition["pip_url"]
         path.write_text(json.dumps(definition))
-    text = (ROOT / "meltano.yml").read_text()
-    (PROJECT / "meltano.yml").write_text(re.sub(r"\n *pip_url: -e .*", "", text))
 
 
 def operate(title: str, settings: dict[str, str], *arguments: str) -> None:

@@ -74,10 +74,6 @@ class Contender:
     command: Callable[[Run], list[str]]
     requirements: tuple[str, ...] = ()
 
-    def prepare(self) -> None:
-        """Create the loader's environment, unless it is up to date."""
-        prepare(self.requirements)
-
 
 def prepare(requirements: tuple[str, ...] = ()) -> None:
     """Create an environment, unless it is up to date; without requirements, use the project's."""

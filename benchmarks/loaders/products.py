@@ -1,14 +1,11 @@
 """Any number of product records in tap-adtraction's format, generated from a seed.
 
-    python benchmarks/loaders/products.py FOLDER [--records 200000]
-
 Two loads are written, `first` and `reload`, where a fifth of the records has changed: each as
 Singer messages (.singer), as lines of JSON (.ndjson) and as CSV (.csv).
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import operator
@@ -231,11 +228,3 @@ def _text_of(property_: dict[str, Any]) -> Callable[[Any], str]:
 
 
 _TEXTS = [_text_of(each) for each in PROPERTIES.values()]
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--records", type=int, default=200_000)
-    arguments = parser.parse_args()
-    write(arguments.folder, arguments.records)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loaders.contenders import DLT, TARGET_POSTGRES, environment, prepare
+from loaders.contenders import DLT, TARGET_POSTGRES, environment
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -54,7 +54,6 @@ class Contender:
         form: of the tables it makes: see `landed.Table`.
         schema: where it makes them.
         requirements: what its own environment needs; without any it runs in ours.
-        slow: whether it is left out where there are very many rows.
     """
 
     name: str
@@ -62,11 +61,6 @@ class Contender:
     form: str
     schema: str
     requirements: tuple[str, ...] = ()
-    slow: bool = False
-
-    def prepare(self) -> None:
-        """Create the pipeline's environment, unless it is up to date."""
-        prepare(self.requirements)
 
 
 def ours(job: Job) -> list[list[str]]:
@@ -115,7 +109,5 @@ CONTENDERS = (
     Contender(OURS, ours, "own", "public"),
     Contender("dlt, tuned", dlt("tuned"), "nested", "shop", DLT),
     Contender("dlt", dlt("defaults"), "children", "shop", DLT),
-    Contender(
-        "SDK tap → target-postgres", conventional, "nested", "melty", TARGET_POSTGRES, slow=True
-    ),
+    Contender("SDK tap → target-postgres", conventional, "nested", "melty", TARGET_POSTGRES),
 )

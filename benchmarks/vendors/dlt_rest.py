@@ -54,10 +54,7 @@ def adtraction(config: dict[str, Any]) -> dict[str, Any]:
     """Programs, and the products in their feeds."""
     channel = config["channel_ids"][0]
     return {
-        "client": {
-            "base_url": config["api_url"],
-            "headers": {"X-Token": config["partner_token"]},
-        },
+        "client": {"base_url": config["api_url"], "headers": {"X-Token": config["partner_token"]}},
         "resource_defaults": {
             "write_disposition": "merge",
             "endpoint": {"method": "POST", "paginator": "single_page"},

@@ -52,10 +52,7 @@ class Table:
         wanted = [tuple(map(_text, row)) for row in self.truth(truth)]
         found = [tuple(map(_text, row)) for row in rows]
         width = len(self.keys)
-        places = {
-            "lost": (range(width), wanted, found),
-            "too many": (range(width), found, wanted),
-        }
+        places = {"lost": (range(width), wanted, found), "too many": (range(width), found, wanted)}
         counts = {what: _missing(*each) for what, each in places.items()}
         known = {row[:width] for row in wanted}
         common = [row for row in found if row[:width] in known]

@@ -53,13 +53,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """A contender's results for a scene of a size, or the reason why it has no results."""
+    """A contender's results for a scene of a size; none if the vendor has no API for it."""
 
     scene: str
     rows: int
     contender: str
     rounds: Sequence[Result]
-    why: str
 
     @property
     def failed(self) -> bool:
@@ -80,7 +79,7 @@ class Results:
         """Return the cells of the table; times are relative to the project's."""
         cells = [self.scene, f"{self.rows:,}", self.contender]
         if not self.rounds:
-            return [*cells, *[""] * 7, self.why]
+            return [*cells, *[""] * 7, "no such API for it"]
         requests = max(self.rounds, key=lambda each: each.requests)
         cpu = statistics.median(each.cost.cpu for each in self.rounds)
         rates = ["", "", ""]

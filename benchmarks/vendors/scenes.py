@@ -78,10 +78,7 @@ PRODUCTS = Table(
 
 
 def _ecdp_config(served: Served, *_: Any) -> dict[str, Any]:
-    return {
-        "start_date": str(served.today - timedelta(DAYS)),
-        "end_date": str(served.today),
-    }
+    return {"start_date": str(served.today - timedelta(DAYS)), "end_date": str(served.today)}
 
 
 def _orders(truth: Any) -> Iterator[Row]:
@@ -154,11 +151,7 @@ IGNITE = (
             for each in truth["website_1"]["locations"]
         ),
     ),
-    Table(
-        "audience_members",
-        keys=("audience_id", "hashed_email"),
-        truth=_members,
-    ),
+    Table("audience_members", keys=("audience_id", "hashed_email"), truth=_members),
 )
 
 

@@ -15,6 +15,7 @@ import yaml
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox import environment as sandbox_environment
 from attribution_elt.sandbox.ihc.journeys import journeys
+from scripts.demo import copy_plugins
 from tests import leaks
 from tests.invalid_journeys import invalid_journeys
 
@@ -63,20 +64,9 @@ def project(
         plugin.setdefault("config", {}).update((config or {}).get(plugin["name"], {}))
     plugins["extractors"] += extractors
     plugins["loaders"] += loaders
-    copy_definitions(folder)
+    copy_plugins(folder / "plugins")
     (folder / "meltano.yml").write_text(yaml.safe_dump(document))
     return folder
-
-
-def copy_definitions(folder: Path) -> None:
-    """Copy the lock files of the plugins; those of ours let Meltano search the PATH."""
-    for path in (PROJECT / "plugins").glob("*/*.lock"):
-        document = json.loads(path.read_text())
-        if document["variant"] == "attribution-elt":
-            document.pop("pip_url", None)
-        copy = folder / path.relative_to(PROJECT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(json.dumps(document))
 
 
 def environment(every: Mapping[str, Mapping[str, Any]], **more: str) -> dict[str, str]:
