@@ -26,6 +26,11 @@ SUPPRESSED = "_suppressed"
 WRITES = "_writes"
 """The table of writes to vendors and their outcomes."""
 
+CLAIMS = "x-claims"
+"""The annotation of a schema that lists the columns which claims of the stream may use."""
+VOLATILE = "x-volatile"
+"""The annotation of a schema that lists the columns which differ between readings of equal data."""
+
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
     """Return the `extra` argument of a log call for an event."""

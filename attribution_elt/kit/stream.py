@@ -17,14 +17,13 @@ from singer_sdk.schema.source import SchemaDirectory
 from singer_sdk.singerlib import RecordMessage, SchemaMessage
 from typing_extensions import override
 
-from attribution_elt.core.events import event
+from attribution_elt.core.events import CLAIMS, VOLATILE, event
 from attribution_elt.core.people import PERSONAL, Personal
 from attribution_elt.kit.claims import Claim, Range, Written, as_written
 from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.records.shaper import RecordShaper
 from attribution_elt.kit.run import AnyReader, Run
 from attribution_elt.kit.sdk_hooks import SdkHooks
-from attribution_elt.kit.writer import CLAIMS, VOLATILE
 
 PERSONAL_DATA = "personal_data"
 """The member of a stream's state that holds the fingerprint of `pii` and `pii_key`."""

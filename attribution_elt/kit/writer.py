@@ -12,12 +12,9 @@ from singer_sdk.singerlib import Message, SchemaMessage, SingerMessageType, Stat
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 from typing_extensions import override
 
+from attribution_elt.core.events import CLAIMS
 from attribution_elt.kit.errors import PluginError
 
-CLAIMS = "x-claims"
-"""The annotation of a schema that lists the columns which claims of the stream may use."""
-VOLATILE = "x-volatile"
-"""The annotation of a schema that lists the columns which differ between readings of equal data."""
 FLUSH_BYTES = 1 << 16
 FLUSH_SECONDS = 1.0
 

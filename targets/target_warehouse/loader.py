@@ -26,7 +26,6 @@ from target_warehouse.routes import Route, is_plain
 from target_warehouse.runs import Run, write_run
 from target_warehouse.state import Checkpoints
 from target_warehouse.suppressed import Suppressed, read_suppressed
-from target_warehouse.sweeper import SweepOptions
 from target_warehouse.table_loader import Options, TableLoader
 from target_warehouse.table_names import TableNames
 from target_warehouse.verification import write_verifications
@@ -35,7 +34,7 @@ from target_warehouse.warehouses.base import Adapter, WarehouseError
 from target_warehouse.warehouses.transaction import transact
 from target_warehouse.worker import Worker
 
-__all__ = ["Loader", "Options", "SweepOptions"]
+__all__ = ["Loader", "Options"]
 
 logger = logging.getLogger("target-warehouse")
 
@@ -52,15 +51,7 @@ class _Stream:
 class Loader:
     """Loads a Singer stream into a warehouse."""
 
-    def __init__(
-        self,
-        adapter: Adapter,
-        mapper: PluginMapper,
-        options: Options,
-        *,
-        batch_size_rows: int | None,
-        batch_max_bytes: int | None,
-    ) -> None:
+    def __init__(self, adapter: Adapter, mapper: PluginMapper, options: Options) -> None:
         self._adapter = adapter
         self._mapper = mapper
         self._options = options
@@ -80,8 +71,8 @@ class Loader:
         self._batches = OpenBatches(
             self._states,
             self._submit,
-            max_rows=batch_size_rows,
-            max_bytes=batch_max_bytes or adapter.batch_bytes,
+            max_rows=options.batch_size_rows,
+            max_bytes=options.batch_max_bytes or adapter.batch_bytes,
         )
         self._worker = Worker()
         self._complete: bool | None = None

@@ -8,10 +8,7 @@ from typing import Any
 
 import msgspec
 
-CLAIMS = "x-claims"
-"""Member of a stream's schema: the properties that claims of the stream may name."""
-VOLATILE = "x-volatile"
-"""Member of a stream's schema: the properties that differ between two readings of the same data."""
+from attribution_elt.core.events import CLAIMS, VOLATILE
 
 
 @dataclasses.dataclass(frozen=True)

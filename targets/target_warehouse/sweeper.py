@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,18 +30,13 @@ _FEW_ROWS = 100
 logger = logging.getLogger("target-warehouse")
 
 
-@dataclasses.dataclass(frozen=True)
-class SweepOptions:
-    """Treatment of rows that the vendor no longer has."""
-
-    mode: str
-    """`remove`, `mark` or `ignore`."""
-    limit: float
-    """Share of the live rows inside a stream's claims by which they may shrink in a run."""
-
-
 class Sweeper:
-    """Remembers the keys of a stream that a run delivers, and sweeps the claims of batches."""
+    """Remembers the keys of a stream that a run delivers, and sweeps the claims of batches.
+
+    Args:
+        mode: `remove`, `mark` or `ignore` rows that the vendor no longer has.
+        limit: share of the live rows inside a stream's claims by which they may shrink in a run.
+    """
 
     def __init__(
         self,
@@ -52,7 +46,8 @@ class Sweeper:
         stream: str,
         adapter: Adapter,
         history: History,
-        options: SweepOptions,
+        mode: str,
+        limit: float,
         started_at: int,
     ) -> None:
         self.refusal: str | None = None
@@ -63,7 +58,8 @@ class Sweeper:
         self._tally = tally
         self._history = history
         self._key_properties: Sequence[str] = ()
-        self._options = options
+        self._mode = mode
+        self._limit = limit
         self._started_at = datetime.fromtimestamp(started_at / 1000, UTC)
         self._scope: Sequence[str] | None = None
         self._stopped: str | None = None
@@ -80,7 +76,7 @@ class Sweeper:
 
     def announce(self, scope: Sequence[str] | None, key_properties: Sequence[str]) -> None:
         """Set the properties that claims may name; None if the stream makes no claims."""
-        if self._options.mode == "ignore" or not key_properties:
+        if self._mode == "ignore" or not key_properties:
             scope = None
         self._scope = scope
         self._key_properties = key_properties
@@ -90,7 +86,7 @@ class Sweeper:
     @property
     def _marks(self) -> bool:
         """Whether vanished rows stay in the table."""
-        return self._options.mode == "mark"
+        return self._mode == "mark"
 
     @property
     def _keeps(self) -> bool:
@@ -116,7 +112,7 @@ class Sweeper:
     @property
     def takes_claims(self) -> bool:
         """Whether claims of the stream are swept; if not, the reason is logged once."""
-        if self._scope is None and self._stopped is None and self._options.mode != "ignore":
+        if self._scope is None and self._stopped is None and self._mode != "ignore":
             self._stopped = (
                 "the schema does not announce claims, or the stream has no key, is not upserted or "
                 "goes through a stream map"
@@ -202,7 +198,7 @@ class Sweeper:
             before, fall = self._shrinking(counts)
             self.refusal = (
                 f"{fall:,} of {before:,} rows would be removed because the vendor no longer "
-                f"delivers them, which is more than vanish_limit ({self._options.limit:g}) allows; "
+                f"delivers them, which is more than vanish_limit ({self._limit:g}) allows; "
                 "nothing was removed, and the state is held. If this is right, run once with "
                 "TARGET_WAREHOUSE_VANISH_LIMIT=1"
             )
@@ -241,7 +237,7 @@ class Sweeper:
 
     def _is_too_much(self, counts: Claimed) -> bool:
         before, fall = self._shrinking(counts)
-        return counts.vanished > 0 and fall > _FEW_ROWS and fall > self._options.limit * before
+        return counts.vanished > 0 and fall > _FEW_ROWS and fall > self._limit * before
 
     def _shrinking(self, counts: Claimed) -> tuple[int, int]:
         """Return the live rows inside all claims of the run before it, and how many are lost.

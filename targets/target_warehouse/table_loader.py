@@ -21,7 +21,7 @@ from target_warehouse.history import History
 from target_warehouse.rejects import Rejects
 from target_warehouse.runs import Tally
 from target_warehouse.suppressed import Suppressed, renamed
-from target_warehouse.sweeper import Sweeper, SweepOptions
+from target_warehouse.sweeper import Sweeper
 from target_warehouse.table_names import TableNames
 from target_warehouse.table_writer import TableWriter
 from target_warehouse.verification import Verifier
@@ -52,13 +52,17 @@ class Options:
     add_metadata: bool
     started_at: int
     """Start of the run, in milliseconds since 1970."""
-    sweeps: SweepOptions
-    history: Sequence[str] = ()
+    vanished: str
+    """What happens to rows that the vendor no longer has."""
+    vanish_limit: float
+    history: Sequence[str]
     """Streams whose old versions are kept; `*` stands for all."""
-    dry_run: bool = False
+    dry_run: bool
     """Whether rows are compared with the tables instead of loaded."""
-    pii_key: str | None = None
+    pii_key: str | None
     """Key of the pseudonyms of people who are left out."""
+    batch_size_rows: int | None
+    batch_max_bytes: int | None
 
 
 class TableLoader:
@@ -96,7 +100,8 @@ class TableLoader:
             stream=stream,
             adapter=adapter,
             history=self._history,
-            options=options.sweeps,
+            mode=options.vanished,
+            limit=options.vanish_limit,
             started_at=options.started_at,
         )
         self.verifier = Verifier(adapter, self._plan, self.sweeper) if options.dry_run else None

@@ -166,28 +166,23 @@ class TargetWarehouse(Target):
     @cached_property
     def loader(self) -> Loader:
         """The loader of this run; it has its own connection."""
-        adapter = connect(
-            self.config["url"], self.config.get("default_target_schema"), is_patient=True
-        )
+        config = self.config
+        adapter = connect(config["url"], config.get("default_target_schema"), is_patient=True)
         # Drivers and Arrow are slow to import, and only a load needs them.
         module = importlib.import_module("target_warehouse.loader")
-        loader: Loader = module.Loader(
-            adapter,
-            self.mapper,
-            module.Options(
-                load_method=self.config["load_method"],
-                add_metadata=self.config["add_record_metadata"],
-                started_at=self.initialized_at,
-                sweeps=module.SweepOptions(
-                    mode=self.config["vanished"], limit=float(self.config["vanish_limit"])
-                ),
-                history=self.config.get("history") or (),
-                dry_run=self.config["dry_run"],
-                pii_key=self.config.get("pii_key"),
-            ),
-            batch_size_rows=self.config.get("batch_size_rows"),
-            batch_max_bytes=self.config.get("batch_max_bytes"),
+        options = module.Options(
+            load_method=config["load_method"],
+            add_metadata=config["add_record_metadata"],
+            started_at=self.initialized_at,
+            vanished=config["vanished"],
+            vanish_limit=float(config["vanish_limit"]),
+            history=config.get("history") or (),
+            dry_run=config["dry_run"],
+            pii_key=config.get("pii_key"),
+            batch_size_rows=config.get("batch_size_rows"),
+            batch_max_bytes=config.get("batch_max_bytes"),
         )
+        loader: Loader = module.Loader(adapter, self.mapper, options)
         return loader
 
     @override
