@@ -33,6 +33,10 @@ class Column:
     scale: int = 0
     """Digits after the point of a `NUMBER`, if the warehouse bounds them."""
     type: str = dataclasses.field(default="", compare=False)
+    is_filled: bool = dataclasses.field(default=False, compare=False)
+    """Whether the database fills it if a load does not: it has a default or is generated."""
+    is_required: bool = dataclasses.field(default=False, compare=False)
+    """Whether it is NOT NULL."""
 
     def widened(self, kind: ColumnType) -> Column:
         """Return the column that holds the present values and values of `kind` too."""

@@ -15,8 +15,8 @@ def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
     """Create an empty table to load into, with the columns of the table to replace."""
     aside = names.aside(stream)
     adapter.drop(aside)
-    columns = adapter.loaded_columns(names.of_stream(stream))
-    if columns:
+    held = adapter.columns(names.of_stream(stream))
+    if columns := {name: column for name, column in held.items() if not column.is_filled}:
         adapter.create(aside, columns, ())
     return aside
 

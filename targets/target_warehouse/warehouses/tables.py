@@ -56,17 +56,6 @@ class Tables(abc.ABC):
     def columns(self, table: str) -> dict[str, Column]:
         """Return the columns of a table in order; an empty dictionary if it does not exist."""
 
-    def loaded_columns(self, table: str) -> dict[str, Column]:
-        """Return the columns of a table except those that the database fills if a load does not.
-
-        The database fills columns that have a default or are generated.
-        """
-        return self.columns(table)
-
-    def required_columns(self, table: str) -> set[str]:  # noqa: ARG002 - for subclasses
-        """Return the columns that are NOT NULL and that the database does not fill."""
-        return set()
-
     def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 - for subclasses
         """Return whether a retry may succeed, perhaps on a new connection."""
         return False
@@ -101,7 +90,7 @@ class Tables(abc.ABC):
         if not existing:
             self.create(table, columns, keys)
             return self.columns(table)
-        self._check_required(table, existing.keys() - columns.keys())
+        _check_required(table, {n: held for n, held in existing.items() if n not in columns})
         self.add(table, {name: columns[name] for name in columns if name not in existing})
         kept: dict[str, Column] = {}
         for name, column in columns.items():
@@ -114,15 +103,6 @@ class Tables(abc.ABC):
                 kept[name] = wanted
         self.key(table, keys)
         return self.columns(table) | kept
-
-    def _check_required(self, table: str, absent: set[str]) -> None:
-        """Raise TableError if a column that the stream does not have must not be null."""
-        if absent and (names := self.required_columns(table) & absent):
-            raise TableError(
-                f"the table {table!r} has columns that are NOT NULL without a default and that "
-                f"the stream does not have: {', '.join(map(repr, sorted(names)))}; give them a "
-                "default, drop NOT NULL, or load into another schema"
-            )
 
     def _is_altered(self, table: str, name: str, held: Column, wanted: Column) -> bool:
         try:
@@ -276,3 +256,14 @@ class Tables(abc.ABC):
     def schema_path(self, schema: str) -> str:
         """Return the quoted name of a schema of the database."""
         return self.dialect.identifier(schema)
+
+
+def _check_required(table: str, absent: Columns) -> None:
+    """Raise TableError if a column that the stream does not have must not be null."""
+    names = [name for name, held in absent.items() if held.is_required and not held.is_filled]
+    if names:
+        raise TableError(
+            f"the table {table!r} has columns that are NOT NULL without a default and that "
+            f"the stream does not have: {', '.join(map(repr, sorted(names)))}; give them a "
+            "default, drop NOT NULL, or load into another schema"
+        )

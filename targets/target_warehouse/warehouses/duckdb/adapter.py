@@ -109,16 +109,7 @@ class DuckDBAdapter(Adapter):
 
     @override
     def columns(self, table: str) -> dict[str, Column]:
-        return {name: column for name, column, _ in self._tables.columns(table)}
-
-    @override
-    def loaded_columns(self, table: str) -> dict[str, Column]:
-        described = self._tables.columns(table)
-        return {name: column for name, column, default in described if default is None}
-
-    @override
-    def required_columns(self, table: str) -> set[str]:
-        return self._tables.required_columns(table)
+        return self._tables.columns(table)
 
     @override
     def schema_path(self, schema: str) -> str:

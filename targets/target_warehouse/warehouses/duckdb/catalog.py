@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from target_warehouse.columns import Column
@@ -35,30 +36,28 @@ class Catalog:
         """The condition for the objects of the schema in the catalog's functions."""
         return f"database_name = {literal(self.database)} AND schema_name = {literal(self.schema)}"
 
-    def columns(self, table: str) -> list[tuple[str, Column, str | None]]:
-        """Return the columns of a table or view, with the expressions that fill them by default."""
+    def columns(self, table: str) -> dict[str, Column]:
+        """Return the columns of a table or view."""
         self._read()
         if table in self._comments:
             path = literal(".".join(map(quoted, (self.database, self.schema, table))))
-            rows = self._execute(f"SELECT name, type, dflt_value FROM pragma_table_info({path})")
+            rows = self._execute(
+                'SELECT name, type, dflt_value IS NOT NULL, "notnull" '
+                f"FROM pragma_table_info({path})"
+            )
         elif table in self._views:  # the view's tables may have changed since
             rows = self._execute(
-                "SELECT column_name, data_type, column_default FROM duckdb_columns() "
+                "SELECT column_name, data_type, false, false FROM duckdb_columns() "
                 f"WHERE {self.here} AND table_name = {literal(table)} ORDER BY column_index"
             )
         else:
             rows = []
-        return [
-            (name, types.column_of(type_, _scale(type_)), default) for name, type_, default in rows
-        ]
-
-    def required_columns(self, table: str) -> set[str]:
-        """Return the columns that are NOT NULL and have no default."""
-        rows = self._execute(
-            "SELECT column_name FROM duckdb_columns() WHERE NOT is_nullable "
-            f"AND column_default IS NULL AND {self.here} AND table_name = {literal(table)}"
-        )
-        return {name for (name,) in rows}
+        return {
+            name: replace(
+                types.column_of(type_, _scale(type_)), is_filled=filled, is_required=required
+            )
+            for name, type_, filled, required in rows
+        }
 
     def comment(self, table: str) -> str | None:
         """Return the comment of a table."""

@@ -156,15 +156,6 @@ class PostgreSQLAdapter(Adapter):
         return self._catalog.columns(self.path(table))
 
     @override
-    def loaded_columns(self, table: str) -> dict[str, Column]:
-        filled = self._catalog.filled_columns(self.path(table))
-        return {name: held for name, held in self.columns(table).items() if name not in filled}
-
-    @override
-    def required_columns(self, table: str) -> set[str]:
-        return self._catalog.required_columns(self.path(table))
-
-    @override
     def holds_its_kind(self, column: Column) -> bool:
         return types.holds_its_kind(column)
 

@@ -50,28 +50,18 @@ class Catalog:
             "SELECT attname, CASE COALESCE(base.typtype, own.typtype) WHEN 'e' "
             f"THEN {literal(types.ENUM)} ELSE '' END || CASE WHEN base.oid IS NULL "
             "THEN format_type(atttypid, atttypmod) "
-            "ELSE format_type(base.oid, own.typtypmod) END "
+            "ELSE format_type(base.oid, own.typtypmod) END, "
+            "atthasdef OR attidentity <> '', attnotnull "
             "FROM pg_attribute JOIN pg_type AS own ON own.oid = atttypid "
             "LEFT JOIN pg_type AS base ON base.oid = own.typbasetype "
             f"WHERE {_of(path)} ORDER BY attnum"
         )
-        return {name: types.column_of(type_) for name, type_ in rows}
-
-    def filled_columns(self, path: str) -> set[str]:
-        """Return the columns that the database fills if a load does not."""
-        rows = self._execute(
-            "SELECT attname FROM pg_attribute "
-            f"WHERE (atthasdef OR attidentity <> '') AND {_of(path)}"
-        )
-        return {name for (name,) in rows}
-
-    def required_columns(self, path: str) -> set[str]:
-        """Return the columns that are NOT NULL and that the database does not fill."""
-        rows = self._execute(
-            "SELECT attname FROM pg_attribute "
-            f"WHERE attnotnull AND NOT atthasdef AND attidentity = '' AND {_of(path)}"
-        )
-        return {name for (name,) in rows}
+        return {
+            name: dataclasses.replace(
+                types.column_of(type_), is_filled=filled, is_required=required
+            )
+            for name, type_, filled, required in rows
+        }
 
     def comments(self, path: str) -> dict[str, str | None]:
         """Return the comments of a table's columns."""

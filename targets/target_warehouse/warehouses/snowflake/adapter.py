@@ -133,15 +133,6 @@ class SnowflakeAdapter(Adapter):
             columns = self._described(table)
         return columns
 
-    @override
-    def required_columns(self, table: str) -> set[str]:
-        rows = self.execute(f"DESCRIBE TABLE {self.path(table)}")
-        return {
-            swapped(name)
-            for name, _, _, is_nullable, default, *_ in rows
-            if is_nullable == "N" and default is None
-        }
-
     def _described(self, table: str) -> dict[str, Column]:
         try:
             rows = self.execute(f"DESCRIBE TABLE {self.path(table)}")
@@ -149,7 +140,12 @@ class SnowflakeAdapter(Adapter):
             if error.errno == _NO_SUCH_OBJECT:
                 return {}
             raise
-        return {swapped(name): column_of(type_) for name, type_, *_ in rows}
+        return {
+            swapped(name): dataclasses.replace(
+                column_of(type_), is_filled=default is not None, is_required=nullable == "N"
+            )
+            for name, type_, _, nullable, default, *_ in rows
+        }
 
     @override
     def holds_its_kind(self, column: Column) -> bool:

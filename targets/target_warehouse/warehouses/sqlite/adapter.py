@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -139,22 +140,13 @@ class SQLiteAdapter(Adapter):
     @override
     def columns(self, table: str) -> dict[str, Column]:
         rows = self.execute(f"PRAGMA table_info({self.path(table)})")
-        return {name: column_of(type_) for _, name, type_, *_ in rows}
-
-    @override
-    def loaded_columns(self, table: str) -> dict[str, Column]:
-        rows = self.execute(f"PRAGMA table_info({self.path(table)})")
         return {
-            name: column_of(type_) for _, name, type_, _, default, *_ in rows if default is None
-        }
-
-    @override
-    def required_columns(self, table: str) -> set[str]:
-        rows = self.execute(f"PRAGMA table_info({self.path(table)})")
-        return {
-            name
-            for _, name, type_, is_required, default, key in rows
-            if is_required and default is None and not (key and type_.upper() == "INTEGER")
+            name: dataclasses.replace(
+                column_of(type_),
+                is_filled=default is not None,
+                is_required=bool(required) and not (key and type_.upper() == "INTEGER"),
+            )
+            for _, name, type_, required, default, key in rows
         }
 
     @override
