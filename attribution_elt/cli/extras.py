@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from attribution_elt.core.errors import OpsError
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.views import Definition, View
+from attribution_elt.meltano.views import NAME, Definition
 
 
 @contextmanager
@@ -27,11 +27,11 @@ def extra(name: str, what: str) -> Iterator[None]:
 
 
 def definition(project: Project) -> Definition:
-    """Return a function that returns the SELECT of a view from the models of `transform/`."""
+    """Return a function that returns the SELECT of the view from the models of `transform/`."""
 
-    def select(loader: Loader, view: View, schema: str) -> str:
-        with extra("report", f"the view {view.name}"):
+    def select(loader: Loader, schema: str) -> str:
+        with extra("report", f"the view {NAME}"):
             from attribution_elt.models.project import view_of  # noqa: PLC0415 - an extra
-        return view_of(project, loader, view.name, schema)
+        return view_of(project, loader, NAME, schema)
 
     return select

@@ -110,12 +110,12 @@ def _run(project: Project, blocks: Blocks, options: Sequence[str], shown: Displa
 
 
 def create_views(project: Project, blocks: Blocks, shown: Display) -> None:
-    """Create the views that the extractor of a run reads from; a failure is a note."""
+    """Create the view that the extractor of a run reads from; a failure is a note."""
     extractor = project.extractors.get(blocks[0])
-    needed = views.views_of(extractor) if extractor else []
-    loaders = [project.loaders[each] for each in blocks if each in project.loaders]
-    for loader in loaders if needed else ():
+    if extractor is None or not views.is_read_by(extractor):
+        return
+    for loader in [project.loaders[each] for each in blocks if each in project.loaders]:
         try:
-            views.create(project, loader, definition(project), needed)
+            views.create(project, loader, definition(project))
         except OpsError as error:
             shown.note(str(error))

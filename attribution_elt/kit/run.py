@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Protocol
+from typing import Any, Generic, Protocol
 
 from singer_sdk import Stream, Tap
 from singer_sdk.singerlib import Message, StateMessage
@@ -32,12 +32,6 @@ class AnyReader(Protocol):
 
     def read(self) -> None:
         """Write all records."""
-
-
-class FedStream(Protocol):
-    """The part of a stream that a run uses."""
-
-    reader: ClassVar[type[AnyReader]]
 
 
 ReaderT = TypeVar("ReaderT", bound=AnyReader)

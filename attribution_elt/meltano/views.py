@@ -1,8 +1,8 @@
-"""The views that a tap reads from, such as `ihc_journeys`, a model of `transform/`."""
+"""The view that tap-ihc reads from: a model of `transform/` in the schema of another tap."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -17,42 +17,22 @@ HAVE_VIEWS = {"duckdb", "postgres", "postgresql", "snowflake"}
 """Schemes of URLs of warehouses in which views are created."""
 
 
-@dataclass(frozen=True)
-class View:
-    """A model of `transform/` that is a view in the schema of a tap.
-
-    Attributes:
-        name: name of the view and of the model.
-        executable: the tap whose tables the view reads.
-        tables: the tables that the view reads.
-    """
-
-    name: str
-    executable: str
-    tables: frozenset[str]
-
-
-VIEWS = (
-    View(
-        "ihc_journeys",
-        "tap-attribution-io",
-        frozenset({"events", "touchpoints"}),
-    ),
-)
+NAME = "ihc_journeys"
+"""Name of the view and of the model."""
+TAP, TABLES = "tap-attribution-io", ("events", "touchpoints")
+"""The tap in whose schema the view is, and the tables that it reads."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A schema in which a view belongs.
+    """A schema in which the view belongs.
 
     Attributes:
-        view: the view.
         schema: the schema of the view and its tables.
         missing: tables that do not exist yet.
         exists: whether the view exists.
     """
 
-    view: View
     schema: str
     missing: frozenset[str]
     exists: bool
@@ -60,42 +40,37 @@ class Place:
     @property
     def title(self) -> str:
         """The view's name with its schema."""
-        return f"{self.schema}.{self.view.name}"
+        return f"{self.schema}.{NAME}"
 
 
-Definition = Callable[[Loader, View, str], str]
-"""Returns the SELECT of a view in a schema of a loader's warehouse."""
+Definition = Callable[[Loader, str], str]
+"""Returns the SELECT of the view in a schema of a loader's warehouse."""
 
 
-def views_of(extractor: Extractor) -> list[View]:
-    """Return the views that an extractor's settings name."""
-    settings = " ".join(each for each in extractor.settings.values() if isinstance(each, str))
-    return [view for view in VIEWS if view.name in settings]
+def is_read_by(extractor: Extractor) -> bool:
+    """Return whether an extractor's settings name the view."""
+    return any(NAME in each for each in extractor.settings.values() if isinstance(each, str))
 
 
-def places(project: Project, loader: Loader, views: Iterable[View] = VIEWS) -> list[Place]:
-    """Return the schemas of a loader's warehouse in which the views belong.
+def places(project: Project, loader: Loader) -> list[Place]:
+    """Return the schemas of a loader's warehouse in which the view belongs.
 
     Raises:
         OpsError: the warehouse cannot be read.
     """
-    return list(_look(project, loader, views, None))
+    return list(_look(project, loader, None))
 
 
-def create(
-    project: Project, loader: Loader, definition: Definition, views: Iterable[View] = VIEWS
-) -> list[Place]:
-    """Create or replace the views whose tables exist; return the schemas of all views.
+def create(project: Project, loader: Loader, definition: Definition) -> list[Place]:
+    """Create or replace the view where its tables exist; return all schemas in which it belongs.
 
     Raises:
-        OpsError: the warehouse refuses a view, or cannot be read.
+        OpsError: the warehouse refuses the view, or cannot be read.
     """
-    return list(_look(project, loader, views, definition))
+    return list(_look(project, loader, definition))
 
 
-def _look(
-    project: Project, loader: Loader, views: Iterable[View], definition: Definition | None
-) -> Iterator[Place]:
+def _look(project: Project, loader: Loader, definition: Definition | None) -> Iterator[Place]:
     scheme = loader.url.partition(":")[0].partition("+")[0]
     file = file_of(loader.url)
     if scheme not in HAVE_VIEWS or is_through_dlt(loader.url) or (file and not file.exists()):
@@ -103,18 +78,13 @@ def _look(
     keep_secret(loader.url)
     try:
         with closing(connect(loader.url, None)) as adapter:
-            found = [
-                (view, schema)
-                for view in views
-                for schema in _schemas(project, loader, view)
-                if has_schema(adapter, schema)
-            ]
-        for view, schema in found:
+            found = [each for each in _schemas(project, loader) if has_schema(adapter, each)]
+        for schema in found:
             with closing(connect(loader.url, schema)) as adapter:
-                place = _place(adapter, view, schema)
+                place = _place(adapter, schema)
                 if definition and not place.missing:
-                    path = adapter.path(view.name)
-                    select = definition(loader, view, schema)
+                    path = adapter.path(NAME)
+                    select = definition(loader, schema)
                     adapter.execute(f"DROP VIEW IF EXISTS {path}")
                     adapter.execute(f"CREATE VIEW {path} AS {select}")
                     adapter.commit()
@@ -126,15 +96,11 @@ def _look(
         raise OpsError(f"{loader.name}: views cannot be created: {reason}") from error
 
 
-def _schemas(project: Project, loader: Loader, view: View) -> list[str]:
-    schemas = [
-        loader.schema_of(each)
-        for each in project.extractors.values()
-        if each.tap.name == view.executable
-    ]
-    return list(dict.fromkeys(filter(None, schemas)))
+def _schemas(project: Project, loader: Loader) -> list[str]:
+    taps = [each for each in project.extractors.values() if each.tap.name == TAP]
+    return list(dict.fromkeys(filter(None, map(loader.schema_of, taps))))
 
 
-def _place(adapter: Adapter, view: View, schema: str) -> Place:
-    missing = frozenset(table for table in view.tables if not adapter.columns(table))
-    return Place(view, schema, missing, bool(adapter.columns(view.name)))
+def _place(adapter: Adapter, schema: str) -> Place:
+    missing = frozenset(table for table in TABLES if not adapter.columns(table))
+    return Place(schema, missing, bool(adapter.columns(NAME)))

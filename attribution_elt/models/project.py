@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,15 +69,22 @@ def folder() -> Folder:
     return Folder(next((each for each in places if (each / PROJECT_FILE).is_file()), own))
 
 
-def _connected(
-    parsed: Folder, loader: Loader, schema: str, tables: Tables, variables: Mapping[str, Any]
-) -> Models:
+@contextmanager
+def _using(loader: Loader) -> Iterator[None]:
+    """Raise errors of a loader's warehouse as OpsError."""
     try:
-        return Models(parsed, loader.url, schema, tables, variables)
+        yield
     except OneLineError:
         raise
     except Exception as error:
         raise OpsError(f"{loader.name} cannot be used: {redactor(in_a_line(error))}") from error
+
+
+def _connected(
+    parsed: Folder, loader: Loader, schema: str, tables: Tables, variables: Mapping[str, Any]
+) -> Models:
+    with _using(loader):
+        return Models(parsed, loader.url, schema, tables, variables)
 
 
 def _loaded(loader: Loader, project: Project) -> Tables:
@@ -85,9 +92,5 @@ def _loaded(loader: Loader, project: Project) -> Tables:
     file = file_of(loader.url)
     if file is not None and not file.exists():
         raise OpsError(f"{file} does not exist: nothing has been loaded yet")
-    try:
+    with _using(loader):
         return read_tables(loader, project.extractors.values())
-    except OneLineError:
-        raise
-    except Exception as error:
-        raise OpsError(f"{loader.name} cannot be used: {redactor(in_a_line(error))}") from error

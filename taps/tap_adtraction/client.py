@@ -14,6 +14,7 @@ from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.http.judging import Verdict, quoted
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
+from attribution_elt.kit.records.shaper import whole
 
 PROGRAMS = "partner/programs/"
 CHANNELS = "client/channels/"
@@ -49,13 +50,13 @@ class AdtractionClient(Client):
         """Accept a message object with status 200 as an empty list; raise other statuses."""
         answer = body.document if isinstance(body.document, dict) else {}
         message = quoted(str(answer.get("message", "")))
-        status = _whole(answer.get("status", HTTPStatus.OK))
+        status = whole(answer.get("status", HTTPStatus.OK))
         if status is not None and status >= HTTPStatus.BAD_REQUEST:
             return self._verdict(request, status, message)
         if not body.is_array and (status is None or "message" not in answer):
             return Verdict("the response is neither a list nor a message")
-        expected = _whole(body.headers.get("count"))
-        paged = _whole(answer.get("pageSize"))
+        expected = whole(body.headers.get("count"))
+        paged = whole(answer.get("pageSize"))
         if request.quota == "feed" and not paged and expected not in {None, body.count}:
             reason = f"{body.count} rows arrived, but the header `count` is {expected}"
             return Verdict(reason, retry=False)
@@ -90,7 +91,7 @@ class Pages:
 
     def __iter__(self) -> Iterator[Any]:
         body, number, rows = self._first, 0, 0
-        size, total = (_whole(body.document.get(name)) for name in ("pageSize", "count"))
+        size, total = (whole(body.document.get(name)) for name in ("pageSize", "count"))
         pages = -(-total // size) if total and size and size > 0 else 1
         if pages > self.MOST_PAGES:
             raise self._error(
@@ -109,11 +110,3 @@ class Pages:
 
     def _error(self, reason: str) -> UnitError:
         return UnitError(self._client.describe(self._request, reason))
-
-
-def _whole(value: Any) -> int | None:
-    """Return a whole number, given as JSON number or text; None for anything else."""
-    try:
-        return int(str(value))
-    except ValueError:
-        return None

@@ -14,6 +14,7 @@ from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.http.judging import Verdict
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
+from attribution_elt.kit.records.shaper import whole
 
 PATH = "client/channels/"
 ALLOWED = {("POST", PATH), ("PUT", PATH)}
@@ -85,9 +86,9 @@ class ChannelsClient(Client):
         body = self.fetch(request)
         found = {}
         for row in body:
-            if isinstance(row, dict) and (channel := _whole(row.get("channelId"))) is not None:
-                status = _whole(row.get("approvalStatus"))
-                reason = _whole(row.get("rejectReason"))
+            if isinstance(row, dict) and (channel := whole(row.get("channelId"))) is not None:
+                status = whole(row.get("approvalStatus"))
+                reason = whole(row.get("rejectReason"))
                 if status is not None:
                     found[channel] = Status(status, reason if status == 0 else None)
         body.close()
@@ -107,11 +108,3 @@ class ChannelsClient(Client):
         with closing(self.fetch(request)) as answer:
             document = answer.document
         return isinstance(document, dict) and document.get("success") is True
-
-
-def _whole(value: Any) -> int | None:
-    """Return a whole number, sent as a JSON number or as text, or None."""
-    try:
-        return int(str(value))
-    except ValueError:
-        return None

@@ -68,6 +68,14 @@ def number(value: Any) -> int | Decimal:
     return value if type(value) is int else decimal(value)
 
 
+def whole(value: Any) -> int | None:
+    """Return a whole number, sent as JSON number or text; None for anything else."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
+
+
 def boolean(value: Any) -> bool:
     """Convert a JSON boolean, or what vendors send instead: 0, 1, "true", "false"."""
     if isinstance(value, bool):

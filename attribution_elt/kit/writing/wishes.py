@@ -33,25 +33,11 @@ class Outcome(enum.StrEnum):
     FAILED = "failed"
 
 
-FULFILLED = frozenset(
-    {
-        Outcome.UNCHANGED,
-        Outcome.DRY_RUN,
-        Outcome.APPLIED,
-        Outcome.CONFIRMED,
-        Outcome.ACCEPTED,
-    }
-)
+_REACHED = (Outcome.APPLIED, Outcome.CONFIRMED, Outcome.ACCEPTED)
+FULFILLED = frozenset({Outcome.UNCHANGED, Outcome.DRY_RUN, *_REACHED})
 """Outcomes that fulfil a wish, or would in a real run."""
 
-SETTLING = (
-    Outcome.APPLIED,
-    Outcome.CONFIRMED,
-    Outcome.ACCEPTED,
-    Outcome.NOT_CONFIRMED,
-    Outcome.REFUSED,
-    Outcome.FAILED,
-)
+SETTLING = (*_REACHED, Outcome.NOT_CONFIRMED, Outcome.REFUSED, Outcome.FAILED)
 """Outcomes that only real runs record; each settles an earlier `sent`."""
 
 
