@@ -13,6 +13,7 @@ from attribution_elt.reporting.cards import (
     OTHER,
     Card,
     Column,
+    Kind,
     Section,
     Table,
     money,
@@ -53,7 +54,7 @@ def credits_of(warehouse: Warehouse, window: Window) -> Section:
 def _compared(comparison: Comparison) -> Card:
     """Show amounts by channel and model, or numbers of conversions if amounts are unknown."""
     values = comparison.amounts or comparison.credits
-    kind = "money" if comparison.amounts else "count"
+    kind: Kind = "money" if comparison.amounts else "count"
     models = list(comparison.credits)
     channels = dict.fromkeys(name for each in comparison.credits.values() for name in each)
     rows = [
