@@ -72,7 +72,7 @@ def erase(people: People, path: Path) -> bool:
         return False
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)  # only its owner reads it
     try:
-        with open(handle, "w", encoding=encoding, newline="") as file:  # noqa: PTH123
+        with open(handle, "w", encoding=encoding, newline="") as file:  # noqa: PTH123 - as above
             file.writelines(lines)
         shutil.copymode(path, name)
         Path(name).replace(path)

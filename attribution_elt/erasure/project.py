@@ -113,7 +113,7 @@ def make_loader_keys(project: Project, env_file: Path | None, known: list[str]) 
         known.append(key)
     names = [f"{each.name.upper().replace('-', '_')}_PII_KEY" for each in lacking]
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    with open(handle, "r+", encoding="utf-8") as file:  # noqa: PTH123
+    with open(handle, "r+", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
         text = file.read()
         start = "" if not text or text.endswith("\n") else "\n"
         file.write(start + "".join(f"{name}='{key}'\n" for name in names))

@@ -240,9 +240,8 @@ class SchemaEraser:
         for name, value in left.items():
             if name in row and value == row[name]:
                 continue
-            if value is not None and columns[name].kind is ColumnType.JSON:
-                value = json.dumps(value)  # noqa: PLW2901
-            new = "NULL" if value is None else self._adapter.dialect.literal(value)
+            text = json.dumps(value) if columns[name].kind is ColumnType.JSON else value
+            new = "NULL" if value is None else self._adapter.dialect.literal(text)
             changes.append(f"{self._adapter.dialect.identifier(name)} = {new}")
         return ", ".join(changes)
 

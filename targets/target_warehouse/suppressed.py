@@ -112,7 +112,7 @@ def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:
     if not adapter.columns(SUPPRESSED):
         return None
     person = adapter.dialect.identifier("person")
-    rows = adapter.execute(f"SELECT {person} FROM {adapter.path(SUPPRESSED)}")  # noqa: S608
+    rows = adapter.execute(f"SELECT {person} FROM {adapter.path(SUPPRESSED)}")  # noqa: S608 - names of our own
     if not rows:
         return None
     if not key:

@@ -50,4 +50,4 @@ def test_an_environment_can_be_chosen(folder: Path, monkeypatch: pytest.MonkeyPa
 def test_a_project_without_a_default_needs_a_choice(folder: Path) -> None:
     (folder / "meltano.yml").write_text("version: 1\n")
     with pytest.raises(OpsError, match="no default environment: choose one by --environment"):
-        Project(None).jobs  # noqa: B018
+        Project(None).jobs  # noqa: B018 - it raises

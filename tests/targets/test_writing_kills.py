@@ -37,7 +37,7 @@ def add_faults(vendor: Vendor, share: float, seed: int) -> None:
         fault = (
             Fault("status", times=None, status=status, retry_after=0, match=struck)
             if status
-            else Fault(kind, times=None, delay=0.01, match=struck)  # type: ignore[arg-type]
+            else Fault(kind, times=None, delay=0.01, match=struck)  # type: ignore[arg-type] # a literal
         )
         vendor.faults.add(fault)
 

@@ -124,7 +124,7 @@ class Adapter(Tables):
         """
         versions.ensure_view(self, view, table, history)
 
-    def comments(self, table: str) -> dict[str, str | None]:  # noqa: ARG002 - for subclasses
+    def comments(self, table: str) -> dict[str, str | None]:
         """Return the comments of a table's columns; none where the warehouse has no comments."""
         return {}
 
@@ -144,9 +144,9 @@ class Adapter(Tables):
 
     def refused(
         self,
-        table: str,  # noqa: ARG002 - for subclasses
-        rows: pa.Table,  # noqa: ARG002
-        columns: Columns,  # noqa: ARG002
+        table: str,
+        rows: pa.Table,
+        columns: Columns,
     ) -> dict[int, str]:
         """Return rows that `table` refuses, perhaps not all, by index with reasons; keep none."""
         return {}
@@ -181,7 +181,7 @@ class Adapter(Tables):
     def scrub(self, tables: Iterable[str]) -> None:
         """Rewrite what is stored, so that no file has deleted rows; called between transactions."""
 
-    def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:  # noqa: ARG002 - for subclasses
+    def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:
         """Return whether a number column returns these numbers, given as texts, without rounding.
 
         If it does not, the column becomes text. The caller checks `decimal_digits` itself.

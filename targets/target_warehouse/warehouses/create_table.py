@@ -113,7 +113,7 @@ class CreateTable:
         selected = ", ".join(values.values())
         return [
             self.sql(spare),
-            f"INSERT INTO {spare} ({listed(values)}) SELECT {selected} FROM {path}",  # noqa: S608
+            f"INSERT INTO {spare} ({listed(values)}) SELECT {selected} FROM {path}",  # noqa: S608 - quoted names
             f"DROP TABLE {path}",
             f"ALTER TABLE {spare} RENAME TO {name}",
         ]

@@ -56,7 +56,7 @@ class Tables(abc.ABC):
     def columns(self, table: str) -> dict[str, Column]:
         """Return the columns of a table in order; an empty dictionary if it does not exist."""
 
-    def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 - for subclasses
+    def is_transient(self, error: Exception) -> bool:
         """Return whether a retry may succeed, perhaps on a new connection."""
         return False
 
@@ -144,7 +144,7 @@ class Tables(abc.ABC):
         )
         return True
 
-    def cast(self, name: str, held: Column, column: Column) -> str:  # noqa: ARG002 - for subclasses
+    def cast(self, name: str, held: Column, column: Column) -> str:
         """Return the SQL that converts the values of a column to a wider type."""
         if column.kind is ColumnType.JSON:
             return f"to_json({self.dialect.identifier(name)})"
@@ -166,7 +166,7 @@ class Tables(abc.ABC):
             or existing.scale < wanted.scale
         )
 
-    def differs(self, column: Column, one: str, other: str) -> str:  # noqa: ARG002 - for subclasses
+    def differs(self, column: Column, one: str, other: str) -> str:
         """Return the condition that two values of a column differ; nulls are values too."""
         return f"{one} IS DISTINCT FROM {other}"
 
@@ -216,7 +216,7 @@ class Tables(abc.ABC):
         self.optimize(name, path, columns)
         return path
 
-    def optimize(self, name: str, path: str, columns: Iterable[str]) -> None:  # noqa: B027
+    def optimize(self, name: str, path: str, columns: Iterable[str]) -> None:  # noqa: B027 - few need it
         """Prepare a filled temporary table for joins on these columns."""
 
     def discard(self, path: str) -> None:

@@ -20,13 +20,13 @@ def loading_at(moment: datetime) -> Iterator[None]:
     class Clock(datetime):
         @classmethod
         @override
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # typeshed has Self
             clock[0] += timedelta(milliseconds=1)
             return clock[0].astimezone(tz or UTC)
 
         @classmethod
         @override
-        def fromtimestamp(cls, timestamp: float, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        def fromtimestamp(cls, timestamp: float, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # typeshed has Self
             return datetime.fromtimestamp(timestamp, tz)
 
     started = round(moment.timestamp() * 1000)

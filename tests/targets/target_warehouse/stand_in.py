@@ -84,7 +84,7 @@ def serving() -> Iterator[int]:
 def watch(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
     """Call a function before each statement of the loader, for example to raise an error."""
     # Not at the top: importing the driver takes seconds, which other tests need not wait for.
-    from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter  # noqa: PLC0415
+    from target_warehouse.warehouses.snowflake.adapter import SnowflakeAdapter  # noqa: PLC0415 - an extra
 
     execute = SnowflakeAdapter.execute
 

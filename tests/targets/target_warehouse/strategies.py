@@ -174,7 +174,7 @@ def date_times(draw: st.DrawFn) -> Value:
 @st.composite
 def clocks(draw: st.DrawFn) -> Value:
     """Draw times of day, some of them with an offset."""
-    moment = draw(st.datetimes(datetime(2000, 1, 1), datetime(2000, 12, 31)))  # noqa: DTZ001
+    moment = draw(st.datetimes(datetime(2000, 1, 1), datetime(2000, 12, 31)))  # noqa: DTZ001 - a zone follows
     zone = draw(st.one_of(st.none(), offsets))
     utc = moment if zone is None else moment.replace(tzinfo=zone).astimezone(UTC)
     return Value(written(moment.time().replace(tzinfo=zone).isoformat()), utc.time())

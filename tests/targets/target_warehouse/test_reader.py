@@ -66,7 +66,7 @@ def test_bytes_are_read_as_well_as_text(warehouse: Warehouse) -> None:
     lines = [json.dumps(ITEMS), '{"type": "RECORD", "stream": "items", "record": {"text": "\xff"}}']
     lines[1] = lines[1].replace('{"text"', '{"id": 1, "text"')
     target = TargetWarehouse(config={"url": warehouse.url})
-    target.listen(io.BytesIO("\n".join(lines).encode("latin-1")))  # type: ignore[arg-type]
+    target.listen(io.BytesIO("\n".join(lines).encode("latin-1")))  # type: ignore[arg-type] # bytes are read too
     assert warehouse.rows("SELECT text FROM items") == [("\ufffd",)]
 
 
@@ -106,7 +106,7 @@ def test_a_state_or_a_schema_that_is_not_utf_8(warehouse: Warehouse, line: bytes
     text = b"\n".join([json.dumps(ITEMS).encode(), line, b""])
     target = TargetWarehouse(config={"url": warehouse.url})
     with pytest.raises(InvalidInputLine, match="line 2 is not a Singer message: 'utf-8' codec"):
-        target.listen(io.BytesIO(text))  # type: ignore[arg-type]
+        target.listen(io.BytesIO(text))  # type: ignore[arg-type] # bytes are read too
 
 
 @pytest.mark.parametrize(
