@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import os
@@ -105,8 +104,3 @@ class Chromium:
     def evaluate(self, expression: str) -> Any:
         """The value of an expression in the page."""
         return self.ask("Runtime.evaluate", expression=expression)["result"].get("value")
-
-    def screenshot(self, file: Path) -> None:
-        """Keep a picture of the whole page."""
-        shot = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
-        file.write_bytes(base64.b64decode(shot["data"]))

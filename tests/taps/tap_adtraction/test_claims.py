@@ -12,7 +12,6 @@ from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.adtraction import Adtraction
 from tests.taps.tap_adtraction.helpers import bookmarks, requests_for, run_here, settings
 
-CHANNEL = 114000001
 FIRST, SECOND = 700000000, 700000001
 
 

@@ -19,13 +19,6 @@ from tests.taps.tap_adtraction.helpers import (
     settings,
 )
 
-KEYS = {
-    "programs": ["market", "channel_id", "program_id"],
-    "commissions": ["channel_id", "program_id", "commission_id"],
-    "feeds": ["channel_id", "program_id", "feed_id"],
-    "products": ["channel_id", "program_id", "feed_id", "product_key"],
-    "channels": ["channel_id"],
-}
 TOKENS = {"partner_token", "client_token"}
 SETTINGS = TOKENS | {
     "auth_location",

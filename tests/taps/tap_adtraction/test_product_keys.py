@@ -77,7 +77,3 @@ def test_product_keys_are_numbered_within_a_feed(vendor: Adtraction) -> None:
     kinds = Counter(key.partition(":")[0] for key in keys if key.endswith("#2"))
     assert kinds["sha256"], "a blank sku whose url repeats"
     assert len(kinds) > 1, "a sku that repeats"
-
-
-def test_a_second_run_writes_the_same_bytes(vendor: Adtraction) -> None:
-    assert run_here(settings(vendor)).stdout == run_here(settings(vendor)).stdout

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -88,17 +86,6 @@ def test_joins_still_work_when_ids_are_hashed(vendor: AttributionIo) -> None:
         for before, after in zip(kept.records(stream), masked.records(stream), strict=True):
             assert names.setdefault(before["client_id"], after["client_id"]) == after["client_id"]
     assert len(set(names.values())) == len(names) == len(vendor.client_ids)
-
-
-def personal(vendor: AttributionIo) -> Iterator[str]:
-    for customer in vendor.truth():
-        yield from (row["ip_address"] for row in customer["touchpoints"])
-        yield from (alias for row in customer["touchpoints"] for alias in row["aliases"] or ())
-        if "@" in customer["client_id"]:
-            yield customer["client_id"]
-            yield quote(customer["client_id"], safe="")
-        if customer["meta"] and "first_name" in customer["meta"]:
-            yield customer["meta"]["first_name"] + '"'
 
 
 def test_logs_name_no_customer_if_rows_are_masked(sandbox: Sandbox, tmp_path: Path) -> None:

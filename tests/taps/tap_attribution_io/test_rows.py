@@ -250,20 +250,6 @@ def test_an_undocumented_property_goes_into_extra_and_is_logged_once(
     ]
 
 
-def test_a_value_that_does_not_fit_its_type_is_kept_in_extra(vendor: AttributionIo) -> None:
-    event = {"id": 1, "amount": "n/a", "created_at": "2021-11-31T00:00:00Z", "meta": ["x"]}
-    output = one(vendor, {"client_id": "a", "is_anonymous": "perhaps", "events": [event]})
-    (row,) = output.records("events")
-    assert (row["amount"], row["created_at"], row["meta"]) == (None, None, None)
-    assert row["_extra"] == {
-        "amount": "n/a",
-        "created_at": "2021-11-31T00:00:00Z",
-        "meta": ["x"],
-    }
-    assert output.records("customers")[0]["_extra"] == {"is_anonymous": "perhaps"}
-    assert output.code == 0
-
-
 def test_entries_of_one_medium_and_source_are_numbered(vendor: AttributionIo) -> None:
     weights = (100, 300, 600)
     entries: list[Any] = [{"medium_id": 1, "source_id": 2, "total_weight": w} for w in weights]

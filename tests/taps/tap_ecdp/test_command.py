@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,44 +17,6 @@ from tests.taps.tap_ecdp.helpers import (
     run,
     settings,
 )
-
-SETTINGS = {
-    "api_key",
-    "start_date",
-    "end_date",
-    "lookback_days",
-    "window_days",
-    "website_ids",
-    "message_types",
-    "reporting_currency",
-    "api_url",
-    "user_agent",
-    "request_timeout",
-    "max_retries",
-    "max_concurrent_requests",
-    "pii",
-    "pii_key",
-}
-
-
-def test_about_as_json(tmp_path: Path) -> None:
-    about = json.loads(run(tmp_path, {}, "--about", "--format=json").stdout)
-    known: dict[str, Any] = about["settings"]["properties"]
-    assert set(known) >= SETTINGS
-    assert set(about["settings"]["required"]) == {"api_key", "start_date"}
-    assert {name for name, each in known.items() if each.get("secret")} == {"api_key", "pii_key"}
-    assert {name: known[name]["default"] for name in ("lookback_days", "window_days", "pii")} == {
-        "lookback_days": 30,
-        "window_days": 7,
-        "pii": "keep",
-    }
-    assert known["api_url"]["default"] == "https://api.ecdp.app"
-    assert (known["request_timeout"]["default"], known["max_retries"]["default"]) == (300, 8)
-    assert known["max_concurrent_requests"]["default"] == 8
-    assert known["user_agent"]["default"] == f"attribution-elt/{version('attribution-elt')}"
-    assert all(each.get("description") for each in known.values())
-    assert about["version"] == version("attribution-elt")
-    assert "batch" not in about["capabilities"]
 
 
 def test_settings_from_several_files(small: Sandbox, tmp_path: Path) -> None:
@@ -171,15 +132,6 @@ def test_a_stream_map_that_fails_is_one_line_without_personal_data(
     assert output.code == 1
     assert "Traceback" not in output.stderr
     assert "@example.com" not in output.stderr
-
-
-def test_an_unknown_property_is_one_warning(small: Sandbox, tmp_path: Path) -> None:
-    small.ecdp.extra = {"loyaltyTier": "gold"}
-    output = run(tmp_path, settings(small))
-    (warning,) = output.warnings
-    assert "loyalty_tier" in warning
-    assert ORDERS in warning
-    assert output.code == 0
 
 
 def test_a_failed_window_is_reported_once_at_the_end(small: Sandbox, tmp_path: Path) -> None:

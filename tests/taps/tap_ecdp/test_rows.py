@@ -228,22 +228,6 @@ def test_lines_alone_are_read_with_their_details(small: Sandbox) -> None:
     assert {request.query["includeDetails"][0] for request in small.ecdp.requests} == {"true"}
 
 
-def test_a_deselected_property_is_in_neither_schema_nor_records(small: Sandbox) -> None:
-    config = settings(small)
-    without = ("customer_email", "customer_phone", "order_id")
-    output = run_here(config, catalog=catalog(config, ORDERS, without=without))
-    (schema,) = (message["schema"] for message in output.of("SCHEMA"))
-    assert schema["properties"].keys() == output.records(ORDERS)[0].keys()
-    assert "customer_email" not in schema["properties"]
-    assert "order_id" in schema["properties"], "a key cannot be deselected"
-    assert b"@example.com" not in output.stdout
-
-
-def test_every_request_has_the_user_agent(small: Sandbox) -> None:
-    run_here(settings(small, user_agent="shop/1.0"))
-    assert {request.headers["user-agent"] for request in small.ecdp.requests} == {"shop/1.0"}
-
-
 def test_the_default_user_agent_is_the_distribution_and_its_version(small: Sandbox) -> None:
     run_here(settings(small))
     (agent,) = {request.headers["user-agent"] for request in small.ecdp.requests}

@@ -9,7 +9,7 @@ import pytest
 
 from attribution_elt.kit.testing import Warehouse, claims_of
 from attribution_elt.sandbox import Fault, Sandbox
-from tests.taps.tap_ignite.helpers import KEYS, days_ago, only, run_here, settings
+from tests.taps.tap_ignite.helpers import days_ago, only, run_here, settings
 
 CLAIMED = ("audiences", "audience_groups", "sales", "matched_sales")
 
@@ -143,9 +143,3 @@ def test_a_changed_sale_without_an_id_replaces_the_old_row(sandbox: Sandbox) -> 
         warehouse.load(run_here(config, catalog=only(config, "sales")))
     amounts: list[Any] = [row["_extra"]["amount"] for row in warehouse.rows["sales"].values()]
     assert sorted(amounts) == [2, 9]
-
-
-def test_every_stream_s_keys_are_complete(sandbox: Sandbox) -> None:
-    output = run_here(settings(sandbox))
-    for stream, names in KEYS.items():
-        assert all(row[name] is not None for row in output.records(stream) for name in names)

@@ -28,7 +28,6 @@ PHASE = {
     "receive_threshold": 0.5,
     "redistribution_channel_labels": ["Direct"],
 }
-KEYS = ["conv_type_id", "conversion_id", "session_id"]
 
 
 def test_a_connection_test_costs_one_request_of_one_journey(vendor: Ihc, tmp_path: Path) -> None:

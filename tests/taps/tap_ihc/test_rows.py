@@ -217,14 +217,6 @@ def test_texts_lose_characters_that_no_warehouse_holds(vendor: Ihc, tmp_path: Pa
     assert found == [("0", "ab"), ("1", "ab"), ("2", "ab")]
 
 
-def test_an_undocumented_property_goes_into_extra(vendor: Ihc, tmp_path: Path) -> None:
-    vendor.extra = {"confidenceLevel": 0.25}
-    output = credits_of(vendor, tmp_path, short(2))
-    assert {str(row["_extra"]) for row in output.records("attributions")} == {
-        str({"confidence_level": Decimal("0.25")})
-    }
-
-
 def test_members_of_the_answer_may_come_in_any_order(vendor: Ihc, tmp_path: Path) -> None:
     rows = short(1)
     value = ",".join(
@@ -241,13 +233,6 @@ def test_members_of_the_answer_may_come_in_any_order(vendor: Ihc, tmp_path: Path
     output = credits_of(vendor, tmp_path, rows)
     assert [row["ihc"] for row in output.records("attributions")] == [Decimal("0.5")] * 3
     assert len(sent(vendor)) == 1
-
-
-@pytest.mark.parametrize("pii", ["keep", "hash", "drop"])
-def test_the_settings_of_personal_data_are_accepted(vendor: Ihc, tmp_path: Path, pii: str) -> None:
-    rows = short(2)
-    output = credits_of(vendor, tmp_path, rows, pii=pii, pii_key="k" * 16)
-    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
 
 
 @pytest.mark.parametrize(
@@ -267,24 +252,4 @@ def test_a_file_that_cannot_be_read_is_reported_before_any_request(
     output = run_here(settings(vendor, tmp_path / name))
     (line,) = output.stderr.splitlines()
     assert words in line
-    assert (output.code, sent(vendor)) == (1, [])
-
-
-@pytest.mark.parametrize(
-    ("url", "query", "words"),
-    [
-        ("sqlite:///{}", "SELECT * FROM nowhere", "no such table"),
-        ("sqlite:////nowhere/shop.db", "SELECT 1", "/nowhere/shop.db does not exist"),
-        ("oracel://u:s3cr3t@h/db", "SELECT 1", "oracel"),
-    ],
-)
-def test_a_query_that_cannot_be_run_is_reported_before_any_request(
-    vendor: Ihc, tmp_path: Path, url: str, query: str, words: str
-) -> None:
-    (tmp_path / "shop.db").touch()
-    url = url.format(tmp_path / "shop.db")
-    output = run_here(settings(vendor, None, journeys_url=url, journeys_query=query))
-    (line,) = output.stderr.splitlines()
-    assert words in line
-    assert "s3cr3t" not in line
     assert (output.code, sent(vendor)) == (1, [])

@@ -11,8 +11,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-Scalar = bool | Decimal | str | datetime | date | time | None
-
 
 @dataclasses.dataclass(frozen=True)
 class Value:

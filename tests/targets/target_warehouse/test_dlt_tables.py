@@ -9,7 +9,6 @@ import pytest
 from tests.targets.target_warehouse.through_dlt import ThroughDlt
 from tests.targets.target_warehouse.warehouses import raw_record, schema
 
-INSTANT = {"type": ["string", "null"], "format": "date-time"}
 DECIMAL = {"type": ["string", "null"], "format": "singer.decimal"}
 HUGE = str(2**256 - 1)
 
