@@ -29,11 +29,7 @@ _ZERO_WIDTH_SPACE = "\u200b"
 
 
 def alert(
-    project: Project,
-    outcomes: Sequence[Outcome],
-    display: Display,
-    *,
-    failure_alert: bool = True,
+    project: Project, outcomes: Sequence[Outcome], display: Display, *, failure_alert: bool = True
 ) -> None:
     """Send the failures, lost days and new properties of runs, if there are any.
 

@@ -40,11 +40,7 @@ def settings(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
             "secret": attribution_io.secret,
             "customer_ids": attribution_io.client_ids,
         },
-        "tap-ihc": {
-            "api_url": ihc.url,
-            "api_key": ihc.api_key,
-            "conv_type_id": ihc.conv_type_id,
-        },
+        "tap-ihc": {"api_url": ihc.url, "api_key": ihc.api_key, "conv_type_id": ihc.conv_type_id},
     }
 
 

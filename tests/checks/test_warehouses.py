@@ -54,10 +54,7 @@ def test_the_check_leaves_no_trace(postgres_url: str, tmp_path: Path) -> None:
 def test_a_warehouse_through_dlt_is_only_connected_to(tmp_path: Path) -> None:
     file = tmp_path / "there.duckdb"
     found = finding(loader(f"dlt+duckdb:///{file}"), ["tap_ecdp"])
-    assert (found.problems, found.facts) == (
-        [],
-        ["can be reached; its rights were not checked"],
-    )
+    assert (found.problems, found.facts) == ([], ["can be reached; its rights were not checked"])
     with duckdb.connect(str(file)) as opened:
         assert opened.execute("SELECT * FROM information_schema.tables").fetchall() == []
         schemata = opened.execute("SELECT DISTINCT schema_name FROM duckdb_schemas()").fetchall()

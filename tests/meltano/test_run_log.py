@@ -93,10 +93,7 @@ def test_failures_are_collected_by_stream() -> None:
 def test_meltano_s_errors_count_only_without_those_of_plugins() -> None:
     own = json.dumps({"event": "Block run completed", "err": "Extractor failed", "level": "error"})
     watch, events = taken(own, "Error: Block nope not found\n", "")
-    assert watch.complaints == [
-        "Block run completed: Extractor failed",
-        "Block nope not found",
-    ]
+    assert watch.complaints == ["Block run completed: Extractor failed", "Block nope not found"]
     assert [event.kind for event in events] == ["output"]
     watch.take(line("refused", elt_event="run_failed"))
     assert watch.complaints == ["tap-ecdp: refused"]

@@ -80,9 +80,7 @@ def test_failures_and_lost_days_are_sent(receiver: Receiver) -> None:
     ]
 
 
-def test_without_failure_alerts_lost_days_are_still_sent(
-    receiver: Receiver,
-) -> None:
+def test_without_failure_alerts_lost_days_are_still_sent(receiver: Receiver) -> None:
     failed = line("failed; the next run retries it: a", elt_event="unit_failed", streams=[])
     told = outcome(failed, exit_code=1)
     webhook.alert(FakeProject(receiver.url), [told], Lines(), failure_alert=False)
@@ -115,9 +113,7 @@ def test_an_interrupted_run_alerts_nobody(receiver: Receiver) -> None:
     assert receiver.texts == []
 
 
-def test_text_of_a_vendor_is_not_a_mention_a_link_or_an_escape_sequence(
-    receiver: Receiver,
-) -> None:
+def test_text_of_a_vendor_is_not_a_mention_a_link_or_an_escape_sequence(receiver: Receiver) -> None:
     webhook.send(receiver.url, "late", ["@channel *now* `rm` https://evil.example \x1b[2J<!here>"])
     (text,) = receiver.texts
     line_ = text.splitlines()[1]

@@ -12,14 +12,7 @@ from tests.operating import attribution_elt
 from tests.pipeline.conftest import DAYS
 from tests.pipeline.expected import Expected
 from tests.pipeline.landings import JSONL, Landing, Warehouse
-from tests.pipeline.meltano import (
-    TAPS,
-    environment,
-    meltano,
-    project,
-    settings,
-    with_journeys,
-)
+from tests.pipeline.meltano import TAPS, environment, meltano, project, settings, with_journeys
 
 
 def timeless(rows: Mapping[Any, Mapping[str, Any]]) -> dict[Any, dict[str, Any]]:

@@ -87,10 +87,7 @@ def bookmark(folder: Path, state_id: str, env: Mapping[str, str]) -> str:
 
 
 def test_one_machine_resumes_where_the_other_has_stopped(
-    shared: dict[str, str],
-    machines: tuple[Path, Path],
-    postgres_url: str,
-    sandbox: Sandbox,
+    shared: dict[str, str], machines: tuple[Path, Path], postgres_url: str, sandbox: Sandbox
 ) -> None:
     ecdp = {"tap-ecdp": settings(sandbox)["tap-ecdp"]}
     env = environment(ecdp, **Postgres(postgres_url).variables, **shared)
@@ -109,9 +106,7 @@ def test_one_machine_resumes_where_the_other_has_stopped(
 
 
 def test_a_second_run_of_a_job_is_refused_and_other_jobs_are_not(
-    machines: tuple[Path, Path],
-    postgres_url: str,
-    sandbox: Sandbox,
+    machines: tuple[Path, Path], postgres_url: str, sandbox: Sandbox
 ) -> None:
     vendors = settings(sandbox)
     every = {tap: vendors[tap] for tap in ("tap-ecdp", "tap-adtraction")}

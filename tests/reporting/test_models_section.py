@@ -19,12 +19,7 @@ from tests.transform.shop import Shop, order, output, purchase, touch
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 TAPS = ("tap-ecdp", "tap-attribution-io", "tap-ihc")
-MODELS = (
-    "+fct_credits",
-    "+fct_conversions",
-    "+fct_double_claims",
-    "+fct_restatements",
-)
+MODELS = ("+fct_credits", "+fct_conversions", "+fct_double_claims", "+fct_restatements")
 """The models that the section reads, with the models that those need."""
 
 

@@ -219,7 +219,5 @@ def test_a_day_that_is_loaded_late_is_first_seen_then() -> None:
     notes = [seen(at(2), 1, day=2), seen(at(9), 70), seen(at(10), 60)]
     (day, _) = restated(notes)
     assert day == Restated(
-        DAY,
-        Decimal(70),
-        [Movement(DAY, at(10), Decimal(-10), Decimal(0), {"SMS": Decimal(-10)})],
+        DAY, Decimal(70), [Movement(DAY, at(10), Decimal(-10), Decimal(0), {"SMS": Decimal(-10)})]
     )

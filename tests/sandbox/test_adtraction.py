@@ -123,10 +123,7 @@ def test_each_token_opens_its_own_side(sandbox: Sandbox, path: str, method: str)
         ),
         ({"market": "SE", "channelId": None}, "Invalid channelId. Expected value: a number"),
         ({"market": "SE", "channelId": "5"}, "Invalid channelId. Expected value: a number"),
-        (
-            {"market": "SE", "status": 1},
-            "Invalid status. Expected value: 0 = live, 3 = closing",
-        ),
+        ({"market": "SE", "status": 1}, "Invalid status. Expected value: 0 = live, 3 = closing"),
         (
             {"market": "SE", "approvalStatus": 3},
             (

@@ -19,10 +19,7 @@ ALL = {"startDate": "2026-01-30", "endDate": "2026-12-31", "includeDetails": "tr
 def get(sandbox: Sandbox, query: Any, key: str | None = None) -> requests.Response:
     url = f"{sandbox.ecdp.url}/reports/attribution/orders"
     return requests.get(
-        url,
-        params=query,
-        headers={"x-api-key": key or sandbox.ecdp.api_key},
-        timeout=10,
+        url, params=query, headers={"x-api-key": key or sandbox.ecdp.api_key}, timeout=10
     )
 
 
@@ -110,10 +107,7 @@ def test_documented_details(sandbox: Sandbox) -> None:
             "messageType Confirmation is valid only when channel is Email",
         ),
         (WEEK | {"messageId": "9021"}, "channel is required when messageId is provided"),
-        (
-            WEEK | {"messageId": "x", "channel": "Email"},
-            "messageId must be a positive integer",
-        ),
+        (WEEK | {"messageId": "x", "channel": "Email"}, "messageId must be a positive integer"),
         (WEEK | {"includeDetails": "True"}, "includeDetails must be one of true, false"),
         (WEEK | {"includeDetails": ""}, "includeDetails is empty"),
     ],

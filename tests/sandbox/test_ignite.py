@@ -157,11 +157,7 @@ def test_lookback_includes_visits_on_its_first_day(sandbox: Sandbox) -> None:
 def test_hashes(sandbox: Sandbox) -> None:
     known = [email for number in range(200) for email in emails(number, "website_2")]
     assert {len(emails(number, "website_2")) for number in range(10)} == {0, 1, 2}
-    for algorithm, make in (
-        ("md5", hashlib.md5),
-        ("sha1", hashlib.sha1),
-        ("sha2", hashlib.sha256),
-    ):
+    for algorithm, make in (("md5", hashlib.md5), ("sha1", hashlib.sha1), ("sha2", hashlib.sha256)):
         hashes = {make(email.encode()).hexdigest() for email in known}
         found = rows(sandbox, "visitors", 1, algo=algorithm)
         assert set(found) < hashes

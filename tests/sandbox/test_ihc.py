@@ -119,10 +119,7 @@ def test_phases(sandbox: Sandbox) -> None:
     assert column(computed, "holder") == [0.0, 0.3333, 0.6667, 0.0]
     assert column(computed, "closer") == [0.0, 0.0, 0.4286, 0.5714]
     assert column(sandbox.ihc.credits([session(1)]), "ihc") == [1.0]
-    assert column(sandbox.ihc.credits([session(1), session(2)]), "closer") == [
-        0.0,
-        1.0,
-    ]
+    assert column(sandbox.ihc.credits([session(1), session(2)]), "closer") == [0.0, 1.0]
 
 
 def test_credits_depend_on_content_and_conversion_type_only(sandbox: Sandbox) -> None:
@@ -232,11 +229,7 @@ def test_partial_failure(sandbox: Sandbox, http_statuses: set[int]) -> None:
         ("no channel_label", "Missing 'channel_label' field", "both"),
         ("empty channel_label", "Wrongly Formatted 'channel_label' field: ", "both"),
         ("number for session_id", "Wrongly Formatted 'session_id' field: 17", "conversion_id"),
-        (
-            "30 February",
-            "Wrongly Formatted 'timestamp' field: 2021-02-30 17:09:31",
-            "both",
-        ),
+        ("30 February", "Wrongly Formatted 'timestamp' field: 2021-02-30 17:09:31", "both"),
         (
             "colon in offset",
             "Wrongly Formatted 'timestamp' field: 2021-01-10 17:09:31 +04:00",
@@ -351,10 +344,7 @@ def test_monthly_quota(sandbox: Sandbox) -> None:
     over = (429, {"message": "Limit Exceeded"})
     assert (post(sandbox, DOCUMENTED)[0], post(sandbox, [])[0]) == (200, 400)
     assert [post(sandbox, DOCUMENTED) for _ in range(2)] == [over, over]
-    assert (sandbox.ihc.quota_used, len(sandbox.ihc.requests)) == (
-        2,
-        4,
-    )
+    assert (sandbox.ihc.quota_used, len(sandbox.ihc.requests)) == (2, 4)
     sandbox.advance()  # to the first of April
     assert post(sandbox, DOCUMENTED)[0] == 200
 

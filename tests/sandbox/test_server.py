@@ -21,9 +21,7 @@ REPORT = "/reports/attribution/orders?startDate=2026-03-01&endDate=2026-03-07"
 
 def get(sandbox: Sandbox, path: str = REPORT) -> requests.Response:
     return requests.get(
-        sandbox.ecdp.url + path,
-        headers={"x-api-key": sandbox.ecdp.api_key},
-        timeout=10,
+        sandbox.ecdp.url + path, headers={"x-api-key": sandbox.ecdp.api_key}, timeout=10
     )
 
 
@@ -66,12 +64,7 @@ def test_requests_in_flight_are_counted(sandbox: Sandbox) -> None:
     sandbox.ecdp.latency = 0.3
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: get(sandbox), range(4)))
-    assert sorted(recorded.in_flight for recorded in sandbox.ecdp.requests) == [
-        1,
-        2,
-        3,
-        4,
-    ]
+    assert sorted(recorded.in_flight for recorded in sandbox.ecdp.requests) == [1, 2, 3, 4]
 
 
 def test_status_faults(sandbox: Sandbox) -> None:

@@ -19,14 +19,7 @@ from attribution_elt.sandbox.ecdp.orders import (
 )
 from attribution_elt.sandbox.messages import Request, Response
 from attribution_elt.sandbox.simulation import Change
-from attribution_elt.sandbox.vendor import (
-    Clock,
-    RefusalError,
-    Route,
-    Vendor,
-    bad_request,
-    day_of,
-)
+from attribution_elt.sandbox.vendor import Clock, RefusalError, Route, Vendor, bad_request, day_of
 
 PARAMETERS = (
     *("startDate", "endDate", "websiteId", "channel"),

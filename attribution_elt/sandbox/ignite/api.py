@@ -16,14 +16,7 @@ from attribution_elt.sandbox.exact_json import decode
 from attribution_elt.sandbox.ignite.people import ALGORITHMS
 from attribution_elt.sandbox.ignite.website import DEFAULT_LOOKBACK_DAYS, Kind, Sizes, Website
 from attribution_elt.sandbox.messages import Effect, Request, Response
-from attribution_elt.sandbox.vendor import (
-    Clock,
-    RefusalError,
-    Route,
-    Vendor,
-    bad_request,
-    day_of,
-)
+from attribution_elt.sandbox.vendor import Clock, RefusalError, Route, Vendor, bad_request, day_of
 
 LONGEST_LOOKBACK_DAYS = 60
 FORM = "application/x-www-form-urlencoded"

@@ -100,9 +100,7 @@ def test_a_bookmark_is_compared_as_an_instant(
     assert bookmarks(output.states[-1])["1:1:5"] == ("2026-01-01T10:00:00Z" if read else bookmark)
 
 
-def test_a_feed_bookmark_is_never_later_than_now(
-    vendor: Adtraction,
-) -> None:
+def test_a_feed_bookmark_is_never_later_than_now(vendor: Adtraction) -> None:
     ahead = datetime.now(UTC) + timedelta(minutes=90)
     output = one_feed(vendor, iso(ahead), {})
     mark = bookmarks(output.states[-1])["1:1:5"]

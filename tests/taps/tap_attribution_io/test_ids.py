@@ -180,10 +180,7 @@ def test_a_run_without_customers_is_not_a_failure(vendor: AttributionIo, tmp_pat
         ({"customer_ids": []}, ["is missing"]),
         ({"customer_ids": "MrSmith"}, ["'customer_ids'"]),
         ({"customer_ids": [None]}, ["'customer_ids[0]'"]),
-        (
-            {"customer_ids_file": "/nowhere/ids.txt"},
-            ["'/nowhere/ids.txt' does not exist"],
-        ),
+        ({"customer_ids_file": "/nowhere/ids.txt"}, ["'/nowhere/ids.txt' does not exist"]),
         ({"customer_ids_file": __file__}, ["must end in one of .txt, .csv"]),
         ({"customer_ids_url": "sqlite://"}, ["need each other"]),
         ({"customer_ids": ["a"], "customer_ids_query": "SELECT 1"}, ["need each other"]),
@@ -253,10 +250,7 @@ def test_a_query_that_cannot_be_run_is_reported_in_a_line(
 
 @pytest.mark.parametrize(
     "url",
-    [
-        "postgresql+psycopg://user:{}@127.0.0.1:1/crm",
-        "postgresql+psycopg://user@127.0.0.1:{}/crm",
-    ],
+    ["postgresql+psycopg://user:{}@127.0.0.1:1/crm", "postgresql+psycopg://user@127.0.0.1:{}/crm"],
 )
 def test_a_password_in_a_url_is_in_no_output(
     vendor: AttributionIo, tmp_path: Path, url: str

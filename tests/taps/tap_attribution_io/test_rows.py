@@ -181,9 +181,7 @@ def test_absent_null_and_empty_lists_give_no_rows(vendor: AttributionIo) -> None
         assert len(output.of("RECORD")) == 1
 
 
-def test_a_customer_without_an_id_gets_the_requested_one(
-    vendor: AttributionIo,
-) -> None:
+def test_a_customer_without_an_id_gets_the_requested_one(vendor: AttributionIo) -> None:
     output = one(vendor, {"id": 5, "client_id": None, "pageviews": [{"id": 1}]})
     assert [row["client_id"] for row in output.records("customers")] == ["a"]
     assert [row["client_id"] for row in output.records("pageviews")] == ["a"]

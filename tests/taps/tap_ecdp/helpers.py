@@ -16,10 +16,7 @@ from tests.tap_process import Output, Row, Rows, selected
 
 ORDERS = "attributed_orders"
 LINES = "attributed_order_lines"
-KEYS = {
-    ORDERS: ("website_id", "order_id"),
-    LINES: ("website_id", "order_id", "line_number"),
-}
+KEYS = {ORDERS: ("website_id", "order_id"), LINES: ("website_id", "order_id", "line_number")}
 
 
 def shrink(sandbox: Sandbox) -> None:

@@ -11,12 +11,7 @@ from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.sandbox import Fault, Sandbox
-from tests.taps.tap_ecdp.helpers import (
-    LINES,
-    ORDERS,
-    run,
-    settings,
-)
+from tests.taps.tap_ecdp.helpers import LINES, ORDERS, run, settings
 
 
 def test_settings_from_several_files(small: Sandbox, tmp_path: Path) -> None:

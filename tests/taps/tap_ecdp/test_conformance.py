@@ -23,10 +23,7 @@ from tests.taps.tap_ecdp.helpers import (
 
 def rows(vendor: Ecdp) -> dict[str, Any]:
     truth = vendor.truth()
-    return {
-        ORDERS: expected_orders(truth).values(),
-        LINES: expected_lines(truth).values(),
-    }
+    return {ORDERS: expected_orders(truth).values(), LINES: expected_lines(truth).values()}
 
 
 def people(vendor: Ecdp) -> Iterator[str]:

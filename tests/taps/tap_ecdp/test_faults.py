@@ -7,13 +7,7 @@ import time
 import pytest
 
 from attribution_elt.sandbox import Fault, Sandbox
-from tests.taps.tap_ecdp.helpers import (
-    ORDERS,
-    bookmarks_after,
-    matches_truth,
-    run_here,
-    settings,
-)
+from tests.taps.tap_ecdp.helpers import ORDERS, bookmarks_after, matches_truth, run_here, settings
 
 GARBAGE = (
     "",

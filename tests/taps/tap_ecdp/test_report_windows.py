@@ -118,10 +118,7 @@ def test_two_empty_windows_are_not_the_end(small: Sandbox) -> None:
     ("filters", "sent"),
     [
         ({"website_ids": [22]}, {(("websiteId", "22"),)}),
-        (
-            {"website_ids": [22, 48]},
-            {(("websiteId", "22"),), (("websiteId", "48"),)},
-        ),
+        ({"website_ids": [22, 48]}, {(("websiteId", "22"),), (("websiteId", "48"),)}),
         (
             {"message_types": ["Scenario", "Confirmation"]},
             {

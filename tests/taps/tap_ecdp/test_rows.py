@@ -94,10 +94,7 @@ def test_the_document_s_own_answers(sandbox: Sandbox) -> None:
 
 
 def test_money_keeps_its_digits(sandbox: Sandbox) -> None:
-    answer(
-        sandbox,
-        {"orderId": "1", "websiteId": 1, "originalTotalValue": 1},
-    )
+    answer(sandbox, {"orderId": "1", "websiteId": 1, "originalTotalValue": 1})
     body = '{"data":[{"orderId":"1","websiteId":1,"originalTotalValue":0.10000000000000000555}]}'
     sandbox.ecdp.faults.clear()
     sandbox.ecdp.faults.add(Fault("status", status=200, body=body))

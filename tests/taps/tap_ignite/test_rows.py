@@ -108,9 +108,7 @@ def test_websites_without_a_name_are_numbered(sandbox: Sandbox) -> None:
 
 
 def test_rows_of_dated_streams_carry_their_window(sandbox: Sandbox) -> None:
-    output = run_here(
-        settings(sandbox, start_date=str(days_ago(sandbox, 12)), snapshot_days=20),
-    )
+    output = run_here(settings(sandbox, start_date=str(days_ago(sandbox, 12)), snapshot_days=20))
     for stream in KEYS:
         windows = {row.get("window_start", "absent") for row in output.records(stream)}
         days = 20 if "members" in stream else 12

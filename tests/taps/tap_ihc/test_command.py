@@ -87,10 +87,7 @@ def test_a_password_of_the_database_is_in_no_output(vendor: Ihc, tmp_path: Path)
     ("more", "lines"),
     [
         ({"journeys_file": None}, ["'journeys_file' or 'journeys_url' is missing"]),
-        (
-            {"journeys_file": "/nowhere/j.csv"},
-            ["'/nowhere/j.csv' does not exist"],
-        ),
+        ({"journeys_file": "/nowhere/j.csv"}, ["'/nowhere/j.csv' does not exist"]),
         ({"journeys_file": __file__}, ["must end in one of .csv, .json, .jsonl, .parquet"]),
         ({"journeys_url": "sqlite://"}, ["need each other"]),
         ({"journeys_query": "SELECT 1"}, ["need each other"]),

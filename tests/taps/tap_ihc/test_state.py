@@ -205,11 +205,7 @@ def test_since_is_bound_to_the_bookmark(vendor: Ihc, tmp_path: Path, rows: list[
 
 @pytest.mark.parametrize("pool", [20, 20_000])
 def test_no_journey_is_behind_the_bookmark_before_it_is_computed(
-    vendor: Ihc,
-    tmp_path: Path,
-    rows: list[Row],
-    monkeypatch: pytest.MonkeyPatch,
-    pool: int,
+    vendor: Ihc, tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch, pool: int
 ) -> None:
     monkeypatch.setattr(streams, "POOL", pool)
     rows = plain(rows)
