@@ -87,6 +87,10 @@ class VendorPlugin(PluginBase):
             # each STATE covers only what is complete, so the process may end at any time
             runtime.end_at_signals()
 
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Leave signals to the command: the SDK's handlers would end it with code 0."""
+
     def _warn_of_unknown_settings(self) -> None:
         plugin = os.environ.get(self.name_variable) or self.name
         for line in unknown_settings(plugin, self.config_jsonschema["properties"], self.config):

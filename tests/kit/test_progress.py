@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
+from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.kit.errors import CredentialsError, UnitError
 from attribution_elt.kit.plugin import PluginCommand
@@ -44,3 +46,10 @@ def test_a_refused_key_is_not_announced_as_retried(
         command.invoke(context)
     logging.captureWarnings(capture=False)
     assert caplog.messages[-1].startswith(text)
+
+
+def test_a_plugin_inside_another_command_leaves_its_signals_alone() -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(each) for each in numbers]
+    TapEcdp(config={"api_key": "any", "start_date": "2026-01-01"})
+    assert [signal.getsignal(each) for each in numbers] == before
