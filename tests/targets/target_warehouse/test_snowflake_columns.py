@@ -236,7 +236,7 @@ class TestTypes:
     ) -> None:
         # The stand-in shows all with nine digits.
         adapter = connect(snowflake.url, None)
-        monkeypatch.setattr(adapter, "execute", lambda _: [("AT", held)])
+        monkeypatch.setattr(adapter, "execute", lambda _: [("AT", held, "COLUMN", "Y", None)])
         column = adapter.columns("items")["at"]
         assert adapter.is_narrower(column, column)
 
