@@ -45,6 +45,7 @@ LONG = {
     *("reliability/test_many_kills.py", "reliability/test_secrets_of_operations.py"),
     *("reliability/test_many_known_days.py", "cli/test_verify.py"),
     "reporting/test_completeness_backtest.py",
+    "reliability/test_forgotten_people.py",
     *("reliability/test_many_withdrawals.py", "reliability/test_matrix.py"),
     *("reliability/test_operation_kills.py", "reliability/test_writing_matrix.py"),
     *("reliability/test_withdrawals.py", "transform/test_dbt.py"),
