@@ -223,18 +223,18 @@ class Tests:
         self._lines = collections.Counter(name for names in self._names.values() for name in names)
 
     def rings(self, mutant: Mutant) -> Iterator[Sequence[str]]:
-        """Yield six tests of a changed line, then sixty more; of its module if none executes it.
+        """Yield eight tests of a changed line, then 24 more; of its module if none executes it.
 
-        Lines that only the import executes are settings and constants in most cases.
-        Tests that execute few lines come first, because they check these lines.
+        Lines that only the import executes are settings and constants in most cases. Tests that
+        execute few lines come first, because they check these lines; then further parameters.
         """
         first, last = mutant.lines
         exact = set().union(*(self._names[mutant.path, each] for each in range(first, last + 1)))
         module = (names for (path, _), names in self._names.items() if path == mutant.path)
         found = sorted(exact or set().union(*module), key=lambda name: (self._lines[name], name))
         turns: dict[str, Iterator[int]] = collections.defaultdict(itertools.count)
-        later = sorted(found[6:], key=lambda name: next(turns[name.partition("::")[0]]))
-        yield from filter(None, ((*(() if exact else ON_IMPORT), *found[:6]), later[:60]))
+        found.sort(key=lambda name: next(turns[name.partition("[")[0]]))
+        yield from filter(None, ((*(() if exact else ON_IMPORT), *found[:8]), found[8:32]))
 
 
 def result(root: Path, mutant: Mutant, ring: Sequence[str], seconds: float) -> str:
