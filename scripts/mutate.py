@@ -229,14 +229,16 @@ class Tests:
         """Return tests that execute a changed line, or lines of its module if none does.
 
         Tests that execute few lines come first, because they check these lines; then further
-        parameters of the same tests.
+        parameters of the same tests; then tests of the package, which may do it in a process.
         """
         first, last = mutant.lines
         exact = set().union(*(self._names[mutant.path, each] for each in range(first, last + 1)))
         module = (names for (path, _), names in self._names.items() if path == mutant.path)
         found = sorted(exact or set().union(*module), key=lambda name: (self._lines[name], name))
         turns: dict[str, Iterator[int]] = collections.defaultdict(itertools.count)
-        return sorted(found, key=lambda name: next(turns[name.partition("[")[0]]))
+        found.sort(key=lambda name: next(turns[name.partition("[")[0]]))
+        others = (name for name in self.seconds if f"/{mutant.path.split('/')[1]}/" in name)
+        return list(dict.fromkeys([*found, *others]))
 
 
 def essence(code: CodeType) -> Any:

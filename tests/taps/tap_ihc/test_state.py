@@ -82,6 +82,10 @@ def test_a_second_run_sends_nothing(vendor: Ihc, tmp_path: Path, rows: list[Row]
     assert second.states[-1] == first.states[-1]
 
 
+def test_a_run_without_journeys_leaves_no_bookmark(vendor: Ihc, tmp_path: Path) -> None:
+    assert bookmark(compute(vendor, tmp_path, []).states[-1]) == ""
+
+
 def test_the_same_journeys_from_elsewhere_are_not_sent_again(
     vendor: Ihc, tmp_path: Path, rows: list[Row]
 ) -> None:
