@@ -47,6 +47,19 @@ def test_a_parsed_statement_creates_the_same_table_again() -> None:
 
 
 @pytest.mark.parametrize(
+    "constraint",
+    [
+        *("CONSTRAINT c NOT NULL", "PRIMARY KEY", "NOT NULL", "NULL", "UNIQUE", "CHECK (a > 0)"),
+        *("DEFAULT 1", "COLLATE nocase", "REFERENCES o (b)", "GENERATED ALWAYS AS (1)", "AS (1)"),
+    ],
+)
+def test_a_change_of_type_keeps_constraints(constraint: str) -> None:
+    table = CreateTable.parsed(f"CREATE TABLE o (a VARCHAR(10) {constraint}, b TEXT)", ["a", "b"])
+    table.retype(0, "TEXT")
+    assert table.columns[0].split() == ["a", "TEXT", *constraint.split()]
+
+
+@pytest.mark.parametrize(
     "sql",
     [
         "CREATE VIRTUAL TABLE o USING fts5(a, b)",
