@@ -133,6 +133,7 @@ def test_a_refused_address_is_found_and_the_others_are_accepted(
     assert {key for key, outcome in outcomes.items() if outcome != "accepted"} == {refused}
     assert outcomes[refused] == "refused"
     assert len(opted_out(sandbox)) == 39
+    assert writer.warehouse.rows('SELECT MIN("attempt") FROM _writes') == [(1,)]
 
 
 @pytest.mark.parametrize(
