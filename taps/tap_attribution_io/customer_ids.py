@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.row_source import rows_of_file, rows_of_query
 
 COLUMN = "client_id"
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
@@ -85,7 +87,7 @@ class CustomerOrder:
         return client_id
 
     def _hash(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(errors="surrogatepass"), "sha256").hexdigest()
+        return hmac.new(self._key, text.encode(), "sha256").hexdigest()
 
 
 class CustomerList:
@@ -110,7 +112,8 @@ class CustomerList:
         )
 
     def _is_usable(self, client_id: str) -> bool:
-        usable = client_id not in {".", ".."}  # HTTP clients remove such parts of a path
+        # HTTP clients remove dots from a path, and half of a surrogate pair has no bytes
+        usable = client_id not in {".", ".."} and not _SURROGATE.search(client_id)
         self.unusable += not usable
         return usable
 

@@ -123,6 +123,12 @@ def test_an_answer_without_a_customer_is_requested_again(vendor: AttributionIo, 
     assert (failed.code, failed.of("RECORD")) == (1, [])
 
 
+def test_a_response_without_a_customer_is_named(vendor: AttributionIo) -> None:
+    vendor.faults.add(Fault("status", status=200, body="{}", times=None))
+    output = run_here(settings(vendor, customer_ids=["MrSmith"], max_retries=1))
+    assert output.stderr.endswith("MrSmith: the response has no customer\n")
+
+
 @pytest.mark.parametrize("kind", ["reset", "close", "truncate", "invalid_json", "html"])
 def test_a_broken_connection_is_retried_without_repeating_rows(
     vendor: AttributionIo, kind: Any

@@ -155,11 +155,11 @@ def test_a_query_may_do_without_since_and_hold_other_colons(
     assert requested_ids(vendor) == ["MrSmith"]
 
 
-@pytest.mark.parametrize("dots", [".", ".."])
-def test_an_id_of_dots_is_not_requested_because_it_would_be_another_path(
-    vendor: AttributionIo, caplog: pytest.LogCaptureFixture, dots: str
+@pytest.mark.parametrize("id_", [".", "..", "a\ud83e"])
+def test_an_id_that_no_path_can_contain_is_not_requested(
+    vendor: AttributionIo, caplog: pytest.LogCaptureFixture, id_: str
 ) -> None:
-    output = run_here(settings(vendor, customer_ids=[dots, "MrSmith", "..."]))
+    output = run_here(settings(vendor, customer_ids=[id_, "MrSmith", "..."]))
     assert output.code == 0
     assert sorted(requested_ids(vendor)) == ["...", "MrSmith"]
     assert "customers that no URL can name, not requested: 1" in caplog.text
