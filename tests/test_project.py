@@ -140,7 +140,8 @@ def test_a_definition_has_the_settings_and_capabilities_of_its_plugin(name: str)
 
 @pytest.mark.parametrize("name", sorted(DEFINITIONS))
 def test_settings_accept_every_number_and_text_that_makes_sense(name: str) -> None:
-    plugin, of_the_sdk = plugin_type(name), {"type": "object", "properties": {}}
+    plugin = plugin_type(name)
+    of_the_sdk: dict[str, Any] = {"type": "object", "properties": {}}
     plugin.append_builtin_config(of_the_sdk)  # the SDK adds them to the class with the first tap
     settings = plugin.config_jsonschema["properties"]
     for key in settings.keys() - of_the_sdk["properties"].keys():
