@@ -24,7 +24,7 @@ _PASSWORD = re.compile(r"(?:.*//|)[^:/@\s]*:(?P<all>(?P<first>[^@]+).*)@", re.DO
 _PERCENT = re.compile("%..")
 _FILE_URL = re.compile(r"\w+:///[^@?]*")
 """A database URL that names only a file; messages about it have to show the path."""
-_SECRET_WORDS = ("pass", "token", "secret", "key")
+_SECRET_WORDS = ("pass", "token", "secret", "key", "signature", "credential")
 """Parts of the names of URL parameters whose values are secret."""
 
 
@@ -55,10 +55,11 @@ class Redactor:
 
 
 def _encodings(secret: str) -> Iterator[str]:
-    raw = secret.encode()
-    plain = {secret, html.escape(secret), repr(secret)[1:-1], repr(raw)[2:-1]}
+    raw = secret.encode(errors="surrogatepass")
+    in_a_line = " ".join(secret.split())  # as errors show it
+    plain = {secret, in_a_line, html.escape(secret), repr(secret)[1:-1], repr(raw)[2:-1]}
     plain |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    plain |= {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    plain |= {quote(raw, safe=""), quote(raw), quote_plus(raw), ascii(secret)[1:-1]}
     yield from plain
     yield from (_PERCENT.sub(lambda found: found[0].lower(), each) for each in plain)
     for encode in (base64.b64encode, base64.urlsafe_b64encode):

@@ -19,6 +19,7 @@ from attribution_elt.core.redaction import (
 )
 
 SECRETS = ["s3cr3t-key", "p@ss w/rd+&=%", 'quo"te\\back', "zażółć", "x" * 40, "sk_live.Ab-9~"]
+SECRETS += ["-----BEGIN KEY-----\nMIIE  x\n", "two\r\n\tlines\r\n"]
 
 
 def spellings(secret: str) -> dict[str, str]:
@@ -38,6 +39,8 @@ def spellings(secret: str) -> dict[str, str]:
         "in HTML": html.escape(secret),
         "as Python shows it": repr({"key": secret}),
         "as bytes": repr(raw),
+        "in an error of one line": " ".join(secret.split()),
+        "in ASCII": ascii(secret)[1:-1],
     }
 
 
@@ -67,6 +70,12 @@ def test_a_short_secret_is_not_removed_from_longer_words() -> None:
     redact.add(["k", "secret"])
     told = redact("'lookback_days' of client_secret: /api?key=k&secret=secret 'k' \"k\"")
     assert told == "'lookback_days' of client_secret: /api?key=***&***=*** '***' \"***\""
+
+
+def test_a_secret_that_is_not_unicode_is_removed() -> None:
+    redact = Redactor()
+    redact.add(["p\udce5ssword"])  # the environment's bytes that are not UTF-8
+    assert redact("refused p\udce5ssword, p%ED%B3%A5ssword") == "refused ***, ***"
 
 
 def test_an_empty_secret_changes_nothing() -> None:
