@@ -106,14 +106,18 @@ class Tests:
                     self._names[path, line].update(set(names) & self.seconds.keys())
         self._lines = collections.Counter(name for names in self._names.values() for name in names)
 
+    def exact(self, mutant: Mutant) -> set[str]:
+        """Return the tests that execute a changed line; none if only the import does."""
+        first, last = mutant.lines
+        return set().union(*(self._names[mutant.path, each] for each in range(first, last + 1)))
+
     def of(self, mutant: Mutant) -> list[str]:
         """Return tests that execute a changed line, or lines of its module if none does.
 
         Tests that execute few lines come first, because they check these lines; then further
         parameters of the same tests; then tests of the package, which may do it in a process.
         """
-        first, last = mutant.lines
-        exact = set().union(*(self._names[mutant.path, each] for each in range(first, last + 1)))
+        exact = self.exact(mutant)
         module = (names for (path, _), names in self._names.items() if path == mutant.path)
         found = sorted(exact or set().union(*module), key=lambda name: (self._lines[name], name))
         turns: dict[str, Iterator[int]] = collections.defaultdict(itertools.count)
@@ -163,7 +167,9 @@ def run_items(items: list[pytest.Item]) -> int:
     return 0
 
 
-def result(root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float) -> str:
+def result(
+    root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float, *, in_process: bool
+) -> str:
     """Run tests in a child; return what became of the change."""
     source = (root / mutant.path).read_bytes()
     if not (child := os.fork()):
@@ -173,7 +179,7 @@ def result(root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float)
         os.dup2(output, 1)
         os.dup2(output, 2)
         resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # a loop may never end
-        if is_replaced(mutant, source):
+        if in_process and is_replaced(mutant, source):
             os._exit(run_items(items))
         names = [*(each.nodeid for each in items), *ON_IMPORT]
         command = [sys.executable, "-m", "pytest", *PYTEST, "-x"]
@@ -189,13 +195,15 @@ def result(root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float)
     return "killed" if os.waitstatus_to_exitcode(ended[1]) else "survived"
 
 
-def attempt(root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float) -> dict[str, Any]:
+def attempt(
+    root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float, *, in_process: bool
+) -> dict[str, Any]:
     """Try one change, and return what became of it."""
     file = root / mutant.path
     original = file.read_bytes()
     try:
         file.write_bytes(changed(original, mutant))
-        outcome = result(root, mutant, items, seconds) if items else "not tested"
+        outcome = result(root, mutant, items, seconds, in_process=in_process)
     finally:
         file.write_bytes(original)
         for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
@@ -221,7 +229,8 @@ class Trying:
         for mutant in self._mutants:
             found = [items[each] for each in self._tests.of(mutant) if each in items][:MOST_TESTS]
             seconds = 60 + 6 * sum(self._tests.seconds[each.nodeid] for each in found)
-            noted = attempt(self._root, mutant, found, seconds)
+            in_process = bool(self._tests.exact(mutant))
+            noted = attempt(self._root, mutant, found, seconds, in_process=in_process)
             with (self._root.parent / "results.jsonl").open("a") as lines:
                 lines.write(json.dumps(noted) + "\n")
         return True
@@ -230,7 +239,7 @@ class Trying:
 def run(root: Path, options: argparse.Namespace) -> None:
     """Try each chosen change."""
     known = read(root.parent)
-    wanted = ("survived", "not tested") if options.again else (None,)
+    wanted = ("survived",) if options.again else (None,)
     todo = [
         each
         for each in sorted(chosen(root, options.count), key=order)
