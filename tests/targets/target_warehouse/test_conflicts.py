@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 from target_warehouse import worker
+from target_warehouse.warehouses.transaction import retry
 
 from tests.targets.target_warehouse.processes import (
     PATIENCE,
@@ -22,6 +24,17 @@ from tests.targets.target_warehouse.warehouses import Line, PostgreSQL, record, 
 
 ORDERS = schema("orders", id="integer", note="string")
 OURS = "pid <> pg_backend_pid() AND datname = current_database()"
+
+
+def test_an_error_that_is_not_transient_is_raised_at_once() -> None:
+    adapter: Any = SimpleNamespace(errors=(LookupError,), is_transient=lambda _: False, explain=str)
+    works = iter([LookupError("first"), LookupError("second")])
+
+    def work() -> None:
+        raise next(works)
+
+    with pytest.raises(LookupError, match="first"):
+        retry(adapter, work)
 
 
 @pytest.fixture
