@@ -53,10 +53,22 @@ def test_a_parsed_statement_creates_the_same_table_again() -> None:
         *("DEFAULT 1", "COLLATE nocase", "REFERENCES o (b)", "GENERATED ALWAYS AS (1)", "AS (1)"),
     ],
 )
-def test_a_change_of_type_keeps_constraints(constraint: str) -> None:
+def test_a_change_of_type_keeps_constraints_of_the_column(constraint: str) -> None:
     table = CreateTable.parsed(f"CREATE TABLE o (a VARCHAR(10) {constraint}, b TEXT)", ["a", "b"])
     table.retype(0, "TEXT")
     assert table.columns[0].split() == ["a", "TEXT", *constraint.split()]
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        *("CONSTRAINT c CHECK (a > 0)", "PRIMARY KEY (a)", "UNIQUE (a)", "CHECK (a > 0)"),
+        "FOREIGN KEY (a) REFERENCES o (b)",
+    ],
+)
+def test_constraints_of_a_table_are_kept(constraint: str) -> None:
+    table = CreateTable.parsed(f"CREATE TABLE o (a INTEGER, b TEXT, {constraint})", ["a", "b"])
+    assert table.constraints == [f" {constraint}"]
 
 
 @pytest.mark.parametrize(

@@ -86,11 +86,11 @@ def test_bytes_are_read_as_well_as_text(warehouse: Warehouse) -> None:
     ],
 )
 def test_a_line_that_is_not_a_message(warehouse: Warehouse, line: str, reason: str) -> None:
-    good = [ITEMS, record("items", id=1), state(1)]
+    good = [ITEMS, record("items", id=1), record("items", id=1), state(1)]
     run = warehouse.load(*good, line, record("items", id=2), state(2), fails=True)
 
     assert isinstance(run.error, InvalidInputLine)
-    assert str(run.error).startswith(f"line 4 is not a Singer message: {reason}")
+    assert str(run.error).startswith(f"line 5 is not a Singer message: {reason}")
     assert run.states == [1]
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
 
