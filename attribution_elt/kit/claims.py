@@ -55,7 +55,8 @@ class Written:
         self._columns = columns
         self._days = days
         self._pending: Counter[tuple[Any, ...]] = Counter()
-        self._database = sqlite3.connect("", isolation_level=None)
+        # a collection of garbage in any thread may close it
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._database.close)
         names = [f"c{number}" for number in range(len(columns))]
         self._names = dict(zip(columns, names, strict=True))
