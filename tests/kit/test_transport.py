@@ -285,13 +285,6 @@ def test_a_late_response_is_not_taken_for_that_to_the_next_request() -> None:
         assert fetch(server) == [1]
 
 
-@pytest.mark.parametrize("status", [b"408 Request Timeout", b"425 Too Early"])
-def test_a_refusal_that_passes_is_retried(status: bytes) -> None:
-    answers = iter([b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n", WHOLE])
-    with serving(lambda found: found.sendall(next(answers))) as server:
-        assert fetch(server) == [1]
-
-
 def test_a_part_of_a_response_is_not_taken_for_the_whole() -> None:
     answer = WHOLE.replace(b"200 OK", b"206 Partial Content")
     with serving(answer) as server, pytest.raises(UnitError, match="answered 206"):

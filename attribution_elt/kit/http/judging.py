@@ -16,8 +16,6 @@ from attribution_elt.kit.errors import OverloadedError, UnitError, UnreachableEr
 
 MESSAGE_LENGTH = 200
 """Maximum number of characters quoted from a vendor's error message."""
-_BUSY = {408, 425, 429}
-"""Statuses below 500 that ask for a retry."""
 _HOST = re.compile(r"(?:[a-z]+:)?//(?:[^/?#]*@)?([^/?#]+)", re.IGNORECASE)
 _BROKEN_TLS = (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError)
 """Errors of an interrupted connection, as opposed to certificate or protocol errors."""
@@ -50,7 +48,7 @@ def of_status(status: int, message: str, location: str | None, *, first: bool) -
         first: whether the account has not answered a request so far. If so, a redirect concerns
         every request.
     """
-    if status in _BUSY or status >= 500:
+    if status == 429 or status >= 500:
         error = UnitError if status == 429 else OverloadedError
         return Verdict(f"answered {status}", status, error)
     if status < 300 and status != 206:  # which is a part, although the request asks for the whole
