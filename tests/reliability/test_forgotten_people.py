@@ -5,20 +5,16 @@ The pipelines run for 30 days as real processes, and some runs are killed. Takes
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 import json
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -37,6 +33,7 @@ from tests.reliability.database import Database
 from tests.reliability.days import shrink
 from tests.reliability.fork_server import ForkServer
 from tests.reliability.run import Kill, Outcome, Run
+from tests.reliability.spellings import ENCODINGS, needles
 from tests.reliability.truth import Account
 from tests.targets.target_warehouse.warehouses import record, schema, singer
 
@@ -50,36 +47,6 @@ EVERY = {"tap-attribution-io": 5, "tap-ignite": 3}
 KILLS = ("SIGKILL tap", "SIGKILL target", "SIGKILL both", "SIGTERM both", "crash database")
 VISITS = 10_000
 """The number of a visit is that of its person times this one, and its place."""
-
-
-def digest(algorithm: str, text: str) -> str:
-    return hashlib.new(algorithm, text.encode(), usedforsecurity=False).hexdigest()
-
-
-ENCODINGS: tuple[Callable[[str], str], ...] = (
-    str,
-    str.upper,
-    lambda text: quote(text, safe=""),
-    lambda text: quote(quote(text, safe=""), safe=""),
-    lambda text: base64.b64encode(text.encode()).decode(),
-    lambda text: base64.urlsafe_b64encode(f"id={text}&n=1".encode()).decode(),
-    lambda text: text.encode().hex(),
-    lambda text: json.dumps(text)[1:-1].replace("@", "\\u0040"),
-    lambda text: html.escape(text).replace("@", "&#64;"),
-    *(lambda text, name=each: digest(name, text) for each in ("sha256", "sha1", "md5")),
-)
-
-
-def needles(address: str) -> Iterator[bytes]:
-    """Yield what bytes in lower case may contain of a person."""
-    for spelling in {address, address.upper(), address.title()}:
-        for encode in ENCODINGS:
-            yield encode(spelling).lower().encode()
-        for encoding in ("utf-16-le", "utf-16-be"):
-            yield spelling.lower().encode(encoding)
-        for before in range(3):
-            encoded = base64.b64encode(bytes(before) + spelling.encode()).decode()
-            yield encoded[4:-4].lower().encode()
 
 
 NEEDLES = sorted({needle for address in FORGOTTEN for needle in needles(address)})
