@@ -88,8 +88,8 @@ def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[A
         chosen = [each for each in every if each.tap in VENDORS]
         for account in chosen:
             if account.tap == "tap-attribution-io":
-                numbers = range(1, PEOPLE + 1)
-                account.settings["customer_ids"] = [people.address(n) for n in numbers]
+                addresses = [people.address(number) for number in range(1, PEOPLE + 1)]
+                account.settings["customer_ids"] = ["MrSmith", *addresses]
         yield chosen
 
 
@@ -263,7 +263,7 @@ class Erasure:
                 self.messages = self.operations.messages
             self.check(before, person)
         assert self.operations.run(*command) == 0, self.operations.log
-        assert self.operations.log.splitlines()[-1] == "nothing is left"
+        assert "nothing is left" in self.operations.log.splitlines()
         self.load()
         self.check(before, person)
         for tap, tables in self.tables().items():
