@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from attribution_elt.core.threads import DaemonThreads
@@ -47,14 +47,10 @@ class Worker:
 
     def _wait(self) -> Any:
         """Return the result of the last task; log every minute that it takes."""
-        while True:
-            try:
-                return self._last.result(_LONG)
-            except TimeoutError:
-                if self._last.done():  # the task's own error
-                    raise
-                logger.warning(
-                    "the warehouse has been busy for another %g s; a lock of another session may "
-                    "hold up the load",
-                    _LONG,
-                )
+        while not wait([self._last], _LONG).done:
+            logger.warning(
+                "the warehouse has been busy for another %g s; a lock of another session may "
+                "hold up the load",
+                _LONG,
+            )
+        return self._last.result()
