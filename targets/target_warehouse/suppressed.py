@@ -45,17 +45,9 @@ class Suppressed(Finder):
         searched = [name for name, kind in kinds.items() if kind in _SEARCHED]
         found = pa.repeat(pa.scalar(value=False), len(rows))
         for name in searched:
-            values = [
-                value
-                for value in pc.unique(rows[name]).to_pylist()
-                if value is not None
-                and self.finds(
-                    decoded(value) if kinds[name] is ColumnType.JSON else value,
-                    personal=name in personal.pii,
-                )
-            ]
-            if values:
-                found = pc.or_(found, pc.is_in(rows[name], value_set=pa.array(values)))
+            is_json = kinds[name] is ColumnType.JSON
+            theirs = self._naming(rows[name], personal=name in personal.pii, is_json=is_json)
+            found = pc.or_(found, theirs)
         theirs = rows.filter(found)
         if not len(theirs):
             return rows
@@ -78,10 +70,20 @@ class Suppressed(Finder):
         """Return the rows that do not name these people."""
         for name in keys.column_names:
             if pa.types.is_string(keys.schema.field(name).type):
-                values = pc.unique(keys[name]).to_pylist()
-                theirs = [value for value in values if self.finds(value, personal=True)]
-                keys = keys.filter(pc.invert(pc.is_in(keys[name], pa.array(theirs, pa.string()))))
+                keys = keys.filter(pc.invert(self._naming(keys[name], personal=True)))
         return keys
+
+    def _naming(
+        self, column: pa.ChunkedArray, *, personal: bool, is_json: bool = False
+    ) -> pa.ChunkedArray:
+        """Return for each text of a column whether it names these people."""
+        values = [
+            value
+            for value in pc.unique(column).to_pylist()
+            if value is not None
+            and self.finds(decoded(value) if is_json else value, personal=personal)
+        ]
+        return pc.is_in(column, value_set=pa.array(values, column.type))
 
     def _erased(
         self, rows: pa.Table, personal: Personal, kinds: Mapping[str, ColumnType]
