@@ -46,7 +46,7 @@ ON_IMPORT = (  # tests of settings and their definitions
     "tests/test_project.py::test_settings_accept_every_number_and_text_that_makes_sense",
 )
 PYTEST = ("-q", "-p", "no:cacheprovider", "-m", "not long and not alone")
-MOST_TESTS = 20  # of a change
+MOST_TESTS = 20  # that are run for each change
 
 
 class Noticing:

@@ -1,4 +1,4 @@
-"""Small changes of the product's source: what can be changed, and which changes are chosen."""
+"""Finds places in the product's source for small changes, and chooses some of them."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Redactor:
 
 def _encodings(secret: str) -> Iterator[str]:
     raw = secret.encode(errors="surrogatepass")
-    in_a_line = " ".join(secret.split())  # as errors show it
+    in_a_line = " ".join(secret.split())  # the form in errors of one line
     plain = {secret, in_a_line, html.escape(secret), repr(secret)[1:-1], repr(raw)[2:-1]}
     plain |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     plain |= {quote(raw, safe=""), quote(raw), quote_plus(raw), ascii(secret)[1:-1]}

@@ -53,7 +53,7 @@ class Options:
     started_at: int
     """Start of the run, in milliseconds since 1970."""
     vanished: str
-    """What happens to rows that the vendor no longer has."""
+    """Treatment of rows that the vendor no longer has: `remove`, `mark` or `ignore`."""
     vanish_limit: float
     history: Sequence[str]
     """Streams whose old versions are kept; `*` stands for all."""

@@ -76,8 +76,8 @@ class RequestBudget:
 class _Session(requests.Session):
     """A session that does not read the `Location` of redirects.
 
-    An invalid one would raise an error without returning the connection to its pool, for which
-    later requests would then wait forever.
+    requests raises an error for an invalid `Location` and does not return the connection to its
+    pool, so later requests wait for it forever.
     """
 
     @override

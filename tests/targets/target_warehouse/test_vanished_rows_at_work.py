@@ -223,7 +223,7 @@ class Conventional(SQLTarget):
     default_sink_class = Rows
 
 
-@pytest.mark.filterwarnings("ignore:The default datetime adapter")  # of the SDK's target
+@pytest.mark.filterwarnings("ignore:The default datetime adapter")  # the SDK's target uses it
 def test_a_target_of_the_sdk_loads_the_same_with_and_without_claims(tmp_path: Path) -> None:
     claims = [
         EVENTS,
