@@ -30,8 +30,9 @@ class Rule(Enum):
     UNIT_FAILS = "the tap does not retry; the unit fails and the others are read"
     ACCOUNT_FAILS = "the account fails with one line that names the setting to check"
     RUN_STOPS = "the run stops with one line"
-    NOT_FOUND = "the rows do not exist; a warning names them"
+    NOT_FOUND = "the rows do not exist, so they vanish; a warning names them"
     KEYED_BY_CONTENT = "rows without a key get a stand-in; nothing fails and nothing vanishes"
+    REPEATED = "a row that the vendor sends twice gets a numbered key; nothing fails"
     HARMLESS = "nothing fails and all rows are there"
     EMPTY = "nothing fails; rows may vanish, because the vendor says that it has none"
 
@@ -224,7 +225,8 @@ def no_fault(_: Endpoint) -> dict[str, Any]:
     return {"kind": "altered"}
 
 
-RETRIED, UNIT_FAILS, ACCOUNT_FAILS, RUN_STOPS, NOT_FOUND, KEYED_BY_CONTENT, HARMLESS, EMPTY = Rule
+RETRIED, UNIT_FAILS, ACCOUNT_FAILS, RUN_STOPS, NOT_FOUND, KEYED_BY_CONTENT, *_ = Rule
+REPEATED, HARMLESS, EMPTY = Rule.REPEATED, Rule.HARMLESS, Rule.EMPTY
 NO_CUSTOMER = {"attribution-io": NOT_FOUND}
 ALWAYS = ("always",)
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
@@ -356,7 +358,7 @@ KINDS = [
         "rows twice",
         HARMLESS,
         in_list(lambda rows: rows.extend(rows[:])),
-        {"adtraction/feed": UNIT_FAILS},
+        {"adtraction/feed": UNIT_FAILS, "ignite/products": REPEATED},
     ),
     Kind(
         "texts among the rows",

@@ -210,15 +210,23 @@ def _about_state(run: Output) -> Iterator[str]:
 
 
 def _about_claims(cell: Cell, run: Output) -> Iterator[str]:
-    """Yield an error for each stream from which the faulty run would remove rows."""
+    """Yield an error for each stream from which the faulty run would remove other rows."""
     yield from miscounted_claims(run)
     if cell.rule is Rule.EMPTY:  # the loader's limit protects tables of more than 100 rows
         return
-    removed: defaultdict[str, list[Any]] = defaultdict(list)
+    removed: defaultdict[str, set[Any]] = defaultdict(set)
     for stream, key in removed_rows(run, cell.bench.truth):
-        removed[stream].append(key)
-    for stream, keys in removed.items():
-        yield f"{stream}: {len(keys)} rows would vanish, such as {keys[0]}"
+        removed[stream].add(key)
+    found = cell.bench.rows(run)
+    for stream, truth in cell.bench.truth.items():
+        gone = set()
+        if cell.rule is Rule.NOT_FOUND and cell.position != "always":
+            lacking = truth.keys() - found.get(stream, {}).keys()
+            gone = {key for key in lacking if cell.may_lack(stream, truth[key])}
+        if wrongly := removed[stream] - gone:
+            yield f"{stream}: {len(wrongly)} rows would vanish, such as {min(wrongly)}"
+        if left := gone - removed[stream]:
+            yield f"{stream}: {len(left)} rows would stay, such as {min(left)}"
 
 
 def _about_waiting(cell: Cell, waited: float) -> Iterator[str]:
@@ -246,7 +254,10 @@ def _differences(
         if stream == "failures":  # IHC's rows about journeys that a run could not compute
             continue
         rows = held.get(stream, {})
-        if invented := [key for key in rows if key not in truth]:
+        invented = [key for key in rows if key not in truth]
+        if cell.rule is Rule.REPEATED:
+            invented = [key for key in invented if not _is_repeat(key, rows, truth)]
+        if invented:
             yield f"{stream}: {len(invented)} rows that there are not, such as {invented[0]}"
         for key, row in truth.items():
             if key in rows and _without(rows[key], own) != _without(row, own):
@@ -255,6 +266,14 @@ def _differences(
         missing = [key for key in truth if key not in rows]
         if missing and not invented_only:
             yield f"{stream}: {len(missing)} rows are missing, such as {missing[0]}"
+
+
+def _is_repeat(key: tuple[Any, ...], rows: Rows, truth: Rows) -> bool:
+    """Return whether a row is the second copy of a true row, except for its key."""
+    base = (*key[:-1], key[-1].removesuffix("#2"))
+    return base in truth and _without(rows[key], {"product_key"}) == _without(
+        truth[base], {"product_key"}
+    )
 
 
 def _without(row: Row, names: set[str]) -> Row:
