@@ -63,6 +63,7 @@ class DuckDBAdapter(Adapter):
         self._matches: dict[str, bool] = {}
         # only now: opening replays what a killed load has left, which may need more memory
         self._is_limited = "memory_limit" not in settings
+        ((self._default_limit,),) = self.execute("SELECT current_setting('memory_limit')")
         if self._is_limited:
             self.execute(f"SET memory_limit = '{_MEMORY}'")
         self._connection.begin()
@@ -75,7 +76,8 @@ class DuckDBAdapter(Adapter):
     def reconnect(self) -> None:
         """Give a batch that exceeds our memory limit DuckDB's default limit."""
         self._is_limited = False
-        self.execute("RESET memory_limit")
+        # in DuckDB 1.4, RESET changes the setting but not the limit
+        self.execute(f"SET memory_limit = '{self._default_limit}'")
 
     @override
     def scrub(self, tables: Iterable[str]) -> None:
