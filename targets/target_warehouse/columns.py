@@ -33,10 +33,16 @@ class Column:
     scale: int = 0
     """Digits after the point of a `NUMBER`, if the warehouse bounds them."""
     type: str = dataclasses.field(default="", compare=False)
+    is_narrow: bool = dataclasses.field(default=False, compare=False)
+    """Whether its type cannot hold every value of its kind."""
     is_filled: bool = dataclasses.field(default=False, compare=False)
     """Whether the database fills it if a load does not: it has a default or is generated."""
     is_required: bool = dataclasses.field(default=False, compare=False)
     """Whether it is NOT NULL."""
+
+    def in_table(self, *, is_filled: bool, is_required: bool) -> Column:
+        """Return the column with the rules of its table."""
+        return dataclasses.replace(self, is_filled=is_filled, is_required=is_required)
 
     def widened(self, kind: ColumnType) -> Column:
         """Return the column that holds the present values and values of `kind` too."""
@@ -46,6 +52,10 @@ class Column:
         """Return the column that holds the values of both columns."""
         wider = self.widened(other.kind)
         return dataclasses.replace(wider, scale=max(self.scale, other.scale))
+
+    def is_narrower(self, wanted: Column) -> bool:
+        """Return whether this column of a table cannot hold every value of the wanted column."""
+        return self.is_narrow or self.kind is not wanted.kind or self.scale < wanted.scale
 
     def sized(self, whole: int, fraction: int, limit: int, step: int) -> Column:
         """Return a decimal column with these digits before and after the point, of `limit` at most.

@@ -93,7 +93,7 @@ class Comparison:
         held = adapter.columns(self._plan.table)
         if not self._staged:
             adapter.discard(path)
-            alike = [n for n, c in planned.items() if n in held and self._holds(held[n], c)]
+            alike = [n for n, c in planned.items() if n in held and not held[n].is_narrower(c)]
             batch = f"{self._name(_BATCH)} {adapter.types[ColumnType.INTEGER]}"
             if alike:
                 names = adapter.dialect.identifiers(alike)
@@ -112,9 +112,6 @@ class Comparison:
             elif self._staged[name] != column:
                 adapter.execute(f"ALTER TABLE {path} ALTER COLUMN {self._name(name)} TYPE {type_}")
             self._staged[name] = column
-
-    def _holds(self, held: Column, planned: Column) -> bool:
-        return not self._adapter.is_narrower(held, planned)
 
     def run(self, sweeps: Sequence[Sweep]) -> Findings:
         """Compare all staged rows, and count the rows that the sweeps would remove."""

@@ -79,8 +79,7 @@ class Tables(abc.ABC):
         wider = {
             name: existing[name].widest(column) if name in existing else column
             for name, column in columns.items()
-            if name not in existing
-            or self.is_narrower(existing[name], existing[name].widest(column))
+            if name not in existing or existing[name].is_narrower(existing[name].widest(column))
         }
         return existing | wider
 
@@ -99,7 +98,7 @@ class Tables(abc.ABC):
                 continue
             # Another load may have widened the column after this one read its type.
             wanted = held.widest(column)
-            if self.is_narrower(held, wanted) and not self._is_altered(table, name, held, wanted):
+            if held.is_narrower(wanted) and not self._is_altered(table, name, held, wanted):
                 kept[name] = wanted
         self.key(table, keys)
         return self.columns(table) | kept
@@ -153,18 +152,6 @@ class Tables(abc.ABC):
     @abc.abstractmethod
     def key(self, table: str, keys: Sequence[str]) -> None:
         """Set the primary key of an existing table, if the warehouse enforces keys."""
-
-    @abc.abstractmethod
-    def holds_its_kind(self, column: Column) -> bool:
-        """Return whether the type of a column holds every value of its kind."""
-
-    def is_narrower(self, existing: Column, wanted: Column) -> bool:
-        """Return whether a column cannot hold every value of the wanted column."""
-        return (
-            not self.holds_its_kind(existing)
-            or existing.kind is not wanted.kind
-            or existing.scale < wanted.scale
-        )
 
     def differs(self, column: Column, one: str, other: str) -> str:
         """Return the condition that two values of a column differ; nulls are values too."""

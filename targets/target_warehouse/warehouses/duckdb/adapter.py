@@ -119,10 +119,6 @@ class DuckDBAdapter(Adapter):
         return f"{quoted(self._catalog)}.{quoted(schema)}"
 
     @override
-    def holds_its_kind(self, column: Column) -> bool:
-        return types.holds_its_kind(column)
-
-    @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         if column.kind is ColumnType.INTEGER and held.type in types.LONG_UNSIGNED:
             column = dataclasses.replace(column, kind=ColumnType.NUMBER)

@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from target_warehouse.columns import Column
 from target_warehouse.warehouses.dialect import literal, quoted
 from target_warehouse.warehouses.duckdb import types
-
-_SCALE = re.compile(r"DECIMAL\(\d+,(\d+)\)")
 
 
 class Catalog:
@@ -53,9 +49,7 @@ class Catalog:
         else:
             rows = []
         return {
-            name: replace(
-                types.column_of(type_, _scale(type_)), is_filled=filled, is_required=required
-            )
+            name: types.column_of(type_).in_table(is_filled=filled, is_required=required)
             for name, type_, filled, required in rows
         }
 
@@ -88,8 +82,3 @@ class Catalog:
             views = self._execute(f"SELECT view_name FROM duckdb_views() WHERE {self.here}")
             self._views = {view for (view,) in views}
             self._is_read = True
-
-
-def _scale(type_: str) -> int | None:
-    decimal = _SCALE.match(type_)
-    return int(decimal[1]) if decimal else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from target_warehouse.columns import Column, ColumnType
 
 DIGITS = 38
@@ -37,17 +39,16 @@ _NARROW = {
 """The kinds of narrow types without brackets; other types become text."""
 _NESTED = ("STRUCT(", "MAP(", "UNION(")
 _ENUM = "ENUM("
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
-def column_of(type_: str, scale: int | None) -> Column:
+def column_of(type_: str) -> Column:
     """Return the column that has this type."""
-    if type_.startswith("DECIMAL"):
-        return Column(ColumnType.NUMBER, scale or 0, type_)
+    if decimal := _DECIMAL.fullmatch(type_):
+        digits, scale = map(int, decimal.groups())
+        return Column(ColumnType.NUMBER, scale, type_, is_narrow=digits < DIGITS)
     if type_.endswith("]") or type_.startswith(_NESTED):
-        return Column(ColumnType.JSON, type=type_)
-    return Column(_WHOLE.get(type_) or _NARROW.get(type_, ColumnType.TEXT), type=type_)
-
-
-def holds_its_kind(column: Column) -> bool:
-    """Return whether a column's type holds every value of its kind."""
-    return column.type in _WHOLE or column.type.startswith((f"DECIMAL({DIGITS},", _ENUM))
+        return Column(ColumnType.JSON, type=type_, is_narrow=True)
+    is_narrow = type_ not in _WHOLE and not type_.startswith(_ENUM)
+    kind = _WHOLE.get(type_) or _NARROW.get(type_, ColumnType.TEXT)
+    return Column(kind, type=type_, is_narrow=is_narrow)

@@ -156,10 +156,6 @@ class PostgreSQLAdapter(Adapter):
         return self._catalog.columns(self.path(table))
 
     @override
-    def holds_its_kind(self, column: Column) -> bool:
-        return types.holds_its_kind(column)
-
-    @override
     def ensure(self, table: str, columns: Columns, keys: Sequence[str]) -> dict[str, Column]:
         self._catalog.check(self.path(table), table, columns)
         return super().ensure(table, columns, keys)

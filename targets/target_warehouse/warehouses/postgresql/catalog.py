@@ -57,9 +57,7 @@ class Catalog:
             f"WHERE {_of(path)} ORDER BY attnum"
         )
         return {
-            name: dataclasses.replace(
-                types.column_of(type_), is_filled=filled, is_required=required
-            )
+            name: types.column_of(type_).in_table(is_filled=filled, is_required=required)
             for name, type_, filled, required in rows
         }
 

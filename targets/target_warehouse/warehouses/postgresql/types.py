@@ -48,14 +48,10 @@ def column_of(type_: str) -> Column:
     if type_.startswith(ENUM):
         return Column(ColumnType.TEXT, type=type_)
     if type_.endswith("[]"):
-        return Column(ColumnType.JSON, type=type_)
+        return Column(ColumnType.JSON, type=type_, is_narrow=True)
     base = re.sub(r"\(.*?\)", "", type_)
-    return Column(_WHOLE.get(type_) or _NARROW.get(base, ColumnType.TEXT), type=type_)
-
-
-def holds_its_kind(column: Column) -> bool:
-    """Return whether a column's type holds every value of its kind."""
-    return column.type.startswith(ENUM) or _WHOLE.get(column.type) is column.kind
+    kind = _WHOLE.get(type_) or _NARROW.get(base, ColumnType.TEXT)
+    return Column(kind, type=type_, is_narrow=type_ not in _WHOLE)
 
 
 def refuses_what_it_cannot_hold(held: Column, wanted: Column) -> bool:

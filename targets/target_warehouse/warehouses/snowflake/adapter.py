@@ -30,7 +30,6 @@ from target_warehouse.warehouses.snowflake.types import (
     SHORT_TEXT,
     TYPES,
     column_of,
-    holds_its_kind,
     parts_of,
     typed,
 )
@@ -141,15 +140,11 @@ class SnowflakeAdapter(Adapter):
                 return {}
             raise
         return {
-            swapped(name): dataclasses.replace(
-                column_of(type_), is_filled=default is not None, is_required=nullable == "N"
+            swapped(name): column_of(type_).in_table(
+                is_filled=default is not None, is_required=nullable == "N"
             )
             for name, type_, _, nullable, default, *_ in rows
         }
-
-    @override
-    def holds_its_kind(self, column: Column) -> bool:
-        return holds_its_kind(column)
 
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:

@@ -69,7 +69,8 @@ def column_of(type_: str) -> Column:
     kind = _KINDS.get(base) or _NARROW.get(base, ColumnType.TEXT)
     if kind is ColumnType.NUMBER and scale == 0 and size <= INT64_DIGITS:
         kind = ColumnType.INTEGER
-    return Column(kind, scale, type_)
+    needed = INT64_DIGITS if kind is ColumnType.INTEGER else SIZES.get(base, 0)
+    return Column(kind, scale, type_, is_narrow=base not in _KINDS or size < needed)
 
 
 def typed(text: str, column: Column) -> str:
@@ -79,10 +80,3 @@ def typed(text: str, column: Column) -> str:
     if column.kind is ColumnType.JSON:
         text = f"COALESCE(TRY_PARSE_JSON({text}), TO_VARIANT({text}))"
     return f"CAST({text} AS {column.type})"
-
-
-def holds_its_kind(column: Column) -> bool:
-    """Return whether a column's type holds every value of its kind."""
-    base, size, _ = parts_of(column.type)
-    needed = INT64_DIGITS if column.kind is ColumnType.INTEGER else SIZES.get(base, 0)
-    return base in _KINDS and size >= needed

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -25,7 +24,6 @@ from target_warehouse.warehouses.merging import compared
 from target_warehouse.warehouses.sqlite.functions import add_functions
 from target_warehouse.warehouses.sqlite.values import (
     TYPES,
-    affinity,
     are_exact,
     column_of,
     converted,
@@ -141,17 +139,12 @@ class SQLiteAdapter(Adapter):
     def columns(self, table: str) -> dict[str, Column]:
         rows = self.execute(f"PRAGMA table_info({self.path(table)})")
         return {
-            name: dataclasses.replace(
-                column_of(type_),
+            name: column_of(type_).in_table(
                 is_filled=default is not None,
                 is_required=bool(required) and not (key and type_.upper() == "INTEGER"),
             )
             for _, name, type_, required, default, key in rows
         }
-
-    @override
-    def holds_its_kind(self, column: Column) -> bool:
-        return affinity(column.type) == affinity(self.types[column.kind])
 
     @override
     def differs(self, column: Column, one: str, other: str) -> str:

@@ -67,7 +67,7 @@ def column_of(type_: str) -> Column:
     """Return the column that has this type, in our tables or in those of other programs."""
     name = _MODIFIERS.sub("", type_.upper()).strip()
     kind = _KINDS.get(name) or _KINDS_OF_AFFINITIES.get(affinity(type_), ColumnType.NUMBER)
-    return Column(kind, type=type_)
+    return Column(kind, type=type_, is_narrow=affinity(type_) != affinity(TYPES[kind]))
 
 
 def are_exact(numbers: pa.ChunkedArray) -> bool:

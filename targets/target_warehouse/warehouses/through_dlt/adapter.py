@@ -97,7 +97,7 @@ class DltAdapter(DltConnection):
         narrow = [
             name
             for name, column in columns.items()
-            if name in existing and self.is_narrower(existing[name], column)
+            if name in existing and existing[name].is_narrower(column)
         ]
         empty = bool(narrow) and self.is_empty(table)
         for name in narrow:
@@ -113,10 +113,6 @@ class DltAdapter(DltConnection):
                 break
         self._describe(table, wanted, keys)
         return wanted
-
-    @override
-    def holds_its_kind(self, column: Column) -> bool:
-        return dlt_columns.holds_its_kind(column)
 
     @override
     def create(self, table: str, columns: Columns, keys: Sequence[str]) -> None:

@@ -58,12 +58,7 @@ def column(
     if type_ == "text" and own_type and not described and not _TEXTS.search(own_type):
         type_ = own_type
     scale = described.get("scale") or (stored.get("scale") if kind is ColumnType.NUMBER else None)
-    return Column(kind, scale or 0, type_)
-
-
-def holds_its_kind(column: Column) -> bool:
-    """Return whether a column's type holds every value of its kind."""
-    return column.type in _WHOLE
+    return Column(kind, scale or 0, type_, is_narrow=type_ not in _WHOLE)
 
 
 def description(name: str, column: Column) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from target_warehouse.columns import Column
-from target_warehouse.warehouses.through_dlt import columns as dlt_columns
 from target_warehouse.warehouses.through_dlt.dialect import dialect_of
 
 _ALTER = {
@@ -52,7 +51,7 @@ def alter(
     """
     has_precision = (stored.get("precision") or 0) >= (described.get("precision") or 0)
     same = all(stored.get(name) == described.get(name) for name in ("data_type", "scale"))
-    if same and has_precision and dlt_columns.holds_its_kind(held):
+    if same and has_precision and not held.is_narrow:
         return  # a user may have changed it by hand
     sql = client.sql_client
     type_ = client.type_mapper.to_destination_type(described, {"name": table})
