@@ -20,12 +20,13 @@ from typing import Any
 import yaml
 from generated import ROOT, write
 from target_warehouse.columns import Column, ColumnType
+from target_warehouse.table_names import VERSIONS
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
 from attribution_elt.models.build import Models
 from attribution_elt.models.folder import Folder
-from attribution_elt.models.tables import VERSIONS, columns_of, read_tables, streams_of
+from attribution_elt.models.tables import columns_of, read_tables, streams_of
 from plugins import plugin_classes
 
 TAPS = [tap for tap in plugin_classes("extractors") if tap.stream_types]

@@ -20,7 +20,7 @@ from attribution_elt.checks.findings import Finding
 from attribution_elt.core.errors import OpsError, in_a_line
 from attribution_elt.meltano import views
 from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
+from attribution_elt.meltano.warehouse import file_of, has_schema, missing_file, title_of
 
 SKEW = 60
 """Maximum seconds between the warehouse's clock and ours."""
@@ -52,10 +52,8 @@ GRANTS = {
 
 def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
     """Check that tables can be created and written in these schemas; the checks leave no trace."""
-    keep_secret(loader.url)
     found = Finding(loader.name)
-    file = file_of(loader.url)
-    if file is not None and not file.exists():
+    if file := missing_file(loader.url):
         _judge_folder(found, file)
         return found
     with _connected(found, loader.url) as adapter:
@@ -65,7 +63,7 @@ def finding(loader: Loader, schemas: Sequence[str | None]) -> Finding:
             names = [schema or adapter.schema for schema in schemas] if adapter.schema else [""]
             scheme = urlsplit(loader.url).scheme
             _judge_rights(found, adapter, names, scheme)
-            if file is None:  # on another machine
+            if file_of(loader.url) is None:  # on another machine
                 _judge_clock(found, adapter, scheme)
     return found
 

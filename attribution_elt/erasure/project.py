@@ -16,7 +16,13 @@ from attribution_elt.core.people import Personal
 from attribution_elt.core.redaction import redactor
 from attribution_elt.erasure.tables import Place, Stream, connected
 from attribution_elt.meltano.project import Extractor, Project
-from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
+from attribution_elt.meltano.warehouse import (
+    file_of,
+    has_schema,
+    keep_secret,
+    missing_file,
+    title_of,
+)
 
 _MODELS = "attribution"
 """The schema of the models of `transform/`."""
@@ -37,6 +43,7 @@ def places(project: Project) -> list[Place]:
         _add(found, loader.url, loader.schema_named(_MODELS))
     for writer in project.writers:
         if url := writer.settings.get("outcomes_url"):
+            keep_secret(str(url))
             _add(found, str(url), writer.settings.get("outcomes_schema"))
     wanted = {
         loader.schema_of(each) for loader in project.loaders.values() for each in project.accounts
@@ -44,8 +51,7 @@ def places(project: Project) -> list[Place]:
     kept = []
     for url in dict.fromkeys(url for url, _ in found):
         here = [place for place in found.values() if place.url == url]
-        file = file_of(url)
-        if file is not None and not file.exists() and not project.accounts:
+        if not project.accounts and missing_file(url):
             continue
         with closing(connected(Place(title_of(url), url, None))) as adapter:
             if adapter.row_id is None:
@@ -60,7 +66,6 @@ def _add(
     schema: str | None,
     streams: tuple[Stream, ...] = (),
 ) -> None:
-    keep_secret(url)
     before = found.get((url, schema))
     title = ", ".join(filter(None, (title_of(url), schema)))
     streams = (*(before.streams if before else ()), *streams)

@@ -21,9 +21,9 @@ from target_warehouse.warehouses.history import REPLACED_BECAUSE
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.transaction import transact
 
-from attribution_elt.core.errors import OpsError, in_a_line
 from attribution_elt.core.events import REJECTED, SUPPRESSED
 from attribution_elt.core.people import ERASED, People, Personal, decoded
+from attribution_elt.meltano.warehouse import explained
 
 _ROWS = 20_000
 """Rows that are read at once."""
@@ -252,10 +252,8 @@ def connected(place: Place) -> Adapter:
     Raises:
         OpsError: the warehouse cannot be reached.
     """
-    try:
+    with explained(place.title):
         return connect(place.url, place.schema)
-    except Exception as error:  # noqa: BLE001 - each driver has its own
-        raise OpsError(f"{place.title}: {in_a_line(error)}") from None
 
 
 def open_schema(place: Place, people: People) -> closing[SchemaEraser]:

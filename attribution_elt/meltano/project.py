@@ -25,6 +25,7 @@ from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.writing.target import WritingTarget
 from attribution_elt.meltano.process import Meltano
 from attribution_elt.meltano.schedules import Job, Schedule
+from attribution_elt.meltano.warehouse import keep_secret
 
 TARGET = "target-warehouse"
 WEBHOOK = "ATTRIBUTION_ELT_WEBHOOK_URL"
@@ -85,6 +86,9 @@ class Loader:
     url: str = field(repr=False)
     schema: str | None
     pii_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        keep_secret(self.url)
 
     def schema_of(self, extractor: Extractor) -> str | None:
         """Return the schema of an extractor's tables; None for the database's default."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 
 from target_warehouse.warehouses.base import Adapter
-from target_warehouse.warehouses.registry import connect, is_through_dlt
+from target_warehouse.warehouses.registry import is_through_dlt
 
-from attribution_elt.core.errors import OneLineError, OpsError, in_a_line
 from attribution_elt.meltano.project import Extractor, Loader, Project
-from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret
+from attribution_elt.meltano.warehouse import existing, explained, missing_file
 
 HAVE_VIEWS = {"duckdb", "postgres", "postgresql", "snowflake"}
 """Schemes of URLs of warehouses in which views are created."""
@@ -72,15 +70,13 @@ def create(project: Project, loader: Loader, definition: Definition) -> list[Pla
 
 def _look(project: Project, loader: Loader, definition: Definition | None) -> Iterator[Place]:
     scheme = loader.url.partition(":")[0].partition("+")[0]
-    file = file_of(loader.url)
-    if scheme not in HAVE_VIEWS or is_through_dlt(loader.url) or (file and not file.exists()):
+    if scheme not in HAVE_VIEWS or is_through_dlt(loader.url) or missing_file(loader.url):
         return
-    keep_secret(loader.url)
-    try:
-        with closing(connect(loader.url, None)) as adapter:
-            found = [each for each in _schemas(project, loader) if has_schema(adapter, each)]
-        for schema in found:
-            with closing(connect(loader.url, schema)) as adapter:
+    with explained(f"{loader.name}: views cannot be created"):
+        for schema in _schemas(project, loader):
+            with existing(loader.url, schema) as adapter:
+                if adapter is None:
+                    continue
                 place = _place(adapter, schema)
                 if definition and not place.missing:
                     path = adapter.path(NAME)
@@ -89,11 +85,6 @@ def _look(project: Project, loader: Loader, definition: Definition | None) -> It
                     adapter.execute(f"CREATE VIEW {path} AS {select}")
                     adapter.commit()
             yield place
-    except OneLineError:
-        raise
-    except Exception as error:
-        reason = in_a_line(error)
-        raise OpsError(f"{loader.name}: views cannot be created: {reason}") from error
 
 
 def _schemas(project: Project, loader: Loader) -> list[str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.registry import connect, is_through_dlt
 
+from attribution_elt.core.errors import OneLineError, OpsError, in_a_line
 from attribution_elt.core.redaction import passwords_of, redactor, secrets_of
 
 _SECRET = {"properties": {"url": {"secret": True}}}
@@ -24,6 +28,12 @@ def file_of(url: str) -> Path | None:
     name = unquote(parts.path)[1:]
     is_file = parts.scheme in {"duckdb", "sqlite"} and not name.startswith((":", "md:"))
     return Path(name) if is_file and name else None
+
+
+def missing_file(url: str) -> Path | None:
+    """Return the file of a warehouse if it does not exist yet; a connection would create it."""
+    file = file_of(url)
+    return None if file is None or file.exists() else file
 
 
 def title_of(url: str) -> str:
@@ -53,6 +63,30 @@ def _postgresql(url: str, place: str) -> str:
         return f"{named} on a local socket"
     has_port = hosts.rpartition(":")[2].isdecimal() and not hosts.endswith("]")
     return f"{named} on {host}" + ("" if has_port else f":{value('port', 'PGPORT') or 5432}")
+
+
+@contextmanager
+def existing(url: str, schema: str | None) -> Iterator[Adapter | None]:
+    """Connect to a schema; yield None if it does not exist: a connection to it would create it."""
+    if schema and not is_through_dlt(url):
+        with closing(connect(url, None)) as adapter:
+            exists = not adapter.schema or has_schema(adapter, schema)
+        if not exists:
+            yield None
+            return
+    with closing(connect(url, schema)) as adapter:
+        yield adapter
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Raise any driver's error as an OpsError in one line that begins with `what`."""
+    try:
+        yield
+    except OneLineError:
+        raise
+    except Exception as error:
+        raise OpsError(f"{what}: {redactor(in_a_line(error))}") from error
 
 
 def has_schema(adapter: Adapter, schema: str) -> bool:

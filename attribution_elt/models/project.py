@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from attribution_elt.core.errors import OneLineError, OpsError, in_a_line
-from attribution_elt.core.redaction import redactor
+from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.warehouse import file_of, keep_secret
+from attribution_elt.meltano.warehouse import explained, missing_file
 from attribution_elt.models.build import Models
 from attribution_elt.models.folder import PROJECT_FILE, Folder
 from attribution_elt.models.tables import Tables, read_tables
@@ -69,28 +68,15 @@ def folder() -> Folder:
     return Folder(next((each for each in places if (each / PROJECT_FILE).is_file()), own))
 
 
-@contextmanager
-def _using(loader: Loader) -> Iterator[None]:
-    """Raise errors of a loader's warehouse as OpsError."""
-    try:
-        yield
-    except OneLineError:
-        raise
-    except Exception as error:
-        raise OpsError(f"{loader.name} cannot be used: {redactor(in_a_line(error))}") from error
-
-
 def _connected(
     parsed: Folder, loader: Loader, schema: str, tables: Tables, variables: Mapping[str, Any]
 ) -> Models:
-    with _using(loader):
+    with explained(f"{loader.name} cannot be used"):
         return Models(parsed, loader.url, schema, tables, variables)
 
 
 def _loaded(loader: Loader, project: Project) -> Tables:
-    keep_secret(loader.url)
-    file = file_of(loader.url)
-    if file is not None and not file.exists():
+    if file := missing_file(loader.url):
         raise OpsError(f"{file} does not exist: nothing has been loaded yet")
-    with _using(loader):
+    with explained(f"{loader.name} cannot be used"):
         return read_tables(loader, project.extractors.values())

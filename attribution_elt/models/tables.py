@@ -6,24 +6,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from target_warehouse.columns import ColumnType, kind_of
+from target_warehouse.table_names import VERSIONS
 from target_warehouse.warehouses.base import Adapter
-from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.history import DELETED_AT, VALID_FROM, VALID_TO
 
 from attribution_elt.core.errors import OpsError
+from attribution_elt.core.events import RUNS
 from attribution_elt.meltano.project import Extractor, Loader
-from attribution_elt.meltano.warehouse import has_schema
+from attribution_elt.meltano.warehouse import existing
 
-DELETED_AT = "_sdc_deleted_at"
-VERSIONS = "__versions"
-"""Suffix of a table's view of all versions."""
-_VALIDITY = {"_sdc_valid_from": ColumnType.TIMESTAMP, "_sdc_valid_to": ColumnType.TIMESTAMP}
+_VALIDITY = {VALID_FROM: ColumnType.TIMESTAMP, VALID_TO: ColumnType.TIMESTAMP}
 _RUNS = {
     "stream": ColumnType.TEXT,
     "run_id": ColumnType.TEXT,
@@ -108,18 +106,14 @@ def read_tables(loader: Loader, extractors: Iterable[Extractor]) -> Tables:
 
 
 def _tables(url: str, source: str, schema: str | None) -> dict[str, Table]:
-    """Return a source's tables in a schema; the schema is not created if it does not exist."""
-    if schema:
-        with closing(connect(url, None)) as adapter:
-            if adapter.schema and not has_schema(adapter, schema):
-                return {}
-    with closing(connect(url, schema)) as adapter:
-        return dict(_described(adapter, source))
+    """Return a source's tables in a schema, which may not exist."""
+    with existing(url, schema) as adapter:
+        return dict(_described(adapter, source)) if adapter else {}
 
 
 def _described(adapter: Adapter, source: str) -> Iterable[tuple[str, Table]]:
     streams = streams_of(source)
-    for name in (*streams, *(f"{stream}{VERSIONS}" for stream in streams), "_runs"):
+    for name in (*streams, *(f"{stream}{VERSIONS}" for stream in streams), RUNS):
         columns = adapter.columns(name)
         if columns:
             yield name, Table(adapter.path(name), frozenset(column.lower() for column in columns))
@@ -150,7 +144,7 @@ def columns_of(source: str, name: str) -> dict[str, ColumnType]:
     Raises:
         OpsError: the tap has no such stream.
     """
-    if name == "_runs":
+    if name == RUNS:
         return dict(_RUNS)
     properties = _schema(source, name.removesuffix(VERSIONS))["properties"]
     columns = {column: kind_of(schema) for column, schema in properties.items()}

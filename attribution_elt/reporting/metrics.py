@@ -12,11 +12,9 @@ from typing import Any
 from target_warehouse.warehouses.base import Adapter
 
 from attribution_elt.core.dates import instant
-from attribution_elt.core.errors import OpsError, in_a_line
 from attribution_elt.core.events import RUNS
-from attribution_elt.core.redaction import redactor
 from attribution_elt.meltano.project import Extractor, Loader
-from attribution_elt.meltano.warehouse import file_of, keep_secret, title_of
+from attribution_elt.meltano.warehouse import explained, missing_file, title_of
 from attribution_elt.reporting.reading import open_place, places_of
 
 Labels = Mapping[str, str]
@@ -55,20 +53,16 @@ def samples(loader: Loader, extractors: Sequence[Extractor]) -> list[Sample]:
     Raises:
         OpsError: the warehouse cannot be read.
     """
-    keep_secret(loader.url)
     found: list[Sample] = []
-    file = file_of(loader.url)
-    try:
-        if file is None or file.exists():
-            with ExitStack() as opened:
-                for place in places_of(loader, extractors):
-                    open_place(loader, place, opened)
-                    if place.adapter and place.adapter.columns(RUNS):
-                        labels = {"loader": loader.name, "schema": place.schema or ""}
-                        found += _of_schema(place.adapter, labels)
-    except Exception as error:  # noqa: BLE001 - each driver has its own
-        reason = redactor(in_a_line(error))
-        raise OpsError(f"{loader.name}: {title_of(loader.url)} cannot be read: {reason}") from None
+    if missing_file(loader.url):
+        return found
+    cannot = f"{loader.name}: {title_of(loader.url)} cannot be read"
+    with explained(cannot), ExitStack() as opened:
+        for place in places_of(loader, extractors):
+            open_place(loader, place, opened)
+            if place.adapter and place.adapter.columns(RUNS):
+                labels = {"loader": loader.name, "schema": place.schema or ""}
+                found += _of_schema(place.adapter, labels)
     return found
 
 

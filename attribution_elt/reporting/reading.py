@@ -5,22 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from target_warehouse.table_names import VERSIONS
 from target_warehouse.warehouses.base import Adapter
-from target_warehouse.warehouses.registry import connect, is_through_dlt
+from target_warehouse.warehouses.registry import is_through_dlt
 
 from attribution_elt.core.dates import instant
-from attribution_elt.core.errors import in_a_line
+from attribution_elt.core.errors import OneLineError
 from attribution_elt.core.events import REJECTED, RUNS
 from attribution_elt.core.redaction import redactor
 from attribution_elt.kit.revenue import RevenueSource
 from attribution_elt.meltano.project import Extractor, Loader, Project
-from attribution_elt.meltano.warehouse import file_of, has_schema, keep_secret, title_of
+from attribution_elt.meltano.warehouse import existing, explained, missing_file, title_of
 from attribution_elt.reporting import credit, revenue
 from attribution_elt.reporting.credit import Answers
 from attribution_elt.reporting.revenue import Figure, Key, Note
@@ -189,26 +189,25 @@ def read(
         attempts: failed runs in Meltano's history.
         known_at: a moment of the past: read what was known then, from the versions of the rows.
     """
-    keep_secret(loader.url)
     warehouse = Warehouse(loader.name, title_of(loader.url))
-    file = file_of(loader.url)
-    if file is not None and not file.exists():
+    if file := missing_file(loader.url):
         warehouse.problem = f"{file} does not exist: nothing has been loaded yet"
         return warehouse
     try:
-        with ExitStack() as opened:
-            for place in places_of(loader, extractors):
-                open_place(loader, place, opened)
-                if place.adapter:
-                    _look(place, place.adapter, since, known_at)
-                place.attempts = list(_unrecorded(place, loader, attempts))
-                if place.streams or place.attempts or place.is_configured:
-                    warehouse.places.append(place)
-            _fill(warehouse, since.date(), known_at)
-        if known_at is None:  # the SQL models are built from the current rows
-            warehouse.answers = _answers(loader, since.date())
-    except Exception as error:  # noqa: BLE001 - each driver has its own
-        warehouse.problem = f"{warehouse.title} cannot be read: {redactor(in_a_line(error))}"
+        with explained(f"{warehouse.title} cannot be read"):
+            with ExitStack() as opened:
+                for place in places_of(loader, extractors):
+                    open_place(loader, place, opened)
+                    if place.adapter:
+                        _look(place, place.adapter, since, known_at)
+                    place.attempts = list(_unrecorded(place, loader, attempts))
+                    if place.streams or place.attempts or place.is_configured:
+                        warehouse.places.append(place)
+                _fill(warehouse, since.date(), known_at)
+            if known_at is None:  # the SQL models are built from the current rows
+                warehouse.answers = _answers(loader, since.date())
+    except OneLineError as error:
+        warehouse.problem = str(error)
     return warehouse
 
 
@@ -220,15 +219,12 @@ def places_of(loader: Loader, extractors: Sequence[Extractor]) -> Iterator[Place
 
 
 def open_place(loader: Loader, place: Place, opened: ExitStack) -> None:
-    """Connect to a schema if it exists; a connection to another would create it."""
-    if not is_through_dlt(loader.url) and place.schema:
-        with closing(connect(loader.url, None)) as adapter:
-            if adapter.schema and not has_schema(adapter, place.schema):
-                place.missing.append(f"The schema {place.schema} does not exist yet.")
-                return
-    elif not place.is_configured:
+    """Connect to a schema if it exists."""
+    if not place.is_configured and (is_through_dlt(loader.url) or not place.schema):
         return
-    place.adapter = opened.enter_context(closing(connect(loader.url, place.schema)))
+    place.adapter = opened.enter_context(existing(loader.url, place.schema))
+    if place.adapter is None:
+        place.missing.append(f"The schema {place.schema} does not exist yet.")
 
 
 def _unrecorded(place: Place, loader: Loader, attempts: Sequence[Attempt]) -> Iterator[Attempt]:
@@ -254,14 +250,12 @@ def _fill(warehouse: Warehouse, since: date, known_at: datetime | None) -> None:
 
 
 def _answers(loader: Loader, since: date) -> Answers | None:
-    """Return what the SQL models found; a connection to a missing schema would create it."""
+    """Return what the SQL models found; None if they are not built."""
     if is_through_dlt(loader.url):
         return None
-    schema = loader.schema_named(credit.SCHEMA)
-    with closing(connect(loader.url, None)) as adapter:
-        if adapter.schema and not has_schema(adapter, schema):
+    with existing(loader.url, loader.schema_named(credit.SCHEMA)) as adapter:
+        if adapter is None:
             return None
-    with closing(connect(loader.url, schema)) as adapter:
         try:
             return credit.answers(adapter, since)
         except adapter.errors:  # an earlier version's models have other columns: build them again

@@ -26,6 +26,7 @@ from target_warehouse.table_names import TableNames
 from target_warehouse.table_writer import TableWriter
 from target_warehouse.verification import Verifier
 from target_warehouse.warehouses.base import Adapter, Sweep
+from target_warehouse.warehouses.history import DELETED_AT
 from target_warehouse.warehouses.transaction import transact
 
 _VERSION = "_sdc_table_version"
@@ -37,7 +38,6 @@ _METADATA = {
     _VERSION: ColumnType.INTEGER,
     "_sdc_sync_started_at": ColumnType.INTEGER,
 }
-_DELETED_AT = "_sdc_deleted_at"  # metadata, but filled by the tap
 _MOST_WARNINGS = 20
 """Most properties that get a warning each: a stream that is keyed by ids can have thousands."""
 
@@ -144,7 +144,7 @@ class TableLoader:
         previous = self._key_properties
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}
         if self._metadata or not kinds:  # some warehouses cannot create a table without columns
-            kinds.setdefault(_DELETED_AT, ColumnType.TIMESTAMP)
+            kinds.setdefault(DELETED_AT, ColumnType.TIMESTAMP)  # metadata, but filled by the tap
         self._key_properties = () if self._options.load_method == "append-only" else tuple(keys)
         self._bookmark = bookmark if bookmark in kinds else None
         if self.verifier:
@@ -169,7 +169,7 @@ class TableLoader:
             {name: decoded_as(kind, held[name]) for name, kind in kinds.items()},
             lenient={name for name in kinds if held[name] is ColumnType.TEXT},
             hint=self._plan.hint,
-            ignored=[*_METADATA, _DELETED_AT],
+            ignored=[*_METADATA, DELETED_AT],
         )
 
     def describe(self, table: str) -> None:
