@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from singer_sdk.exceptions import MapExpressionError
+
 
 class OneLineError(Exception):
     """Ends the program; its text is one line that names the cause and what to do."""
@@ -19,6 +21,16 @@ class OpsError(OneLineError):
 def in_a_line(error: Exception) -> str:
     """Return the text of any error in one line, or its type if it has no text."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def stream_map_error(error: Exception, stream: str) -> str:
+    """Return the text of an error in an expression of a user's stream map.
+
+    It names only the type of the cause, whose text may repeat personal data.
+    """
+    what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
+    cause = type(error.__cause__ or error).__name__
+    return f"setting 'stream_maps.{stream}': {what.rstrip('.')} ({cause})"
 
 
 def lines_of(error: Exception) -> list[str]:

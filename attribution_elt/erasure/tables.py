@@ -148,7 +148,7 @@ class SchemaEraser:
     def scrub(self) -> None:
         """Rewrite all tables, so that no file has deleted rows, nor those of earlier loads."""
         self._adapter.rollback()  # the queries of the names of tables have begun a transaction
-        self._adapter.scrub(self._tables)
+        self._adapter.scrub()
 
     @property
     def _keyed(self) -> list[str]:

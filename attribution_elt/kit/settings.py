@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -162,6 +162,12 @@ def _length_rule(schema: Mapping[str, Any]) -> str:
 
 def _listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
+
+
+def repeated_names(setting: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each name that a list in the settings has more than once."""
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"setting {setting!r}: the name {name!r} is given twice"
 
 
 def is_file(path: str) -> bool:

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 import msgspec
 from singer_sdk import Tap
-from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform, StreamMap
 from singer_sdk.schema.source import SchemaDirectory
 from singer_sdk.singerlib import RecordMessage, SchemaMessage
 from typing_extensions import override
 
+from attribution_elt.core.errors import stream_map_error
 from attribution_elt.core.events import CLAIMS, VOLATILE, event
 from attribution_elt.core.people import PERSONAL, Personal
 from attribution_elt.kit.claims import Claim, Range, Written, as_written
@@ -142,11 +142,7 @@ class VendorStream(SdkHooks):
         try:
             return stream_map.transform(record)
         except Exception as error:  # noqa: BLE001 - expressions may raise anything
-            what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
-            # the text of the cause may repeat personal data
-            cause = type(error.__cause__ or error).__name__
-            where = f"setting 'stream_maps.{self.name}'"
-            raise PluginError(f"{where}: {what.rstrip('.')} ({cause})") from None
+            raise PluginError(stream_map_error(error, self.name)) from None
 
     def write_schema(self) -> None:
         """Write the SCHEMA messages before another stream's turn writes the records."""

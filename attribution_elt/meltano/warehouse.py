@@ -91,7 +91,5 @@ def explained(what: str) -> Iterator[None]:
 
 def has_schema(adapter: Adapter, schema: str) -> bool:
     """Return whether the warehouse has this schema; true for a warehouse without schemas."""
-    # the database may store names in upper case
-    name = adapter.dialect.identifier(schema)[1:-1].replace('""', '"')
     has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
-    return bool(adapter.execute(has + adapter.dialect.literal(name)))
+    return bool(adapter.execute(has + adapter.dialect.literal(adapter.dialect.stored(schema))))

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from target_warehouse.warehouses.dialect import listed, literal
+from target_warehouse.warehouses.dialect import listed
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.transaction import transact
 
@@ -243,18 +243,9 @@ class Models:
 
     def _kind(self, name: str) -> str | None:
         """Return `table` or `view`, or None if neither exists."""
-        if self._dialect == "sqlite":
-            path = self._path(name)[1:-1]
-            sql = f"SELECT type FROM sqlite_master WHERE name = {literal(path)} COLLATE NOCASE"
-        else:
-            table = self._adapter.dialect.identifier(name)[1:-1]
-            schema = self._adapter.dialect.identifier(self._adapter.schema)[1:-1]
-            sql = (
-                "SELECT table_type FROM information_schema.tables "
-                f"WHERE table_schema = {literal(schema)} AND table_name = {literal(table)}"
-            )
-        rows = self._adapter.execute(sql)
-        return ("view" if "view" in rows[0][0].lower() else "table") if rows else None
+        if name in self._adapter.tables(views=False):
+            return "table"
+        return "view" if name in self._adapter.tables() else None
 
     def _plant(self, seed: Seed) -> tuple[bool, int | None]:
         """Create or replace the table of a seed."""

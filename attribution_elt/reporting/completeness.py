@@ -149,15 +149,11 @@ def restated_by_age(notes: Iterable[Note]) -> dict[int, Decimal]:
 
 def enough_days(restated: Mapping[int, Decimal]) -> int:
     """Return the look-back that catches all but a negligible part of the restated revenue."""
-    return _quantile(restated, 1 - _NEGLIGIBLE)
-
-
-def _quantile(restated: Mapping[int, Decimal], part: Decimal) -> int:
     total = sum(restated.values(), Decimal())
     reached = Decimal()
     for age in sorted(restated):
         reached += restated[age]
-        if reached >= part * total:
+        if reached >= (1 - _NEGLIGIBLE) * total:
             return age
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from attribution_elt.core.text import storable
 from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.row_source import rows_of_file, rows_of_query
 
 COLUMN = "client_id"
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
@@ -112,8 +111,8 @@ class CustomerList:
         )
 
     def _is_usable(self, client_id: str) -> bool:
-        # HTTP clients remove dots from a path, and half of a surrogate pair has no bytes
-        usable = client_id not in {".", ".."} and not _SURROGATE.search(client_id)
+        # HTTP clients remove dots from a path; half of a surrogate pair has no bytes
+        usable = client_id not in {".", ".."} and storable(client_id) == client_id
         self.unusable += not usable
         return usable
 

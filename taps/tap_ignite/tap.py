@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections import Counter
 from collections.abc import Iterable
 
 from singer_sdk import typing as th
@@ -11,7 +10,7 @@ from singer_sdk.schema.source import SchemaDirectory
 from typing_extensions import override
 
 from attribution_elt.kit import settings
-from attribution_elt.kit.settings import MOST_DAYS
+from attribution_elt.kit.settings import MOST_DAYS, repeated_names
 from attribution_elt.kit.stream import VendorStream, declared_in
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.windows import HistoryNeed
@@ -82,11 +81,10 @@ class TapIgnite(VendorTap[IgniteClient]):
 
     @override
     def make_clients(self) -> dict[str, IgniteClient]:
-        clients: dict[str, IgniteClient] = {}
-        for number, website in enumerate(self.config["websites"], 1):
-            name = website.get("name") or f"website_{number}"
-            clients[name] = IgniteClient(self.config, name, website["token"], website["secret"])
-        return clients
+        return {
+            name: IgniteClient(self.config, name, website["token"], website["secret"])
+            for name, website in zip(self._names(), self.config["websites"], strict=True)
+        }
 
     @override
     def history_needed(self) -> Iterable[HistoryNeed]:
@@ -112,10 +110,10 @@ class TapIgnite(VendorTap[IgniteClient]):
         for name in ("websites", "hash_algorithms"):
             if not self.config[name]:
                 yield f"setting {name!r} must have at least one entry"
-        names = Counter(
+        yield from repeated_names("websites", self._names())
+
+    def _names(self) -> list[str]:
+        return [
             website.get("name") or f"website_{number}"
             for number, website in enumerate(self.config["websites"], 1)
-        )
-        for name, times in names.items():
-            if times > 1:
-                yield f"setting 'websites': {times} have the name {name!r}; give each its own name"
+        ]

@@ -17,6 +17,7 @@ from typing_extensions import override
 from attribution_elt.kit.errors import InvalidSettingsError, PluginError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.row_source import BEGINNING, rows_of_query
+from attribution_elt.kit.settings import repeated_names
 from attribution_elt.kit.tap import VendorTap
 from tap_query.types import converter, schema_of
 
@@ -156,8 +157,7 @@ class TapQuery(VendorTap[Client]):
         yield from errors
         if not errors:
             names = [each["name"] for each in self.config["streams"]]
-            for name in sorted({name for name in names if names.count(name) > 1}):
-                yield f"setting 'streams': the name {name!r} is given twice"
+            yield from repeated_names("streams", names)
 
     @override
     def discover_streams(self) -> Sequence[QueryStream]:  # type: ignore[override] # no vendor's

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from attribution_elt.core.pseudonyms import SHORTEST_KEY, email_key
 from attribution_elt.kit.errors import CredentialsError, UnitError
+from attribution_elt.kit.settings import repeated_names
 from attribution_elt.kit.writing.target import WritingTarget, common
 from attribution_elt.kit.writing.wishes import (
     SETTLING,
@@ -131,8 +132,7 @@ class TargetIgnite(WritingTarget):
         yield from errors
         if not errors:
             names = [each["name"] for each in self.config["websites"]]
-            for name in sorted({name for name in names if names.count(name) > 1}):
-                yield f"setting 'websites': the name {name!r} is given twice"
+            yield from repeated_names("websites", names)
 
     @override
     def parse(self, record: Mapping[str, Any]) -> Iterator[Wish]:

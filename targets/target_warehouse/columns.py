@@ -57,7 +57,7 @@ class Column:
         """Return whether this column of a table cannot hold every value of the wanted column."""
         return self.is_narrow or self.kind is not wanted.kind or self.scale < wanted.scale
 
-    def sized(self, whole: int, fraction: int, limit: int, step: int) -> Column:
+    def sized(self, whole: int, fraction: int, limit: int, step: int = 1) -> Column:
         """Return a decimal column with these digits before and after the point, of `limit` at most.
 
         Digits after the point are added in steps of `step` while they fit. If no such decimal

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.mapper import SameRecordTransform, StreamMap
 
+from attribution_elt.core.errors import stream_map_error
 from target_warehouse import exact
 from target_warehouse.decode import Place
 from target_warehouse.errors import LoadError
@@ -58,9 +58,5 @@ def _transformed(lines: Sequence[bytes], stream_map: StreamMap) -> Iterator[byte
         try:
             record = stream_map.transform(message["record"])
         except Exception as error:  # noqa: BLE001 - expressions may raise anything
-            # the text of the cause may repeat personal data
-            what = str(error) if isinstance(error, MapExpressionError) else "an expression failed"
-            cause = type(error.__cause__ or error).__name__
-            where = f"setting 'stream_maps.{stream_map.stream_alias}'"
-            raise LoadError(f"{where}: {what.rstrip('.')} ({cause})") from None
+            raise LoadError(stream_map_error(error, stream_map.stream_alias)) from None
         yield None if record is None else exact.to_json(message | {"record": record})

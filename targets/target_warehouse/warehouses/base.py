@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
@@ -178,8 +178,8 @@ class Adapter(Tables):
         """Return JSON text in which characters that the database cannot store are escaped."""
         return text
 
-    def scrub(self, tables: Iterable[str]) -> None:
-        """Rewrite what is stored, so that no file has deleted rows; called between transactions."""
+    def scrub(self) -> None:
+        """Rewrite all tables, so that no file has deleted rows; called between transactions."""
 
     def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:
         """Return whether a number column returns these numbers, given as texts, without rounding.

@@ -17,9 +17,13 @@ class SqlDialect:
         self.name_limit = name_limit
         self.reserved_columns = frozenset(reserved_columns)
 
+    def stored(self, name: str) -> str:
+        """Return a name as the database's catalog has it, or the name of one of the catalog's."""
+        return name
+
     def identifier(self, name: str) -> str:
         """Return a quoted identifier."""
-        return '"' + name.replace('"', '""') + '"'
+        return '"' + self.stored(name).replace('"', '""') + '"'
 
     def identifiers(self, names: Iterable[str]) -> str:
         """Return quoted identifiers, separated by commas."""

@@ -68,10 +68,10 @@ class Tables(abc.ABC):
         """Return the names of the schema's tables, and of its views if wanted."""
         rows = self.execute(
             "SELECT table_name FROM information_schema.tables "
-            f"WHERE table_schema = {self.dialect.literal(self.schema)}"
+            f"WHERE table_schema = {self.dialect.literal(self.dialect.stored(self.schema))}"
             + ("" if views else " AND table_type = 'BASE TABLE'")
         )
-        return [name for (name,) in rows]
+        return [self.dialect.stored(name) for (name,) in rows]
 
     def planned(self, table: str, columns: Columns) -> dict[str, Column]:
         """Return the columns that `ensure` would give a table, and change nothing."""

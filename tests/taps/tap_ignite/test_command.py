@@ -20,7 +20,7 @@ ACCOUNT = {"token": "t", "secret": "s"}
         ({"websites": [{"token": "t"}]}, ["'websites[0].secret' is missing"]),
         ({"websites": [{**ACCOUNT, "token": ""}]}, ["'websites[0].token'"]),
         ({"websites": [ACCOUNT, {**ACCOUNT, "name": "website_1"}]}, ["'website_1'"]),
-        ({"websites": [{**ACCOUNT, "name": "a"}] * 2}, ["'websites': 2 have the name 'a'"]),
+        ({"websites": [{**ACCOUNT, "name": "a"}] * 2}, ["'websites': the name 'a' is given twice"]),
         ({"websites": [ACCOUNT], "hash_algorithms": []}, ["'hash_algorithms'"]),
         ({"websites": [ACCOUNT], "hash_algorithms": ["sha256"]}, ["'hash_algorithms[0]'"]),
         ({"websites": [ACCOUNT], "start_date": "2026-02-30"}, ["'start_date'"]),

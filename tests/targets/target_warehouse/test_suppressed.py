@@ -256,5 +256,5 @@ def test_statistics_of_an_emptied_table_have_no_values(postgresql: PostgreSQL) -
         adapter.execute("ANALYZE emptied")
         adapter.execute("DELETE FROM emptied")
         adapter.commit()
-        adapter.scrub(["emptied"])
+        adapter.scrub()
     assert postgresql.rows("SELECT attname FROM pg_stats WHERE tablename = 'emptied'") == []

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,7 @@ class DuckDBAdapter(Adapter):
         self.execute(f"SET memory_limit = '{self._default_limit}'")
 
     @override
-    def scrub(self, tables: Iterable[str]) -> None:
+    def scrub(self) -> None:
         # deleted values stay in the blocks of the file, so its live rows move to a new one
         file = Path(file_of(self._url, "duckdb")[0])
         new = file.with_name(f"{file.name}.rewritten")
@@ -121,9 +120,9 @@ class DuckDBAdapter(Adapter):
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         if column.kind is ColumnType.INTEGER and held.type in types.LONG_UNSIGNED:
-            column = dataclasses.replace(column, kind=ColumnType.NUMBER)
+            column = column.widened(ColumnType.NUMBER)
         if column.kind is ColumnType.NUMBER:
-            column = self._decimal(table, name, held, column)
+            column = self._decimal(table, name, column)
         if self._is_bound(table):
             definition, values = self._definition(table)
             definition.retype(list(self.columns(table)).index(name), self.type_of(column))
@@ -131,36 +130,24 @@ class DuckDBAdapter(Adapter):
             return True
         return super().alter(table, name, held, column)
 
-    def _decimal(self, table: str, name: str, held: Column, column: Column) -> Column:
+    def _decimal(self, table: str, name: str, column: Column) -> Column:
         """Return the decimal column that also holds the present values, or a text column."""
         text = f"abs({quoted(name)})::VARCHAR"
-        whole, fraction = (f"max(length(split_part({text}, '.', {part})))" for part in (1, 2))
-        if held.type in types.FLOATS:
-            fraction = f"max(length(rtrim(split_part({text}, '.', 2), '0')))"
-        ((longest, scale, is_odd),) = self.execute(
-            f"SELECT {whole}, {fraction}, bool_or(NOT regexp_full_match({text}, '[0-9.]+')) "
-            f"FROM {self.path(table)}"
+        ((whole, fraction, is_odd),) = self.execute(
+            f"SELECT max(length(split_part({text}, '.', 1))), "
+            f"max(length(rtrim(split_part({text}, '.', 2), '0'))), "
+            f"bool_or(NOT regexp_full_match({text}, '[0-9.]+')) FROM {self.path(table)}"
         )
-        if held.type in types.FLOATS:
-            column = dataclasses.replace(column, scale=max(column.scale, scale or 0))
-        # More digits after the point leave fewer before it.
-        if is_odd or (longest or 0) + column.scale > DIGITS:
-            return dataclasses.replace(column, kind=ColumnType.TEXT)
-        return column
-
-    def _is(self, table: str) -> str:
-        """Return the condition for a table in the functions that list tables and their parts."""
-        return (
-            f"database_name = {literal(self._catalog)} AND schema_name = {literal(self.schema)} "
-            f"AND table_name = {literal(table)}"
-        )
+        if is_odd:
+            return column.widened(ColumnType.TEXT)
+        return column.sized(whole or 0, fraction or 0, DIGITS)
 
     def _is_bound(self, table: str) -> bool:
         """Return whether a key, an index or the like stops DuckDB from altering types.
 
         Views do not matter.
         """
-        is_table = self._is(table)
+        is_table = self._tables.is_table(table)
         return bool(
             self.execute(
                 "SELECT 1 FROM duckdb_constraints() "
@@ -184,7 +171,9 @@ class DuckDBAdapter(Adapter):
 
     def _definition(self, table: str) -> tuple[CreateTable, dict[str, str]]:
         """Return a table's definition, and the SQL of its values by column."""
-        [(sql,)] = self.execute(f"SELECT sql FROM duckdb_tables() WHERE {self._is(table)}")
+        [(sql,)] = self.execute(
+            f"SELECT sql FROM duckdb_tables() WHERE {self._tables.is_table(table)}"
+        )
         names = list(self.columns(table))
         definition = definition_of(table, sql.removesuffix(";"), names)
         values = {
@@ -196,7 +185,7 @@ class DuckDBAdapter(Adapter):
 
     def _rebuild(self, table: str, definition: CreateTable, values: Mapping[str, str]) -> None:
         """Create a table again, with SQL for its values by column; all else about it stays."""
-        path, is_table = self.path(table), self._is(table)
+        path, is_table = self.path(table), self._tables.is_table(table)
         indexes = self.execute(f"SELECT sql FROM duckdb_indexes() WHERE {is_table}")
         [(comment,)] = self.execute(f"SELECT comment FROM duckdb_tables() WHERE {is_table}")
         comments = self.comments(table)
@@ -304,7 +293,7 @@ class DuckDBAdapter(Adapter):
     def refused(self, table: str, rows: pa.Table, columns: Columns) -> dict[int, str]:
         constraints: list[Any] = self.execute(
             "SELECT constraint_type, constraint_text, expression, constraint_column_names "
-            f"FROM duckdb_constraints() WHERE {self._is(table)}"
+            f"FROM duckdb_constraints() WHERE {self._tables.is_table(table)}"
         )
         self._connection.register(_STAGE_VIEW, probe.numbered(_typed(rows, columns)))
         return dict(self.execute(probe.query(_STAGE, table, columns, constraints)))
@@ -313,7 +302,8 @@ class DuckDBAdapter(Adapter):
     def comments(self, table: str) -> dict[str, str | None]:
         return dict(
             self.execute(
-                f"SELECT column_name, comment FROM duckdb_columns() WHERE {self._is(table)}"
+                "SELECT column_name, comment FROM duckdb_columns() "
+                f"WHERE {self._tables.is_table(table)}"
             )
         )
 

@@ -28,9 +28,13 @@ class Catalog:
         self._is_read = False
 
     @property
-    def here(self) -> str:
+    def _here(self) -> str:
         """The condition for the objects of the schema in the catalog's functions."""
         return f"database_name = {literal(self.database)} AND schema_name = {literal(self.schema)}"
+
+    def is_table(self, table: str) -> str:
+        """Return the condition for a table in the functions that list tables and their parts."""
+        return f"{self._here} AND table_name = {literal(table)}"
 
     def columns(self, table: str) -> dict[str, Column]:
         """Return the columns of a table or view."""
@@ -44,7 +48,7 @@ class Catalog:
         elif table in self._views:  # the view's tables may have changed since
             rows = self._execute(
                 "SELECT column_name, data_type, false, false FROM duckdb_columns() "
-                f"WHERE {self.here} AND table_name = {literal(table)} ORDER BY column_index"
+                f"WHERE {self.is_table(table)} ORDER BY column_index"
             )
         else:
             rows = []
@@ -77,8 +81,8 @@ class Catalog:
     def _read(self) -> None:
         if not self._is_read:
             self._comments = dict(
-                self._execute(f"SELECT table_name, comment FROM duckdb_tables() WHERE {self.here}")
+                self._execute(f"SELECT table_name, comment FROM duckdb_tables() WHERE {self._here}")
             )
-            views = self._execute(f"SELECT view_name FROM duckdb_views() WHERE {self.here}")
+            views = self._execute(f"SELECT view_name FROM duckdb_views() WHERE {self._here}")
             self._views = {view for (view,) in views}
             self._is_read = True

@@ -106,10 +106,10 @@ class PostgreSQLAdapter(Adapter):
         self._connection = connection.opened(self._url)
 
     @override
-    def scrub(self, tables: Iterable[str]) -> None:
+    def scrub(self) -> None:
         self._connection.autocommit = True
         try:
-            for table in tables:
+            for table in self.tables(views=False):
                 if self._connection.info.server_version >= 180_000:
                     # the analysis of an empty table keeps its old statistics, which have values
                     self.execute(

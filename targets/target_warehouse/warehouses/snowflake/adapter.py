@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import uuid
 from collections.abc import Sequence
@@ -117,14 +116,6 @@ class SnowflakeAdapter(Adapter):
             self.use_schema()
 
     @override
-    def tables(self, *, views: bool = True) -> list[str]:
-        rows = self.execute(
-            "SELECT table_name FROM information_schema.tables "
-            f"WHERE table_schema = {self.dialect.literal(swapped(self.schema))}"
-        )
-        return [swapped(name) for (name,) in rows]
-
-    @override
     def columns(self, table: str) -> dict[str, Column]:
         columns = self._described(table)
         if any(name.startswith((_NEW, _OLD)) for name in columns):
@@ -150,7 +141,7 @@ class SnowflakeAdapter(Adapter):
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         path, plain = self.path(table), self.dialect.identifier(name)
         if column.kind is ColumnType.NUMBER:
-            column = self._decimal(path, plain, held, column)
+            column = self._decimal(path, plain, column)
         type_ = self.type_of(column)
         base, _, scale = parts_of(type_)
         if base in ("NUMBER", "VARCHAR") and (base, scale) == parts_of(held.type)[::2]:
@@ -177,21 +168,18 @@ class SnowflakeAdapter(Adapter):
         self._remove(table, _OLD + name)
         return True
 
-    def _decimal(self, path: str, plain: str, held: Column, column: Column) -> Column:
+    def _decimal(self, path: str, plain: str, column: Column) -> Column:
         """Return the decimal column that also holds the present values, or a text column."""
         text = f"CAST(ABS({plain}) AS VARCHAR)"
-        [(longest, scale, is_odd)] = self.execute(
+        [(whole, fraction, is_odd)] = self.execute(
             f"SELECT MAX(LENGTH(SPLIT_PART({text}, '.', 1))), "
             f"MAX(LENGTH(RTRIM(SPLIT_PART({text}, '.', 2), '0'))), "
             f"MAX(IFF(REGEXP_LIKE({text}, '^[0-9.]+$'), 0, 1)) "
             f"FROM {path} WHERE {plain} IS NOT NULL"
         )
-        if held.type in FLOATS:
-            column = dataclasses.replace(column, scale=max(column.scale, scale or 0))
-        # More digits after the point leave fewer before it.
-        if is_odd or (longest or 0) + column.scale > DIGITS:
-            return Column(ColumnType.TEXT)
-        return column
+        if is_odd:
+            return column.widened(ColumnType.TEXT)
+        return column.sized(whole or 0, fraction or 0, DIGITS)
 
     def _finish_altering(self, table: str, columns: Columns) -> None:
         """Complete an `alter` that was interrupted."""

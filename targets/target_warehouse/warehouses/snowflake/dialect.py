@@ -13,8 +13,8 @@ class SnowflakeDialect(SqlDialect):
     """Writes snake_case names in capitals, as Snowflake does with unquoted names."""
 
     @override
-    def identifier(self, name: str) -> str:
-        return super().identifier(swapped(name))
+    def stored(self, name: str) -> str:
+        return swapped(name)
 
     @override
     def literal(self, text: str) -> str:

@@ -131,7 +131,7 @@ class SQLiteAdapter(Adapter):
         return [name[start:] for (name,) in rows if name.casefold().startswith(prefix)]
 
     @override
-    def scrub(self, tables: Iterable[str]) -> None:
+    def scrub(self) -> None:
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
