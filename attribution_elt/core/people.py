@@ -230,14 +230,14 @@ class Personal:
     @classmethod
     def of_message(cls, schema: Mapping[str, Any], keys: Iterable[str]) -> Personal:
         """Return the personal columns that a SCHEMA message announces."""
-        told = schema.get(PERSONAL)
-        told = told if isinstance(told, dict) else {}
+        given = schema.get(PERSONAL)
+        given = given if isinstance(given, dict) else {}
         pii, linked, lists = (
-            frozenset(map(str, told.get(each) or ())) for each in ("pii", "linked", "lists")
+            frozenset(map(str, given.get(each) or ())) for each in ("pii", "linked", "lists")
         )
-        return cls(pii, linked, lists, frozenset(keys), str(told.get("setting") or ""))
+        return cls(pii, linked, lists, frozenset(keys), str(given.get("setting") or ""))
 
-    def told(self) -> dict[str, Any]:
+    def announced(self) -> dict[str, Any]:
         """Return what a SCHEMA message announces."""
         names = {each: sorted(getattr(self, each)) for each in ("pii", "linked", "lists")}
         return {**names, "setting": self.setting}

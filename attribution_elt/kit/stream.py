@@ -194,8 +194,8 @@ class VendorStream(SdkHooks):
             # columns that a stream map makes may hold what it has renamed
             made = stream_map.transformed_schema["properties"].keys() - properties.keys()
             if personal.pii | made:
-                told = replace(personal, pii=personal.pii | made).told()
-                self.run.writer.annotations[stream_map.stream_alias] = {PERSONAL: told}
+                announced = replace(personal, pii=personal.pii | made).announced()
+                self.run.writer.annotations[stream_map.stream_alias] = {PERSONAL: announced}
         if self._written is not None:
             annotations = self.run.writer.annotations.setdefault(self.name, {})
             annotations[CLAIMS] = self.schema[CLAIMS]
@@ -230,7 +230,7 @@ class VendorStream(SdkHooks):
         if self._is_scope_changed(columns):
             self.run.warn_once(
                 f"{self.name}: stream maps, flattening or the selection change the columns that "
-                "tell which rows are complete, so rows that vanish at the vendor stay in the table"
+                "show which rows are complete, so rows that vanish at the vendor stay in the table"
             )
             return None
         return Written(columns, tuple(self._day_formats))

@@ -69,10 +69,10 @@ class Quota:
         reset = epoch + oldest + self.window - now
         refusal = None
         if not granted:
-            told = f"Reset time {math.ceil(reset * 1000)}"
+            when = f"Reset time {math.ceil(reset * 1000)}"
             if self.message == "seconds":
-                told = f"Time until reset: {math.ceil(reset - epoch)} seconds"
-            refusal = RefusalError(429, f"API quota exceeded. {told}")
+                when = f"Time until reset: {math.ceil(reset - epoch)} seconds"
+            refusal = RefusalError(429, f"API quota exceeded. {when}")
         announced = self.headers and endpoint not in self.unannounced
         remaining = max(0, available - len(usage.moments))
         return self._headers(limit, remaining, reset) if announced else {}, refusal

@@ -81,7 +81,9 @@ class Loader:
         """Whether a table takes nothing more, or keeps vanished rows."""
         self._errors: list[str] = []
         """Why old rows of streams were not replaced."""
-        if options.dry_run and (options.load_method != "upsert" or not adapter.has_dry_runs):
+        if options.dry_run and (
+            options.load_method != "upsert" or not adapter.has_temporary_tables
+        ):
             adapter.close()
             raise LoadError("dry_run is not possible with this load method or warehouse")
 
@@ -220,10 +222,11 @@ class Loader:
             self._batches.flush(self._tables[name])
         table = self._worker.run(lambda: self._named(name))
         sweeps = is_plain(stream_map) and not self._overwrite
-        told = Personal.of_message(message.schema, keys)
+        personal = Personal.of_message(message.schema, keys)
         made = schema["properties"].keys() - message.schema.get("properties", {}).keys()
         # columns that a stream map makes may hold what it has renamed
-        personal = dataclasses.replace(told, pii=told.pii | made) if told.pii else told
+        if personal.pii:
+            personal = dataclasses.replace(personal, pii=personal.pii | made)
 
         def apply_schema() -> None:
             with self._contained(table):

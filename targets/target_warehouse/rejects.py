@@ -40,16 +40,8 @@ class Rejects:
         """
         self._counts[stream] += len(rejects)
         self._keyless |= any(reject.keyless for reject in rejects)
-        if not self._dry_run:
-            self._write(stream, batch, rejects, shown)
-
-    def _write(
-        self,
-        stream: str,
-        batch: Batch,
-        rejects: Sequence[Reject],
-        shown: Callable[[str, str], tuple[str, str]],
-    ) -> None:
+        if self._dry_run:
+            return
         limit, storable = self._adapter.text_limit, self._adapter.storable
         now = datetime.now(UTC)
         texts = [shown(exact.raw_record(batch.line(each.line)), each.reason) for each in rejects]

@@ -228,7 +228,7 @@ class RecordShaper:
                 if name not in extra:  # else it is to be kept for every row
                     self._context[name] = known
             if record[name] is not None and record[name] != known[1]:
-                self._tell(name, "is not what was requested; kept in _extra")
+                self._warn_once(name, "is not what was requested; kept in _extra")
                 extra[name] = record[name]
             record[name] = known[1]
         if extra:
@@ -258,7 +258,7 @@ class RecordShaper:
                         record[target] = self._fit(target, value, extra)
                         continue
                     target = _unlike(extra, name)
-                self._tell(target, "is not in the schema and goes into _extra")
+                self._warn_once(target, "is not in the schema and goes into _extra")
                 extra[target] = value
                 continue
             if convert is text and type(value) is str:
@@ -274,7 +274,7 @@ class RecordShaper:
         try:
             return None if value is None else self._converts[name](value)
         except (ValueError, OverflowError):
-            self._tell(name, "has a value that does not fit its type; kept in _extra")
+            self._warn_once(name, "has a value that does not fit its type; kept in _extra")
             extra[name] = value
             return None
 
@@ -306,7 +306,7 @@ class RecordShaper:
             )
         return self._fields[name]
 
-    def _tell(self, target: str, what: str) -> None:
+    def _warn_once(self, target: str, what: str) -> None:
         if target not in self._warned:
             self._warned.add(target)
             self._warn(f"property {target!r} {what}")

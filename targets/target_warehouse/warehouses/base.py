@@ -50,8 +50,6 @@ class Adapter(Tables):
     """Digits by which a `scale` grows: more than 1 where changing types is expensive."""
     keeps_history: ClassVar[bool] = True
     """Whether `merge` can keep the versions that it updates."""
-    has_dry_runs: ClassVar[bool] = True
-    """Whether rows can be compared with a table without loading them."""
     materialized: ClassVar[str] = ""
     """Keyword of a common table expression that is to be computed once, if it needs one."""
     row_id: ClassVar[str | None] = None

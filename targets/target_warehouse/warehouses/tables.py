@@ -32,6 +32,7 @@ class Tables(abc.ABC):
     types: ClassVar[Mapping[ColumnType, str]]
     dialect: SqlDialect
     has_temporary_tables: ClassVar[bool] = True
+    """Whether there are temporary tables; without them, a dry run cannot compare rows."""
     enforces_keys: ClassVar[bool] = False
     """Whether an append fails if the table already has the key."""
     errors: ClassVar[tuple[type[Exception], ...]]

@@ -1,10 +1,9 @@
-"""A sandbox without a quota, and retries that do not wait."""
+"""A sandbox without a quota."""
 
 from __future__ import annotations
 
 import pytest
 
-from attribution_elt.kit.http import client as http
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.adtraction import Adtraction
 from tests.taps.tap_adtraction.helpers import small
@@ -14,8 +13,3 @@ from tests.taps.tap_adtraction.helpers import small
 def vendor(sandbox: Sandbox) -> Adtraction:
     """Adtraction with small feeds."""
     return small(sandbox)
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.0)

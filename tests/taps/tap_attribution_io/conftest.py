@@ -1,10 +1,9 @@
-"""Few customers, and retries that do not wait."""
+"""Few customers."""
 
 from __future__ import annotations
 
 import pytest
 
-from attribution_elt.kit.http import client as http
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.attribution_io import AttributionIo
 
@@ -14,8 +13,3 @@ def vendor(sandbox: Sandbox) -> AttributionIo:
     """Attribution.io with enough customers for every kind of id."""
     sandbox.attribution_io.customer_count = 26
     return sandbox.attribution_io
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.0)

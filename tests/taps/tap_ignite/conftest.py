@@ -1,4 +1,4 @@
-"""A small sandbox whose day the tap shares, and retries that do not wait."""
+"""A small sandbox whose day the tap shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 from tap_ignite import snapshot as lookback
 
-from attribution_elt.kit.http import client as http
 from attribution_elt.sandbox import Sandbox
 from tests.taps.tap_ignite.helpers import shrink
 
@@ -27,7 +26,6 @@ def _same_day(
     request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shrink(sandbox)
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.0)
     if "today" not in request.fixturenames and request.cls is None:  # conformance is of today
 
         def now(zone: tzinfo) -> datetime:

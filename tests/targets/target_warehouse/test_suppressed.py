@@ -37,7 +37,7 @@ STREAMS = (Stream("orders", ORDERS), Stream("customers", CUSTOMERS), Stream("vis
 
 def announced(stream: str, personal: Personal, **properties: Any) -> dict[str, Any]:
     message = schema(stream, sorted(personal.keys), **properties)
-    message["schema"][PERSONAL] = personal.told()
+    message["schema"][PERSONAL] = personal.announced()
     return message
 
 

@@ -45,7 +45,7 @@ class DltAdapter(DltConnection):
 
     @override
     def use_schema(self) -> None:
-        with self._told(), self._client() as client:
+        with self._explained(), self._client() as client:
             if self.schema:
                 client.initialize_storage()
             else:

@@ -43,7 +43,6 @@ class DltConnection(Adapter):
     decimal_step = 9
     has_temporary_tables = False
     keeps_history = False
-    has_dry_runs = False
     errors = (DltException, RefusedError)
     data_errors = (RefusedError,)
 
@@ -60,7 +59,7 @@ class DltConnection(Adapter):
             )
             # not in the current folder, whose `.dlt` may belong to another project
             os.environ |= {**_SETTINGS, "DLT_PROJECT_DIR": self._folder}
-            with self._told():
+            with self._explained():
                 self._destination, self._bucket = destination(self._url)
                 self._destination.client_class  # noqa: B018 - imports the driver, before all else
                 self._begin()
@@ -70,7 +69,7 @@ class DltConnection(Adapter):
             self._open = stack.pop_all()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Return why the warehouse cannot be used, in a line for the user."""
         try:
             yield
