@@ -112,8 +112,8 @@ def sources() -> Iterator[dict[str, Any]]:
     """Yield dbt's description of each tap's tables."""
     for tap in TAPS:
         source = tap.name.replace("-", "_")
-        keys = {stream.name: list(stream.primary_keys) for stream in tap.stream_types}
-        tables = [table(source, name, keys[name]) for name in streams_of(source)]
+        keys = tap.keys_by_stream()
+        tables = [table(source, name, list(keys[name])) for name in streams_of(source)]
         versions = [
             {
                 "name": f"{name}{VERSIONS}",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -225,8 +225,7 @@ def _remove_repeated(
     extractor: Extractor, loader: Loader, streams: list[Mapping[str, Any]]
 ) -> None:
     """Keep one row of each key, in warehouses that do not enforce keys."""
-    types: Sequence[Any] = extractor.tap.stream_types
-    keys = {each.name: each.primary_keys for each in types}
+    keys = extractor.tap.keys_by_stream()
     repeated = [each["stream"] for each in streams if each["repeated"]]
     if not repeated:
         return

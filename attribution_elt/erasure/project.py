@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from target_warehouse.warehouses.base import Adapter
 
@@ -73,11 +72,10 @@ def _add(
 
 
 def _streams(extractor: Extractor) -> tuple[Stream, ...]:
-    kinds: Iterable[Any] = extractor.tap.stream_types
-    schemas = {each.name: extractor.tap.schemas.get_schema(each.name) for each in kinds}
+    tap = extractor.tap
     return tuple(
-        Stream(each.name, Personal.of_schema(schemas[each.name]["properties"], each.primary_keys))
-        for each in kinds
+        Stream(name, Personal.of_schema(tap.schemas.get_schema(name)["properties"], keys))
+        for name, keys in tap.keys_by_stream().items()
     )
 
 

@@ -68,10 +68,15 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
             given["state"] = inputs.readable_state(state) if isinstance(state, dict) else state
             errors += inputs.state_errors(given["state"])
         if (catalog := given.get("catalog")) is not None and not isinstance(catalog, Catalog):
-            names = [str(vars(kind)["name"]) for kind in self.stream_types]
-            errors += inputs.catalog_errors(catalog, names)
+            errors += inputs.catalog_errors(catalog, self.keys_by_stream())
         if errors:
             raise InvalidSettingsError(errors)
+
+    @classmethod
+    def keys_by_stream(cls) -> dict[str, Sequence[str]]:
+        """Return the primary key of each stream of the tap."""
+        kinds: Iterable[Any] = cls.stream_types  # of classes, mypy sees the SDK's properties
+        return {each.name: each.primary_keys for each in kinds}
 
     @cached_property
     def run(self) -> Run[ClientT]:

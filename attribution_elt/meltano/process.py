@@ -58,13 +58,13 @@ class Meltano:
             raise OpsError(f"meltano {arguments[0]}: {reason(done.stderr.splitlines())}")
         return done.stdout
 
-    def ask_json(self, *arguments: str, variables: Mapping[str, str] | None = None) -> Any:
+    def ask_json(self, *arguments: str) -> Any:
         """Return the JSON document that a command prints.
 
         Raises:
             OpsError: the command failed, or its output is not JSON.
         """
-        printed = self.ask(*arguments, variables=variables)
+        printed = self.ask(*arguments)
         try:
             return json.loads(printed)
         except ValueError:

@@ -16,6 +16,7 @@ CHANNELS = tuple(f"var(--c{number})" for number in range(1, 9))
 OTHER = "var(--other)"
 Kind = Literal["text", "count", "money", "signed", "share", "change", "instant"]
 """Kinds of columns; each has its own format."""
+MOST_LISTED = 5
 _FORMULA = ("=", "+", "-", "@", "\t")
 _MINUS = "\N{MINUS SIGN}"
 
@@ -175,12 +176,12 @@ def minute(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if moment else "never"
 
 
-def listed(texts: Iterable[str], most: int = 5) -> Iterator[str]:
+def listed(texts: Iterable[str]) -> Iterator[str]:
     """Yield the first of some texts, and the number of further ones."""
     every = list(texts)
-    yield from every[:most]
-    if len(every) > most:
-        yield f"and {len(every) - most:,} more"
+    yield from every[:MOST_LISTED]
+    if len(every) > MOST_LISTED:
+        yield f"and {len(every) - MOST_LISTED:,} more"
 
 
 _FORMATS: Mapping[Kind, Callable[[Any], str]] = {

@@ -139,7 +139,7 @@ class Place:
 
     def tap_of(self, stream: str) -> Extractor | None:
         """Return the tap of a stream."""
-        return next((tap for tap in self.taps if stream in _streams(tap)), None)
+        return next((tap for tap in self.taps if stream in tap.tap.keys_by_stream()), None)
 
 
 @dataclass
@@ -246,7 +246,10 @@ def _fill(warehouse: Warehouse, since: date, known_at: datetime | None) -> None:
         for tap in place.taps:
             source = tap.tap.revenue
             if place.adapter and source and place.tap_of(source.stream) is tap:
-                warehouse.revenues.append(_revenue(place, tap, source, since, known_at))
+                found = _revenue(place.adapter, tap, source, since, known_at)
+                loads = (each.loaded_at for each in place.streams if each.name == source.stream)
+                found.loaded_at = next(loads, None)
+                warehouse.revenues.append(found)
 
 
 def _answers(loader: Loader, since: date) -> Answers | None:
@@ -273,7 +276,7 @@ def _look(place: Place, adapter: Adapter, since: datetime, known_at: datetime | 
 
 
 def _count(place: Place, adapter: Adapter, since: datetime, known_at: datetime | None) -> None:
-    names = {name for tap in place.taps for name in _streams(tap)}
+    names = {name for tap in place.taps for name in tap.tap.keys_by_stream()}
     loaded: dict[str, tuple[datetime, datetime | None]] = {}
     if adapter.columns(RUNS):
         place.runs = list(_runs(adapter, since, known_at))
@@ -344,15 +347,15 @@ def _flag(value: Any) -> bool | None:
 
 
 def _revenue(
-    place: Place, tap: Extractor, source: RevenueSource, since: date, known_at: datetime | None
+    adapter: Adapter,
+    tap: Extractor,
+    source: RevenueSource,
+    since: date,
+    known_at: datetime | None,
 ) -> Revenue:
-    assert place.adapter is not None  # noqa: S101 - the caller has checked it
-    adapter, setting = place.adapter, "lookback_days"
-    found = Revenue(source, tap.name)
+    found, setting = Revenue(source, tap.name), "lookback_days"
     default = tap.tap.config_jsonschema["properties"].get(setting, {}).get("default")
     found.lookback_days = tap.settings.get(setting, default)
-    loads = [each.loaded_at for each in place.streams if each.name == source.stream]
-    found.loaded_at = next(iter(loads), None)
     try:
         found.missing = revenue.missing(source, adapter, known_at)
         if not found.missing:
@@ -363,8 +366,3 @@ def _revenue(
         found.missing = redactor(adapter.explain(error))
         adapter.rollback()
     return found
-
-
-def _streams(extractor: Extractor) -> set[str]:
-    types: Sequence[Any] = extractor.tap.stream_types
-    return {each.name for each in types}

@@ -74,10 +74,12 @@ def unversioned(source: RevenueSource, adapter: Adapter) -> str | None:
     return f"no old versions of {', '.join(without)} are kept (setting history of the loader)"
 
 
-def valid_at(adapter: Adapter, moment: datetime, of: str = "") -> str:
+def valid_at(adapter: Adapter, moment: datetime) -> str:
     """Return the condition that a version was valid at a moment."""
-    at, name = adapter.value(moment), adapter.dialect.identifier
-    start, end = f"{of}{name(VALID_FROM)}", f"{of}{name(VALID_TO)}"
+    at, (start, end) = (
+        adapter.value(moment),
+        map(adapter.dialect.identifier, (VALID_FROM, VALID_TO)),
+    )
     return f"{start} <= {at} AND ({end} IS NULL OR {end} > {at})"
 
 

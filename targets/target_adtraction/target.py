@@ -167,7 +167,9 @@ class TargetAdtraction(WritingTarget):
             self._confirm(applied)
 
     def _send(self, wish: Wish, planned: Entry) -> Entry:
-        for attempt in range(1, DECISIONS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             sent = Entry(
                 wish.key, wish.values, Outcome.SENT, None, planned.before, planned.after,
                 attempt=attempt,
@@ -195,7 +197,6 @@ class TargetAdtraction(WritingTarget):
             if not success:
                 return self.ledger.settle(sent, Outcome.REFUSED, "the vendor reported no success")
             return self.ledger.settle(sent, Outcome.APPLIED)
-        raise AssertionError("unreachable")
 
     def _confirm(self, applied: Sequence[Entry]) -> None:
         present = self._client.statuses()

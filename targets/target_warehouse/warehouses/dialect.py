@@ -29,9 +29,9 @@ class SqlDialect:
         """Return quoted identifiers, separated by commas."""
         return ", ".join(map(self.identifier, names))
 
-    def same(self, keys: Iterable[str], one: str = "held.", other: str = "new.") -> str:
-        """Return the condition that two rows have the same key; `one` and `other` name the rows."""
-        return " AND ".join(f"{one}{key} = {other}{key}" for key in map(self.identifier, keys))
+    def same(self, keys: Iterable[str]) -> str:
+        """Return the condition that the rows `held` and `new` have the same key."""
+        return " AND ".join(f"held.{key} = new.{key}" for key in map(self.identifier, keys))
 
     def literal(self, text: str) -> str:
         """Return a string literal."""
