@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from attribution_elt.core.errors import OpsError
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.views import NAME, Definition
+from attribution_elt.meltano.views import NAME, Place, places
 
 
 @contextmanager
@@ -26,12 +26,16 @@ def extra(name: str, what: str) -> Iterator[None]:
         ) from None
 
 
-def definition(project: Project) -> Definition:
-    """Return a function that returns the SELECT of the view from the models of `transform/`."""
+def create_views(project: Project, loader: Loader) -> list[Place]:
+    """Create or replace the view where its tables exist; return all schemas in which it belongs.
 
-    def select(loader: Loader, schema: str) -> str:
-        with extra("report", f"the view {NAME}"):
-            from attribution_elt.models.project import view_of  # noqa: PLC0415 - an extra
-        return view_of(project, loader, NAME, schema)
-
-    return select
+    Raises:
+        OpsError: the warehouse refuses the view, or cannot be read.
+    """
+    found = places(project, loader)
+    for place in found:
+        if not place.missing:
+            with extra("report", f"the view {NAME}"):
+                from attribution_elt.models.project import create_view  # noqa: PLC0415 - an extra
+            create_view(project, loader, NAME, place.schema)
+    return found

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 
 from attribution_elt.cli.display import display, exit_code_of
-from attribution_elt.cli.extras import definition
+from attribution_elt.cli.extras import create_views
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import views
 from attribution_elt.meltano.display import Display
@@ -103,19 +103,19 @@ def _configured(project: Project, task: Chain, skipped: dict[str, None]) -> Iter
 
 
 def _run(project: Project, blocks: Blocks, options: Sequence[str], shown: Display) -> Outcome:
-    create_views(project, blocks, shown)
+    _create_views(project, blocks, shown)
     outcome = execute(project.meltano, blocks, shown, options=options)
     record_failures(project, outcome, shown)
     return outcome
 
 
-def create_views(project: Project, blocks: Blocks, shown: Display) -> None:
+def _create_views(project: Project, blocks: Blocks, shown: Display) -> None:
     """Create the view that the extractor of a run reads from; a failure is a note."""
     extractor = project.extractors.get(blocks[0])
     if extractor is None or not views.is_read_by(extractor):
         return
     for loader in [project.loaders[each] for each in blocks if each in project.loaders]:
         try:
-            views.create(project, loader, definition(project))
+            create_views(project, loader)
         except OpsError as error:
             shown.note(str(error))

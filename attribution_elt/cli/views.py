@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from attribution_elt.cli.extras import definition
+from attribution_elt.cli.extras import create_views
 from attribution_elt.meltano.project import Project
-from attribution_elt.meltano.views import create
 
 
 @click.command()
@@ -18,7 +17,7 @@ def views(project: Project) -> None:
     schema that has its tables. The command `run` creates the views of the taps that it runs.
     """
     for loader in project.loaders.values():
-        places = create(project, loader, definition(project))
+        places = create_views(project, loader)
         for place in places:
             tables = ", ".join(sorted(place.missing))
             click.echo(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import is_through_dlt
 
 from attribution_elt.meltano.project import Extractor, Loader, Project
@@ -41,10 +40,6 @@ class Place:
         return f"{self.schema}.{NAME}"
 
 
-Definition = Callable[[Loader, str], str]
-"""Returns the SELECT of the view in a schema of a loader's warehouse."""
-
-
 def is_read_by(extractor: Extractor) -> bool:
     """Return whether an extractor's settings name the view."""
     return any(NAME in each for each in extractor.settings.values() if isinstance(each, str))
@@ -56,42 +51,21 @@ def places(project: Project, loader: Loader) -> list[Place]:
     Raises:
         OpsError: the warehouse cannot be read.
     """
-    return list(_look(project, loader, None))
+    return list(_places(project, loader))
 
 
-def create(project: Project, loader: Loader, definition: Definition) -> list[Place]:
-    """Create or replace the view where its tables exist; return all schemas in which it belongs.
-
-    Raises:
-        OpsError: the warehouse refuses the view, or cannot be read.
-    """
-    return list(_look(project, loader, definition))
-
-
-def _look(project: Project, loader: Loader, definition: Definition | None) -> Iterator[Place]:
+def _places(project: Project, loader: Loader) -> Iterator[Place]:
     scheme = loader.url.partition(":")[0].partition("+")[0]
     if scheme not in HAVE_VIEWS or is_through_dlt(loader.url) or missing_file(loader.url):
         return
     with explained(f"{loader.name}: views cannot be created"):
         for schema in _schemas(project, loader):
             with existing(loader.url, schema) as adapter:
-                if adapter is None:
-                    continue
-                place = _place(adapter, schema)
-                if definition and not place.missing:
-                    path = adapter.path(NAME)
-                    select = definition(loader, schema)
-                    adapter.execute(f"DROP VIEW IF EXISTS {path}")
-                    adapter.execute(f"CREATE VIEW {path} AS {select}")
-                    adapter.commit()
-            yield place
+                if adapter is not None:
+                    missing = frozenset(each for each in TABLES if not adapter.columns(each))
+                    yield Place(schema, missing, bool(adapter.columns(NAME)))
 
 
 def _schemas(project: Project, loader: Loader) -> list[str]:
     taps = [each for each in project.extractors.values() if each.tap.name == TAP]
     return list(dict.fromkeys(filter(None, map(loader.schema_of, taps))))
-
-
-def _place(adapter: Adapter, schema: str) -> Place:
-    missing = frozenset(table for table in TABLES if not adapter.columns(table))
-    return Place(schema, missing, bool(adapter.columns(NAME)))

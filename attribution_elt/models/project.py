@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from target_warehouse.warehouses.registry import connect
+
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.warehouse import explained, missing_file
@@ -36,23 +38,28 @@ def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> 
     return _connected(parsed, loader, loader.schema_named(schema), tables, variables)
 
 
-def view_of(project: Project, loader: Loader, model: str, schema: str) -> str:
-    """Return the SELECT of a model that reads only loaded tables, for an up-to-date view.
+def create_view(project: Project, loader: Loader, model: str, schema: str) -> None:
+    """Create or replace an up-to-date view: a model that reads only loaded tables.
 
     Args:
         project: the Meltano project.
         loader: its warehouse.
-        model: name of the model.
-        schema: schema of the view, for the connection.
+        model: name of the model and of the view.
+        schema: schema of the view.
 
     Raises:
-        OpsError: the folder is not valid, or the warehouse cannot be used.
+        OpsError: the folder is not valid, or the warehouse refuses the view.
     """
     tables = _loaded(loader, project)
     # IHC's results are computed from the view, so the view must not read them.
     own = {key: table for key, table in tables.found.items() if key[0] != _COMPUTED}
     with closing(_connected(folder(), loader, schema, replace(tables, found=own), {})) as models:
-        return models.alone(model)
+        select = models.alone(model)
+    cannot = f"{loader.name}: views cannot be created"
+    with explained(cannot), closing(connect(loader.url, schema)) as adapter:
+        adapter.execute(f"DROP VIEW IF EXISTS {adapter.path(model)}")
+        adapter.execute(f"CREATE VIEW {adapter.path(model)} AS {select}")
+        adapter.commit()
 
 
 def folder() -> Folder:

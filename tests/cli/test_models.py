@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from attribution_elt.cli.extras import definition
+from attribution_elt.cli.extras import create_views
 from attribution_elt.cli.models import models
 from attribution_elt.core.errors import OpsError
-from attribution_elt.meltano import views
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
 from tests.transform.shop import TAPS, Shop, order, purchase, touch
@@ -140,7 +139,7 @@ def test_views_are_the_journeys_that_models_compare(warehouse: Warehouse) -> Non
     shop.load("tap_attribution_io", "pageviews", *pageviews)
     fake = project(warehouse)
     loader: Loader = fake.loader
-    places = views.create(fake, loader, definition(fake))
+    places = create_views(fake, loader)
     if warehouse.url.startswith("sqlite"):
         assert places == []
         return
@@ -163,4 +162,4 @@ def test_views_are_the_journeys_that_models_compare(warehouse: Warehouse) -> Non
     # a later row is visible at once, and IHC's results change nothing
     shop.load("tap_attribution_io", "events", purchase(8, "a", "2026-03-06T11:00:00Z", 50.0))
     assert len(shop.execute(sql.replace("{}", "tap_attribution_io.ihc_journeys"))) == 5
-    views.create(fake, loader, definition(fake))
+    create_views(fake, loader)
