@@ -21,21 +21,21 @@ class Meltano:
     """Runs Meltano's commands in the project of the working folder.
 
     Args:
-        environment: name of an environment; None: the project's default.
+        environment: name of an environment.
         env_file: the file of variables that Meltano reads in place of `.env`.
     """
 
-    def __init__(self, environment: str | None = None, env_file: Path | None = None) -> None:
+    def __init__(self, environment: str, env_file: Path | None = None) -> None:
         self.environment = environment
         self.env_file = env_file
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command line whose log is in JSON, one object per line."""
-        chosen = [f"--environment={self.environment}"] if self.environment else []
         variables = [f"--env-file={self.env_file}"] if self.env_file else []
         # without the project's logging.yaml, whose format may be another one
         log = [f"--log-config={os.devnull}", "--log-format=json"]
-        return [executable("meltano"), *log, *chosen, *variables, *arguments]
+        chosen = f"--environment={self.environment}"
+        return [executable("meltano"), *log, chosen, *variables, *arguments]
 
     def ask(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
         """Return the output of a command.

@@ -109,7 +109,8 @@ class Project:
     """
 
     def __init__(self, environment: str | None, env_file: Path | None = None) -> None:
-        self._asked_for = Meltano(environment, env_file)
+        self._chosen = environment
+        self.env_file = env_file
 
     @cached_property
     def environment(self) -> str:
@@ -118,10 +119,8 @@ class Project:
         Raises:
             OpsError: none was chosen, and the project has no default.
         """
-        asked_for = self._asked_for.environment or os.environ.get("MELTANO_DEFAULT_ENVIRONMENT")
-        name = asked_for or yaml.safe_load(Path("meltano.yml").read_text()).get(
-            "default_environment"
-        )
+        chosen = self._chosen or os.environ.get("MELTANO_DEFAULT_ENVIRONMENT")
+        name = chosen or yaml.safe_load(Path("meltano.yml").read_text()).get("default_environment")
         if not name:
             raise OpsError("meltano.yml has no default environment: choose one by --environment")
         return os.path.expandvars(name)
@@ -148,15 +147,10 @@ class Project:
         manifest: dict[str, Any] = json.loads(text.replace("${MELTANO_PROJECT_ROOT}", root))
         return manifest
 
-    @property
-    def env_file(self) -> Path | None:
-        """The file of variables that Meltano reads in place of `.env`."""
-        return self._asked_for.env_file
-
     @cached_property
     def meltano(self) -> Meltano:
         """Meltano in this environment."""
-        return Meltano(self.environment, self._asked_for.env_file)
+        return Meltano(self.environment, self.env_file)
 
     def _plugins(self, kind: str) -> dict[str, tuple[dict[str, str], str]]:
         """Return, by name, the variables and the executable of each plugin of a kind."""
