@@ -91,8 +91,8 @@ def compete(scene: Scene, size: int, database: Database, rounds: int) -> Iterabl
                 results[each.name].append(result)
                 line = f"{number + 1}: {scene.name}, {rows:,} rows, {each.name}: {result}"
                 print(line, file=sys.stderr)
-    for each in CONTENDERS:
-        yield Results(scene.name, rows, each.name, results.get(each.name, []))
+    for name, own in results.items():
+        yield Results(scene.name, rows, name, own)
 
 
 def read(

@@ -53,7 +53,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """A contender's results for a scene of a size; none if the vendor has no API for it."""
+    """A contender's results for a scene of a size."""
 
     scene: str
     rows: int
@@ -78,8 +78,6 @@ class Results:
     def cells(self, ours: float) -> list[str]:
         """Return the cells of the table; times are relative to the project's."""
         cells = [self.scene, f"{self.rows:,}", self.contender]
-        if not self.rounds:
-            return [*cells, *[""] * 7, "no such API for it"]
         requests = max(self.rounds, key=lambda each: each.requests)
         cpu = statistics.median(each.cost.cpu for each in self.rounds)
         rates = ["", "", ""]
