@@ -85,7 +85,7 @@ class Claims:
 
 
 @dataclass(frozen=True)
-class Restated:
+class CreditChange:
     """Change of a channel's amount, in one model, for days that were known before."""
 
     as_of: date
@@ -108,7 +108,7 @@ class Answers:
 
     comparisons: list[Comparison] = field(default_factory=list)
     claims: list[Claims] = field(default_factory=list)
-    restated: list[Restated] = field(default_factory=list)
+    restated: list[CreditChange] = field(default_factory=list)
     has_history: bool = False
 
 
@@ -206,13 +206,13 @@ def _claims(adapter: Adapter, first: date) -> list[Claims]:
     return [found[key] for key in sorted(found, key=str)]
 
 
-def _restated(adapter: Adapter, first: date) -> list[Restated]:
+def _restated(adapter: Adapter, first: date) -> list[CreditChange]:
     rows: list[tuple[Any, ...]] = adapter.execute(
         "SELECT as_of, model, channel, currency, SUM(delta) "
         f"FROM {adapter.path(RESTATEMENTS)} WHERE {_since(adapter, 'as_of', first)} "
         "GROUP BY as_of, model, channel, currency"
     )
     return [
-        Restated(day_of(as_of), model, channel, currency, Decimal(str(delta)))
+        CreditChange(day_of(as_of), model, channel, currency, Decimal(str(delta)))
         for as_of, model, channel, currency, delta in rows
     ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from target_warehouse.columns import Columns
 from target_warehouse.warehouses import history as versions
 from target_warehouse.warehouses.errors import TableError, WarehouseError
-from target_warehouse.warehouses.sweeping import Claimed, ClaimGroup, Sweep, Sweeper
+from target_warehouse.warehouses.sweeping import Claimed, ClaimGroup, Sweep, TableSweep
 from target_warehouse.warehouses.tables import Tables
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Adapter(Tables):
         `_sdc_batched_at`. The caller calls `sweep` after `merge`, in the same transaction, and
         commits. One statement covers all `equal` rows of a group.
         """
-        return Sweeper(self, sweep).run(permit)
+        return TableSweep(self, sweep).run(permit)
 
     def revived(self, table: str, history: str | None, keys: Sequence[str]) -> int | None:
         """Count the staged rows that bring back a vanished row; called between stage and merge.

@@ -70,7 +70,7 @@ class Claimed:
     """Live rows that are older and were not delivered: the sweep would remove these."""
 
 
-class Sweeper:
+class TableSweep:
     """One sweep of a table; staged tables have column names that no other table has."""
 
     def __init__(self, adapter: Tables, sweep: Sweep) -> None:
