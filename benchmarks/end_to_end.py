@@ -1,6 +1,7 @@
 """From vendor to PostgreSQL: the taps and target-warehouse compared with alternatives.
 
-    python benchmarks/end_to_end.py [--only adtraction ...] [--sizes 1 2 3] [--rounds 1] [--write]
+    python benchmarks/end_to_end.py [--only adtraction ...] [--sizes 1 2 3] [--rounds 1]
+                                    [--latency 0.05] [--write]
 
 Each contender reads the same vendor's data from the sandbox into a fresh database, in turn. Printed
 are medians, the requests that the vendor counted, and the differences between the loaded rows and
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="VENDOR", default=vendors, choices=vendors)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 3], choices=[1, 2, 3])
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds before every answer")
     parser.add_argument("--write", action="store_true", help="into the README")
     arguments = parser.parse_args()
     for contender in CONTENDERS:
@@ -53,7 +55,9 @@ def main() -> None:
             if scene.vendor in arguments.only
             for size in arguments.sizes
             if size <= len(scene.settings)
-            for each in compete(scene, size - 1, opened["PostgreSQL"], arguments.rounds)
+            for each in compete(
+                scene, size - 1, arguments.latency, opened["PostgreSQL"], arguments.rounds
+            )
         ]
         text = f"{_machine(about(opened), arguments.rounds)}\n\n{table(results)}"
     print(text, end="")
@@ -76,9 +80,11 @@ def _machine(versions: str, rounds: int) -> str:
     )
 
 
-def compete(scene: Scene, size: int, database: Database, rounds: int) -> Iterable[Results]:
+def compete(
+    scene: Scene, size: int, latency: float, database: Database, rounds: int
+) -> Iterable[Results]:
     """Let each contender read a vendor some times; yield the costs."""
-    options = scene.options(size)
+    options = scene.options(size, latency)
     with serve(scene.vendor, options) as served:
         truth = scene.sent(size, served.today) if scene.sent else served.truth
         rows = sum(1 for each in scene.tables for _ in each.truth(truth))

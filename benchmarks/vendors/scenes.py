@@ -16,7 +16,6 @@ from vendors.serving import Served
 
 from attribution_elt.sandbox.ihc.journeys import journeys
 
-LATENCY = 0.05  # seconds before every answer
 DAYS = 60  # days with orders
 
 
@@ -43,9 +42,9 @@ class Scene:
     restart: bool = False
     sent: Callable[[int, date], Any] | None = None
 
-    def options(self, size: int) -> list[str]:
-        """Return the sandbox's options for one of the sizes."""
-        settings = {"latency": LATENCY, **self.settings[size]}
+    def options(self, size: int, latency: float) -> list[str]:
+        """Return the sandbox's options for one of the sizes; answers take `latency` seconds."""
+        settings = {"latency": latency, **self.settings[size]}
         owner = self.vendor.replace("-", "_")
         return [f"--set={owner}.{name}={value!r}" for name, value in settings.items()]
 
