@@ -181,14 +181,17 @@ class Terminal:
 
 
 def exit_code_of(outcomes: Sequence[Outcome]) -> int:
-    """Return the exit code of all runs: a signal's, Meltano's if one ran, or 1 if any failed."""
+    """Return the exit code of all runs: a signal's, Meltano's if one ran, or 1 if any failed.
+
+    It is 1 without runs, because nothing was loaded.
+    """
     for each in outcomes:
         if each.interrupted:
             return each.exit_code
     codes = [each.exit_code for each in outcomes if each.exit_code]
     if len(outcomes) == 1:
         return outcomes[0].exit_code
-    return 1 if codes else 0
+    return 1 if codes or not outcomes else 0
 
 
 def _status(pipeline: Pipeline, event: Event) -> str:

@@ -57,7 +57,8 @@ def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) ->
         shown.summarize(outcomes, skipped)
         alert(project, outcomes, shown, failure_alert=not no_failure_alert)
     if not outcomes:
-        raise OpsError("nothing was run: set the credentials of an extractor in .env")
+        todo = f"set the credentials of {' or '.join(skipped)} in .env" if skipped else "no task"
+        raise OpsError(f"nothing was run: {todo}")
     sys.exit(exit_code_of(outcomes))
 
 

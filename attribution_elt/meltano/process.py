@@ -92,8 +92,21 @@ def log_record(line: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and "event" in record else None
 
 
+def installation_failure(record: Mapping[str, Any]) -> str | None:
+    """Return why a plugin could not be installed; None if the record reports something else."""
+    state = record.get("install_state") or {}
+    if state.get("status") != "error":
+        return None
+    details = [line.strip() for line in str(state.get("details") or "").splitlines()]
+    cause = "; ".join([line for line in details if line][-5:]) or state.get("message")
+    return f"{state.get('plugin_name')} could not be installed: {cause}"
+
+
 def reason(lines: Sequence[str]) -> str:
-    """Return the last line of a command's output that names the reason of its failure."""
+    """Return the line of a command's output that names the reason of its failure."""
+    for failure in map(installation_failure, filter(None, map(log_record, lines))):
+        if failure is not None:
+            return failure
     for line in reversed(lines):
         record = log_record(line)
         if record is not None and record.get("level") in {"error", "critical"}:

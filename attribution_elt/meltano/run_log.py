@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attribution_elt.core.events import FIELD
-from attribution_elt.meltano.process import log_record
+from attribution_elt.meltano.process import installation_failure, log_record
 
 COUNTS = ("records", "inserted", "updated", "unchanged", "rejected")
 """Counts of a stream that the loader logs with `stream_loaded`."""
@@ -101,6 +101,8 @@ class RunLog:
         self.pipelines: dict[str, Pipeline] = {}
         self.errors: list[str] = []
         """Meltano's own errors."""
+        self.installation_failures: list[str] = []
+        """Plugins that could not be installed; other errors follow from that."""
 
     def take(self, line: str) -> Event | None:
         """Read a line; return its event, or None if it has none that matters."""
@@ -119,12 +121,19 @@ class RunLog:
         elif level == "warning":
             return self._take_warning(pipeline, message)
         elif level in {"error", "critical"} and pipeline is None:
-            why = record.get("err")
-            first = message.partition("\n")[0]
-            self.errors.append(f"{first}: {why}" if why else first)
+            self._take_error(message, record)
         elif level in {"error", "critical"}:
             return Event("error", message, pipeline)
         return None
+
+    def _take_error(self, message: str, record: Mapping[str, Any]) -> None:
+        failure = installation_failure(record)
+        why = record.get("err")
+        if failure is not None:
+            self.installation_failures.append(failure)
+        elif why not in self.errors or why is None:  # the error of a block repeats the one before
+            first = message.partition("\n")[0]
+            self.errors.append(f"{first}: {why}" if why else first)
 
     def _take_output(self, text: str) -> Event | None:
         if not text:
@@ -203,7 +212,7 @@ class RunLog:
     def complaints(self) -> list[str]:
         """Every failure in a line; Meltano's own errors only if no plugin reported one."""
         of_plugins = [each for pipeline in self.pipelines.values() for each in pipeline.complaints]
-        return of_plugins or self.errors
+        return self.installation_failures or of_plugins or self.errors
 
     def repeated_warnings(self) -> Iterator[tuple[Pipeline, str, int]]:
         """Yield each kind of warning that was repeated, and how often."""

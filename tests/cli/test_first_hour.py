@@ -136,9 +136,13 @@ def test_one_vendor_that_fails_does_not_stop_the_others(sandbox: Sandbox, tmp_pa
 
 def test_nothing_to_run_is_an_error(tmp_path: Path) -> None:
     folder = project(tmp_path / "project")
-    done = run(folder, "run", "all")
+    done = run(folder, "run", "ecdp", "ignite")
     assert done.returncode == 1
-    assert done.stderr == "Error: nothing was run: set the credentials of an extractor in .env\n"
+    names = "tap-ecdp or tap-ignite"
+    assert done.stderr == f"Error: nothing was run: set the credentials of {names} in .env\n"
+    *_, summary = map(json.loads, done.stdout.splitlines())
+    assert summary["exit_code"] == 1
+    assert summary["skipped"] == ["tap-ecdp", "tap-ignite"]
 
 
 def test_folders_with_secrets_that_a_killed_process_left_are_removed(

@@ -12,6 +12,7 @@ from rich.console import Console
 from attribution_elt.checks.findings import Finding
 from attribution_elt.cli.display import Lines, Terminal, show_findings, table
 from attribution_elt.meltano.outcome import Outcome
+from attribution_elt.meltano.process import reason
 from attribution_elt.meltano.run_log import Event, RunLog
 
 JOB = "dev:tap-ecdp-to-target-warehouse"
@@ -97,6 +98,24 @@ def test_meltano_s_errors_count_only_without_those_of_plugins() -> None:
     assert [event.kind for event in events] == ["output"]
     watch.take(line("refused", elt_event="run_failed"))
     assert watch.complaints == ["tap-ecdp: refused"]
+
+
+def test_a_plugin_that_cannot_be_installed_is_reported_with_its_cause_alone() -> None:
+    details = "Using Python 3.11\n\nerror: Failed to fetch: ijson\n  cause: unknown certificate\n"
+    state = {"plugin_name": "tap-ecdp", "status": "error", "details": details}
+    missing = "Executable 'tap-ecdp' could not be found"
+    lines = [
+        json.dumps({"event": "Installation failed.", "level": "error", "install_state": state}),
+        json.dumps({"event": missing, "level": "error"}),
+        json.dumps({"event": "Block run completed", "err": missing, "level": "error"}),
+    ]
+    watch, _ = taken(*lines)
+    (complaint,) = watch.complaints
+    assert complaint.startswith("tap-ecdp could not be installed: ")
+    assert complaint.endswith("error: Failed to fetch: ijson; cause: unknown certificate")
+    assert reason(lines) == complaint
+    watch, _ = taken(*lines[1:])
+    assert watch.complaints == [missing]
 
 
 def test_a_failure_of_discovery_names_the_tap() -> None:
