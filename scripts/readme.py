@@ -6,6 +6,7 @@ docs/columns/ are generated completely.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -154,7 +155,7 @@ def rows_of(plugin: Any, names: Sequence[str]) -> Rows:
             if holds
         ]
         default = setting.get("default")
-        text = str(default).lower() if isinstance(default, bool) else default
+        text = default if isinstance(default, str) else json.dumps(default)
         yield (
             f"`{name}`" + (f" ({', '.join(marks)})" if marks else ""),
             setting.get("description", ""),

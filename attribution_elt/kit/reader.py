@@ -14,7 +14,7 @@ from singer_sdk import Stream
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.events import event
 from attribution_elt.kit.claims import Claim
-from attribution_elt.kit.errors import CredentialsError, PluginError, UnitError, UnreachableError
+from attribution_elt.kit.errors import CredentialsError, UnitError, UnreachableError
 from attribution_elt.kit.fanout import LOOKAHEAD, fan_out
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.run import Run
@@ -26,8 +26,7 @@ Unit = TypeVar("Unit")
 Answer = TypeVar("Answer")
 
 MOST_FAILURES = 20
-"""Consecutive failed units after which the vendor counts as down."""
-
+"""Consecutive failed units of a run after which a reader skips its other units."""
 
 PROGRESS_EVERY = 5.0
 """Minimum seconds between two events."""
@@ -112,7 +111,6 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
         self.streams = {stream.name: stream for stream in streams}
         self.total: int | None = None
         self.has_failures = False
-        self._in_a_row = 0
 
     @property
     def testing(self) -> bool:
@@ -212,12 +210,13 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
                 stream.write_schema()
 
     def read(self) -> None:
-        """Read every unit.
+        """Read every unit; after too many failures in a row, leave the others to the next run.
+
+        The failures of the reader before count, so that a vendor that is down gets few requests.
 
         Raises:
             CredentialsError: no other request of the account can succeed.
             UnreachableError: no connection to the vendor can be made.
-            PluginError: so many units failed in a row that the vendor counts as down.
         """
         progress = Progress(self.run.logger, list(self.streams.values()))
         for unit, future in fan_out(self.units(), self.fetch, self.width, self.lookahead):
@@ -226,6 +225,11 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
             if self.is_request(unit):
                 progress.step(self.total, failed=len(self.run.failures) > failures)
             if self.test_satisfied:
+                return
+            if self.run.outages >= MOST_FAILURES:
+                names = ", ".join(self.streams)
+                reason = f"{names}: gave up after {self.run.outages} failures in a row"
+                self.run.failures.append(UnitError(reason))
                 return
         self._write_state(() if self._keyless else self.closing_claims())
         progress.log(self.total)
@@ -240,11 +244,10 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
             if is_last or self.testing or isinstance(error, UnreachableError):
                 raise
             self.on_failure(unit, error)
-            self._in_a_row = self._in_a_row + error.parts if error.outage else 0
-            if self._in_a_row >= MOST_FAILURES:
-                raise PluginError(f"gave up after {self._in_a_row} failures in a row") from None
+            self.run.outages = self.run.outages + error.parts if error.outage else 0
             return
-        self._in_a_row = 0
+        if self.is_request(unit):
+            self.run.outages = 0
         before, keyless_before = self._written, self._keyless
         errors = self._emitted(unit, answer)
         if self.is_request(unit):

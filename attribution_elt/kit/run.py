@@ -70,6 +70,7 @@ class Run(Generic[ClientT]):
 
     Attributes:
         failures: units that failed after all retries.
+        outages: how many units have failed in a row, the latest ones, because of the vendor.
         accounts: counts of rows by account.
         totals: comparisons with the vendor's totals.
         is_finished: whether everything was read; a reader that stops early, such as at a budget,
@@ -90,6 +91,7 @@ class Run(Generic[ClientT]):
         self._selection_errors = selection_errors
         self.logger = tap.logger
         self.failures: list[UnitError] = []
+        self.outages = 0
         self.is_finished = True
         self.accounts = Accounts()
         self.totals = Totals(self.warn_once)

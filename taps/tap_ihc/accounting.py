@@ -87,7 +87,7 @@ class Accounting:
             reason = "unaccounted for: IHC returned neither credits nor a reason"
             self.fail(journeys[conversion], session_id, reason)
         if lost:
-            reason = f"IHC, {about}: {len(lost)} sessions are unaccounted for"
+            reason = f"IHC, {about}: sessions unaccounted for: {len(lost)}"
             self._run.failures.append(UnitError(reason))
         return Account(sent.keys() - {conversion for conversion, _ in lost}, refused)
 

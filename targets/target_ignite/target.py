@@ -67,9 +67,10 @@ class TargetIgnite(WritingTarget):
                 )
             ),
             required=True,
+            secret=True,
             title="Websites",
-            description="Websites to report to, each with name and token. The opt-out endpoint "
-            "takes no secret.",
+            description="Websites to report to, each with name and token; the opt-out endpoint "
+            "takes no secret",
         ),
         th.Property(
             "pii_key",
@@ -92,8 +93,8 @@ class TargetIgnite(WritingTarget):
             th.IntegerType(minimum=1, maximum=40),
             default=40,
             title="Batch size",
-            description="Addresses in a request, at most; fewer where its URL would exceed "
-            f"{URL_BYTES} bytes",
+            description="Maximum number of addresses in a request; fewer where its URL would "
+            f"exceed {URL_BYTES} bytes",
         ),
         th.Property(
             "resend_after_days",

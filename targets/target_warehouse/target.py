@@ -18,6 +18,7 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.pseudonyms import SHORTEST_KEY
+from attribution_elt.core.settings import invalid_settings
 from attribution_elt.core.spelling import unknown_settings
 from target_warehouse.reader import MessageReader
 from target_warehouse.warehouses.registry import connect
@@ -79,14 +80,14 @@ class TargetWarehouse(Target):
             "batch_size_rows",
             th.IntegerType(minimum=1),
             title="Batch Size Rows",
-            description="Records of a batch, at most; by default 250,000.",
+            description="Maximum number of records in a batch; by default 250,000.",
         ),
         th.Property(
             "batch_max_bytes",
             th.IntegerType(minimum=1),
             title="Batch Max Bytes",
-            description="Bytes of input that are held at once in batches, about; by default what "
-            "suits the warehouse.",
+            description="Approximate maximum of bytes of input that batches hold in memory; by "
+            "default what suits the warehouse.",
         ),
         th.Property(
             "batch_folders",
@@ -153,6 +154,9 @@ class TargetWarehouse(Target):
         reader = MessageReader(lambda: self.loader, lambda: self.config.get("batch_folders") or ())
         try:
             super().__init__(**{**options, "message_reader": reader})
+        except ConfigValidationError as error:
+            invalid = list(invalid_settings(self.config_jsonschema, self.config)) or error.errors
+            raise ConfigValidationError(str(error), errors=invalid) from None
         finally:
             given = dict(self.config)
             redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, given))
@@ -209,7 +213,7 @@ class TargetWarehouse(Target):
         try:
             runtime.require_output()
             super().invoke(**options)
-        except ConfigValidationError:
-            raise
+        except ConfigValidationError as error:
+            raise click.ClickException("\nError: ".join(error.errors)) from error
         except Exception as error:
             raise click.ClickException(redaction.redactor(in_a_line(error))) from error

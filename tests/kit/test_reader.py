@@ -9,7 +9,6 @@ import pytest
 from attribution_elt.kit.errors import (
     CredentialsError,
     OverloadedError,
-    PluginError,
     UnitError,
     UnreachableError,
 )
@@ -53,10 +52,13 @@ def test_an_error_that_concerns_every_request_ends_the_run(error: UnitError) -> 
     assert SHOP.completed == [1]
 
 
-def test_a_vendor_that_is_down_ends_the_run() -> None:
+def test_a_vendor_that_is_down_gets_no_more_requests_of_the_reader() -> None:
     output = run([OverloadedError("answered 500", status=500) for _ in range(30)])
-    assert isinstance(output.error, PluginError)
-    assert "20 failures in a row" in str(output.error)
+    assert output.error is None
+    assert len(SHOP.failed) == 20
+    last = output.tap.run.failures[-1]
+    assert str(last) == "lines, orders: gave up after 20 failures in a row"
+    assert not any(each.get("complete") for each in output.of("STATE"))
 
 
 def test_refusals_of_single_units_do_not_count_as_an_outage() -> None:

@@ -50,7 +50,7 @@ def common(api_url: str) -> list[th.Property[Any]]:
             th.IntegerType(minimum=0),
             default=0,
             title="Errors allowed",
-            description="Wishes that may fail before the run exits with code 1",
+            description="Number of wishes that may fail; with more, the exit code is 1",
         ),
         th.Property(
             "outcomes_url",

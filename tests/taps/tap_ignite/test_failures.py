@@ -226,6 +226,16 @@ def test_a_vendor_that_is_down_is_not_requested_each_of_its_units(sandbox: Sandb
     assert marks(output.states[-1] if output.states else {}, MEMBERS) == {}
 
 
+def test_an_endpoint_that_is_down_does_not_stop_the_other_streams(sandbox: Sandbox) -> None:
+    sandbox.ignite.sizes.audiences = 100
+    sandbox.ignite.faults.add(Fault("status", status=503, times=None, match="audiences/"))
+    config = settings(sandbox, max_retries=1)
+    output = run_here(config, catalog=only(config, MEMBERS, "sales", "visitors"))
+    assert output.code == 1
+    assert "audience_members: gave up after 20 failures in a row" in output.stderr
+    assert {each["stream"] for each in output.of("RECORD")} == {"sales", "visitors"}
+
+
 @pytest.mark.parametrize("body", GARBAGE)
 @pytest.mark.parametrize(
     ("stream", "path"),

@@ -240,7 +240,7 @@ def test_missing_sessions_are_unaccounted_for_and_sent_again(vendor: Ihc, tmp_pa
     vendor.missing_sessions = {lost["session_id"]}
     output = compute(vendor, tmp_path, rows)
     assert output.code == 1
-    assert output.stderr == "IHC, 20 journeys of 60 sessions: 1 sessions are unaccounted for\n"
+    assert output.stderr == "IHC, 20 journeys of 60 sessions: sessions unaccounted for: 1\n"
     (failure,) = output.records("failures")
     assert (failure["conversion_id"], failure["session_id"]) == (
         lost["conversion_id"],

@@ -141,10 +141,11 @@ KNOWN = "it must begin with one of athena://, bigquery://, clickhouse://, "
         ({"url": "warehouse.duckdb"}, f"the setting url has no scheme; {KNOWN}"),
         (
             {"load_method": "replace"},
-            "'replace' is not one of ['upsert', 'append-only', 'overwrite']",
+            "Error: setting 'load_method': 'replace' must be one of upsert, append-only, overwrite",
         ),
-        ({"batch_size_rows": 0}, "0 is less than the minimum of 1 in config['batch_size_rows']"),
-        ({"url": 12345678}, "*** is not of type"),
+        ({"batch_size_rows": 0}, "Error: setting 'batch_size_rows': 0 must be at least 1"),
+        ({"url": 12345678}, "Error: setting 'url': must be of type string"),
+        ({"stream_maps": 3}, "Error: setting 'stream_maps': 3 must be of type object"),
         ({"url": "duckdb:////no/such/folder/file.duckdb"}, "Cannot open file"),
         pytest.param(
             {"url": "postgresql://localhost:1/db"},
@@ -164,6 +165,13 @@ def test_a_setting_that_is_wrong(tmp_path: Path, settings: dict[str, Any], messa
     assert done.stdout == ""
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_each_wrong_setting_has_a_line(tmp_path: Path) -> None:
+    config = configured(tmp_path, {"vanished": "x", "history": 1})
+    done = run("--config", config, text=singer([ITEMS]))
+    names = [line[: len("Error: setting 'v")] for line in done.stderr.splitlines()[-2:]]
+    assert names == ["Error: setting 'h", "Error: setting 'v"]
 
 
 def test_a_missing_settings_file(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Error messages for invalid settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from attribution_elt.core.dates import day_of
+
+_formats = FormatChecker(())
+
+
+def with_valid_alternatives(schema: Any) -> Any:
+    """Return a JSON schema in which the alternatives that the SDK writes as `null` are schemas."""
+    if isinstance(schema, dict):
+        return {
+            key: [{"type": each} if isinstance(each, str) else each for each in made]
+            if key == "anyOf"
+            else made
+            for key, value in schema.items()
+            for made in [with_valid_alternatives(value)]
+        }
+    if isinstance(schema, list):
+        return [with_valid_alternatives(each) for each in schema]
+    return schema
+
+
+def invalid_settings(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each invalid setting: its name and the valid values.
+
+    Values of secret settings are not repeated.
+    """
+    valid = with_valid_alternatives(dict(schema))
+    validator = Draft202012Validator(valid, format_checker=_formats)
+    for error in sorted(validator.iter_errors(dict(config)), key=lambda e: e.json_path):
+        yield _sentence(error)
+
+
+def _sentence(error: ValidationError) -> str:
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)
+    name = name.lstrip(".")
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "required":
+        missing = error.message.split("'")[1]
+        known = schema.get("properties", {}).get(missing, {})
+        where = f"{name}.{missing}" if name else missing
+        return f"setting {where!r} is missing: {known.get('description', 'it is required')}"
+    value: Any = error.instance
+    if error.validator == "additionalProperties":
+        known = schema.get("properties", {})
+        unknown = (f"{name}.{each}".lstrip(".") for each in value if each not in known)
+        return f"setting {', '.join(map(repr, unknown))} is unknown: there are {', '.join(known)}"
+    given = (
+        "" if schema.get("secret") else f"{value if isinstance(value, Decimal) else repr(value)} "
+    )
+    kinds = [kind for kind in _listed(schema.get("type", "value")) if kind != "null"]
+    rules = {
+        "type": f"must be of type {' or '.join(kinds)}",
+        "enum": f"must be one of {', '.join(map(str, schema.get('enum', ())))}",
+        "minimum": f"must be at least {schema.get('minimum')}",
+        "maximum": f"must be at most {schema.get('maximum')}",
+        "exclusiveMinimum": f"must be more than {schema.get('exclusiveMinimum')}",
+        "minItems": "must have at least one entry",
+        "minLength": _length_rule(schema),
+        "pattern": f"must match {schema.get('pattern')}",
+        "format": "must be a date, YYYY-MM-DD",
+        "anyOf": "must be of another type",
+    }
+    rule = rules.get(str(error.validator), f"breaks the rule {error.validator!r}")
+    return f"setting {name!r}: {given}{rule} ({schema.get('description', 'see --about')})"
+
+
+def _length_rule(schema: Mapping[str, Any]) -> str:
+    least = schema.get("minLength", 1)
+    return "must not be empty" if least == 1 else f"must have at least {least} characters"
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+@_formats.checks("date", raises=ValueError)
+def _is_date(value: object) -> bool:
+    if isinstance(value, str):
+        day_of(value)
+    return True
