@@ -6,6 +6,7 @@ import atexit
 import csv
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,15 @@ def rows_of_file(path: Path) -> Rows:
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """The value of `:since` in a first run."""
+
+
+@contextmanager
+def naming(setting: str) -> Iterator[None]:
+    """Begin the text of a `PluginError` with the setting that causes it."""
+    try:
+        yield
+    except PluginError as error:
+        raise PluginError(f"{setting}: {error}") from None
 
 
 def rows_of_query(url: str, query: str, since: datetime | str | int) -> Rows:

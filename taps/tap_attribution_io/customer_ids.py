@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from urllib.parse import unquote
 
 from attribution_elt.core.text import storable
 from attribution_elt.kit.errors import PluginError
-from attribution_elt.kit.row_source import rows_of_file, rows_of_query
+from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query
 
 COLUMN = "client_id"
 
@@ -26,21 +25,13 @@ def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
     """
     yield from map(str, config.get("customer_ids") or ())
     if file := config.get("customer_ids_file"):
-        with _naming("setting 'customer_ids_file'"):
+        with naming("setting 'customer_ids_file'"):
             yield from _ids_of_file(Path(file))
     if url := config.get("customer_ids_url"):
-        with _naming("settings 'customer_ids_url' and 'customer_ids_query'"):
+        with naming("settings 'customer_ids_url' and 'customer_ids_query'"):
             rows = rows_of_query(url, config["customer_ids_query"], since)
             first = (next(iter(row.values())) for row in rows)
             yield from (str(id_) for id_ in first if id_ is not None)
-
-
-@contextmanager
-def _naming(setting: str) -> Iterator[None]:
-    try:
-        yield
-    except PluginError as error:
-        raise PluginError(f"{setting}: {error}") from None
 
 
 def _ids_of_file(path: Path) -> Iterator[str]:

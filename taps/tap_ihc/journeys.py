@@ -16,7 +16,7 @@ import msgspec
 
 from attribution_elt.core.dates import rfc3339
 from attribution_elt.core.text import without_nul
-from attribution_elt.kit.row_source import rows_of_file, rows_of_query
+from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query
 
 TEXTS = ("conversion_id", "session_id", "timestamp", "channel_label")
 FLAGS = ("holder_engagement", "closer_engagement", "conversion")
@@ -150,9 +150,11 @@ class Journeys:
 def rows_of(config: Mapping[str, Any], since: datetime) -> Iterator[Mapping[str, Any]]:
     """Yield the sessions that the settings name, from a file or from a database."""
     if config.get("journeys_file"):
-        yield from rows_of_file(Path(config["journeys_file"]))
+        with naming("setting 'journeys_file'"):
+            yield from rows_of_file(Path(config["journeys_file"]))
     else:
-        yield from rows_of_query(config["journeys_url"], config["journeys_query"], since)
+        with naming("settings 'journeys_url' and 'journeys_query'"):
+            yield from rows_of_query(config["journeys_url"], config["journeys_query"], since)
 
 
 def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[datetime, Session]]:

@@ -71,7 +71,8 @@ class TapIhc(VendorTap[IhcClient]):
         *JOURNEYS.properties(
             file="`.csv`, `.jsonl`, `.json` or `.parquet` of sessions, with the columns "
             "`conversion_id`, `session_id`, `timestamp`, `channel_label`, `holder_engagement`, "
-            "`closer_engagement`, `conversion` and perhaps `impression_interaction`",
+            "`closer_engagement`, `conversion` and perhaps `impression_interaction`; has "
+            "precedence over `journeys_url`",
             url="SQLAlchemy URL of a database that holds the sessions",
             query="SELECT with those columns; `:since` in it is bound to the bookmark",
         ),

@@ -157,6 +157,8 @@ class TapQuery(VendorTap[Client]):
         yield from errors
         if not errors:
             names = [each["name"] for each in self.config["streams"]]
+            if not names:
+                yield "setting 'streams' must have at least one entry"
             yield from repeated_names("streams", names)
 
     @override

@@ -152,6 +152,7 @@ def test_a_key_that_the_query_lacks_is_refused(url: str, tmp_path: Path) -> None
     [
         ({}, "setting 'url' is missing"),
         ({"url": "sqlite://"}, "setting 'streams' is missing"),
+        ({"url": "sqlite://", "streams": []}, "setting 'streams' must have at least one entry"),
         ({"url": "sqlite://", "streams": [{"name": "a"}]}, "query"),
         ({"url": "sqlite://", "streams": [{"name": "a b", "query": "SELECT 1"}]}, "must match"),
         (

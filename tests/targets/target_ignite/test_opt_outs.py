@@ -96,7 +96,7 @@ def test_a_dry_run_logs_counts_only(
     assert run.error is None
     assert run.states == []
     assert requests(sandbox) == []
-    assert f"website {site(sandbox)}: 1 new opt-outs" in caplog.text
+    assert f"website {site(sandbox)}: new opt-outs: 1" in caplog.text
     assert "a@b.example" not in caplog.text
 
 
