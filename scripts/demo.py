@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -202,4 +203,5 @@ def _text(cell: Any) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="scripts/demo", description=__doc__).parse_args()
     main()
