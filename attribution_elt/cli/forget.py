@@ -127,6 +127,7 @@ def _count(
             left.append(place.title)
         if show:
             _show(place.title, counts, "to erase")
+    warehouses = len(left)
     left += [
         f"the state {state_id}"
         for state_id in project.state_ids()
@@ -134,7 +135,7 @@ def _count(
     ]
     left += [_relative(path) for path in files.files_with(people, Path.cwd(), without=without)]
     if show:
-        for name in left:
+        for name in left[warehouses:]:
             click.echo(f"{name}: to erase")
     return left
 

@@ -84,6 +84,7 @@ def test_a_dry_run_counts_and_changes_nothing(project: Project, tmp_path: Path) 
     done = run(project, "--email", JANE, "--dry-run")
     assert done.exit_code == 0, done.output
     assert "attributed_orders: 1 row to erase, 0 to remove" in done.output
+    assert "tap_ecdp: to erase" not in done.output
     for name in (f"the state {STATE}", "customers.csv", "run.log"):
         assert f"{name}: to erase" in done.output
     assert emails() == [JANE, JOE]
