@@ -6,8 +6,6 @@ responses contain completely. Without a claim, nothing is removed.
 
 from __future__ import annotations
 
-import sqlite3
-import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from datetime import date
 from typing import Any, TypeAlias
 
 from attribution_elt.core.dates import day_of
+from attribution_elt.kit.temporary import temporary_database
 
 MOST_PENDING = 10_000
 """Combinations of values that are counted in memory before they are written to disk."""
@@ -55,9 +54,7 @@ class Written:
         self._columns = columns
         self._days = days
         self._pending: Counter[tuple[Any, ...]] = Counter()
-        # a collection of garbage in any thread may close it
-        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        weakref.finalize(self, self._database.close)
+        self._database = temporary_database(self)
         names = [f"c{number}" for number in range(len(columns))]
         self._names = dict(zip(columns, names, strict=True))
         self._database.execute(

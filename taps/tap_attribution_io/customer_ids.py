@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import unquote
 from attribution_elt.core.text import storable
 from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query
+from attribution_elt.kit.temporary import temporary_database
 
 COLUMN = "client_id"
 
@@ -93,7 +93,7 @@ class CustomerList:
 
     def __init__(self, ids: Iterable[str], place_of: Callable[[str], str]) -> None:
         self.unusable = 0
-        self._database = sqlite3.connect("", isolation_level=None)
+        self._database = temporary_database(self)
         self._database.execute("CREATE TABLE ids (place TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID")
         self._database.execute("BEGIN")
         self._database.executemany(

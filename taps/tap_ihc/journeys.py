@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import groupby, islice
@@ -17,6 +16,7 @@ import msgspec
 from attribution_elt.core.dates import rfc3339
 from attribution_elt.core.text import without_nul
 from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query
+from attribution_elt.kit.temporary import temporary_database
 
 TEXTS = ("conversion_id", "session_id", "timestamp", "channel_label")
 FLAGS = ("holder_engagement", "closer_engagement", "conversion")
@@ -89,7 +89,7 @@ class Journeys:
     ) -> None:
         self._salt = salt
         self.absent = set(labels)
-        self._database = sqlite3.connect("", isolation_level=None)
+        self._database = temporary_database(self)
         self._database.executescript(
             "PRAGMA journal_mode = OFF;"
             "CREATE TABLE session (conversion TEXT, row BLOB);"
