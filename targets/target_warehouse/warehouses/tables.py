@@ -144,6 +144,18 @@ class Tables(abc.ABC):
         )
         return True
 
+    def fitted(self, table: str, name: str, column: Column, digits: int) -> Column:
+        """Return the decimal column that also holds the present values, or a text column."""
+        text = f"CAST(ABS({self.dialect.identifier(name)}) AS VARCHAR)"
+        ((whole, fraction, rest),) = self.execute(
+            f"SELECT MAX(LENGTH(SPLIT_PART({text}, '.', 1))), "
+            f"MAX(LENGTH(RTRIM(SPLIT_PART({text}, '.', 2), '0'))), "
+            f"MAX(TRANSLATE({text}, '0123456789.', '')) FROM {self.path(table)}"
+        )
+        if rest:  # such as an exponent, or "inf"
+            return column.widened(ColumnType.TEXT)
+        return column.sized(whole or 0, fraction or 0, digits)
+
     def cast(self, name: str, held: Column, column: Column) -> str:
         """Return the SQL that converts the values of a column to a wider type."""
         if column.kind is ColumnType.JSON:

@@ -122,25 +122,13 @@ class DuckDBAdapter(Adapter):
         if column.kind is ColumnType.INTEGER and held.type in types.LONG_UNSIGNED:
             column = column.widened(ColumnType.NUMBER)
         if column.kind is ColumnType.NUMBER:
-            column = self._decimal(table, name, column)
+            column = self.fitted(table, name, column, DIGITS)
         if self._is_bound(table):
             definition, values = self._definition(table)
             definition.retype(list(self.columns(table)).index(name), self.type_of(column))
             self._rebuild(table, definition, {**values, name: self.cast(name, held, column)})
             return True
         return super().alter(table, name, held, column)
-
-    def _decimal(self, table: str, name: str, column: Column) -> Column:
-        """Return the decimal column that also holds the present values, or a text column."""
-        text = f"abs({quoted(name)})::VARCHAR"
-        ((whole, fraction, is_odd),) = self.execute(
-            f"SELECT max(length(split_part({text}, '.', 1))), "
-            f"max(length(rtrim(split_part({text}, '.', 2), '0'))), "
-            f"bool_or(NOT regexp_full_match({text}, '[0-9.]+')) FROM {self.path(table)}"
-        )
-        if is_odd:
-            return column.widened(ColumnType.TEXT)
-        return column.sized(whole or 0, fraction or 0, DIGITS)
 
     def _is_bound(self, table: str) -> bool:
         """Return whether a key, an index or the like stops DuckDB from altering types.

@@ -141,7 +141,7 @@ class SnowflakeAdapter(Adapter):
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         path, plain = self.path(table), self.dialect.identifier(name)
         if column.kind is ColumnType.NUMBER:
-            column = self._decimal(path, plain, column)
+            column = self.fitted(table, name, column, DIGITS)
         type_ = self.type_of(column)
         base, _, scale = parts_of(type_)
         if base in ("NUMBER", "VARCHAR") and (base, scale) == parts_of(held.type)[::2]:
@@ -150,36 +150,25 @@ class SnowflakeAdapter(Adapter):
         # No other change of type is allowed. If this is interrupted, even by another load that
         # takes it for interrupted, one column has all values: `columns` finds it.
         new = self.dialect.identifier(_NEW + name)
-        value = (
-            f"TO_VARIANT({plain})"
-            if column.kind is ColumnType.JSON
-            # by its text, a FLOAT of 0.1 has one digit after the point
-            else f"CAST(CAST({plain} AS VARCHAR) AS {type_})"
-            if held.type in FLOATS
-            else f"CAST({plain} AS {type_})"
-        )
-        if column.kind is ColumnType.TEXT and held.kind is ColumnType.NUMBER and held.scale:
-            # the text has as many digits after the point as the column, more than were sent
-            value = f"REGEXP_REPLACE({value}, '[.]?0+$', '')"
         self.execute(f"ALTER TABLE {path} ADD COLUMN {new} {type_}")
-        self.execute(f"UPDATE {path} SET {new} = {value}")
+        self.execute(f"UPDATE {path} SET {new} = {self.cast(name, held, column)}")
         self._rename(table, name, _OLD + name)
         self._rename(table, _NEW + name, name)
         self._remove(table, _OLD + name)
         return True
 
-    def _decimal(self, path: str, plain: str, column: Column) -> Column:
-        """Return the decimal column that also holds the present values, or a text column."""
-        text = f"CAST(ABS({plain}) AS VARCHAR)"
-        [(whole, fraction, is_odd)] = self.execute(
-            f"SELECT MAX(LENGTH(SPLIT_PART({text}, '.', 1))), "
-            f"MAX(LENGTH(RTRIM(SPLIT_PART({text}, '.', 2), '0'))), "
-            f"MAX(IFF(REGEXP_LIKE({text}, '^[0-9.]+$'), 0, 1)) "
-            f"FROM {path} WHERE {plain} IS NOT NULL"
-        )
-        if is_odd:
-            return column.widened(ColumnType.TEXT)
-        return column.sized(whole or 0, fraction or 0, DIGITS)
+    @override
+    def cast(self, name: str, held: Column, column: Column) -> str:
+        value = self.dialect.identifier(name)
+        if column.kind is ColumnType.JSON:
+            return f"TO_VARIANT({value})"
+        if held.type in FLOATS:  # by its text, a FLOAT of 0.1 has one digit after the point
+            value = f"CAST({value} AS VARCHAR)"
+        value = f"CAST({value} AS {self.type_of(column)})"
+        if column.kind is ColumnType.TEXT and held.kind is ColumnType.NUMBER and held.scale:
+            # the text has as many digits after the point as the column, more than were sent
+            return f"REGEXP_REPLACE({value}, '[.]?0+$', '')"
+        return value
 
     def _finish_altering(self, table: str, columns: Columns) -> None:
         """Complete an `alter` that was interrupted."""
