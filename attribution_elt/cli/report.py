@@ -11,7 +11,8 @@ from attribution_elt.cli.extras import extra
 from attribution_elt.cli.parameters import Day
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Project
-from attribution_elt.reporting.reading import failed_attempts, read
+from attribution_elt.reporting.attempts import failed_attempts
+from attribution_elt.reporting.reading import read
 
 
 @click.command()

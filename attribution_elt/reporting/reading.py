@@ -19,16 +19,15 @@ from attribution_elt.core.errors import OneLineError
 from attribution_elt.core.events import REJECTED, RUNS
 from attribution_elt.core.redaction import redactor
 from attribution_elt.kit.revenue import RevenueSource
-from attribution_elt.meltano.project import Extractor, Loader, Project
+from attribution_elt.meltano.project import Extractor, Loader
 from attribution_elt.meltano.warehouse import existing, explained, missing_file, title_of
 from attribution_elt.reporting import credit, revenue
+from attribution_elt.reporting.attempts import Attempt
 from attribution_elt.reporting.credit import Answers
 from attribution_elt.reporting.revenue import Figure, Key, Note
 
 HISTORY = timedelta(days=210)
 """Days before the page's whose changes show how late changes come."""
-CLOCKS = timedelta(minutes=1)
-"""Maximum time between Meltano's start of a run and the loader's, before and after."""
 
 
 @dataclass(frozen=True)
@@ -52,25 +51,6 @@ class Run:
     rejected: int
     complete: bool | None
     message: str
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A failed run in Meltano's history.
-
-    Attributes:
-        tap: the extractor.
-        loader: the loader.
-        started_at: its start.
-        ended_at: its end; None if it was killed.
-        log_id: the id of its log.
-    """
-
-    tap: str
-    loader: str
-    started_at: datetime
-    ended_at: datetime | None
-    log_id: str
 
 
 @dataclass(frozen=True)
@@ -156,24 +136,6 @@ class Warehouse:
     is_past: bool = False
 
 
-def failed_attempts(
-    project: Project, since: datetime, known_at: datetime | None = None
-) -> list[Attempt]:
-    """Return the runs in Meltano's history that failed since then, and before `known_at`."""
-    found = []
-    for run in project.runs():
-        environment, job, *_ = f"{run['job_name']}:".split(":")
-        tap, _, loader = job.rpartition("-to-")
-        started_at = instant(run["started_at"])
-        failed = run["state"] not in {"SUCCESS", "RUNNING", "IDLE"}
-        if failed and environment == project.environment and started_at >= since:
-            ended_at = instant(run["ended_at"]) if run["ended_at"] else None
-            if known_at and (ended_at or started_at) > known_at:
-                continue
-            found.append(Attempt(tap, loader, started_at, ended_at, run["log_id"]))
-    return found
-
-
 def read(
     loader: Loader,
     extractors: Sequence[Extractor],
@@ -201,7 +163,7 @@ def read(
                     open_place(loader, place, opened)
                     if place.adapter:
                         _look(place, place.adapter, since, known_at)
-                    place.attempts = list(_unrecorded(place, loader, attempts))
+                    place.attempts = _unrecorded(place, loader, attempts)
                     if place.streams or place.attempts or place.is_configured:
                         warehouse.places.append(place)
                 _fill(warehouse, since.date(), known_at)
@@ -229,17 +191,15 @@ def open_place(loader: Loader, place: Place, opened: ExitStack) -> None:
         place.missing.append(f"The schema {place.schema} does not exist yet.")
 
 
-def _unrecorded(place: Place, loader: Loader, attempts: Sequence[Attempt]) -> Iterator[Attempt]:
-    """Yield the attempts of a place that have no row in `_runs`."""
+def _unrecorded(place: Place, loader: Loader, attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Return the attempts of a place that have no row in `_runs`."""
     taps = {tap.name for tap in place.taps}
-    for each in attempts:
-        end = (each.ended_at or each.started_at) + CLOCKS
-        if (
-            each.tap in taps
-            and each.loader == loader.name
-            and not any(each.started_at - CLOCKS <= run.started_at <= end for run in place.runs)
-        ):
-            yield each
+    starts = [run.started_at for run in place.runs]
+    return [
+        each
+        for each in attempts
+        if each.tap in taps and each.loader == loader.name and not each.is_among(starts)
+    ]
 
 
 def _fill(warehouse: Warehouse, since: date, known_at: datetime | None) -> None:

@@ -22,9 +22,10 @@ from target_warehouse.warehouses.registry import connect
 from attribution_elt.cli.report import report
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import title_of
+from attribution_elt.reporting.attempts import failed_attempts
 from attribution_elt.reporting.page import page
 from attribution_elt.reporting.plots import midnight
-from attribution_elt.reporting.reading import failed_attempts, read
+from attribution_elt.reporting.reading import read
 from tests.pipeline.meltano import PROJECT
 from tests.reporting.vendors_data import (
     ATTRIBUTIONS,
