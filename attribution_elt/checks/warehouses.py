@@ -174,13 +174,13 @@ def judge_views(found: Finding, project: Project, loader: Loader) -> None:
     if not any(map(views.is_read_by, project.accounts)):
         return
     try:
-        places = views.places(project, loader)
+        wanted = views.views_of(project, loader)
     except OpsError as error:
         found.problems.append(str(error))
         return
-    for place in places:
-        if not place.exists and not place.missing:
-            found.problems.append(f"the view {place.title} is missing: attribution-elt views")
+    for view in wanted:
+        if not view.exists and not view.missing:
+            found.problems.append(f"the view {view.title} is missing: attribution-elt views")
 
 
 def _judge_clock(found: Finding, adapter: Adapter, scheme: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from attribution_elt.core.errors import OpsError
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.views import NAME, Place, places
+from attribution_elt.meltano.views import NAME, View, views_of
 
 
 @contextmanager
@@ -26,16 +26,16 @@ def extra(name: str, what: str) -> Iterator[None]:
         ) from None
 
 
-def create_views(project: Project, loader: Loader) -> list[Place]:
-    """Create or replace the view where its tables exist; return all schemas in which it belongs.
+def create_views(project: Project, loader: Loader) -> list[View]:
+    """Create or replace the view where its tables exist; return the view in each of its schemas.
 
     Raises:
         OpsError: the warehouse refuses the view, or cannot be read.
     """
-    found = places(project, loader)
-    for place in found:
-        if not place.missing:
+    found = views_of(project, loader)
+    for view in found:
+        if not view.missing:
             with extra("report", f"the view {NAME}"):
                 from attribution_elt.models.project import create_view  # noqa: PLC0415 - an extra
-            create_view(project, loader, NAME, place.schema)
+            create_view(project, loader, NAME, view.schema)
     return found

@@ -17,12 +17,12 @@ def views(project: Project) -> None:
     schema that has its tables. The command `run` creates the views of the taps that it runs.
     """
     for loader in project.loaders.values():
-        places = create_views(project, loader)
-        for place in places:
-            tables = ", ".join(sorted(place.missing))
+        found = create_views(project, loader)
+        for view in found:
+            tables = ", ".join(sorted(view.missing))
             click.echo(
-                f"{loader.name}: {place.title} "
+                f"{loader.name}: {view.title} "
                 + (f"needs the tables {tables}: load them first" if tables else "created")
             )
-        if not places:
+        if not found:
             click.echo(f"{loader.name}: the views have no tables yet; load them first")

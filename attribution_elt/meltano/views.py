@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from target_warehouse.warehouses.registry import is_through_dlt
@@ -12,8 +11,6 @@ from attribution_elt.meltano.warehouse import existing, explained, missing_file
 
 HAVE_VIEWS = {"duckdb", "postgres", "postgresql", "snowflake"}
 """Schemes of URLs of warehouses in which views are created."""
-
-
 NAME = "ihc_journeys"
 """Name of the view and of the model."""
 TAP, TABLES = "tap-attribution-io", ("events", "touchpoints")
@@ -21,8 +18,8 @@ TAP, TABLES = "tap-attribution-io", ("events", "touchpoints")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A schema in which the view belongs.
+class View:
+    """The view in a schema to which it belongs.
 
     Attributes:
         schema: the schema of the view and its tables.
@@ -45,25 +42,23 @@ def is_read_by(extractor: Extractor) -> bool:
     return any(NAME in each for each in extractor.settings.values() if isinstance(each, str))
 
 
-def places(project: Project, loader: Loader) -> list[Place]:
-    """Return the schemas of a loader's warehouse in which the view belongs.
+def views_of(project: Project, loader: Loader) -> list[View]:
+    """Return the view in each schema of a loader's warehouse to which it belongs.
 
     Raises:
         OpsError: the warehouse cannot be read.
     """
-    return list(_places(project, loader))
-
-
-def _places(project: Project, loader: Loader) -> Iterator[Place]:
+    found: list[View] = []
     scheme = loader.url.partition(":")[0].partition("+")[0]
     if scheme not in HAVE_VIEWS or is_through_dlt(loader.url) or missing_file(loader.url):
-        return
+        return found
     with explained(f"{loader.name}: views cannot be created"):
         for schema in _schemas(project, loader):
             with existing(loader.url, schema) as adapter:
                 if adapter is not None:
                     missing = frozenset(each for each in TABLES if not adapter.columns(each))
-                    yield Place(schema, missing, bool(adapter.columns(NAME)))
+                    found.append(View(schema, missing, bool(adapter.columns(NAME))))
+    return found
 
 
 def _schemas(project: Project, loader: Loader) -> list[str]:

@@ -139,11 +139,11 @@ def test_views_are_the_journeys_that_models_compare(warehouse: Warehouse) -> Non
     shop.load("tap_attribution_io", "pageviews", *pageviews)
     fake = project(warehouse)
     loader: Loader = fake.loader
-    places = create_views(fake, loader)
+    found = create_views(fake, loader)
     if warehouse.url.startswith("sqlite"):
-        assert places == []
+        assert found == []
         return
-    assert [(place.title, place.missing) for place in places] == [
+    assert [(view.title, view.missing) for view in found] == [
         ("tap_attribution_io.ihc_journeys", frozenset())
     ]
     columns = (
