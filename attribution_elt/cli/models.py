@@ -13,7 +13,7 @@ from attribution_elt.cli.extras import extra
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.redaction import redactor
 from attribution_elt.core.text import counted
-from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.project import MODELS, Project
 
 if TYPE_CHECKING:
     from attribution_elt.models.build import Models, Tested
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     help="Value of a variable of dbt_project.yml. Repeatable.",
 )
 @click.option(
-    "--schema", metavar="NAME", default="attribution", show_default=True, help="Schema to build in."
+    "--schema", metavar="NAME", default=MODELS, show_default=True, help="Schema to build in."
 )
 @click.option("--dry-run", is_flag=True, help="List what would be built, and write nothing.")
 @click.pass_obj

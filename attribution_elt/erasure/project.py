@@ -14,7 +14,7 @@ from attribution_elt.core.errors import OneLineError, OpsError
 from attribution_elt.core.people import Personal
 from attribution_elt.core.redaction import redactor
 from attribution_elt.erasure.tables import Place, Stream, connected
-from attribution_elt.meltano.project import Extractor, Project
+from attribution_elt.meltano.project import MODELS, Extractor, Project
 from attribution_elt.meltano.warehouse import (
     file_of,
     has_schema,
@@ -22,9 +22,6 @@ from attribution_elt.meltano.warehouse import (
     missing_file,
     title_of,
 )
-
-_MODELS = "attribution"
-"""The schema of the models of `transform/`."""
 
 
 def places(project: Project) -> list[Place]:
@@ -39,7 +36,7 @@ def places(project: Project) -> list[Place]:
     for loader in project.loaders.values():
         for extractor in project.extractors.values():
             _add(found, loader.url, loader.schema_of(extractor), _streams(extractor))
-        _add(found, loader.url, loader.schema_named(_MODELS))
+        _add(found, loader.url, loader.schema_named(MODELS))
     for writer in project.writers:
         if url := writer.settings.get("outcomes_url"):
             keep_secret(str(url))

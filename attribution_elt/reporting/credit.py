@@ -16,7 +16,6 @@ from target_warehouse.warehouses.base import Adapter
 
 from attribution_elt.reporting.revenue import day_of
 
-SCHEMA = "attribution"
 CREDITS, CONVERSIONS = "fct_credits", "fct_conversions"
 CLAIMS, RESTATEMENTS = "fct_double_claims", "fct_restatements"
 WEEK = timedelta(days=7)

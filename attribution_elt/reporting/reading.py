@@ -19,7 +19,7 @@ from attribution_elt.core.errors import OneLineError
 from attribution_elt.core.events import REJECTED, RUNS
 from attribution_elt.core.redaction import redactor
 from attribution_elt.kit.revenue import RevenueSource
-from attribution_elt.meltano.project import Extractor, Loader
+from attribution_elt.meltano.project import MODELS, Extractor, Loader
 from attribution_elt.meltano.warehouse import existing, explained, missing_file, title_of
 from attribution_elt.reporting import credit, revenue
 from attribution_elt.reporting.attempts import Attempt
@@ -218,7 +218,7 @@ def _answers(loader: Loader, since: date) -> Answers | None:
     """Return what the SQL models found; None if they are not built."""
     if is_through_dlt(loader.url):
         return None
-    with existing(loader.url, loader.schema_named(credit.SCHEMA)) as adapter:
+    with existing(loader.url, loader.schema_named(MODELS)) as adapter:
         if adapter is None:
             return None
         try:
