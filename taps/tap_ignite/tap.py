@@ -16,7 +16,7 @@ from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.windows import HistoryNeed
 from tap_ignite import readers
 from tap_ignite.client import IgniteClient
-from tap_ignite.snapshot import LONGEST_DAYS, Snapshot
+from tap_ignite.snapshot import LONGEST_DAYS, MemberReader, Snapshot
 
 
 class TapIgnite(VendorTap[IgniteClient]):
@@ -94,7 +94,10 @@ class TapIgnite(VendorTap[IgniteClient]):
             if isinstance(stream, VendorStream) and stream.selected
         }
         dated = [
-            self.run.reader(kind) for kind in kinds if issubclass(kind, Snapshot) and kind.dated
+            self.run.reader(kind)
+            for kind in kinds
+            # members are of the last days, whenever the tap has run before
+            if issubclass(kind, Snapshot) and kind.dated and not issubclass(kind, MemberReader)
         ]
         for website in self.run.clients:
             if dated:

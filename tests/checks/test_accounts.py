@@ -110,9 +110,9 @@ def test_a_refused_connection_is_a_problem(sandbox: Sandbox) -> None:
     assert found.problems == ["ECDP, credentials: connection refused"]
 
 
-def reach(sandbox: Sandbox, bookmark_age: int) -> list[Finding]:
+def reach(sandbox: Sandbox, bookmark_age: int, **changes: object) -> list[Finding]:
     """Return the findings about websites whose last run was so many days ago."""
-    account = extractor(sandbox, TapIgnite)
+    account = extractor(sandbox, TapIgnite, **changes)
     day = (TODAY - timedelta(days=bookmark_age)).isoformat()
     units = {site.name: day for site in sandbox.ignite.websites}
     tap = TapIgnite(config=dict(account.settings))
@@ -142,6 +142,8 @@ def test_days_that_will_be_lost_soon_are_a_problem(sandbox: Sandbox) -> None:
         assert problem.startswith("run the tap within 3 days: it needs data since")
 
 
-def test_a_recent_bookmark_is_not_a_problem(sandbox: Sandbox) -> None:
-    for found in reach(sandbox, bookmark_age=1):
+@pytest.mark.parametrize("snapshot_days", [30, 59])
+def test_a_recent_bookmark_is_not_a_problem(sandbox: Sandbox, snapshot_days: int) -> None:
+    for found in reach(sandbox, bookmark_age=1, snapshot_days=snapshot_days):
+        assert found.problems == []
         assert "57 days until the vendor drops data that the next run needs" in found.facts
