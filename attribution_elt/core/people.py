@@ -8,7 +8,6 @@ import copy
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,7 @@ ERASED = "erased"
 PERSONAL = "x-personal"
 """The member of a stream's schema that names its personal columns: the members of `Personal`."""
 
-_AT = re.compile(r"@|%(?:25)*40|&(?:amp;)*#(?:64|x40);|\\+u0040", re.IGNORECASE)
+_AT = re.compile(r"[@\uff20]|%(?:25)*40|&(?:amp;)*#(?:64|x40);|\\+u0040", re.IGNORECASE)
 """An `@` as it is, or encoded once or more: `%2540` is a URL within a URL."""
 _SEPARATOR = re.compile(
     r"[\s\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff\ufffd\"'<>(),:;=?&/\\\[\]{}|]"
@@ -32,7 +31,8 @@ _SEPARATOR = re.compile(
 )
 _ESCAPED = re.compile(r"[bfnrt]|u[0-9a-f]{4}", re.IGNORECASE)
 """The rest of a JSON escape after its backslash, such as a line break before an address."""
-_DOMAIN = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
+_DOMAIN = re.compile(r"\w[\w\u0300-\u036f-]*(?:[.\uff0e]\w[\w\u0300-\u036f-]*)*")
+"""A domain; its accents may be characters of their own, and its characters full-width."""
 _DIGEST = re.compile(
     r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])", re.IGNORECASE
 )
@@ -195,7 +195,7 @@ class People(Finder):
 
     @override
     def is_person(self, text: str) -> bool:
-        return text in self.ids or unicodedata.normalize("NFC", text).strip().lower() in self._known
+        return text in self.ids or normal_address(text) in self._known
 
 
 @dataclass(frozen=True)

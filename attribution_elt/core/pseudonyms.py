@@ -32,15 +32,28 @@ def person_key(text: str, key: str) -> str:
     phone number has one pseudonym in all its spellings; a number without its country keeps its own,
     because its country would be a guess.
     """
-    plain = unicodedata.normalize("NFC", text).strip()
-    if _ADDRESS.fullmatch(plain):
-        return email_key(plain, key)
-    return keyed_hash(unicodedata.normalize("NFC", (e164(plain) or plain).casefold()), key)
+    wide = unicodedata.normalize("NFKC", text).strip()
+    if _ADDRESS.fullmatch(wide):
+        return email_key(wide, key)
+    plain = e164(wide) or unicodedata.normalize("NFC", text).strip()
+    return keyed_hash(unicodedata.normalize("NFC", plain.casefold()), key)
 
 
 def normal_address(address: str) -> str:
-    """Return an e-mail address trimmed and in lower case, its characters composed."""
-    return unicodedata.normalize("NFC", address).strip().lower()
+    """Return an e-mail address trimmed, in lower case and in one form of Unicode.
+
+    Full-width characters and labels of the domain in Punycode (`xn--`) become the usual ones.
+    """
+    lower = unicodedata.normalize("NFKC", address).strip().lower()
+    name, at, domain = unicodedata.normalize("NFKC", lower).rpartition("@")
+    return f"{name}{at}{'.'.join(map(_readable, domain.split('.')))}"
+
+
+def _readable(label: str) -> str:
+    try:
+        return label[4:].encode().decode("punycode") if label.startswith("xn--") else label
+    except UnicodeError:
+        return label
 
 
 def e164(text: str) -> str | None:

@@ -16,9 +16,14 @@ def storable(text: str) -> str:
 
     Some warehouses cannot store NUL, and UTF-8 cannot encode half a pair.
     """
+    return without_halves(text.replace("\x00", ""))
+
+
+def without_halves(text: str) -> str:
+    """Return text with U+FFFD for each half of a surrogate pair."""
     if text.isascii():
-        return text.replace("\x00", "")
-    return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def counted(number: int, what: str) -> str:

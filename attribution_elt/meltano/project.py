@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 from dotenv import dotenv_values
+from target_warehouse.warehouses.registry import normalized
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.redaction import secrets_of
@@ -217,7 +218,7 @@ class Project:
         found = {}
         for name, (variables, executable) in self._plugins("loaders").items():
             if executable == TARGET:
-                url = variables.get("MELTANO_LOAD_URL") or "duckdb:///warehouse.duckdb"
+                url = normalized(variables.get("MELTANO_LOAD_URL") or "duckdb:///warehouse.duckdb")
                 schema = variables.get("MELTANO_LOAD_DEFAULT_TARGET_SCHEMA") or None
                 found[name] = Loader(name, url, schema, variables.get("MELTANO_LOAD_PII_KEY"))
         if not found:

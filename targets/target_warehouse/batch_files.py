@@ -8,16 +8,18 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 import fsspec
+import msgspec
 
 from attribution_elt.core.errors import in_a_line
 from target_warehouse import exact
 
 _AT_ONCE = 5_000  # records
 _LONGEST_LINE = 256 << 20  # bytes
+_decoder = msgspec.json.Decoder(msgspec.Raw)
 _COMPRESSIONS = {None: None, "none": None, "gzip": "gzip"}
 
 
@@ -48,10 +50,9 @@ def record_lines(
         try:
             location = _allowed(file, folders)
             with fsspec.open(location, "rb", compression=packed) as opened:
-                number = 0
-                for lines in _FORMATS[format_](opened):
-                    yield lines, [f"{number + n} of {file}" for n in range(1, len(lines) + 1)]
-                    number += len(lines)
+                numbered = _FORMATS[format_](opened)
+                while some := list(itertools.islice(numbered, _AT_ONCE)):
+                    yield [line for _, line in some], [f"{number} of {file}" for number, _ in some]
         except (OSError, EOFError, ValueError, ImportError) as error:
             reason = in_a_line(error)
             raise BatchFileError(f"the batch file {file} cannot be read: {reason}") from error
@@ -85,11 +86,24 @@ def _local(location: str) -> Path | None:
     return None if "://" in location or "::" in location else Path(os.path.realpath(location))
 
 
-def _of_jsonl(file: IO[bytes]) -> Iterator[list[bytes]]:
-    texts = (line.strip().removeprefix(codecs.BOM_UTF8) for line in _lines(file))
-    lines = (b'{"record": %s}' % text for text in texts if text)
-    while some := list(itertools.islice(lines, _AT_ONCE)):
-        yield some
+def _of_jsonl(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(_lines(file), 1):
+        if text := line.strip().removeprefix(codecs.BOM_UTF8):
+            # Within a message, a text behind the record would be read as another member.
+            yield number, b'{"record": %s}' % text if _is_one_value(text) else text
+
+
+def _is_one_value(text: bytes) -> bool:
+    try:
+        try:
+            _decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):  # Python also accepts NaN and the like
+            exact.parse_leniently(text)
+    except RecursionError:
+        return True  # the record is rejected
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
@@ -99,16 +113,17 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def _of_parquet(file: IO[bytes]) -> Iterator[list[bytes]]:
+def _of_parquet(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     from pyarrow import parquet  # noqa: PLC0415 - few taps write it, and it takes time to import
 
     content = parquet.ParquetFile(file)
     names = content.schema_arrow.names
     if len(names) > len(set(names)):
         raise ValueError("it has two columns of the same name")
-    for rows in content.iter_batches(_AT_ONCE):
-        records: list[dict[str, Any]] = rows.to_pylist()
-        yield [exact.to_json({"record": record}) for record in records]
+    parts = content.iter_batches(_AT_ONCE)
+    records = itertools.chain.from_iterable(rows.to_pylist() for rows in parts)
+    for number, record in enumerate(records, 1):
+        yield number, exact.to_json({"record": record})
 
 
 _FORMATS = {"jsonl": _of_jsonl, "parquet": _of_parquet}

@@ -51,31 +51,42 @@ def parse_record(line: bytes) -> tuple[Record, bool]:
     """Parse a RECORD line; also return whether characters had to be replaced.
 
     Raises:
-        ValueError: the line is not JSON, even as Python reads it.
+        ValueError: the line is not JSON, even as Python reads it, or two names become equal.
         TypeError: the record is not an object.
         RecursionError: the line is nested too deeply.
     """
-    damaged = False
     try:
-        return _decoder.decode(line), damaged
+        message = _decoder.decode(line)
     except UnicodeDecodeError:
         damaged = True
     except msgspec.DecodeError:  # NaN, infinity or lone surrogates
         damaged = b"\\ud" in line.lower()
-    message = parse_leniently(line)
-    sent = message.get("record") if isinstance(message, dict) else None
+    else:
+        damaged = b"\\u0000" in line and any("\0" in name for name in message.record)
+        if damaged:
+            message.record = _named(message.record)
+        return message, damaged
+    parsed = parse_leniently(line)
+    sent = parsed.get("record") if isinstance(parsed, dict) else None
     if not isinstance(sent, dict):
         raise TypeError("its record is not an object")
-    record = {storable(name): msgspec.Raw(to_json(value)) for name, value in sent.items()}
-    version = message.get("version")
+    record = _named({name: msgspec.Raw(to_json(value)) for name, value in sent.items()})
+    version = parsed.get("version")
     return Record(
-        record, message.get("time_extracted"), version if isinstance(version, int) else None
+        record, parsed.get("time_extracted"), version if isinstance(version, int) else None
     ), damaged
 
 
 def has_nul(raw: bytes) -> bool:
     """Return whether a JSON value is a string that contains NUL."""
     return b"\\u0000" in raw and "\0" in parse_leniently(raw)
+
+
+def _named(record: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    named = {storable(name): value for name, value in record.items()}
+    if len(named) < len(record):
+        raise ValueError("two of its properties differ only in characters that cannot be stored")
+    return named
 
 
 def raw_record(line: bytes) -> str:

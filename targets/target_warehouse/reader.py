@@ -19,6 +19,7 @@ from singer_sdk.io_base import GenericSingerReader
 from typing_extensions import override
 
 from attribution_elt.core.errors import OneLineError
+from attribution_elt.core.text import storable, without_halves
 from target_warehouse import exact
 from target_warehouse.batch_files import BatchFileError, record_lines
 from target_warehouse.errors import InvalidSchemaError
@@ -245,8 +246,8 @@ class MessageReader(GenericSingerReader[bytes]):
                     stream=stream,
                     text=bytes(message.schema),
                     schema=schema,
-                    keys=tuple(dict.fromkeys(message.key_properties or [])),
-                    bookmark=bookmark if isinstance(bookmark, str) else None,
+                    keys=tuple(dict.fromkeys(map(storable, message.key_properties or []))),
+                    bookmark=storable(bookmark) if isinstance(bookmark, str) else None,
                 )
             )
         except InvalidSchemaError as error:
@@ -369,9 +370,12 @@ class MessageReader(GenericSingerReader[bytes]):
 
 def _storable(message: dict[str, Any]) -> dict[str, Any]:
     """Return a message without characters that UTF-8 cannot encode."""
-    return {
+    members: dict[str, Any] = {
         name: msgspec.Raw(exact.to_json(value))
         if name in _RAW
         else msgspec.json.decode(exact.to_json(value))
         for name, value in message.items()
     }
+    if isinstance(stream := message.get("stream"), str):
+        members["stream"] = without_halves(stream)  # as in other messages, it may contain NUL
+    return members

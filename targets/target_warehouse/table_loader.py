@@ -25,7 +25,7 @@ from target_warehouse.sweeper import Sweeper
 from target_warehouse.table_names import TableNames
 from target_warehouse.table_writer import TableWriter
 from target_warehouse.verification import Verifier
-from target_warehouse.warehouses.base import Adapter, Sweep
+from target_warehouse.warehouses.base import Adapter, Sweep, WarehouseError
 from target_warehouse.warehouses.history import DELETED_AT
 from target_warehouse.warehouses.transaction import transact
 
@@ -140,6 +140,12 @@ class TableLoader:
             descriptions: Descriptions by property.
             personal: Properties with personal data.
         """
+        for key in keys:
+            if key in self._metadata:
+                raise WarehouseError(
+                    f"the key property {key!r} has the name of a column that the loader fills: "
+                    "set add_record_metadata to false, or rename the property"
+                )
         self._personal = personal
         previous = self._key_properties
         kinds = {name: kind for name, kind in kinds.items() if name not in self._metadata}

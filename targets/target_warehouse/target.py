@@ -170,8 +170,12 @@ class TargetWarehouse(Target):
     @cached_property
     def loader(self) -> Loader:
         """The loader of this run; it has its own connection."""
-        config = self.config
-        adapter = connect(config["url"], config.get("default_target_schema"), is_patient=True)
+        properties = self.config_jsonschema["properties"]
+        given = {name: value for name, value in self.config.items() if value is not None}
+        config = {name: part.get("default") for name, part in properties.items()} | given
+        adapter = connect(
+            given.get("url", ""), config.get("default_target_schema"), is_patient=True
+        )
         # Drivers and Arrow are slow to import, and only a load needs them.
         module = importlib.import_module("target_warehouse.loader")
         options = module.Options(

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+import unicodedata
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ import pytest
 from target_warehouse.suppressed import Suppressed
 
 from attribution_elt.core.people import People, Personal
-from attribution_elt.core.pseudonyms import keyed_hash, person_key
+from attribution_elt.core.pseudonyms import keyed_hash, normal_address, person_key
 
 KEY = "a key of this test"
 JANE = "Jane.Doe+shop@Example.com"
@@ -92,6 +93,44 @@ def test_cutting_keeps_the_rest_of_a_text() -> None:
     people = People([JANE, "joe@example.com"], [])
     url = f"https://shop.example/?mail={quote(NORMAL, safe='')}&to=joe@example.com&b=2"
     assert people.without(url) == "https://shop.example/?mail=erased&to=erased&b=2"
+
+
+WIDE = str.maketrans({chr(each): chr(each + 0xFEE0) for each in range(0x21, 0x7F)})
+BUECHER = "jörg@bücher.example"
+FORMS = [
+    BUECHER,
+    BUECHER.upper(),
+    *(
+        unicodedata.normalize(form, each)
+        for form in ("NFC", "NFD")
+        for each in (BUECHER, "JÖRG@BÜCHER.EXAMPLE")
+    ),
+    "jörg@xn--bcher-kva.example",
+    "JÖRG@XN--BCHER-KVA.EXAMPLE",
+    BUECHER.translate(WIDE),
+    f"\u3000{BUECHER} ",
+]
+
+
+def test_one_person_in_all_forms_of_unicode() -> None:
+    sha256 = hashlib.sha256(BUECHER.encode()).hexdigest()
+    for form in FORMS:
+        assert person_key(form, KEY) == keyed_hash(sha256, KEY)
+        people = People([form], [KEY])
+        for text in (*FORMS, sha256):
+            for finder in (people, Suppressed(people.pseudonyms, KEY)):
+                assert finder.finds(text, personal=True), (form, text)
+                assert finder.finds({"note": f"mail from <{text}>"}), (form, text)
+
+
+@pytest.mark.parametrize("name", ["J\u030c@x.example", "İ@x.example", "\u017f@xn--a.ex", "ﬁ@x--"])
+def test_the_normal_form_of_an_address_is_final(name: str) -> None:
+    normal = normal_address(name)
+    assert normal_address(normal) == normal_address(normal.upper()) == normal
+
+
+def test_ids_that_only_look_alike_are_two() -> None:
+    assert person_key("\u2460", KEY) != person_key("1", KEY)
 
 
 def test_the_loader_finds_the_same_spellings() -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
+from target_warehouse.columns import Column
 from target_warehouse.warehouses.dialect import listed
 from target_warehouse.warehouses.errors import TableError
 
@@ -25,6 +26,9 @@ _PRIMARY_KEY = re.compile(
 )
 
 
+_COLLATION = re.compile(rf"{_QUOTED}|\s*\bCOLLATE\s+({_QUOTED}|[\w.]+)", re.IGNORECASE)
+_BYTEWISE = {"BINARY", "C", "POSIX"}
+"""Collations that take only the same texts for equal."""
 _CREATE = re.compile(r"CREATE\s+TABLE\b", re.IGNORECASE)
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 _OPTIONS = re.compile(r"(WITHOUTROWID|STRICT|,)*", re.IGNORECASE)
@@ -85,13 +89,14 @@ class CreateTable:
         return "STRICT" in self.options.upper()
 
     def retype(self, column: int, type_: str) -> None:
-        """Change the type of a column, and keep its constraints."""
+        """Change the type of a column, without a collation, and keep its constraints."""
         _, name = _first(self.columns[column])
         pieces = _PIECE.findall(self.columns[column])
         rest = name
         while rest < len(pieces) and pieces[rest].upper() not in _AFTER_TYPE:
             rest += 1
-        self.columns[column] = "".join([*pieces[:name], f" {type_} ", *pieces[rest:]])
+        kept = _COLLATION.sub(lambda found: "" if found[1] else found[0], "".join(pieces[rest:]))
+        self.columns[column] = "".join([*pieces[:name], f" {type_} ", kept])
 
     def rekey(self, keys: Sequence[str]) -> None:
         """Change the primary key of the table; an empty `keys` removes it."""
@@ -131,6 +136,15 @@ def definition_of(table: str, sql: str, columns: Sequence[str]) -> CreateTable:
         raise TableError(
             f"the table {table!r} has to be rebuilt, but its definition cannot be read: {error}"
         ) from error
+
+
+def collated(column: Column, definition: str) -> Column:
+    """Return a column whose type has the collation of its definition, unless that is bytewise."""
+    for found in _COLLATION.finditer(definition):
+        if found[1] and _unquoted(found[1]).upper() not in _BYTEWISE:
+            type_ = f"{column.type} COLLATE {found[1]}"
+            return dataclasses.replace(column, type=type_, is_narrow=True)
+    return column
 
 
 def _first(definition: str) -> tuple[str, int]:

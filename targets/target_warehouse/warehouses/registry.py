@@ -41,6 +41,7 @@ logger = logging.getLogger("target-warehouse")
 
 def is_through_dlt(url: str) -> bool:
     """Return whether dlt loads this URL: its scheme has no adapter here, or it begins `dlt+`."""
+    url = normalized(url)
     return url.startswith("dlt+") or re.split(r"[+:]", url)[0] not in _OWN
 
 
@@ -88,8 +89,15 @@ def _adapter(module: str) -> type[Adapter]:
     return adapter
 
 
+def normalized(url: str) -> str:
+    """Return a URL without blanks around it, and with its scheme in lower case."""
+    scheme, separator, rest = url.strip().partition("://")
+    return f"{scheme.lower()}{separator}{rest}"
+
+
 def _location(url: str) -> tuple[str, str, str, str]:
     """Return the adapter's module and requirements, how the URL begins, and the adapter's URL."""
+    url = normalized(url)
     match = _URL.match(url)
     through_dlt = is_through_dlt(url)
     if not match or match["scheme"] not in (_THROUGH_DLT if through_dlt else _OWN):

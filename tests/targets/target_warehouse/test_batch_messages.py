@@ -210,12 +210,35 @@ def test_a_file_that_is_missing_as_a_user_sees_it(warehouse: Warehouse, tmp_path
     assert run.states == [1]
 
 
-def test_a_file_with_a_line_that_is_no_record(warehouse: Warehouse, tmp_path: Path) -> None:
-    file = packed(tmp_path / "part.gz", json.dumps(ROWS[0]), "{no record}")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{no record}",
+        '{"id": 5}, "x": {"id": 6}',
+        '{"id": 5}, "record": {"id": 6}',
+        '{"id": 5}} {',
+        '{"id": NaN}, "version": 7',
+        '{"id": 5} {"id": 6}',
+    ],
+)
+def test_a_file_with_a_line_that_is_no_record(
+    warehouse: Warehouse, tmp_path: Path, line: str
+) -> None:
+    file = packed(tmp_path / "part.gz", json.dumps(ROWS[0]), "", line, json.dumps(ROWS[1]))
     run = warehouse.load(ITEMS, batch(file), state(1), fails=True)
     assert isinstance(run.error, InvalidInputLine)
-    assert str(run.error).startswith(f"line 2 of {file} is not a RECORD message")
+    assert str(run.error).startswith(f"line 3 of {file} is not a RECORD message")
     assert run.states == []
+    assert warehouse.rows("SELECT id FROM items") == [(1,)]
+
+
+def test_a_line_of_a_file_that_only_python_reads(warehouse: Warehouse, tmp_path: Path) -> None:
+    deep = "".join(['{"id": 5, "more": ', '{"a": ' * 2000, "0", "}" * 2000, "}"])
+    file = packed(tmp_path / "part.gz", '{"id": 4, "price": NaN, "name": "\\ud800"}', deep)
+    warehouse.load(ITEMS, batch(file), fails=True)
+    assert warehouse.rows("SELECT id FROM items") == [(4,)]
+    [(rejected,)] = warehouse.rows("SELECT record FROM _rejected")
+    assert deep in rejected
 
 
 @pytest.mark.parametrize(

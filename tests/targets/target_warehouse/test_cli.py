@@ -139,6 +139,8 @@ KNOWN = "it must begin with one of athena://, bigquery://, clickhouse://, "
     [
         ({"url": "mongodb://localhost/db"}, f"the setting url has the scheme 'mongodb'; {KNOWN}"),
         ({"url": "warehouse.duckdb"}, f"the setting url has no scheme; {KNOWN}"),
+        ({"url": None}, f"the setting url has no scheme; {KNOWN}"),
+        ({"url": ""}, f"the setting url has no scheme; {KNOWN}"),
         (
             {"load_method": "replace"},
             "Error: setting 'load_method': 'replace' must be one of upsert, append-only, overwrite",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from target_warehouse.warehouses.create_table import CreateTable
+from target_warehouse.columns import Column, ColumnType
+from target_warehouse.warehouses.create_table import CreateTable, collated
 
 from tests.targets.target_warehouse.warehouses import SQLite, record, schema, state
 
@@ -50,13 +51,24 @@ def test_a_parsed_statement_creates_the_same_table_again() -> None:
     "constraint",
     [
         *("CONSTRAINT c NOT NULL", "PRIMARY KEY", "NOT NULL", "NULL", "UNIQUE", "CHECK (a > 0)"),
-        *("DEFAULT 1", "COLLATE nocase", "REFERENCES o (b)", "GENERATED ALWAYS AS (1)", "AS (1)"),
+        *("DEFAULT 1", "REFERENCES o (b)", "GENERATED ALWAYS AS (1)", "AS (1)"),
     ],
 )
 def test_a_change_of_type_keeps_constraints_of_the_column(constraint: str) -> None:
     table = CreateTable.parsed(f"CREATE TABLE o (a VARCHAR(10) {constraint}, b TEXT)", ["a", "b"])
     table.retype(0, "TEXT")
     assert table.columns[0].split() == ["a", "TEXT", *constraint.split()]
+
+
+@pytest.mark.parametrize("name", ["nocase", '"a b"', "NOCASE.NOACCENT", "'rtrim'", "[x]"])
+def test_a_change_of_type_drops_the_collation(name: str) -> None:
+    default = "DEFAULT ' COLLATE nocase'"
+    sql = f"CREATE TABLE o (a CHAR NOT NULL collate {name} {default}, b TEXT COLLATE binary)"
+    table = CreateTable.parsed(sql, ["a", "b"])
+    kinds = [collated(Column(ColumnType.TEXT, type="TEXT"), each).type for each in table.columns]
+    assert kinds == [f"TEXT COLLATE {name}", "TEXT"]
+    table.retype(0, "TEXT")
+    assert table.columns[0] == f"a TEXT NOT NULL {default}"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +112,15 @@ def test_a_column_of_a_strict_table_that_has_to_change(sqlite: SQLite) -> None:
 
     assert "'n' of the table 'orders'" in str(run.error)
     assert "STRICT" in str(run.error)
+
+
+def test_a_column_of_a_strict_table_that_becomes_text(sqlite: SQLite) -> None:
+    with sqlite.connected() as connection:
+        connection.execute("CREATE TABLE orders (id TEXT COLLATE NOCASE PRIMARY KEY) STRICT")
+
+    sqlite.load(schema("orders", id="string"), record("orders", id="a"), record("orders", id="A"))
+
+    assert sqlite.rows("SELECT id FROM orders ORDER BY id") == [("A",), ("a",)]
 
 
 def test_a_strict_table_that_needs_another_column(sqlite: SQLite) -> None:

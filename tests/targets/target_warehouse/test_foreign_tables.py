@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from target_warehouse.warehouses.postgresql.types import column_of
 
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
     Line,
     PostgreSQL,
+    SQLite,
     Warehouse,
     raw_record,
     record,
@@ -87,6 +89,14 @@ def test_narrow_types_of_postgresql_are_widened(postgresql: PostgreSQL) -> None:
         ("point", "string", '"(1,2) "', "'(1,2)'", ["(1,2)", "(1,2) "]),
         ("int4range", "string", '"[1,3]"', "'[1,3]'", ["[1,4)", "[1,3]"]),
         ("interval second(0)", "string", '"1.5 s"', "'1 s'", ["00:00:01", "1.5 s"]),
+        ("interval", "string", '"0.1234567 s"', "'1 s'", ["00:00:01", "0.1234567 s"]),
+        (
+            "macaddr8",
+            "string",
+            '"08:00:2b:01:02:03"',
+            "'08:00:2b:01:02:03:04:05'",
+            ["08:00:2b:01:02:03:04:05", "08:00:2b:01:02:03"],
+        ),
         ("text[]", ANY, '["a,b",null]', "array['a']", ['["a"]', '["a,b",null]']),
         ("bigint[]", ANY, "[[1], [2]]", "array[1]", ["[1]", "[[1], [2]]"]),
     ]
@@ -111,6 +121,13 @@ def test_narrow_types_of_duckdb_are_widened(duckdb: DuckDB) -> None:
             "NULL",
             [None, "9999-02-28 12:00:00+00"],
         ),
+        (
+            "TIMESTAMP_NS",
+            INSTANT,
+            '"2024-02-29T12:00:00Z"',
+            "'2024-01-01 01:00:00.123456789'",
+            ["2024-01-01 01:00:00.123456789", "2024-02-29T12:00:00Z"],
+        ),
         ("UBIGINT", "integer", "-1", "18446744073709551615", ["18446744073709551615", "-1"]),
         ("TINYINT", "integer", "300", "1", ["1", "300"]),
         ("UTINYINT", "integer", "-1", "255", ["255", "-1"]),
@@ -133,7 +150,7 @@ def test_types_that_refuse_other_texts_stay(postgresql: PostgreSQL) -> None:
         "inet": "10.0.0.0/24",
         "mood": "sad",
         "citext_like": "1 day",
-        "interval": "1 day",
+        "cidr": "10.0.0.0/24",
     }
     run_sql(
         postgresql,
@@ -156,6 +173,89 @@ def test_types_that_refuse_other_texts_stay(postgresql: PostgreSQL) -> None:
             f"SELECT '{type_}' = format_type(atttypid, -1) FROM pg_attribute "
             f"WHERE attrelid = 'of_{type_}'::regclass AND attname = 'v'"
         ) == [(True,)]
+
+
+FAMILY = ("straße", "STRASSE", "Strasse", "strasse", "strasse ", "strassé")
+
+
+def assert_apart(warehouse: Warehouse, collation: str, key: str) -> None:
+    """Load and update rows whose texts a collation takes for equal."""
+    run_sql(
+        warehouse,
+        f"CREATE TABLE t (id VARCHAR(20) COLLATE {collation} {key}, "
+        f"note VARCHAR DEFAULT ' COLLATE x ' COLLATE {collation})",
+        "INSERT INTO t VALUES ('other', 'x')",
+    )
+    for note in ("a", "A", "A "):
+        warehouse.load(
+            schema("t", id="string", note="string"),
+            *(record("t", id=each, note=note) for each in FAMILY),
+        )
+        rows = warehouse.rows("SELECT id, note FROM t WHERE id <> 'other'")
+        assert sorted(rows) == sorted((each, note) for each in FAMILY)
+
+
+@pytest.mark.parametrize("key", ["", "PRIMARY KEY"])
+@pytest.mark.parametrize("collation", ["NOCASE", "NOACCENT", '"nfc"'])
+def test_collations_of_duckdb_keep_texts_apart(duckdb: DuckDB, collation: str, key: str) -> None:
+    assert_apart(duckdb, collation, key)
+
+
+@pytest.mark.parametrize("key", ["", "PRIMARY KEY"])
+@pytest.mark.parametrize("collation", ["NOCASE", "'rtrim'"])
+def test_collations_of_sqlite_keep_texts_apart(sqlite: SQLite, collation: str, key: str) -> None:
+    assert_apart(sqlite, collation, key)
+
+
+def test_a_default_collation_of_duckdb_changes_no_rows(duckdb: DuckDB) -> None:
+    duckdb.url += "?default_collation=NOCASE"
+    for note in ("a", "A"):
+        duckdb.load(
+            schema("t", id="string", note="string"),
+            *(record("t", id=each, note=note) for each in FAMILY),
+        )
+        assert sorted(duckdb.rows("SELECT * FROM t")) == sorted((each, note) for each in FAMILY)
+
+
+def test_a_collation_of_postgresql_that_takes_texts_for_equal(postgresql: PostgreSQL) -> None:
+    run_sql(
+        postgresql,
+        "CREATE COLLATION alike (locale = 'C')",
+        # the server of the tests has no ICU, which alone can create such a collation
+        "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'alike'",
+        "CREATE DOMAIN name_of_d AS text COLLATE alike",
+        'CREATE TABLE t (id bigint, v varchar COLLATE alike, d name_of_d, c text COLLATE "C")',
+    )
+
+    postgresql.load(schema("t", id="integer", v="string", d="string", c="string"))
+
+    assert postgresql.rows(
+        "SELECT attname, collname FROM pg_attribute JOIN pg_collation ON attcollation = "
+        "pg_collation.oid WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attname"
+    ) == [("c", "C"), ("d", "default"), ("v", "default")]
+    assert column_of("citext").is_narrow
+
+
+def test_parameters_of_a_session_change_no_values(postgresql: PostgreSQL) -> None:
+    """Parameters can come from the URL, from the role and from the database."""
+    run_sql(
+        postgresql,
+        "CREATE TABLE t (id bigint, note text, at date, v double precision)",
+        "INSERT INTO t VALUES (0, 'a', '2024-02-01', 0.30000000000000004)",
+        "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() "
+        "|| ' SET extra_float_digits = -3'; END $$",
+    )
+    postgresql.url += "&client_encoding=latin1&options=-c%20datestyle%3DGerman,DMY"
+
+    postgresql.load(
+        schema("t", id="integer", note="string", at="string", v="number"),
+        record("t", id=1, note="åé", at="x", v=1.5),
+    )
+
+    assert postgresql.rows("SELECT id, note, at, v::text FROM t ORDER BY id") == [
+        (0, "a", "2024-02-01", "0.30000000000000004"),
+        (1, "åé", "x", "1.5"),
+    ]
 
 
 def test_a_domain_over_a_narrow_type_is_widened(postgresql: PostgreSQL) -> None:

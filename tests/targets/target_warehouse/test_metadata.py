@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.targets.target_warehouse.warehouses import Warehouse, record, schema
+import pytest
+
+from tests.targets.target_warehouse.warehouses import Warehouse, record, schema, state
 
 COLUMNS = [
     "_sdc_deleted_at",
@@ -65,3 +67,20 @@ def test_metadata_columns_of_another_loader_are_replaced(warehouse: Warehouse) -
     assert warehouse.rows(
         "SELECT _sdc_deleted_at::text, _sdc_batched_at > _sdc_deleted_at FROM items"
     ) == [("2001-01-01 00:00:00+00", True)]
+
+
+@pytest.mark.one_warehouse
+def test_a_key_with_the_name_of_metadata_is_refused(warehouse: Warehouse) -> None:
+    """The loader would replace its values."""
+    snapshots = schema("snapshots", ["id", "_sdc_extracted_at"], id="integer")
+    snapshots["schema"]["properties"]["_sdc_extracted_at"] = {"type": "string"}
+    values = {"id": 1, "_sdc_extracted_at": "2024-01-01"}
+    lines = [ITEMS, record("items", id=1), snapshots, record("snapshots", **values), state(1)]
+
+    run = warehouse.load(*lines, add_record_metadata=True, fails=True)
+
+    assert "the key property '_sdc_extracted_at'" in str(run.error)
+    assert run.states == []
+    assert warehouse.rows("SELECT id FROM items") == [(1,)]
+    warehouse.load(snapshots, record("snapshots", **values))
+    assert warehouse.rows("SELECT * FROM snapshots") == [(1, "2024-01-01")]

@@ -101,6 +101,42 @@ def test_awkward_names_of_streams(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.one_warehouse
+def test_names_with_nul(warehouse: Warehouse) -> None:
+    """Columns get the names without it: databases cannot store it."""
+    names = ["a\0b", "\0line", "\ud800"]
+    things = schema("th\0ings", [names[0]], **dict.fromkeys(names, "string"))
+    for value in "xy":
+        warehouse.load(
+            things,
+            record("th\0ings", **dict.fromkeys(names, value)),
+            record("th\0ings", **{names[0]: "z", "more\0": value}),
+        )
+
+    [table] = warehouse.tables()
+    assert sorted(warehouse.types(table)) == ["ab", "line", "more", "\ufffd"]
+    assert warehouse.rows(f'SELECT ab, line, more FROM "{table}" ORDER BY ab') == [
+        ("x", "x", None),
+        ("y", "y", None),
+        ("z", None, "y"),
+    ]
+
+
+@pytest.mark.one_warehouse
+@pytest.mark.parametrize("names", [["a", "a\0"], ["\ufffd", "\ud800"]])
+def test_properties_that_would_get_the_same_name(warehouse: Warehouse, names: list[str]) -> None:
+    things = schema("things", id="integer", **dict.fromkeys(names, "string"))
+    run = warehouse.load(
+        things,
+        record("things", id=1),
+        record("things", id=2, **dict.fromkeys(names, "x")),
+        fails=True,
+    )
+    assert "line 3" in str(run.error)
+    assert "two of its properties differ only in characters" in str(run.error)
+    assert warehouse.rows("SELECT id FROM things") == [(1,)]
+
+
+@pytest.mark.one_warehouse
 def test_streams_do_not_get_the_tables_of_the_loader(warehouse: Warehouse) -> None:
     names = ["_masking", "_rejected", "_runs", "_suppressed", "orders__history", "orders__versions"]
     lines = [line for name in names for line in (schema(name, id="integer"), record(name, id=1))]

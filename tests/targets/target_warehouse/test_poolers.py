@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from target_warehouse.warehouses.base import WarehouseError
 from target_warehouse.warehouses.postgresql.connection import is_transient
-from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.registry import connect, is_through_dlt
 
 from tests.targets.target_warehouse.warehouses import PostgreSQL, record, schema, state
 
@@ -236,3 +236,24 @@ def test_a_file_with_a_percent_encoded_name(tmp_path: Path) -> None:
     connect(f"duckdb:///{tmp_path}/a%23b%3F.duckdb", None).close()
 
     assert [path.name for path in tmp_path.iterdir()] == ["a#b?.duckdb"]
+
+
+@pytest.mark.parametrize("url", ["  DUCKDB:///{}/a.db\n", "Sqlite:///{}/a.db\t"])
+def test_a_url_with_blanks_around_it_and_capitals(url: str, tmp_path: Path) -> None:
+    connect(url.format(tmp_path), None).close()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
+
+
+def test_a_postgresql_url_with_capitals(postgresql: PostgreSQL) -> None:
+    url = postgresql.url.replace("postgresql", "POSTGRESQL", 1)
+    assert not is_through_dlt(url)
+    connect(f"{url}\n", None).close()
+
+
+def test_a_schema_whose_name_postgresql_would_cut(postgresql: PostgreSQL) -> None:
+    """Two such names could be one schema."""
+    name = "ö" * 31
+    with pytest.raises(WarehouseError, match="default_target_schema is too long"):
+        connect(postgresql.url, f"{name}xx")
+    connect(postgresql.url, f"{name}x").close()

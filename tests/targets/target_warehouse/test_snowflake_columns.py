@@ -221,7 +221,7 @@ class TestTypes:
             ("ARRAY(NUMBER(38,0))", ColumnType.JSON, False),
             ("OBJECT(city VARCHAR(10), zip NUMBER(5,0))", ColumnType.JSON, False),
             ("MAP(VARCHAR(16777216), NUMBER(38,0))", ColumnType.TEXT, False),
-            ("VARCHAR(16777216) COLLATE 'en-ci'", ColumnType.TEXT, True),
+            ("VARCHAR(16777216) COLLATE 'en-ci'", ColumnType.TEXT, False),
         ],
     )
     def test_a_type_that_may_not_hold_its_kind_is_narrow(

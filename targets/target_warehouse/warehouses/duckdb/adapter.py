@@ -15,7 +15,7 @@ from typing_extensions import override
 from target_warehouse.arrow import retyped
 from target_warehouse.columns import Column, Columns, ColumnType
 from target_warehouse.warehouses.base import Adapter, Merged
-from target_warehouse.warehouses.create_table import CreateTable, definition_of
+from target_warehouse.warehouses.create_table import CreateTable
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.duckdb import probe, types
 from target_warehouse.warehouses.duckdb.catalog import Catalog
@@ -57,6 +57,7 @@ class DuckDBAdapter(Adapter):
         settings: dict[str, Any] = {"wal_autocheckpoint": "256MB", **given}
         self._connection = duckdb.connect(file, config=settings)
         self.execute("SET TimeZone = 'UTC'")
+        self.execute("SET default_collation = ''")  # others may take different texts for equal
         ((self._catalog,),) = self.execute("SELECT current_database()")
         self._tables = Catalog(self.execute, self._catalog)
         self._matches: dict[str, bool] = {}
@@ -123,6 +124,11 @@ class DuckDBAdapter(Adapter):
             column = column.widened(ColumnType.NUMBER)
         if column.kind is ColumnType.NUMBER:
             column = self.fitted(table, name, column, DIGITS)
+        if held.type == types.NANOSECONDS and self.execute(
+            f"SELECT 1 FROM {self.path(table)} "
+            f"WHERE {quoted(name)} <> CAST({quoted(name)} AS TIMESTAMP) LIMIT 1"
+        ):
+            column = column.widened(ColumnType.TEXT)
         if self._is_bound(table):
             definition, values = self._definition(table)
             definition.retype(list(self.columns(table)).index(name), self.type_of(column))
@@ -159,11 +165,8 @@ class DuckDBAdapter(Adapter):
 
     def _definition(self, table: str) -> tuple[CreateTable, dict[str, str]]:
         """Return a table's definition, and the SQL of its values by column."""
-        [(sql,)] = self.execute(
-            f"SELECT sql FROM duckdb_tables() WHERE {self._tables.is_table(table)}"
-        )
         names = list(self.columns(table))
-        definition = definition_of(table, sql.removesuffix(";"), names)
+        definition = self._tables.definition(table, names)
         values = {
             name: quoted(name)
             for name, text in zip(names, definition.columns, strict=True)

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from target_warehouse.columns import Column
+from target_warehouse.warehouses.create_table import CreateTable, collated, definition_of
 from target_warehouse.warehouses.dialect import literal, quoted
 from target_warehouse.warehouses.duckdb import types
 
@@ -24,6 +25,8 @@ class Catalog:
         self.schema = ""
         self._execute = execute
         self._comments: dict[str, str | None] = {}
+        self._collated: set[str] = set()
+        """Tables that may have columns with a collation."""
         self._views: set[str] = set()
         self._is_read = False
 
@@ -52,10 +55,19 @@ class Catalog:
             )
         else:
             rows = []
-        return {
+        columns = {
             name: types.column_of(type_).in_table(is_filled=filled, is_required=required)
             for name, type_, filled, required in rows
         }
+        if not columns or table not in self._collated:
+            return columns
+        definition = self.definition(table, columns)
+        return dict(zip(columns, map(collated, columns.values(), definition.columns), strict=True))
+
+    def definition(self, table: str, columns: Iterable[str]) -> CreateTable:
+        """Return the definition of a table with these columns."""
+        [(sql,)] = self._execute(f"SELECT sql FROM duckdb_tables() WHERE {self.is_table(table)}")
+        return definition_of(table, sql.removesuffix(";"), list(columns))
 
     def comment(self, table: str) -> str | None:
         """Return the comment of a table."""
@@ -80,9 +92,12 @@ class Catalog:
 
     def _read(self) -> None:
         if not self._is_read:
-            self._comments = dict(
-                self._execute(f"SELECT table_name, comment FROM duckdb_tables() WHERE {self._here}")
+            tables = self._execute(
+                "SELECT table_name, comment, contains(sql, ' COLLATE ') FROM duckdb_tables() "
+                f"WHERE {self._here}"
             )
+            self._comments = {name: comment for name, comment, _ in tables}
+            self._collated = {name for name, _, is_collated in tables if is_collated}
             views = self._execute(f"SELECT view_name FROM duckdb_views() WHERE {self._here}")
             self._views = {view for (view,) in views}
             self._is_read = True

@@ -26,13 +26,14 @@ _WHOLE = {type_: kind for kind, type_ in TYPES.items()} | {
 """Types that hold every value of a kind. All other types are narrow: their columns are widened."""
 FLOATS = ("FLOAT", "DOUBLE")
 LONG_UNSIGNED = ("UBIGINT", "UHUGEINT")
+NANOSECONDS = "TIMESTAMP_NS"
 _NARROW = {
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER"), ColumnType.INTEGER),
     **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), ColumnType.INTEGER),
     **dict.fromkeys(LONG_UNSIGNED, ColumnType.INTEGER),
     **dict.fromkeys(FLOATS, ColumnType.NUMBER),
     **dict.fromkeys(
-        ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), ColumnType.TIMESTAMP
+        ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", NANOSECONDS), ColumnType.TIMESTAMP
     ),
     "VARIANT": ColumnType.JSON,
 }

@@ -70,6 +70,11 @@ class PostgreSQLAdapter(Adapter):
     @override
     def use_schema(self) -> None:
         schema = self._wanted_schema
+        if schema and len(schema.encode()) > self.dialect.name_limit:
+            raise WarehouseError(
+                "the setting default_target_schema is too long: PostgreSQL cuts names after "
+                f"{self.dialect.name_limit} bytes"
+            )
         if schema and not self.execute(
             f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(schema)}"
         ):  # even IF NOT EXISTS needs the right to create a schema
@@ -164,6 +169,7 @@ class PostgreSQLAdapter(Adapter):
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         try:
             with self._connection.transaction():  # a savepoint
+                self.execute("SET LOCAL extra_float_digits = 1")  # less would round floats
                 return super().alter(table, name, held, column)
         except psycopg.errors.FeatureNotSupported as error:
             if own_views := self._catalog.own_views(self.path(table)):

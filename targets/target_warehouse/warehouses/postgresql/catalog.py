@@ -50,10 +50,14 @@ class Catalog:
             "SELECT attname, CASE COALESCE(base.typtype, own.typtype) WHEN 'e' "
             f"THEN {literal(types.ENUM)} ELSE '' END || CASE WHEN base.oid IS NULL "
             "THEN format_type(atttypid, atttypmod) "
-            "ELSE format_type(base.oid, own.typtypmod) END, "
+            "ELSE format_type(base.oid, own.typtypmod) END "
+            # as JSON, because databases with PostgreSQL's protocol may not have this column
+            "|| CASE to_json(pg_collation) ->> 'collisdeterministic' WHEN 'false' "
+            f"THEN {literal(types.COLLATED)} ELSE '' END, "
             "atthasdef OR attidentity <> '', attnotnull "
             "FROM pg_attribute JOIN pg_type AS own ON own.oid = atttypid "
             "LEFT JOIN pg_type AS base ON base.oid = own.typbasetype "
+            "LEFT JOIN pg_collation ON pg_collation.oid = attcollation "
             f"WHERE {_of(path)} ORDER BY attnum"
         )
         return {

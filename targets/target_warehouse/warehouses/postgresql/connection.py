@@ -12,7 +12,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 _DEFAULTS = {
     "application_name": "target-warehouse",
-    "client_encoding": "utf8",
     "connect_timeout": "15",
     # A server that disappears without closing its connections is noticed within a minute.
     "keepalives_idle": "30",
@@ -21,7 +20,9 @@ _DEFAULTS = {
 }
 """Parameters of libpq, unless the URL sets them."""
 _SESSION = (
+    "SET client_encoding = 'UTF8'",
     "SET TIME ZONE 'UTC'",
+    "SET DateStyle = 'ISO'",  # a column of dates may become text
     "SET standard_conforming_strings = on",  # otherwise a backslash could end a literal
 )
 """Parameters that PgBouncer carries over to each server connection of a client."""

@@ -25,8 +25,7 @@ _WHOLE = {type_: kind for kind, type_ in TYPES.items()} | {
     "jsonb": ColumnType.JSON,
     "character varying": ColumnType.TEXT,
     # These types refuse texts of another form, and keep the meaning of the others.
-    **dict.fromkeys(("uuid", "inet", "cidr", "macaddr", "macaddr8"), ColumnType.TEXT),
-    **dict.fromkeys(("interval", "xml", "citext"), ColumnType.TEXT),
+    **dict.fromkeys(("uuid", "inet", "cidr", "macaddr"), ColumnType.TEXT),
 }
 """Types that hold every value of a kind. All other types are narrow: their columns are widened."""
 _NARROW = {
@@ -39,6 +38,8 @@ _NARROW = {
 }
 """The kinds of narrow types, by their names without lengths; other types become text."""
 _FLOATS = ("real", "double precision")
+COLLATED = " with a collation"
+"""End of the name of a type whose collation takes different texts for equal."""
 ENUM = "enum "
 """Prefix of the name of an enumerated type, which refuses texts that it does not list."""
 

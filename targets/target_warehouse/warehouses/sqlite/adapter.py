@@ -15,7 +15,7 @@ from typing_extensions import override
 from target_warehouse.arrow import ARROW_TYPES, conformed
 from target_warehouse.columns import Column, Columns
 from target_warehouse.warehouses.base import Adapter, Merged, TableError, WarehouseError
-from target_warehouse.warehouses.create_table import CreateTable, definition_of
+from target_warehouse.warehouses.create_table import CreateTable, collated, definition_of
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
@@ -23,6 +23,7 @@ from target_warehouse.warehouses.history import BATCHED_AT, CHANGED, DELETED_AT,
 from target_warehouse.warehouses.merging import compared
 from target_warehouse.warehouses.sqlite.functions import add_functions
 from target_warehouse.warehouses.sqlite.values import (
+    STRICT,
     TYPES,
     are_exact,
     column_of,
@@ -138,13 +139,21 @@ class SQLiteAdapter(Adapter):
     @override
     def columns(self, table: str) -> dict[str, Column]:
         rows = self.execute(f"PRAGMA table_info({self.path(table)})")
-        return {
+        columns = {
             name: column_of(type_).in_table(
                 is_filled=default is not None,
                 is_required=bool(required) and not (key and type_.upper() == "INTEGER"),
             )
             for _, name, type_, required, default, key in rows
         }
+        if not self.execute(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' "
+            f"AND {self._is(table, 'name')} AND sql LIKE '%COLLATE%'"
+        ):
+            return columns
+        definition, names, _ = self._definition(table)
+        texts = dict(zip(names, definition.columns, strict=True))
+        return {name: collated(column, texts[name]) for name, column in columns.items()}
 
     @override
     def differs(self, column: Column, one: str, other: str) -> str:
@@ -178,7 +187,7 @@ class SQLiteAdapter(Adapter):
     @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         definition, names, _ = self._definition(table)
-        if definition.is_strict:
+        if definition.is_strict and self.type_of(column) not in STRICT:
             raise TableError(
                 f"the column {name!r} of the table {table!r} is {held.type or 'of no type'} "
                 f"and has to become {self.type_of(column)}, which a STRICT table cannot have: "

@@ -33,10 +33,13 @@ TYPES = {
     ColumnType.TEXT: "TEXT",
     ColumnType.JSON: "JSON TEXT",  # JSON alone would be numeric: 1.10 would become 1.1
 }
+STRICT = ("INTEGER", "TEXT")
+"""Types that a STRICT table can have."""
 _KINDS = {type_: kind for kind, type_ in TYPES.items()} | {
     "BOOL": ColumnType.BOOLEAN,
     "DATETIME": ColumnType.TIMESTAMP,
     "JSON": ColumnType.JSON,
+    "JSONB": ColumnType.JSON,
 }
 _MODIFIERS = re.compile(r"\(.*?\)| WITH(OUT)? TIME ZONE")
 _AFFINITIES = {
