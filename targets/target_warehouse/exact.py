@@ -62,6 +62,7 @@ def parse_record(line: bytes) -> tuple[Record, bool]:
     except msgspec.DecodeError:  # NaN, infinity or lone surrogates
         damaged = b"\\ud" in line.lower()
     else:
+        _check_version(message.version)
         damaged = b"\\u0000" in line and any("\0" in name for name in message.record)
         if damaged:
             message.record = _named(message.record)
@@ -72,6 +73,7 @@ def parse_record(line: bytes) -> tuple[Record, bool]:
         raise TypeError("its record is not an object")
     record = _named({name: msgspec.Raw(to_json(value)) for name, value in sent.items()})
     version = parsed.get("version")
+    _check_version(version)
     return Record(
         record, parsed.get("time_extracted"), version if isinstance(version, int) else None
     ), damaged
@@ -80,6 +82,11 @@ def parse_record(line: bytes) -> tuple[Record, bool]:
 def has_nul(raw: bytes) -> bool:
     """Return whether a JSON value is a string that contains NUL."""
     return b"\\u0000" in raw and "\0" in parse_leniently(raw)
+
+
+def _check_version(version: Any) -> None:
+    if isinstance(version, int) and version not in INT64:
+        raise ValueError("its version has more than 64 bits")
 
 
 def _named(record: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:

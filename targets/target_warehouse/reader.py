@@ -269,6 +269,8 @@ class MessageReader(GenericSingerReader[bytes]):
     def _activate(self, message: _Message) -> None:
         if message.version is None:
             raise self._invalid("it has no version")
+        if message.version not in exact.INT64:
+            raise self._invalid("its version has more than 64 bits")
         stream = self._stream(message)
         if self._loader.has(stream):
             self._loader.activate(stream, message.version)
@@ -328,6 +330,8 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self._invalid("it has no type")
         try:
             return msgspec.convert(_storable(message), _Message)
+        except RecursionError:
+            return self._outlined(line)
         except msgspec.ValidationError as error:
             raise self._invalid(str(error)) from error
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from target_warehouse.warehouses.base import WarehouseError
+
+_NO_FILE = re.compile(r"^$|/$|\0|^(:memory:|file:)")
+"""Names that open no file, another file, or (SQLite reads `file:` so) a database in memory."""
 
 
 def file_of(url: str, scheme: str) -> tuple[str, dict[str, str]]:
@@ -15,7 +19,7 @@ def file_of(url: str, scheme: str) -> tuple[str, dict[str, str]]:
     """
     parts = urlsplit(url)
     file = unquote(parts.path)[1:]
-    if parts.netloc or file == ":memory:" or file.endswith("/") or not file:
+    if parts.netloc or _NO_FILE.search(file):
         raise WarehouseError(
             f"the setting url must name a file: {scheme}:///file.db, or {scheme}:////folder/file.db"
         )

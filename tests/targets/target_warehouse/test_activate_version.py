@@ -224,3 +224,15 @@ def test_rows_of_older_versions_are_kept_in_the_history(loaded: Warehouse) -> No
         "SELECT id, _sdc_replaced_because FROM items__history "
         "WHERE _sdc_replaced_because = 'vanished' ORDER BY id"
     ) == [(1, "vanished"), (2, "vanished"), (3, "vanished")]
+
+
+@pytest.mark.one_warehouse
+@pytest.mark.parametrize("version", [2**63, -(2**63) - 1, 10**30])
+@pytest.mark.parametrize("type_", ["RECORD", "ACTIVATE_VERSION"])
+def test_a_version_of_more_than_64_bits(warehouse: Warehouse, version: int, type_: str) -> None:
+    odd = {"type": type_, "stream": "items", "version": version, "record": {"id": 2}}
+    run = warehouse.load(ITEMS, record("items", id=1), state(1), odd, state(2), fails=True)
+    assert str(run.error).startswith("line 4")
+    assert "its version has more than 64 bits" in str(run.error)
+    assert run.states == [1]
+    assert warehouse.rows("SELECT id FROM items") == [(1,)]

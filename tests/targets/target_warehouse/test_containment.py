@@ -23,17 +23,20 @@ OTHERS = schema("others", id="integer", note="object")
 
 TOO_DEEP = "[" * 100_000 + "]" * 100_000
 """Lists inside each other that no version of Python can read."""
+HALVES = '{"\\ud800": ' * 900 + "0" + "}" * 900
+"""Objects inside each other that can be read, but not repaired."""
 
 
 def poison(order: str = "usual") -> str:
     """A RECORD message that is nested too deeply."""
-    text = f'{{"id": 7, "note": {{"]": "}}{{\\"", "a": {TOO_DEEP}}}}}'
-    if order == "usual":
+    deep = HALVES if order == "repaired" else TOO_DEEP
+    text = f'{{"id": 7, "note": {{"]": "}}{{\\"", "a": {deep}}}}}'
+    if order != "turned":
         return f'{{"type": "RECORD", "stream": "others", "record": {text}}}'
     return f'{{"record": {text}, "stream": "others", "type": "RECORD"}}'
 
 
-@pytest.mark.parametrize("order", ["usual", "turned"])
+@pytest.mark.parametrize("order", ["usual", "turned", "repaired"])
 @pytest.mark.parametrize("before", [0, 1])
 def test_a_record_that_is_nested_too_deeply_is_rejected(
     warehouse: Warehouse, order: str, before: int

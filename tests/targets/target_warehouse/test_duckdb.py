@@ -122,3 +122,15 @@ def test_batches_after_one_that_matched_rows_are_merged_at_once(
     assert duckdb.rows("SELECT id, text FROM texts ORDER BY id") == [
         (id_, "new" if id_ in sent else "old") for id_ in range(10)
     ]
+
+
+def test_numbers_with_extreme_exponents(duckdb: DuckDB) -> None:
+    """Arrow crashes when it converts some of them to a decimal."""
+    texts = ["1e-99999999", "0e-99999999", "1e-2147483649", "1E99999999", "7"]
+    rows = [
+        raw_record("prices", f'{{"id": {number}, "price": {text}}}')
+        for number, text in enumerate(texts)
+    ]
+    duckdb.load(schema("prices", id="integer", price="number"), *rows)
+    found = duckdb.rows("SELECT price FROM prices ORDER BY id")
+    assert [Decimal(price) for (price,) in found] == [Decimal(text) for text in texts]
