@@ -53,7 +53,7 @@ def record_lines(
                 numbered = _FORMATS[format_](opened)
                 while some := list(itertools.islice(numbered, _AT_ONCE)):
                     yield [line for _, line in some], [f"{number} of {file}" for number, _ in some]
-        except (OSError, EOFError, ValueError, ImportError) as error:
+        except (OSError, EOFError, ValueError, OverflowError, ImportError) as error:
             reason = in_a_line(error)
             raise BatchFileError(f"the batch file {file} cannot be read: {reason}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
@@ -137,6 +138,8 @@ def _storable(value: Any, *, nested: bool = True) -> Any:
             return storable(value)
         case Decimal() if not value.is_finite():
             return str(value) if nested else msgspec.Raw(str(value).encode())
+        case float() if not math.isfinite(value):
+            return _storable(Decimal(value), nested=nested)
         case dict():
             return {storable(name): _storable(item) for name, item in value.items()}
         case list():

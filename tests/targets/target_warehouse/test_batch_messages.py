@@ -139,6 +139,27 @@ def test_a_parquet_file_with_types_of_its_own(warehouse: Warehouse, tmp_path: Pa
     assert_loaded(warehouse, [{"id": 1, "name": "a", "price": 199.9, "more": [1]}])
 
 
+def test_numbers_of_a_parquet_file_that_are_not_finite(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    file = tmp_path / "1.parquet"
+    prices = [float("nan"), float("inf"), float("-inf"), 0.1]
+    parquet.write_table(pa.table({"id": range(4), "price": prices, "more": prices}), file)
+    warehouse.load(ITEMS, batch(file, encoding=PARQUET))
+    found = warehouse.rows("SELECT price, more FROM items ORDER BY id")
+    assert [str(price).lower() for price, _ in found] == ["nan", "infinity", "-infinity", "0.1"]
+    assert [str(more).strip('"') for _, more in found] == ["NaN", "Infinity", "-Infinity", "0.1"]
+
+
+def test_a_parquet_file_with_a_day_that_python_cannot_read(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    file = tmp_path / "1.parquet"
+    days = pa.array([-62135596800000001], pa.timestamp("us"))
+    parquet.write_table(pa.table({"id": [1], "day": days}), file)
+    assert file.name in message_of(warehouse, file, encoding=PARQUET)
+
+
 def test_a_parquet_file_with_two_columns_of_the_same_name(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:

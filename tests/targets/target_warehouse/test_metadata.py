@@ -84,3 +84,9 @@ def test_a_key_with_the_name_of_metadata_is_refused(warehouse: Warehouse) -> Non
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
     warehouse.load(snapshots, record("snapshots", **values))
     assert warehouse.rows("SELECT * FROM snapshots") == [(1, "2024-01-01")]
+
+
+@pytest.mark.one_warehouse
+def test_settings_that_are_null_have_their_defaults(warehouse: Warehouse) -> None:
+    warehouse.load(ITEMS, item(1), add_record_metadata=None, vanish_limit=None)
+    assert list(warehouse.types("items")) == ["id", *COLUMNS]
