@@ -42,18 +42,10 @@ def person_key(text: str, key: str) -> str:
 def normal_address(address: str) -> str:
     """Return an e-mail address trimmed, in lower case and in one form of Unicode.
 
-    Full-width characters and labels of the domain in Punycode (`xn--`) become the usual ones.
+    A domain in Punycode (`xn--`) keeps it, because vendors that send hashes do not convert it.
     """
     lower = unicodedata.normalize("NFKC", address).strip().lower()
-    name, at, domain = unicodedata.normalize("NFKC", lower).rpartition("@")
-    return f"{name}{at}{'.'.join(map(_readable, domain.split('.')))}"
-
-
-def _readable(label: str) -> str:
-    try:
-        return label[4:].encode().decode("punycode") if label.startswith("xn--") else label
-    except UnicodeError:
-        return label
+    return unicodedata.normalize("NFKC", lower)
 
 
 def e164(text: str) -> str | None:

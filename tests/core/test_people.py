@@ -105,8 +105,6 @@ FORMS = [
         for form in ("NFC", "NFD")
         for each in (BUECHER, "JÖRG@BÜCHER.EXAMPLE")
     ),
-    "jörg@xn--bcher-kva.example",
-    "JÖRG@XN--BCHER-KVA.EXAMPLE",
     BUECHER.translate(WIDE),
     f"\u3000{BUECHER} ",
 ]
@@ -123,10 +121,16 @@ def test_one_person_in_all_forms_of_unicode() -> None:
                 assert finder.finds({"note": f"mail from <{text}>"}), (form, text)
 
 
-@pytest.mark.parametrize("name", ["J\u030c@x.example", "İ@x.example", "\u017f@xn--a.ex", "ﬁ@x--"])
+@pytest.mark.parametrize("name", ["J\u030c@x.example", "İ@x.example", "\u017f@x.example", "ﬁ@x--"])
 def test_the_normal_form_of_an_address_is_final(name: str) -> None:
     normal = normal_address(name)
     assert normal_address(normal) == normal_address(normal.upper()) == normal
+
+
+def test_an_address_in_punycode_has_the_hash_that_vendors_send() -> None:
+    address = "anna@xn--bcher-kva.example"
+    sent = hashlib.sha256(address.encode()).hexdigest()
+    assert person_key(address.upper(), KEY) == keyed_hash(sent, KEY)
 
 
 def test_ids_that_only_look_alike_are_two() -> None:
