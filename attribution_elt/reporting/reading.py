@@ -132,8 +132,7 @@ class Warehouse:
     places: list[Place] = field(default_factory=list)
     revenues: list[Revenue] = field(default_factory=list)
     answers: Answers | None = None
-    """What the SQL models found; None if they are not built, or if the report is of the past."""
-    is_past: bool = False
+    """What the SQL models found; None if they are not built."""
 
 
 def read(
@@ -167,8 +166,7 @@ def read(
                     if place.streams or place.attempts or place.is_configured:
                         warehouse.places.append(place)
                 _fill(warehouse, since.date(), known_at)
-            warehouse.is_past = known_at is not None
-            if not warehouse.is_past:  # the SQL models are built from the current rows
+            if known_at is None:  # the SQL models are built from the current rows
                 warehouse.answers = _answers(loader, since.date())
     except OneLineError as error:
         warehouse.problem = str(error)
