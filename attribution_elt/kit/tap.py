@@ -16,6 +16,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from attribution_elt.core import redaction
+from attribution_elt.core.settings import with_valid_alternatives
 from attribution_elt.kit import inputs
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.kit.plugin import PluginCommand, VendorPlugin
@@ -92,6 +93,13 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
         """Return the vendor's credentials, without passwords of the user's own databases."""
         given = {name: value for name, value in self.config.items() if name in self.credentials}
         return "".join(redaction.secrets_of(self.config_jsonschema, given))
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        properties = config_jsonschema["properties"]
+        properties["stream_maps"] = with_valid_alternatives(properties["stream_maps"])
 
     def selection_errors(self) -> Iterable[str]:
         """Yield a line for each setting that a selected stream needs and that is missing."""

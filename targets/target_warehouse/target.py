@@ -18,7 +18,7 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.pseudonyms import SHORTEST_KEY
-from attribution_elt.core.settings import invalid_settings
+from attribution_elt.core.settings import invalid_settings, with_valid_alternatives
 from attribution_elt.core.spelling import unknown_settings
 from target_warehouse.reader import MessageReader
 from target_warehouse.warehouses.registry import connect
@@ -166,6 +166,13 @@ class TargetWarehouse(Target):
         plugin = os.environ.get("MELTANO_LOADER_NAME") or self.name
         for line in unknown_settings(plugin, self.config_jsonschema["properties"], given):
             self.logger.warning(line)
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        properties = config_jsonschema["properties"]
+        properties["stream_maps"] = with_valid_alternatives(properties["stream_maps"])
 
     @cached_property
     def loader(self) -> Loader:

@@ -231,7 +231,8 @@ def test_rows_of_older_versions_are_kept_in_the_history(loaded: Warehouse) -> No
 @pytest.mark.parametrize("type_", ["RECORD", "ACTIVATE_VERSION"])
 def test_a_version_of_more_than_64_bits(warehouse: Warehouse, version: int, type_: str) -> None:
     odd = {"type": type_, "stream": "items", "version": version, "record": {"id": 2}}
-    run = warehouse.load(ITEMS, record("items", id=1), state(1), odd, state(2), fails=True)
+    lines = [ITEMS, record("items", id=1), state(1), odd, state(2)]
+    run = warehouse.load(*lines, batch_size_rows=1, fails=True)
     assert str(run.error).startswith("line 4")
     assert "its version has more than 64 bits" in str(run.error)
     assert run.states == [1]

@@ -148,6 +148,10 @@ KNOWN = "it must begin with one of athena://, bigquery://, clickhouse://, "
         ({"batch_size_rows": 0}, "Error: setting 'batch_size_rows': 0 must be at least 1"),
         ({"url": 12345678}, "Error: setting 'url': must be of type string"),
         ({"stream_maps": 3}, "Error: setting 'stream_maps': 3 must be of type object"),
+        (
+            {"stream_maps": {"items": {"__else__": "all"}}},
+            "Error: setting 'stream_maps.items': {'__else__': 'all'} must be of another type",
+        ),
         ({"url": "duckdb:////no/such/folder/file.duckdb"}, "Cannot open file"),
         pytest.param(
             {"url": "postgresql://localhost:1/db"},
