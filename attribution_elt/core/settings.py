@@ -14,7 +14,13 @@ from attribution_elt.core.dates import day_of
 _formats = FormatChecker(())
 
 
-def with_valid_alternatives(schema: Any) -> Any:
+def mend_stream_maps(config_jsonschema: dict[str, Any]) -> None:
+    """Make the SDK's schema of `stream_maps` valid; validators fail at its alternatives."""
+    properties = config_jsonschema["properties"]
+    properties["stream_maps"] = _with_valid_alternatives(properties["stream_maps"])
+
+
+def _with_valid_alternatives(schema: Any) -> Any:
     """Return a JSON schema in which the alternatives that the SDK writes as `null` are schemas."""
     if isinstance(schema, dict):
         return {
@@ -22,10 +28,10 @@ def with_valid_alternatives(schema: Any) -> Any:
             if key == "anyOf"
             else made
             for key, value in schema.items()
-            for made in [with_valid_alternatives(value)]
+            for made in [_with_valid_alternatives(value)]
         }
     if isinstance(schema, list):
-        return [with_valid_alternatives(each) for each in schema]
+        return [_with_valid_alternatives(each) for each in schema]
     return schema
 
 
@@ -34,8 +40,7 @@ def invalid_settings(schema: Mapping[str, Any], config: Mapping[str, Any]) -> It
 
     Values of secret settings are not repeated.
     """
-    valid = with_valid_alternatives(dict(schema))
-    validator = Draft202012Validator(valid, format_checker=_formats)
+    validator = Draft202012Validator(dict(schema), format_checker=_formats)
     for error in sorted(validator.iter_errors(dict(config)), key=lambda e: e.json_path):
         yield _sentence(error)
 

@@ -16,7 +16,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from attribution_elt.core import redaction
-from attribution_elt.core.settings import with_valid_alternatives
+from attribution_elt.core.settings import mend_stream_maps
 from attribution_elt.kit import inputs
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.kit.plugin import PluginCommand, VendorPlugin
@@ -98,8 +98,7 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
     @override
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         super().append_builtin_config(config_jsonschema)
-        properties = config_jsonschema["properties"]
-        properties["stream_maps"] = with_valid_alternatives(properties["stream_maps"])
+        mend_stream_maps(config_jsonschema)
 
     def selection_errors(self) -> Iterable[str]:
         """Yield a line for each setting that a selected stream needs and that is missing."""

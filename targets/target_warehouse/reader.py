@@ -381,5 +381,5 @@ def _storable(message: dict[str, Any]) -> dict[str, Any]:
         for name, value in message.items()
     }
     if isinstance(stream := message.get("stream"), str):
-        members["stream"] = without_halves(stream)  # as in other messages, it may contain NUL
+        members["stream"] = without_halves(stream)  # unlike values, it may contain NUL
     return members

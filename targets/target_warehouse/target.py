@@ -18,7 +18,7 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.pseudonyms import SHORTEST_KEY
-from attribution_elt.core.settings import invalid_settings, with_valid_alternatives
+from attribution_elt.core.settings import invalid_settings, mend_stream_maps
 from attribution_elt.core.spelling import unknown_settings
 from target_warehouse.reader import MessageReader
 from target_warehouse.warehouses.registry import connect
@@ -171,8 +171,7 @@ class TargetWarehouse(Target):
     @override
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         super().append_builtin_config(config_jsonschema)
-        properties = config_jsonschema["properties"]
-        properties["stream_maps"] = with_valid_alternatives(properties["stream_maps"])
+        mend_stream_maps(config_jsonschema)
 
     @cached_property
     def loader(self) -> Loader:
