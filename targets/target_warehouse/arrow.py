@@ -24,6 +24,8 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     ColumnType.JSON: pa.string(),
 }
 _WRITTEN_OUT = r"^-?[0-9.]+$"
+_LONGEST_WRITTEN_OUT = 1_000
+"""Digits of a number from which its exponent stays."""
 
 
 def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Table:
@@ -52,6 +54,29 @@ def retyped(table: pa.Table, types: Mapping[str, pa.DataType]) -> pa.Table:
     """Return the table with other types for some of its columns."""
     fields = [field.with_type(types.get(field.name, field.type)) for field in table.schema]
     return table.cast(pa.schema(fields))
+
+
+def uniform_uuids(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts with each UUID as databases write it; other texts stay."""
+    digits = pc.utf8_lower(pc.replace_substring_regex(values, "[{}-]", ""))
+    pattern = "^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$"
+    uuids = pc.replace_substring_regex(digits, pattern, r"\1-\2-\3-\4-\5")
+    return pc.if_else(pc.match_substring_regex(digits, pattern), uuids, values)
+
+
+def uniform_numbers(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return numbers, given as texts, so that equal ones have the same text: 2.50 becomes 2.5."""
+    texts = [None if value is None else _uniform(value) for value in values.to_pylist()]
+    return pa.chunked_array([texts], pa.string())
+
+
+def _uniform(number: str) -> str:
+    value = Decimal(number)
+    if not value.is_finite() or abs(value.adjusted()) > _LONGEST_WRITTEN_OUT:
+        return str(value)
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if value.is_zero() else text
 
 
 def are_held(numbers: pa.ChunkedArray, digits: int, scale: int) -> bool:

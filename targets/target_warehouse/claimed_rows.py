@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from target_warehouse import exact
-from target_warehouse.arrow import ARROW_TYPES, conformed
+from target_warehouse.arrow import ARROW_TYPES, conformed, uniform_numbers
 from target_warehouse.column_plan import ColumnPlan
 from target_warehouse.columns import ColumnType
 from target_warehouse.messages import Claim, bounds
@@ -134,10 +134,9 @@ class ClaimedRows:
     def _comparable(self, values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         """Return values in a form in which equal ones compare as equal, such as 1 and 1.0."""
         kind = self._kinds[name]
-        values = conformed(pa.table({name: values}), {name: kind})[name].combine_chunks()
+        values = conformed(pa.table({name: values}), {name: kind})[name]
         if kind is ColumnType.NUMBER:
-            texts = [value and str(Decimal(value).normalize()) for value in values.to_pylist()]
-            return pa.array(texts, pa.string())
+            return uniform_numbers(values)
         return values
 
     def _equal(self, members: Sequence[_Converted]) -> pa.Table:

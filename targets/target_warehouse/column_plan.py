@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import pyarrow as pa
 
 from target_warehouse import names
-from target_warehouse.arrow import are_held, conformed, decimal_size
+from target_warehouse.arrow import are_held, conformed, decimal_size, uniform_numbers
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.transaction import transact
@@ -63,7 +63,17 @@ class ColumnPlan:
             held = {name: self.columns[name] for name in wanted}
             rows = conformed(rows, {name: column.kind for name, column in held.items()})
             wanted = self._sized(held, rows)
-        return conformed(rows, {name: self.columns[name].kind for name in wanted})
+        rows = conformed(rows, {name: self.columns[name].kind for name in wanted})
+        return self._with_uniform_keys(rows, kinds)
+
+    def _with_uniform_keys(self, rows: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
+        """Return rows in which the same number is the same key, where the key's column is text."""
+        for name in self._key_properties:
+            key = self.identifiers[name]
+            if kinds.get(name) is ColumnType.NUMBER and self.columns[key].kind is ColumnType.TEXT:
+                place = rows.column_names.index(key)
+                rows = rows.set_column(place, key, uniform_numbers(rows[key]))
+        return rows
 
     def rename(self, table: pa.Table, properties: Collection[str]) -> pa.Table:
         """Return a decoded table with its properties renamed to their columns."""

@@ -40,6 +40,11 @@ class Column:
     is_required: bool = dataclasses.field(default=False, compare=False)
     """Whether it is NOT NULL."""
 
+    @property
+    def is_uuid(self) -> bool:
+        """Whether the database takes several spellings for the same value."""
+        return self.type.lower() == "uuid"
+
     def in_table(self, *, is_filled: bool, is_required: bool) -> Column:
         """Return the column with the rules of its table."""
         return dataclasses.replace(self, is_filled=is_filled, is_required=is_required)

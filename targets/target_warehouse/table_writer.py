@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from target_warehouse.arrow import uniform_uuids
 from target_warehouse.column_plan import ColumnPlan
-from target_warehouse.columns import Column, ColumnType
+from target_warehouse.columns import ColumnType
 from target_warehouse.decode import LINE, Reject
 from target_warehouse.history import History
 from target_warehouse.runs import Tally
@@ -129,12 +130,15 @@ def latest(rows: pa.Table, plan: ColumnPlan) -> pa.Table:
     if not names:
         return rows
     columns = plan.columns
-    is_number = any(columns[name].kind is ColumnType.NUMBER for name in names)
-    if is_number or len(rows) <= _FEW_ROWS:
-        last = _last_by_value(rows, names, columns)
+    # Arrow would take some names for paths.
+    keys = {
+        f"key{index}": uniform_uuids(rows[name]) if columns[name].is_uuid else rows[name]
+        for index, name in enumerate(names)
+    }
+    kinds = [columns[name].kind for name in names]
+    if ColumnType.NUMBER in kinds or len(rows) <= _FEW_ROWS:
+        last = _last_by_value(rows[LINE], keys.values(), kinds)
     else:
-        # Arrow would take some names for paths.
-        keys = {f"key{index}": rows[name] for index, name in enumerate(names)}
         groups = pa.table(keys | {"line": rows[LINE]}).group_by(list(keys), use_threads=False)
         last = groups.aggregate([("line", "max")])["line_max"]
     if len(last) == len(rows):
@@ -142,13 +146,13 @@ def latest(rows: pa.Table, plan: ColumnPlan) -> pa.Table:
     return rows.filter(pc.is_in(rows[LINE], last))
 
 
-def _last_by_value(rows: pa.Table, names: Sequence[str], columns: Mapping[str, Column]) -> pa.Array:
+def _last_by_value(
+    lines: pa.ChunkedArray, keys: Iterable[pa.ChunkedArray], kinds: Iterable[ColumnType]
+) -> pa.Array:
     """Return the line of the last row of each key; 1 and 1.0 are the same key."""
     values = [
-        map(Decimal, rows[name].to_pylist())
-        if columns[name].kind is ColumnType.NUMBER
-        else rows[name].to_pylist()
-        for name in names
+        map(Decimal, key.to_pylist()) if kind is ColumnType.NUMBER else key.to_pylist()
+        for key, kind in zip(keys, kinds, strict=True)
     ]
-    last = dict(zip(zip(*values, strict=True), rows[LINE].to_pylist(), strict=True))
+    last = dict(zip(zip(*values, strict=True), lines.to_pylist(), strict=True))
     return pa.array(last.values(), pa.int64())

@@ -53,15 +53,24 @@ def keep_changed(adapter: Tables, table: str, history: str, keys: Sequence[str],
     )
 
 
-def ensure_view(adapter: Tables, view: str, table: str, history: str) -> bool:
+def ensure_view(
+    adapter: Tables, view: str, table: str, history: str, *, casts: bool = False
+) -> bool:
     """Make `view` show all versions in a table and its history; return whether it was created.
 
-    Current versions have no end. A view that is correct is not created again.
+    Current versions have no end. A view that is correct is not created again. With `casts`, the
+    view converts the table's values to the types of the history, such as uuid to text.
     """
     quoted, listed = adapter.dialect.identifier, adapter.dialect.identifiers
-    held = adapter.columns(table)
-    names = kept_columns(adapter, history)
-    wanted = {name: held[name].type for name in names if name in held}
+    held, kept = adapter.columns(table), adapter.columns(history)
+    names = [name for name in kept_columns(adapter, history) if name in held]
+    wanted = {name: (kept if casts else held)[name].type for name in names}
+    current = ", ".join(
+        quoted(name)
+        if wanted[name] == held[name].type
+        else f"CAST({quoted(name)} AS {wanted[name]}) AS {quoted(name)}"
+        for name in names
+    )
     found = {name: column.type for name, column in adapter.columns(view).items()}
     moments = dict.fromkeys((VALID_FROM, VALID_TO), held[BATCHED_AT].type)
     if found == {**wanted, **moments}:
@@ -70,9 +79,9 @@ def ensure_view(adapter: Tables, view: str, table: str, history: str) -> bool:
     adapter.execute(f"DROP VIEW IF EXISTS {adapter.path(view)}")
     adapter.execute(
         f"CREATE VIEW {adapter.path(view)} AS "
-        f"SELECT {listed(wanted)}, {quoted(BATCHED_AT)} AS {quoted(VALID_FROM)}, "
+        f"SELECT {current}, {quoted(BATCHED_AT)} AS {quoted(VALID_FROM)}, "
         f"{nothing} AS {quoted(VALID_TO)} FROM {adapter.path(table)} "
-        f"UNION ALL SELECT {listed([*wanted, VALID_FROM, VALID_TO])} FROM {adapter.path(history)}"
+        f"UNION ALL SELECT {listed([*names, VALID_FROM, VALID_TO])} FROM {adapter.path(history)}"
     )
     return True
 

@@ -8,7 +8,9 @@ import pytest
 
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
+    PostgreSQL,
     Warehouse,
+    raw_record,
     record,
     run_sql,
     schema,
@@ -91,3 +93,72 @@ def test_a_key_that_gains_and_loses_a_column(warehouse: Warehouse) -> None:
             warehouse.load(schema("orders", keys, **columns), record("orders", id=1, name="a"))
 
     assert warehouse.rows("SELECT id, name FROM orders") == [(1, "a")]
+
+
+UUID = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"
+SPELLINGS = [UUID, UUID.lower(), UUID.replace("-", ""), f"{{{UUID}}}"]
+
+
+@pytest.mark.parametrize("name", ["duckdb", "postgresql"])
+@pytest.mark.parametrize("more", [0, 5_000])
+def test_spellings_of_a_uuid_are_one_key(
+    name: str, more: int, request: pytest.FixtureRequest
+) -> None:
+    warehouse: Warehouse = request.getfixturevalue(name)
+    run_sql(warehouse, "CREATE TABLE orders (id uuid, note varchar, also uuid)")
+    orders = schema("orders", id="string", note="string", also="string")
+    others = [record("orders", id=f"{number:032x}") for number in range(more)]
+    for note in ("first", "second"):
+        spelled = [
+            record("orders", id=text, note=f"{note} {place}", also=text)
+            for place, text in enumerate(SPELLINGS)
+        ]
+        warehouse.load(orders, *others, *spelled, state(1), add_record_metadata=True)
+
+    rows = warehouse.rows("SELECT id::text, note, also::text FROM orders WHERE note IS NOT NULL")
+    assert rows == [(UUID.lower(), "second 3", UUID.lower())]
+    assert warehouse.rows("SELECT count(*) FROM orders") == [(more + 1,)]
+    assert warehouse.rows("SELECT inserted, updated, unchanged FROM _runs ORDER BY started_at") == [
+        (more + 1, 0, 3),
+        (0, 1, more + 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("type_", "old", "spellings"),
+    [
+        ("inet", "10.0.0.1", ["10.0.0.1/32", "2001:DB8::1", "2001:db8:0::1"]),
+        ("cidr", "10.0.0.0/8", ["10/8", "10.0.0.0/08"]),
+        ("macaddr", "08:00:2b:01:02:03", ["08002B010203", "08-00-2b-01-02-03"]),
+    ],
+)
+def test_keys_of_types_with_several_spellings_become_text(
+    postgresql: PostgreSQL, type_: str, old: str, spellings: Sequence[str]
+) -> None:
+    run_sql(
+        postgresql,
+        f"CREATE TABLE orders (id {type_} PRIMARY KEY, note text)",
+        f"INSERT INTO orders VALUES ('{old}', 'old')",
+    )
+    lines = [record("orders", id=text, note="new") for text in [old, *spellings]]
+    postgresql.load(schema("orders", id="string", note="string"), *lines)
+
+    assert sorted(postgresql.rows("SELECT * FROM orders")) == sorted(
+        (text, "new") for text in [old, *spellings]
+    )
+
+
+@pytest.mark.parametrize("numbers", ["text", "NUMERIC(38, 2)"])
+def test_one_number_is_one_key_in_a_column_that_became_text(
+    warehouse: Warehouse, numbers: str
+) -> None:
+    orders = schema("orders", id="number", note="string")
+    run_sql(warehouse, f"CREATE TABLE orders (id {numbers}, note varchar(99))")
+    warehouse.load(orders, raw_record("orders", '{"id": 2.50, "note": "old"}'))
+    long = "9" * 50
+    for note in "ab":
+        keys = (long, f"{long}.00", "2.5", "2.500", "25e-1", "-0.0", "0", "1e2000")
+        texts = (f'{{"id": {key}, "note": "{note}"}}' for key in keys)
+        warehouse.load(orders, *(raw_record("orders", text) for text in texts))
+
+    assert warehouse.rows("SELECT note, count(*) FROM orders GROUP BY note") == [("b", 4)]

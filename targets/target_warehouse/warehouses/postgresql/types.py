@@ -24,8 +24,7 @@ _WHOLE = {type_: kind for kind, type_ in TYPES.items()} | {
     "time(6) with time zone": ColumnType.TIME,
     "jsonb": ColumnType.JSON,
     "character varying": ColumnType.TEXT,
-    # These types refuse texts of another form, and keep the meaning of the others.
-    **dict.fromkeys(("uuid", "inet", "cidr", "macaddr"), ColumnType.TEXT),
+    "uuid": ColumnType.TEXT,  # refuses other texts
 }
 """Types that hold every value of a kind. All other types are narrow: their columns are widened."""
 _NARROW = {
@@ -71,4 +70,6 @@ def cast(name: str, held: Column, column: Column) -> str:
         return f"to_json({name})"
     if held.type in _FLOATS:  # a cast would round the value to 15 digits
         name = f"{name}::text"
+    if held.type == "inet":  # a cast would add the length of the network
+        name = f"abbrev({name})"
     return f"{name}::{TYPES[column.kind]}"
