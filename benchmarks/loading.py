@@ -6,8 +6,9 @@ In each round every loader loads the same Singer messages from a file on stdin i
 then the messages of a day later, with a fifth of the records changed, into the same table; and
 2,000 records into a new database, which shows the start-up time. The benchmark compares the tables
 with the messages, value by value. The floor is the database's own bulk load of a prepared file into
-an empty table without a key. Peers get environments in `benchmarks/.venvs`. The table shows
-medians; ratios to the floor are those within a round.
+an empty table without a key; PostgreSQL's COPY is also measured with the key of the messages. Peers
+get environments in `benchmarks/.venvs`. The table shows medians; ratios to the floor are those
+within a round.
 """
 
 from __future__ import annotations

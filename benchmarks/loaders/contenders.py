@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loaders.databases import path_of
+from loaders.products import KEYS
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
@@ -106,10 +107,10 @@ def environment(requirements: tuple[str, ...]) -> Path:
     return ENVIRONMENTS / requirements[0].partition("==")[0].partition("[")[0]
 
 
-def floor(database: str, suffix: str) -> Callable[[Run], list[str]]:
+def floor(database: str, suffix: str, *keys: str) -> Callable[[Run], list[str]]:
     """Call the database's own bulk load."""
     return lambda run: [
-        sys.executable, f"{HERE}/floor.py", database, run.place, f"{run.data}{suffix}",
+        sys.executable, f"{HERE}/floor.py", database, run.place, f"{run.data}{suffix}", *keys,
     ]  # fmt: skip
 
 
@@ -155,6 +156,7 @@ def dlt(destination: str, form: str) -> Callable[[Run], list[str]]:
 CONTENDERS = {
     "PostgreSQL": (
         Contender("raw COPY", "public.products", floor("postgresql", ".csv")),
+        Contender("raw COPY, same key", "public.products", floor("postgresql", ".csv", *KEYS)),
         Contender("target-warehouse", "public.products", target_warehouse),
         Contender("dlt, Arrow in", "shop.products", dlt("postgres", "arrow"), DLT),
         Contender("dlt, dictionaries in", "shop.products", dlt("postgres", "dictionaries"), DLT),

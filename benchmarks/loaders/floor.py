@@ -1,6 +1,6 @@
-"""The floor: a database's own bulk load, into a table of the same columns without a key.
+"""The floor: a database's own bulk load, into a table of the same columns.
 
-python floor.py postgresql URL products.csv
+python floor.py postgresql URL products.csv [KEY ...]
 python floor.py duckdb FILE products.ndjson
 """
 
@@ -24,20 +24,25 @@ TYPES = {
 
 def main() -> None:
     """Load a file into a new table `products`."""
-    database, url, file = sys.argv[1:]
+    database, url, file, *keys = sys.argv[1:]
     properties = json.loads(SCHEMA.read_text(encoding="utf-8"))["properties"]
     columns = {
         name: "timestamp with time zone" if each.get("format") else TYPES[each["type"][0]]
         for name, each in properties.items()
     }
-    {"postgresql": copy, "duckdb": read_json}[database](url, Path(file), columns)
+    if database == "postgresql":
+        copy(url, Path(file), columns, keys)
+    else:
+        read_json(url, Path(file), columns)
 
 
-def copy(url: str, file: Path, columns: dict[str, str]) -> None:
-    """Hand a CSV to PostgreSQL's COPY."""
+def copy(url: str, file: Path, columns: dict[str, str], keys: list[str]) -> None:
+    """Hand a CSV to PostgreSQL's COPY; the table gets a primary key if `keys` are given."""
     import psycopg  # noqa: PLC0415 - start-up is measured too, and needs no other driver
 
-    listed = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+    parts = [f"{name} {type_}" for name, type_ in columns.items()]
+    parts += [f"PRIMARY KEY ({', '.join(keys)})"] if keys else []
+    listed = ", ".join(parts)
     with psycopg.connect(url, autocommit=True) as connection, file.open("rb") as source:
         connection.execute("DROP TABLE IF EXISTS products")
         connection.execute(f"CREATE TABLE products ({listed})".encode())
