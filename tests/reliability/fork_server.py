@@ -94,41 +94,47 @@ class ForkServer:
 def serve(orders: socket.socket) -> Callable[[], object]:
     """Fork for each order until the orders end; in a fork, return the executable to run."""
     running: dict[int, socket.socket] = {}
-
-    def tell(*_: object) -> None:
-        while running:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:  # a nested call of this handler got the last one
-                return
-            if not pid:
-                return
-            with running.pop(pid) as news:
-                news.sendall(status.to_bytes(4, "big"))
-
     executables = _imported()
-    signal.signal(signal.SIGCHLD, tell)
+    # A signal that another thread receives does not interrupt a call of this one.
+    wakes, woken = socket.socketpair()
+    wakes.setblocking(False)
+    signal.set_wakeup_fd(wakes.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
+        ready, _, _ = select.select([orders, woken], [], [])
+        if woken in ready:
+            woken.recv(1 << 16)
+            _report_ended(running)
+        if orders not in ready:
+            continue
         order, descriptors, _, _ = socket.recv_fds(orders, 1 << 20, 4)
         if not order:
             return lambda: None
         command = json.loads(order)
         news = socket.socket(fileno=descriptors.pop())
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         if pid := os.fork():
             running[pid] = news
             news.sendall(pid.to_bytes(4, "big"))
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
             for descriptor in descriptors:
                 os.close(descriptor)
             continue
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-        for each in (orders, news, *running.values()):
+        for each in (orders, news, wakes, woken, *running.values()):
             each.close()
         _take_over(descriptors)
         sys.argv = command
         return executables[command[0]]
+
+
+def _report_ended(running: dict[int, socket.socket]) -> None:
+    """Send the status of each child that has ended to its starter."""
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        with running.pop(pid) as news, suppress(BrokenPipeError):  # nobody waits any more
+            news.sendall(status.to_bytes(4, "big"))
 
 
 def _take_over(descriptors: Sequence[int]) -> None:
