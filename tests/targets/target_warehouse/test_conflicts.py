@@ -258,6 +258,18 @@ def test_two_loads_that_make_the_same_tables_at_once(postgresql: PostgreSQL) -> 
         assert rows == [(0, "x", None), (1, None, "x")]
 
 
+def test_a_schema_that_another_client_creates_at_the_same_time(postgresql: PostgreSQL) -> None:
+    with psycopg.connect(postgresql.url) as other:
+        other.execute("CREATE SCHEMA shop")
+        loading = Loading(postgresql, lines(1), default_target_schema="shop")
+        wait_until_it_waits(postgresql)
+        other.commit()
+        run = loading.end()
+
+    assert (run.code, run.states) == (0, ["done"]), run.stderr
+    assert postgresql.rows("SELECT id FROM shop.orders") == [(1,)]
+
+
 def test_a_load_that_widens_what_another_loads_into(postgresql: PostgreSQL) -> None:
     def lines(number: int) -> Iterator[Line]:
         kinds = ["integer", "number", "string"] if number else ["integer"]
