@@ -38,7 +38,7 @@ class TableWriter:
         self._tally = tally
         self._sweeper = sweeper
         self._history = history
-        self._append = False
+        self._append: bool
         self._is_swept = False
 
     def prepare(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -201,6 +203,22 @@ def test_a_driver_that_is_not_installed(
         f"a url that begins with {url.partition(':')[0]}:// needs the Python module {module}: "
         f"pip install {needed}"
     )
+
+
+def test_each_scheme_has_the_requirements_of_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dlt", None)
+    monkeypatch.delitem(sys.modules, ADAPTER, raising=False)
+    extras = metadata("dlt").get_all("Provides-Extra")
+    with pytest.raises(WarehouseError) as unknown:
+        connect("unknown://", None)
+    schemes = set(re.findall(r"(\w+)://", str(unknown.value))) - {"postgres", "sqlite"}
+
+    assert len(schemes) == 13
+    for scheme in schemes:
+        with pytest.raises(WarehouseError, match=r"'dlt\[.+\]'") as raised:
+            connect(f"dlt+{scheme}://u:p@localhost/db", None)
+        [names] = re.findall(r"'dlt\[([a-z,]+)\]'", str(raised.value))
+        assert {*names.split(",")} <= {*(extras or ())}
 
 
 @pytest.mark.parametrize(
