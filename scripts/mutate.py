@@ -46,7 +46,7 @@ ON_IMPORT = (  # tests of settings and their definitions
     "tests/test_project.py::test_settings_accept_every_number_and_text_that_makes_sense",
 )
 PYTEST = ("-q", "-p", "no:cacheprovider", "-m", "not long and not alone")
-MOST_TESTS = 20  # that are run for each change
+CLOSEST, SPREAD = 20, 40  # tests that are run for each change
 
 
 class Noticing:
@@ -112,16 +112,17 @@ class Tests:
         return set().union(*(self._names[mutant.path, each] for each in range(first, last + 1)))
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Return tests that execute a changed line, or lines of its module if none does.
+        """Return tests that execute a changed line, then those that execute lines of its module.
 
         Tests that execute few lines come first, because they check these lines; then further
-        parameters of the same tests; then tests of the package, which may do it in a process.
+        parameters of the same tests. Tests of the package are last: they may start a process.
         """
-        exact = self.exact(mutant)
-        module = (names for (path, _), names in self._names.items() if path == mutant.path)
-        found = sorted(exact or set().union(*module), key=lambda name: (self._lines[name], name))
-        turns: dict[str, Iterator[int]] = collections.defaultdict(itertools.count)
-        found.sort(key=lambda name: next(turns[name.partition("[")[0]]))
+        module = [names for (path, _), names in self._names.items() if path == mutant.path]
+        found: list[str] = []
+        for names in (self.exact(mutant), set().union(*module)):
+            turns: dict[str, Iterator[int]] = collections.defaultdict(itertools.count)
+            ordered = sorted(names, key=lambda name: (self._lines[name], name))
+            found += sorted(ordered, key=lambda name: next(turns[name.partition("[")[0]]))
         others = (name for name in self.seconds if f"/{mutant.path.split('/')[1]}/" in name)
         return list(dict.fromkeys([*found, *others]))
 
@@ -227,7 +228,9 @@ class Trying:
         items = {item.nodeid: item for item in session.items}
         gc.freeze()
         for mutant in self._mutants:
-            found = [items[each] for each in self._tests.of(mutant) if each in items][:MOST_TESTS]
+            found = [items[each] for each in self._tests.of(mutant) if each in items]
+            rest = found[CLOSEST:]
+            found = found[:CLOSEST] + rest[:: len(rest) // SPREAD + 1]
             seconds = 60 + 6 * sum(self._tests.seconds[each.nodeid] for each in found)
             in_process = bool(self._tests.exact(mutant))
             noted = attempt(self._root, mutant, found, seconds, in_process=in_process)
