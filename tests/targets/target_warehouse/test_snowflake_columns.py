@@ -208,6 +208,7 @@ class TestTypes:
             ("TIMESTAMP_TZ(6)", ColumnType.TIMESTAMP, True),
             ("TIMESTAMP_LTZ(9)", ColumnType.TIMESTAMP, True),
             ("TIMESTAMP_NTZ(3)", ColumnType.TIMESTAMP, False),
+            ("TIMESTAMP_LTZ(3)", ColumnType.TIMESTAMP, False),
             ("VARCHAR(16777216)", ColumnType.TEXT, True),
             ("VARCHAR(134217728)", ColumnType.TEXT, True),
             ("VARCHAR(255)", ColumnType.TEXT, False),
