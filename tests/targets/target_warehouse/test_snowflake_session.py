@@ -99,6 +99,7 @@ def test_a_password_that_is_wrong(tmp_path: Path) -> None:
     [sent] = answers.logins
     assert (sent["LOGIN_NAME"], sent["PASSWORD"]) == ("me", PASSWORD)
     assert sent["SESSION_PARAMETERS"]["TIMEZONE"] == "UTC"
+    assert sent["SESSION_PARAMETERS"]["QUOTED_IDENTIFIERS_IGNORE_CASE"] is False
     for secret in (PASSWORD, quote(PASSWORD), quote(PASSWORD, safe=""), "wörd"):
         assert secret not in run.stderr
 
