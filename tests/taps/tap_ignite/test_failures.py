@@ -262,6 +262,24 @@ def test_an_answer_of_the_wrong_shape_is_requested_again(
     assert len(failed.records(stream)) < len(clean.records(stream))
 
 
+@pytest.mark.parametrize(
+    ("stream", "path", "reason"),
+    [
+        ("visitors", "visitors", "the response is not a list"),
+        ("location_details", "locations/60002", "the response has no location"),
+        ("sales", "sales", "the response has no list of sales"),
+    ],
+)
+def test_an_error_names_what_the_response_lacks(
+    sandbox: Sandbox, stream: str, path: str, reason: str
+) -> None:
+    config = settings(sandbox, websites=sandbox.ignite.websites[1:])
+    sandbox.ignite.faults.add(Fault("status", status=200, body="{}", match=f"/{path}?", times=None))
+    output = run_here(config, catalog=only(config, stream))
+    assert output.code == 1
+    assert reason in output.stderr
+
+
 @pytest.mark.parametrize("kind", ["reset", "close", "truncate", "invalid_json"])
 def test_a_broken_connection_is_retried_without_repeating_rows(sandbox: Sandbox, kind: Any) -> None:
     clean = run_here(settings(sandbox))

@@ -17,12 +17,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseTransientException
 from target_warehouse.errors import RecordsRejectedError
 from target_warehouse.warehouses.base import WarehouseError
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.through_dlt import sql
-from target_warehouse.warehouses.through_dlt.destinations import destination
+from target_warehouse.warehouses.through_dlt.destinations import destination, file_format
 
 from tests.targets.target_warehouse.processes import (
     InSteps,
@@ -341,6 +342,15 @@ def test_a_key_file_of_bigquery(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text("{}")
     made, _ = destination(f"bigquery://shop?credentials_path={tmp_path}/key.json")
     assert made.config_params["credentials"] == "{}"
+
+
+def test_files_in_a_bucket_are_parquet_whatever_the_destination_prefers() -> None:
+    capabilities = DestinationCapabilitiesContext(
+        preferred_loader_file_format="insert_values",
+        supported_loader_file_formats=["insert_values", "jsonl"],
+    )
+    assert file_format(capabilities, has_bucket=True) == "parquet"
+    assert file_format(capabilities, has_bucket=False) == "insert_values"
 
 
 def test_the_sql_of_the_dialects() -> None:
