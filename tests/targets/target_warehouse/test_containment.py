@@ -7,6 +7,14 @@ import subprocess
 
 import pytest
 
+from tests.targets.target_warehouse.claims import (
+    EVENTS,
+    METADATA,
+    claim,
+    claiming,
+    numbered,
+    unit,
+)
 from tests.targets.target_warehouse.warehouses import (
     Warehouse,
     record,
@@ -161,3 +169,21 @@ def test_utf_16_is_named(warehouse: Warehouse, encoding: str) -> None:
     )
     assert done.returncode == 1
     assert b"line 1 is not a Singer message: the input is UTF-16" in done.stderr
+
+
+def test_streams_without_a_key_stop_after_a_removal_that_is_refused(warehouse: Warehouse) -> None:
+    warehouse.settings |= METADATA
+    warehouse.load(EVENTS, *unit(1, "a", *numbered(500)))
+    run = warehouse.load(
+        EVENTS,
+        schema("clicks", [], id="integer"),
+        claiming(2, claim(0, customer="a")),
+        *unit(3, "b", 9_000),
+        *[record("clicks", id=number) for number in range(9)],
+        fails=True,
+        batch_size_rows=1,
+    )
+
+    assert "500 of 500 rows would be removed" in str(run.error)
+    # the first one may be read before the refusal
+    assert warehouse.rows("SELECT count(*) FROM clicks WHERE id > 1") == [(0,)]
