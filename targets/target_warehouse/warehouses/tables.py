@@ -101,7 +101,7 @@ class Tables(abc.ABC):
             wanted = held.widest(column)
             if held.is_narrower(wanted) and not self._is_altered(table, name, held, wanted):
                 kept[name] = wanted
-        self.key(table, keys)
+        self.key(table, keys, columns)
         return self.columns(table) | kept
 
     def _is_altered(self, table: str, name: str, held: Column, wanted: Column) -> bool:
@@ -163,8 +163,11 @@ class Tables(abc.ABC):
         return f"CAST({self.dialect.identifier(name)} AS {self.type_of(column)})"
 
     @abc.abstractmethod
-    def key(self, table: str, keys: Sequence[str]) -> None:
-        """Set the primary key of an existing table, if the warehouse enforces keys."""
+    def key(self, table: str, keys: Sequence[str], columns: Columns) -> None:
+        """Set the primary key of an existing table, if the warehouse enforces keys.
+
+        `columns` are those that the stream fills.
+        """
 
     def differs(self, column: Column, one: str, other: str) -> str:
         """Return the condition that two values of a column differ; nulls are values too."""

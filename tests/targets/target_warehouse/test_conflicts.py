@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from target_warehouse import worker
+from target_warehouse.warehouses import transaction
 from target_warehouse.warehouses.transaction import retry
 
 from tests.targets.target_warehouse.processes import (
@@ -34,6 +35,19 @@ def test_an_error_that_is_not_transient_is_raised_at_once() -> None:
         raise next(works)
 
     with pytest.raises(LookupError, match="first"):
+        retry(adapter, work)
+
+
+def test_a_transient_error_is_raised_when_the_patience_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transaction, "_PATIENCE", 0.2)
+    adapter: Any = SimpleNamespace(errors=(LookupError,), is_transient=bool, explain=str)
+
+    def work() -> None:
+        raise LookupError("busy")
+
+    with pytest.raises(LookupError, match="busy"):
         retry(adapter, work)
 
 

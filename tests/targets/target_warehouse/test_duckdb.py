@@ -14,6 +14,7 @@ from tests.targets.target_warehouse.warehouses import (
     Line,
     raw_record,
     record,
+    run_sql,
     schema,
     warnings_in,
 )
@@ -134,3 +135,10 @@ def test_numbers_with_extreme_exponents(duckdb: DuckDB) -> None:
     duckdb.load(schema("prices", id="integer", price="number"), *rows)
     found = duckdb.rows("SELECT price FROM prices ORDER BY id")
     assert [Decimal(price) for (price,) in found] == [Decimal(text) for text in texts]
+
+
+@pytest.mark.parametrize(("held", "wider"), [("UINTEGER", "BIGINT"), ("UBIGINT", "DECIMAL(38,0)")])
+def test_an_unsigned_column_gets_a_sign(duckdb: DuckDB, held: str, wider: str) -> None:
+    run_sql(duckdb, f"CREATE TABLE orders (id BIGINT PRIMARY KEY, number {held})")
+    duckdb.load(schema("orders", id="integer", number="integer"), record("orders", id=1, number=-1))
+    assert duckdb.rows("SELECT number, typeof(number) FROM orders") == [(-1, wider)]

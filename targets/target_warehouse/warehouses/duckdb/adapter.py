@@ -199,7 +199,7 @@ class DuckDBAdapter(Adapter):
         return cast
 
     @override
-    def key(self, table: str, keys: Sequence[str]) -> None:
+    def key(self, table: str, keys: Sequence[str], columns: Columns) -> None:
         """Check that rows do not share a key, and note the key: an index would slow merges down."""
         comment = self._tables.comment(table)
         if comment == _comment(keys) or (comment and not comment.startswith(_KEY)):

@@ -209,7 +209,7 @@ class PostgreSQLAdapter(Adapter):
         return types.cast(quoted(name), held, column)
 
     @override
-    def key(self, table: str, keys: Sequence[str]) -> None:
+    def key(self, table: str, keys: Sequence[str], columns: Columns) -> None:
         path = self.path(table)
         unique = self._catalog.unique_indexes(path)
         primary = next((index for index in unique if index.is_primary), None)

@@ -191,7 +191,7 @@ class SnowflakeAdapter(Adapter):
         self.execute(f"ALTER TABLE {self.path(table)} DROP COLUMN {self.dialect.identifier(name)}")
 
     @override
-    def key(self, table: str, keys: Sequence[str]) -> None:
+    def key(self, table: str, keys: Sequence[str], columns: Columns) -> None:
         """Do nothing: Snowflake does not enforce keys."""
 
     @override

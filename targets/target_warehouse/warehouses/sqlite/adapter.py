@@ -142,7 +142,7 @@ class SQLiteAdapter(Adapter):
         columns = {
             name: column_of(type_).in_table(
                 is_filled=default is not None,
-                is_required=bool(required) and not (key and type_.upper() == "INTEGER"),
+                is_required=bool(required) and not (key and _is_row_id(rows)),
             )
             for _, name, type_, required, default, key in rows
         }
@@ -199,14 +199,21 @@ class SQLiteAdapter(Adapter):
         return True
 
     @override
-    def key(self, table: str, keys: Sequence[str]) -> None:
+    def key(self, table: str, keys: Sequence[str], columns: Columns) -> None:
         definition, _, held = self._definition(table)
-        if held != set(keys):
+        if held == set(keys):
+            return
+        info = self.execute(f"PRAGMA table_info({self.path(table)})")
+        if _is_row_id(info) and held.isdisjoint(columns):
+            if not keys or self._is_unique(table, keys):
+                return
+            definition.constraints.append(f"UNIQUE ({listed(keys)})")
+        else:
             definition.rekey(keys)
-            try:
-                self._rebuild(table, definition, {})
-            except sqlite3.IntegrityError as error:
-                raise key_error(table, held, keys) from error
+        try:
+            self._rebuild(table, definition, {})
+        except sqlite3.IntegrityError as error:
+            raise key_error(table, held, keys) from error
 
     def _definition(self, table: str) -> tuple[CreateTable, list[str], set[str]]:
         """Return a table's definition, the names of its columns and those of its key."""
@@ -215,6 +222,15 @@ class SQLiteAdapter(Adapter):
         key = {name for _, name, _, _, _, place, _ in columns if place}
         names = [row[1] for row in columns]
         return definition_of(table, sql, names), names, key
+
+    def _is_unique(self, table: str, keys: Sequence[str]) -> bool:
+        rows = self.execute(
+            "SELECT list.name, info.name FROM pragma_index_list"
+            f"({literal(self._prefix + table)}) AS list, pragma_index_info(list.name) AS info "
+            'WHERE list."unique" AND NOT partial'
+        )
+        indexes = {index: {name for each, name in rows if each == index} for index, _ in rows}
+        return set(keys) in indexes.values()
 
     def _is(self, table: str, column: str) -> str:
         return f"{column} = {literal(self._prefix + table)} COLLATE NOCASE"
@@ -333,6 +349,11 @@ def _location(url: str) -> tuple[str, float]:
     if settings:
         raise WarehouseError(f"the setting url has {', '.join(settings)}; SQLite knows timeout")
     return file, patience
+
+
+def _is_row_id(columns: Sequence[tuple[Any, ...]]) -> bool:
+    """Return whether SQLite fills the primary key of a table with the number of the row."""
+    return [type_.upper() for _, _, type_, _, _, key in columns if key] == ["INTEGER"]
 
 
 def _is_locked(error: Exception) -> bool:

@@ -119,7 +119,7 @@ class DltAdapter(DltConnection):
         self._describe(table, columns, keys)
 
     @override
-    def key(self, table: str, keys: Sequence[str]) -> None:
+    def key(self, table: str, keys: Sequence[str], columns: Columns) -> None:
         """Do nothing: `merge` takes the keys as an argument."""
 
     @override
