@@ -44,7 +44,10 @@ class TableWriter:
     def prepare(self) -> None:
         """Check whether rows need a merge, after the table or its key has changed."""
         # Rows go into an empty table without a merge, until a key is repeated.
-        self._append = not self._plan.keys or self._adapter.is_empty(self._plan.table)
+        adapter, table = self._adapter, self._plan.table
+        self._append = not self._plan.keys or (
+            adapter.is_empty(table) and not adapter.may_drop_rows(table)
+        )
 
     def write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
         """Write the last row of each key, sweep and commit; return the refused rows."""
@@ -112,15 +115,17 @@ class TableWriter:
 
     def _put(self, rows: pa.Table) -> tuple[Merged, int]:
         """Write rows, and return how many of them brought vanished rows back."""
-        table = self._plan.table
+        table, keys = self._plan.table, self._plan.keys
         columns = {name: self._plan.columns[name] for name in rows.column_names}
         if self._append and not self._sweeper.needs_merge:
             self._adapter.append(table, rows, columns)
+            if keys and self._tally.merged.inserted:  # the key may have been dropped since
+                self._adapter.key(table, keys)
             return Merged(len(rows), 0), 0
         self._adapter.stage(table, rows, columns)
         revived = self._sweeper.count_revived()
         history = self._history.table if self._history.is_on else None
-        merged = self._adapter.merge(table, columns, self._plan.keys, history)
+        merged = self._adapter.merge(table, columns, keys, history)
         return merged, revived
 
 

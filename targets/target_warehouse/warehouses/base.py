@@ -201,6 +201,9 @@ class Adapter(Tables):
                 f"INSERT INTO {path} ({names}) SELECT {names} FROM {self.path(source)}",
             ]
         )
+        if self.may_drop_rows(table):
+            wanted = self.count(source)
+            self.check_written(table, wanted - abs(self.count(table) - wanted), wanted)
         self.drop(source)
 
     def remove(
@@ -217,3 +220,4 @@ class Adapter(Tables):
             kept, moment = history
             statements.insert(0, versions.insertion(self, kept, until=self.value(moment)) + rows)
         self.atomically(statements)
+        self.check_gone(table, rows)

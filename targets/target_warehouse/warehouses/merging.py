@@ -62,3 +62,18 @@ class Merge:
             f"SELECT new.* FROM {source} AS new LEFT JOIN {self.path} AS held ON {self.same} "
             f"WHERE held.{self._quoted(self._keys[0])} IS NULL OR {self.differs()}"
         )
+
+    def count_missing(self, source: str) -> int:
+        """Count the rows in `source` whose keys the table does not have."""
+        [(rows,)] = self._adapter.execute(
+            f"SELECT count(*) FROM {source} AS new "
+            f"WHERE NOT EXISTS (SELECT 1 FROM {self.path} AS held WHERE {self.same})"
+        )
+        return int(rows)
+
+    def count_difference(self, source: str) -> int:
+        """Count the rows in `source` that are new or have changed."""
+        [(rows,)] = self._adapter.execute(
+            f"SELECT count(*) FROM ({self.difference(source)}) AS different"
+        )
+        return int(rows)

@@ -107,6 +107,8 @@ class TableSweep:
         if not permit(Claimed(int(rows), int(written), count)) or not count:
             return 0
         adapter.atomically(list(self._statements(condition)))
+        rest = f"FROM {self._path} WHERE {condition} AND {self._deleted} IS NULL"
+        adapter.check_gone(sweep.table, rest)
         return count
 
     def _statements(self, vanished: str) -> Iterator[str]:

@@ -235,6 +235,25 @@ class Tables(abc.ABC):
         listed = self.dialect.identifiers(names)
         return self.execute(f"INSERT INTO {path} ({listed}) SELECT {listed} FROM {source}")
 
+    def may_drop_rows(self, table: str) -> bool:
+        """Return whether a table has triggers, rules or the like that may drop or keep rows."""
+        return False
+
+    def check_written(self, table: str, written: int, expected: int) -> None:
+        """Raise TableError if a statement has written fewer rows of a table than it should."""
+        if written < expected:
+            raise TableError(
+                f"the table {table!r} ignored {expected - written} of {expected} rows: one of its "
+                "triggers, rules or constraints drops or keeps rows without an error; "
+                "remove it, or load into another table"
+            )
+
+    def check_gone(self, table: str, rows: str) -> None:
+        """Raise TableError if rows that were deleted or marked, given as SQL, are still there."""
+        if self.may_drop_rows(table):
+            [(count,)] = self.execute(f"SELECT COUNT(*) {rows}")
+            self.check_written(table, 0, int(count))
+
     def is_empty(self, table: str) -> bool:
         """Return whether a table has no rows."""
         return not self.execute(f"SELECT 1 FROM {self.path(table)} LIMIT 1")

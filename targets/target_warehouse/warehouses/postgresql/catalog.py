@@ -115,12 +115,20 @@ class Catalog:
         )
         return kinds == [(_PARTITIONED,)]
 
-    def has_triggers(self, path: str) -> bool:
-        """Return whether a table has triggers or rules of its users, which may change rows."""
+    def has_triggers(self, path: str, *, before_insert: bool = False) -> bool:
+        """Return whether a table, or a partition of it, has triggers or rules of its users.
+
+        With `before_insert`, only triggers that may change rows before they are inserted count.
+        """
+        table = f"to_regclass({literal(path)})"
+        condition = "tgtype & 7 = 7" if before_insert else "true"
         [(found,)] = self._execute(
-            "SELECT EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal "
-            f"AND tgrelid = to_regclass({literal(path)})) "
-            f"OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = to_regclass({literal(path)}))"
+            f"WITH parts AS (SELECT {table} AS part UNION ALL "
+            f"SELECT inhrelid FROM pg_inherits WHERE inhparent = {table}) "
+            "SELECT EXISTS (SELECT FROM pg_trigger JOIN parts ON tgrelid = part "
+            f"WHERE NOT tgisinternal AND {condition}) "
+            f"OR EXISTS (SELECT FROM pg_rewrite JOIN parts ON ev_class = part "
+            f"WHERE NOT {before_insert})"
         )
         return bool(found)
 

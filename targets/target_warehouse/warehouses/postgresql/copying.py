@@ -28,8 +28,8 @@ _ESCAPES = re.compile(
 """Escapes in JSON: whole surrogate pairs, NUL, halves of pairs, and others."""
 
 
-def copy(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
-    """Copy rows into the columns of the same names."""
+def copy(connection: psycopg.Connection, path: str, rows: pa.Table) -> int:
+    """Copy rows into the columns of the same names; return how many the table has stored."""
     statement = f"COPY {path} ({listed(rows.column_names)}) FROM STDIN"
     # The session is in UTC, and Arrow writes instants much faster without their zone.
     naive = [
@@ -40,11 +40,12 @@ def copy(connection: psycopg.Connection, path: str, rows: pa.Table) -> None:
     with connection.cursor() as cursor:
         if connection.info.server_version < _CSV_SINCE and _ends_copy(rows):
             _copy_rows(cursor, statement, parts)
-            return
+            return cursor.rowcount
         with cursor.copy(f"{statement} (FORMAT csv)".encode()) as stream:
             sink = pa.PythonFile(_Sink(stream), mode="w")
             for part in parts:
                 csv.write_csv(part, sink, _CSV)
+        return cursor.rowcount
 
 
 class _Sink(io.RawIOBase):

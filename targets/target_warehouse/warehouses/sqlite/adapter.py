@@ -20,7 +20,7 @@ from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quote
 from target_warehouse.warehouses.errors import key_error
 from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.history import BATCHED_AT, CHANGED, DELETED_AT, insertion
-from target_warehouse.warehouses.merging import compared
+from target_warehouse.warehouses.merging import Merge, compared
 from target_warehouse.warehouses.sqlite.functions import add_functions
 from target_warehouse.warehouses.sqlite.values import (
     STRICT,
@@ -39,7 +39,7 @@ _PRAGMAS = (
 )
 _PATIENCE = 60.0  # seconds to wait for another process's lock
 _ROWS_AT_ONCE = 5_000
-_KEYS = "staged keys"
+_ASIDE = "staged rows"
 _TRIGGER = "kept by target-warehouse"
 
 
@@ -264,9 +264,33 @@ class SQLiteAdapter(Adapter):
             action = f"UPDATE SET {update} WHERE ({old}) IS NOT ({new})"
         on_conflict = f"ON CONFLICT ({listed(keys)}) DO {action}"
         rows, self._staged, self._updates = self._staged, None, 0
+        expected = before = 0
+        if is_checked := self.may_drop_rows(table):
+            before = self.count(table)
+            source = self._aside(table, rows, columns)
+            expected = Merge(self, table, columns, keys).count_difference(source)
+            self.discard(source)
         with self._kept(table, history) if history else contextlib.nullcontext():
             changed = self._written(self.path(table), rows, self._held(table, columns), on_conflict)
-        return Merged(changed - self._updates, self._updates)
+        inserted = changed - self._updates
+        self.check_written(table, changed, expected)
+        if is_checked:
+            self.check_written(table, self.count(table) - before, inserted)
+        return Merged(inserted, self._updates)
+
+    @override
+    def may_drop_rows(self, table: str) -> bool:
+        found = self.execute(
+            f"SELECT 1 FROM sqlite_master WHERE {self._is(table, 'tbl_name')} "
+            "AND (sql LIKE '%IGNORE%' OR sql LIKE '%REPLACE%')"
+        )
+        return bool(found)
+
+    def _aside(self, table: str, rows: pa.Table, names: Iterable[str]) -> str:
+        """Return the quoted name of a temporary table of these columns of rows."""
+        held = self.columns(table)
+        columns = {name: (name, held[name]) for name in names}
+        return self.stage_aside(_ASIDE, table, columns, [rows.select(list(columns))])
 
     @contextlib.contextmanager
     def _kept(self, table: str, history: str) -> Iterator[None]:
@@ -289,7 +313,12 @@ class SQLiteAdapter(Adapter):
 
     @override
     def append(self, table: str, rows: pa.Table, columns: Columns) -> None:
-        self.insert(self.path(table), rows, self._held(table, columns))
+        is_checked = self.may_drop_rows(table)
+        before = self.count(table) if is_checked else 0
+        written = self._written(self.path(table), rows, self._held(table, columns))
+        if is_checked:
+            written = min(written, self.count(table) - before)
+        self.check_written(table, written, len(rows))
 
     def _held(self, table: str, columns: Columns) -> Columns:
         self._begin()
@@ -308,14 +337,12 @@ class SQLiteAdapter(Adapter):
 
     @override
     def staged(self) -> str:
-        return f"temp.{quoted(_KEYS)}"
+        return f"temp.{quoted(_ASIDE)}"
 
     @override
     def revived(self, table: str, history: str | None, keys: Sequence[str]) -> int | None:
-        held = self.columns(table)
         names = [*keys, *({DELETED_AT} & set(self._staged.column_names))]
-        columns = {name: (name, held[name]) for name in names}
-        path = self.stage_aside(_KEYS, table, columns, [self._staged.select(names)])
+        path = self._aside(table, self._staged, names)
         count = super().revived(table, history, keys)
         self.discard(path)
         return count
