@@ -2,16 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import click
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from attribution_elt.core.dates import day_of
 
 _formats = FormatChecker(())
+_BOOLEANS = {"true", "1", "yes", "on", "false", "0", "no", "off"}
+
+
+@contextlib.contextmanager
+def reading_config(paths: Sequence[str]) -> Iterator[None]:
+    """End the command with one line if a file of --config cannot be read."""
+    try:
+        yield
+    except (OSError, TypeError, ValueError) as error:
+        reason = "it is not a JSON object" if isinstance(error, TypeError) else error
+        raise click.ClickException(f"--config {' '.join(paths)}: {reason}") from error
+
+
+def misread_variables(plugin: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each environment variable whose text is not of its setting's type.
+
+    The SDK would read such a text as false, or fail without the name of the setting.
+    """
+    for name, property_ in schema["properties"].items():
+        variable = f"{plugin}_{name}".upper().replace("-", "_")
+        kinds, text = _listed(property_.get("type")), os.environ.get(variable)
+        if text is None:
+            continue
+        if "integer" in kinds:
+            is_valid, wanted = text.strip().removeprefix("-").isdecimal(), "an integer"
+        elif "boolean" in kinds:
+            is_valid, wanted = text.lower() in _BOOLEANS, "true or false"
+        elif "object" in kinds or ("array" in kinds and not _has_texts(property_)):
+            is_valid, wanted = _is_json(text), "JSON"
+        else:
+            continue
+        if not is_valid:
+            yield f"setting {name!r}: the environment variable {variable} is not {wanted}"
+
+
+def _has_texts(schema: Mapping[str, Any]) -> bool:
+    return "string" in _listed(schema.get("items", {}).get("type"))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def mend_stream_maps(config_jsonschema: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import OneLineError, lines_of
 from attribution_elt.core.events import event
+from attribution_elt.core.settings import misread_variables, reading_config
 from attribution_elt.core.spelling import unknown_settings
 from attribution_elt.kit import settings
 from attribution_elt.kit.errors import CredentialsError, InvalidSettingsError
@@ -67,6 +68,10 @@ class VendorPlugin(PluginBase):
     """The environment variable in which Meltano passes the plugin's name."""
 
     def __init__(self, *args: Any, validate_config: bool = True, **options: Any) -> None:
+        if options.get("parse_env_config") and (
+            misread := list(misread_variables(self.name, self.config_jsonschema))
+        ):
+            raise InvalidSettingsError(misread)
         if isinstance(given := options.get("config"), dict):
             options["config"] = {name: value for name, value in given.items() if value is not None}
         try:
@@ -86,6 +91,12 @@ class VendorPlugin(PluginBase):
             self._warn_of_unknown_settings()
             # each STATE covers only what is complete, so the process may end at any time
             runtime.end_at_signals()
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        with reading_config(value):
+            return super().cb_config(ctx, param, value)
 
     @override
     def _setup_signal_handlers(self) -> None:

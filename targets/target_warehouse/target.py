@@ -18,7 +18,12 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.pseudonyms import SHORTEST_KEY
-from attribution_elt.core.settings import invalid_settings, mend_stream_maps
+from attribution_elt.core.settings import (
+    invalid_settings,
+    mend_stream_maps,
+    misread_variables,
+    reading_config,
+)
 from attribution_elt.core.spelling import unknown_settings
 from target_warehouse.reader import MessageReader
 from target_warehouse.warehouses.registry import connect
@@ -151,6 +156,10 @@ class TargetWarehouse(Target):
     ).to_dict()
 
     def __init__(self, **options: Any) -> None:
+        if options.get("parse_env_config") and (
+            misread := list(misread_variables(self.name, self.config_jsonschema))
+        ):
+            raise ConfigValidationError(misread[0], errors=misread)
         reader = MessageReader(lambda: self.loader, lambda: self.config.get("batch_folders") or ())
         try:
             super().__init__(**{**options, "message_reader": reader})
@@ -208,10 +217,8 @@ class TargetWarehouse(Target):
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        try:
+        with reading_config(value):
             return super().cb_config(ctx, param, value)
-        except (OSError, ValueError) as error:
-            raise click.ClickException(f"--config: {error}") from error
 
     @classmethod
     @override
