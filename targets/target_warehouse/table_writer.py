@@ -120,7 +120,7 @@ class TableWriter:
         if self._append and not self._sweeper.needs_merge:
             self._adapter.append(table, rows, columns)
             if keys and self._tally.merged.inserted:  # the key may have been dropped since
-                self._adapter.key(table, keys)
+                self._adapter.key(table, keys, columns)
             return Merged(len(rows), 0), 0
         self._adapter.stage(table, rows, columns)
         revived = self._sweeper.count_revived()

@@ -72,7 +72,7 @@ def test_a_trigger_that_drops_rows_of_a_merge(
     )
     before = orders(postgresql)
     lines = [ORDERS, *(record("orders", id=id_, note="new") for id_ in (1, 2, 3)), state(1)]
-    settings = {"history": history, "add_record_metadata": True}
+    settings: dict[str, Any] = {"history": history, "add_record_metadata": True}
     assert_refused(postgresql.load(*lines, **settings, fails=True), "1 of 3")
     assert orders(postgresql) == before
 
@@ -106,7 +106,7 @@ def test_overwrite_of_a_table_that_drops_rows(postgresql: PostgreSQL, rule: str)
 def test_a_table_that_keeps_rows_which_vanish(postgresql: PostgreSQL, vanished: str) -> None:
     message = announced(ORDERS, "id")
     lines = [message, record("orders", id=1), record("orders", id=2)]
-    settings = {"vanished": vanished, "add_record_metadata": True}
+    settings: dict[str, Any] = {"vanished": vanished, "add_record_metadata": True}
     postgresql.load(*lines, state(1), **settings)
     events = "DELETE" if vanished == "remove" else "UPDATE"
     run_sql(postgresql, *trigger("RETURN NULL;", events))
