@@ -55,6 +55,15 @@ def test_a_failed_connection_test_is_one_request_and_one_reason(
     assert sessions_sent(vendor) == [3]
 
 
+def test_the_number_of_requests_follows_from_the_loaded_sessions(
+    vendor: Ihc, tmp_path: Path
+) -> None:
+    tap = TapIhc(config=settings(vendor, file_of(tmp_path / "j.jsonl", short(1))))
+    loaded = dict.fromkeys(tap.listing_streams, 20_000)
+    assert tap.count_requests(loaded) >= 20_000 // tap.config["max_sessions_per_request"]
+    assert tap.count_requests({}) == 1
+
+
 def test_neither_secrets_nor_ids_are_logged(vendor: Ihc, tmp_path: Path) -> None:
     rows = short(200)
     for number, row in enumerate(rows):

@@ -202,7 +202,9 @@ def test_a_table_of_another_loader_is_taken_over(
     assert contents(made) == [(1, *new[1:]), new]
 
 
-def test_a_table_of_raw_documents_is_taken_over(postgres_url: str, tmp_path: Path) -> None:
+def test_a_table_of_raw_documents_is_taken_over(
+    postgres_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Airbyte's raw tables; a jsonb column cannot hold NUL, so that is removed."""
     warehouse = PostgreSQL(postgres_url, tmp_path)
     run_sql(
@@ -217,6 +219,7 @@ def test_a_table_of_raw_documents_is_taken_over(postgres_url: str, tmp_path: Pat
 
     rows = warehouse.rows("SELECT _airbyte_data FROM orders ORDER BY _airbyte_ab_id")
     assert rows == [({"id": 1},), ({"id": "x"},)]
+    assert "'_airbyte_data' of the table 'orders' is jsonb, which cannot hold NUL" in caplog.text
 
 
 SNOWFLAKE = {
