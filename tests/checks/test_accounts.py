@@ -83,6 +83,13 @@ def test_the_remaining_quota_is_shown(sandbox: Sandbox) -> None:
     assert "9 of 10 requests left in the quota window" in client.facts
 
 
+def test_one_market_is_enough(sandbox: Sandbox) -> None:
+    assert all(
+        each.passed
+        for each in findings(sandbox, TapAdtraction, markets=list(sandbox.adtraction.markets)[:1])
+    )
+
+
 def test_a_used_up_quota_asks_to_try_later(sandbox: Sandbox) -> None:
     sandbox.adtraction.faults.add(Fault("status", status=429, times=None))
     for found in findings(sandbox, TapAdtraction):
