@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from target_warehouse.columns import ColumnType
+from target_warehouse.columns import Column, ColumnType
 
 if TYPE_CHECKING:
     from target_warehouse.warehouses.tables import Tables
@@ -94,7 +94,10 @@ def count_revived(
     found = "EXISTS (SELECT 1 FROM {} AS held WHERE {})"
     if history:
         because = f"{quoted(REPLACED_BECAUSE)} = {adapter.dialect.literal(VANISHED)}"
-        vanished = found.format(adapter.path(history), f"{same} AND {because}")
+        held = adapter.columns(table)
+        values = {key: _in_history(adapter, held[key], f"new.{quoted(key)}") for key in keys}
+        in_history = " AND ".join(f"held.{quoted(key)} = {values[key]}" for key in keys)
+        vanished = found.format(adapter.path(history), f"{in_history} AND {because}")
         condition = f"{vanished} AND NOT {found.format(adapter.path(table), same)}"
     else:
         marked = f"{same} AND held.{quoted(DELETED_AT)} IS NOT NULL"
@@ -102,3 +105,11 @@ def count_revived(
         condition = f"new.{quoted(DELETED_AT)} IS NULL AND {marked}"
     [(count,)] = adapter.execute(f"SELECT COUNT(*) FROM {source} AS new WHERE {condition}")
     return int(count)
+
+
+def _in_history(adapter: Tables, column: Column, value: str) -> str:
+    """Return the SQL of a key's value as the history has it, where types such as uuid are text."""
+    text = adapter.types[ColumnType.TEXT]
+    if column.kind is not ColumnType.TEXT or column.type.lower() == text.lower():
+        return value
+    return f"CAST({f'CAST({value} AS uuid)' if column.is_uuid else value} AS {text})"

@@ -208,7 +208,12 @@ class Tables(abc.ABC):
         `columns` maps the names of its columns to names and definitions of columns of `table`.
         """
         quoted, path = self.dialect.identifier, self.temporary(name)
-        selected = ", ".join(f"{quoted(of)} AS {quoted(own)}" for own, (of, _) in columns.items())
+        selected = ", ".join(
+            f"CAST({quoted(of)} AS {self.type_of(column)}) AS {quoted(own)}"
+            if column.is_narrow  # a view keeps it from becoming wider
+            else f"{quoted(of)} AS {quoted(own)}"
+            for own, (of, column) in columns.items()
+        )
         self.discard(path)
         self.execute(
             f"CREATE TEMPORARY TABLE {path} AS "

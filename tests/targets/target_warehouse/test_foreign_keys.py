@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.targets.target_warehouse.claims import announced, claim, claiming
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
     PostgreSQL,
@@ -162,3 +163,47 @@ def test_one_number_is_one_key_in_a_column_that_became_text(
         warehouse.load(orders, *(raw_record("orders", text) for text in texts))
 
     assert warehouse.rows("SELECT note, count(*) FROM orders GROUP BY note") == [("b", 4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "type_"), [("duckdb", "uuid"), ("postgresql", "uuid"), ("postgresql", "mood")]
+)
+def test_keys_of_other_types_vanish_and_come_back(
+    name: str, type_: str, request: pytest.FixtureRequest
+) -> None:
+    warehouse: Warehouse = request.getfixturevalue(name)
+    ids = [UUID, UUID.replace("A", "B")] if type_ == "uuid" else ["sad", "glad"]
+    mood = ["CREATE TYPE mood AS ENUM ('sad', 'glad')"] if type_ == "mood" else []
+    run_sql(warehouse, *mood, f"CREATE TABLE orders (id {type_}, note varchar)")
+    orders = announced(schema("orders", id="string", note="string"), "id")
+    whole = [record("orders", id=id_) for id_ in ids]
+    for rows in (whole, whole[:1], whole, whole[1:]):
+        claims = claiming(1, claim(len(rows), "orders"))
+        warehouse.load(orders, *rows, claims, add_record_metadata=True)
+
+    assert warehouse.rows("SELECT id::text FROM orders") == [
+        (ids[1].lower() if type_ == "uuid" else ids[1],)
+    ]
+    counts = warehouse.rows("SELECT vanished, revived FROM _runs ORDER BY started_at")
+    assert counts == [(0, 0), (1, 0), (0, 1), (1, 0)]
+
+
+def test_claims_on_a_table_whose_key_a_view_keeps_narrow(postgresql: PostgreSQL) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE orders (id integer PRIMARY KEY)",
+        "INSERT INTO orders VALUES (1), (2)",
+        "CREATE VIEW v AS SELECT id FROM orders",
+    )
+    lines = [record("orders", id=1), record("orders", id=5_000_000_000)]
+    run = postgresql.load(
+        announced(schema("orders", id="integer"), "id"),
+        *lines,
+        claiming(1, claim(2, "orders")),
+        add_record_metadata=True,
+        fails=True,
+    )
+
+    assert run.states == [1]
+    assert "1 record was rejected" in str(run.error)
+    assert postgresql.rows("SELECT id FROM orders") == [(1,)]
