@@ -207,3 +207,19 @@ def test_claims_on_a_table_whose_key_a_view_keeps_narrow(postgresql: PostgreSQL)
     assert run.states == [1]
     assert "1 record was rejected" in str(run.error)
     assert postgresql.rows("SELECT id FROM orders") == [(1,)]
+
+
+def test_a_table_with_heirs_takes_no_keys(postgresql: PostgreSQL) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE orders (id bigint)",
+        "CREATE TABLE old_orders () INHERITS (orders)",
+        "INSERT INTO old_orders VALUES (1)",
+    )
+    rows = [record("orders", id=1), state(1)]
+    run = postgresql.load(schema("orders", id="integer"), *rows, fails=True)
+    assert run.states == []
+    assert "inherit from the table 'orders'" in str(run.error)
+
+    postgresql.load(schema("orders", [], id="integer"), *rows)
+    assert postgresql.rows("SELECT id FROM orders") == [(1,), (1,)]

@@ -162,7 +162,7 @@ class PostgreSQLAdapter(Adapter):
 
     @override
     def ensure(self, table: str, columns: Columns, keys: Sequence[str]) -> dict[str, Column]:
-        self._catalog.check(self.path(table), table, columns)
+        self._catalog.check(self.path(table), table, columns, keys)
         return super().ensure(table, columns, keys)
 
     @override

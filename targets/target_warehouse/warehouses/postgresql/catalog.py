@@ -25,6 +25,12 @@ _RELATIONS = {
     "t": "a TOAST table",
 }
 _PARTITIONED = "p"
+_HEIRS = (
+    "SELECT FROM pg_inherits JOIN pg_class AS heir ON heir.oid = inhrelid "
+    "WHERE inhparent = pg_class.oid "
+    "AND heir.relnamespace::regnamespace::text <> '_timescaledb_internal'"
+)
+"""Tables that inherit from a table of pg_class, except those of TimescaleDB's hypertables."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +80,19 @@ class Catalog:
             )
         )
 
-    def check(self, path: str, table: str, columns: Collection[str]) -> None:
-        """Raise TableError if a table cannot take rows of these columns."""
+    def check(self, path: str, table: str, columns: Collection[str], keys: Collection[str]) -> None:
+        """Raise TableError if a table cannot take rows of these columns with these keys."""
         rows = self._execute(
-            "SELECT relkind, attname, attgenerated <> '' OR attidentity = 'a' "
+            "SELECT relkind, attname, attgenerated <> '' OR attidentity = 'a', "
+            f"relkind = 'r' AND EXISTS ({_HEIRS}) "
             f"FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid WHERE {_of(path)}"
         )
-        for kind, name, is_generated in rows:
+        for kind, name, is_generated, has_heirs in rows:
+            if has_heirs and keys:
+                raise TableError(
+                    f"other tables inherit from the table {table!r}, and its key does not hold "
+                    "for their rows: use partitions, or load into another schema"
+                )
             if kind in _RELATIONS:
                 raise TableError(
                     f"{table!r} is {_RELATIONS[kind]}, not a table: "
