@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.duckdb import adapter
+from target_warehouse.warehouses.registry import connect
 
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
@@ -142,3 +145,11 @@ def test_an_unsigned_column_gets_a_sign(duckdb: DuckDB, held: str, wider: str) -
     run_sql(duckdb, f"CREATE TABLE orders (id BIGINT PRIMARY KEY, number {held})")
     duckdb.load(schema("orders", id="integer", number="integer"), record("orders", id=1, number=-1))
     assert duckdb.rows("SELECT number, typeof(number) FROM orders") == [(-1, wider)]
+
+
+def test_a_table_that_is_dropped_has_no_columns(duckdb: DuckDB) -> None:
+    with contextlib.closing(connect(duckdb.url, None)) as warehouse:
+        warehouse.create("orders", {"id": Column(ColumnType.INTEGER)}, ["id"])
+        assert warehouse.columns("orders").keys() == {"id"}
+        warehouse.drop("orders")
+        assert warehouse.columns("orders") == {}
