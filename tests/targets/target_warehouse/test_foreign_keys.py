@@ -10,6 +10,7 @@ from tests.targets.target_warehouse.claims import announced, claim, claiming
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
     PostgreSQL,
+    SQLite,
     Warehouse,
     raw_record,
     record,
@@ -223,3 +224,41 @@ def test_a_table_with_heirs_takes_no_keys(postgresql: PostgreSQL) -> None:
 
     postgresql.load(schema("orders", [], id="integer"), *rows)
     assert postgresql.rows("SELECT id FROM orders") == [(1,), (1,)]
+
+
+def test_moments_of_other_programs_are_the_same_keys(sqlite: SQLite) -> None:
+    moments = ["2024-01-01 00:00:00", "2024-01-02T01:00:00.5+01:00", "2024-01-03", "1704067200"]
+    held = ", ".join(f"('{text}', 'old')" for text in moments)
+    run_sql(
+        sqlite,
+        "CREATE TABLE days (at DATETIME, note TEXT)",
+        f"INSERT INTO days VALUES {held}",
+    )
+    days = schema("days", ["at"], at={"type": "string", "format": "date-time"}, note="string")
+    texts = [f"2024-01-0{day}T00:00:00{'.5' if day == 2 else ''}Z" for day in (1, 2, 3)]
+    for note in "ab":
+        sqlite.load(days, *(record("days", at=text, note=note) for text in texts))
+
+    assert sqlite.rows("SELECT at, note FROM days ORDER BY note, at") == [
+        ("2024-01-01 00:00:00.000000+00:00", "b"),
+        ("2024-01-02 00:00:00.500000+00:00", "b"),
+        ("2024-01-03 00:00:00.000000+00:00", "b"),
+        (1704067200, "old"),
+    ]
+
+
+def test_rows_without_a_value_of_the_key_stay(warehouse: Warehouse) -> None:
+    run_sql(
+        warehouse,
+        "CREATE TABLE orders (id bigint, note varchar(99))",
+        "INSERT INTO orders VALUES (NULL, 'old'), (NULL, 'older')",
+    )
+    for note in "ab":
+        row = record("orders", id=1, note=note)
+        warehouse.load(schema("orders", id="integer", note="string"), row)
+
+    assert warehouse.rows("SELECT id, note FROM orders ORDER BY note") == [
+        (1, "b"),
+        (None, "old"),
+        (None, "older"),
+    ]

@@ -250,3 +250,5 @@ def run_sql(warehouse: Warehouse, *statements: str) -> None:
     with warehouse.connected() as connection:
         for statement in statements:
             connection.execute(statement)
+        if isinstance(warehouse, SQLite):
+            connection.commit()

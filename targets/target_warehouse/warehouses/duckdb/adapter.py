@@ -205,7 +205,9 @@ class DuckDBAdapter(Adapter):
         if comment == _comment(keys) or (comment and not comment.startswith(_KEY)):
             return
         path, names = self.path(table), listed(keys)
-        shared = f"SELECT 1 FROM {path} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+        # Rows that are older than the key may have nulls in its columns.
+        whole = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in keys)
+        shared = f"SELECT 1 FROM {path} WHERE {whole} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
         if keys and self.execute(shared):
             held = (comment or "").removeprefix(_KEY)
             raise key_error(table, held.split(", ") if held else (), keys)

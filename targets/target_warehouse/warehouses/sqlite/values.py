@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -33,11 +34,13 @@ TYPES = {
     ColumnType.TEXT: "TEXT",
     ColumnType.JSON: "JSON TEXT",  # JSON alone would be numeric: 1.10 would become 1.1
 }
+_DATETIME = "DATETIME"
+"""Type of other programs, whose texts of moments differ from ours: they are rewritten."""
 STRICT = ("INTEGER", "TEXT")
 """Types that a STRICT table can have."""
 _KINDS = {type_: kind for kind, type_ in TYPES.items()} | {
     "BOOL": ColumnType.BOOLEAN,
-    "DATETIME": ColumnType.TIMESTAMP,
+    _DATETIME: ColumnType.TIMESTAMP,
     "JSON": ColumnType.JSON,
     "JSONB": ColumnType.JSON,
 }
@@ -70,7 +73,8 @@ def column_of(type_: str) -> Column:
     """Return the column that has this type, in our tables or in those of other programs."""
     name = _MODIFIERS.sub("", type_.upper()).strip()
     kind = _KINDS.get(name) or _KINDS_OF_AFFINITIES.get(affinity(type_), ColumnType.NUMBER)
-    return Column(kind, type=type_, is_narrow=affinity(type_) != affinity(TYPES[kind]))
+    is_narrow = name == _DATETIME or affinity(type_) != affinity(TYPES[kind])
+    return Column(kind, type=type_, is_narrow=is_narrow)
 
 
 def are_exact(numbers: pa.ChunkedArray) -> bool:
@@ -110,12 +114,22 @@ def converted(column: pa.Array, kind: ColumnType) -> list[Any]:
     return values
 
 
+def _moment(value: Any) -> Any:
+    """Return a moment that another program has stored as we store it, in UTC."""
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (OverflowError, TypeError, ValueError):  # such as seconds since 1970
+        return value
+    return moment.isoformat(" ", "microseconds")
+
+
 def widened(value: Any, held: str, wanted: str) -> Any:
     """Return a value of a column of kind `held` as a column of kind `wanted` stores it."""
     if value is None or isinstance(value, bytes):
         return value
-    if (held, wanted) == (ColumnType.DATE, ColumnType.TIMESTAMP):
-        return f"{value} 00:00:00.000000{_UTC}"
+    if wanted == ColumnType.TIMESTAMP:
+        return _moment(value)
     if wanted not in (ColumnType.TEXT, ColumnType.JSON):
         return value
     if held == ColumnType.BOOLEAN:
