@@ -44,10 +44,7 @@ class TableWriter:
     def prepare(self) -> None:
         """Check whether rows need a merge, after the table or its key has changed."""
         # Rows go into an empty table without a merge, until a key is repeated.
-        adapter, table = self._adapter, self._plan.table
-        self._append = not self._plan.keys or (
-            adapter.is_empty(table) and not adapter.may_drop_rows(table)
-        )
+        self._append = not self._plan.keys or self._adapter.is_empty(self._plan.table)
 
     def write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
         """Write the last row of each key, sweep and commit; return the refused rows."""

@@ -279,6 +279,11 @@ class SQLiteAdapter(Adapter):
         return Merged(inserted, self._updates)
 
     @override
+    def is_empty(self, table: str) -> bool:
+        """Return False for a merge into tables that may drop rows: only a merge notices it."""
+        return super().is_empty(table) and not self.may_drop_rows(table)
+
+    @override
     def may_drop_rows(self, table: str) -> bool:
         found = self.execute(
             f"SELECT 1 FROM sqlite_master WHERE {self._is(table, 'tbl_name')} "
