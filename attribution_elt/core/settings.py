@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import click
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
+from singer_sdk.plugin_base import PluginBase
 
 from attribution_elt.core.dates import day_of
 
@@ -61,6 +63,16 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def whole_schema(plugin: type[PluginBase]) -> dict[str, Any]:
+    """Return the schema of a plugin's settings, with those of the SDK.
+
+    The SDK adds its settings to the plugin's schema since 0.54, to a copy since 0.55.
+    """
+    schema = copy.deepcopy(plugin.config_jsonschema)
+    plugin.append_builtin_config(schema)
+    return schema
 
 
 def mend_stream_maps(config_jsonschema: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import OneLineError, lines_of
 from attribution_elt.core.events import event
-from attribution_elt.core.settings import misread_variables, reading_config
+from attribution_elt.core.settings import misread_variables, reading_config, whole_schema
 from attribution_elt.core.spelling import unknown_settings
 from attribution_elt.kit import settings
 from attribution_elt.kit.errors import CredentialsError, InvalidSettingsError
@@ -69,7 +69,7 @@ class VendorPlugin(PluginBase):
 
     def __init__(self, *args: Any, validate_config: bool = True, **options: Any) -> None:
         if options.get("parse_env_config") and (
-            misread := list(misread_variables(self.name, self.config_jsonschema))
+            misread := list(misread_variables(self.name, whole_schema(type(self))))
         ):
             raise InvalidSettingsError(misread)
         if isinstance(given := options.get("config"), dict):
@@ -104,12 +104,13 @@ class VendorPlugin(PluginBase):
 
     def _warn_of_unknown_settings(self) -> None:
         plugin = os.environ.get(self.name_variable) or self.name
-        for line in unknown_settings(plugin, self.config_jsonschema["properties"], self.config):
+        known = whole_schema(type(self))["properties"]
+        for line in unknown_settings(plugin, known, self.config):
             self.logger.warning(line, extra=event("warning"))
 
     def setting_errors(self) -> Iterable[str]:
         """Yield a line for each invalid setting; plugins add rules of their own."""
-        yield from settings.setting_errors(self.config_jsonschema, self.config)
+        yield from settings.setting_errors(whole_schema(type(self)), self.config)
 
     @classmethod
     @override

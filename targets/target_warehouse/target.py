@@ -23,6 +23,7 @@ from attribution_elt.core.settings import (
     mend_stream_maps,
     misread_variables,
     reading_config,
+    whole_schema,
 )
 from attribution_elt.core.spelling import unknown_settings
 from target_warehouse.reader import MessageReader
@@ -156,24 +157,25 @@ class TargetWarehouse(Target):
     ).to_dict()
 
     def __init__(self, **options: Any) -> None:
+        schema = whole_schema(type(self))
         if options.get("parse_env_config") and (
-            misread := list(misread_variables(self.name, self.config_jsonschema))
+            misread := list(misread_variables(self.name, schema))
         ):
             raise ConfigValidationError(misread[0], errors=misread)
         reader = MessageReader(lambda: self.loader, lambda: self.config.get("batch_folders") or ())
         try:
             super().__init__(**{**options, "message_reader": reader})
         except ConfigValidationError as error:
-            invalid = list(invalid_settings(self.config_jsonschema, self.config)) or error.errors
+            invalid = list(invalid_settings(schema, self.config)) or error.errors
             raise ConfigValidationError(str(error), errors=invalid) from None
         finally:
             given = dict(self.config)
-            redaction.redactor.add(redaction.secrets_of(self.config_jsonschema, given))
+            redaction.redactor.add(redaction.secrets_of(schema, given))
             redaction.redactor.add(redaction.passwords_of(given))
         self._reader = reader
         runtime.on_signals(reader.stop)
         plugin = os.environ.get("MELTANO_LOADER_NAME") or self.name
-        for line in unknown_settings(plugin, self.config_jsonschema["properties"], given):
+        for line in unknown_settings(plugin, schema["properties"], given):
             self.logger.warning(line)
 
     @classmethod
