@@ -7,7 +7,7 @@ from collections.abc import Collection
 from target_warehouse.errors import LoadError
 from target_warehouse.table_loader import TableLoader
 from target_warehouse.table_names import TableNames
-from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.base import Adapter, WarehouseError
 from target_warehouse.warehouses.transaction import transact
 
 
@@ -17,7 +17,7 @@ def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
     adapter.drop(aside)
     held = adapter.columns(names.of_stream(stream))
     if columns := {name: column for name, column in held.items() if not column.is_filled}:
-        adapter.create(aside, columns, ())
+        adapter.create_like(names.of_stream(stream), aside, columns)
     return aside
 
 
@@ -27,17 +27,19 @@ def replace_all(adapter: Adapter, names: TableNames, tables: Collection[TableLoa
     Raises:
         LoadError: the warehouse refuses it; all tables keep their rows.
     """
-    stream = ""
+    current: TableLoader
+    errors: tuple[type[Exception], ...] = (*adapter.errors, WarehouseError)
 
     def replace() -> None:
-        nonlocal stream
-        for table in tables:
-            stream = table.stream
-            table.replace(names.of_stream(stream))
+        nonlocal current
+        for current in tables:
+            current.replace(names.of_stream(current.stream))
 
     try:
         transact(adapter, replace)
-    except adapter.errors as error:
-        raise LoadError(f"stream {stream!r}: {adapter.explain(error)}") from error
+    except errors as error:
+        message = f"stream {current.stream!r}: {adapter.explain(error)}"
+        current.tally.message = message
+        raise LoadError(message) from error
     for table in tables:
         table.describe(names.of_stream(table.stream))

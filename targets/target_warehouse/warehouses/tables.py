@@ -125,6 +125,10 @@ class Tables(abc.ABC):
             parts.append(f"PRIMARY KEY ({self.dialect.identifiers(keys)})")
         self.execute(f"CREATE TABLE {self.path(table)} ({', '.join(parts)})")
 
+    def create_like(self, table: str, copy: str, columns: Columns) -> None:
+        """Create an empty table with these columns of another table."""
+        self.create(copy, columns, ())
+
     def add(self, table: str, columns: Columns) -> None:
         """Add columns to a table."""
         for name, column in columns.items():

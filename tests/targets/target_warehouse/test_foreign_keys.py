@@ -189,6 +189,26 @@ def test_keys_of_other_types_vanish_and_come_back(
     assert counts == [(0, 0), (1, 0), (0, 1), (1, 0)]
 
 
+@pytest.mark.parametrize(
+    ("name", "type_"), [("duckdb", "uuid"), ("postgresql", "uuid"), ("postgresql", "mood")]
+)
+def test_overwrite_keeps_keys_of_other_types(
+    name: str, type_: str, request: pytest.FixtureRequest
+) -> None:
+    warehouse: Warehouse = request.getfixturevalue(name)
+    ids = SPELLINGS if type_ == "uuid" else ["sad"]
+    mood = ["CREATE TYPE mood AS ENUM ('sad', 'glad')"] if type_ == "mood" else []
+    run_sql(warehouse, *mood, f"CREATE TABLE orders (id {type_}, note varchar)")
+    orders = schema("orders", id="string", note="string")
+    for note in "ab":
+        rows = [record("orders", id=id_, note=note) for id_ in (*ids, "other")]
+        run = warehouse.load(orders, *rows, state(1), load_method="overwrite", fails=True)
+        assert "1 record was rejected" in str(run.error)
+
+        key = ids[0].lower() if type_ == "uuid" else "sad"
+        assert warehouse.rows("SELECT id::text, note FROM orders") == [(key, note)]
+
+
 def test_claims_on_a_table_whose_key_a_view_keeps_narrow(postgresql: PostgreSQL) -> None:
     run_sql(
         postgresql,

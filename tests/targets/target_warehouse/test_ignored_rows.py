@@ -95,10 +95,12 @@ def test_overwrite_of_a_table_that_drops_rows(postgresql: PostgreSQL, rule: str)
     run_sql(postgresql, TABLE, held, *trigger(body, events))
 
     rows = [record("orders", id=id_) for id_ in ((1, 2) if "NEW" in rule else (1,))]
-    run = postgresql.load(ORDERS, *rows, state(1), load_method="overwrite", fails=True)
+    settings: dict[str, Any] = {"load_method": "overwrite", "add_record_metadata": True}
+    run = postgresql.load(ORDERS, *rows, state(1), **settings, fails=True)
 
     assert run.states == []
-    assert "the table 'orders' ignored 1 of" in str(run.error)
+    assert "stream 'orders': the table 'orders' ignored 1 of" in str(run.error)
+    assert postgresql.rows("SELECT message FROM _runs") == [(str(run.error),)]
     assert orders(postgresql) == [(2, "old"), (9, "old")]
 
 

@@ -235,6 +235,14 @@ class DuckDBAdapter(Adapter):
             self._note_key(table, keys)
 
     @override
+    def create_like(self, table: str, copy: str, columns: Columns) -> None:
+        self.execute(
+            f"CREATE TABLE {self.path(copy)} AS "
+            f"SELECT {listed(columns)} FROM {self.path(table)} WITH NO DATA"
+        )
+        self._tables.created(copy)
+
+    @override
     def drop(self, table: str) -> None:
         super().drop(table)
         self._tables.dropped(table)

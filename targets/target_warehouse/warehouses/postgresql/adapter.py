@@ -166,6 +166,13 @@ class PostgreSQLAdapter(Adapter):
         return super().ensure(table, columns, keys)
 
     @override
+    def create_like(self, table: str, copy: str, columns: Columns) -> None:
+        self.execute(
+            f"CREATE TABLE {self.path(copy)} AS "
+            f"SELECT {listed(columns)} FROM {self.path(table)} WITH NO DATA"
+        )
+
+    @override
     def alter(self, table: str, name: str, held: Column, column: Column) -> bool:
         try:
             with self._connection.transaction():  # a savepoint
