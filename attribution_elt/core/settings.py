@@ -6,7 +6,7 @@ import contextlib
 import copy
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,13 +22,13 @@ _BOOLEANS = {"true", "1", "yes", "on", "false", "0", "no", "off"}
 
 
 @contextlib.contextmanager
-def reading_config(paths: Sequence[str]) -> Iterator[None]:
-    """End the command with one line if a file of --config cannot be read."""
+def reading(option: str) -> Iterator[None]:
+    """End the command with one line if the file of an option cannot be read."""
     try:
         yield
     except (OSError, TypeError, ValueError) as error:
         reason = "it is not a JSON object" if isinstance(error, TypeError) else error
-        raise click.ClickException(f"--config {' '.join(paths)}: {reason}") from error
+        raise click.ClickException(f"{option}: {reason}") from error
 
 
 def misread_variables(plugin: str, schema: Mapping[str, Any]) -> Iterator[str]:

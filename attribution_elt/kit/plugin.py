@@ -15,7 +15,7 @@ from typing_extensions import override
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import OneLineError, lines_of
 from attribution_elt.core.events import event
-from attribution_elt.core.settings import misread_variables, reading_config, whole_schema
+from attribution_elt.core.settings import misread_variables, reading, whole_schema
 from attribution_elt.core.spelling import unknown_settings
 from attribution_elt.kit import settings
 from attribution_elt.kit.errors import CredentialsError, InvalidSettingsError
@@ -95,7 +95,7 @@ class VendorPlugin(PluginBase):
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        with reading_config(value):
+        with reading(f"--config {' '.join(value)}"):
             return super().cb_config(ctx, param, value)
 
     @override

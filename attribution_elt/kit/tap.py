@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar, Generic
+from typing import IO, Any, ClassVar, Generic
 
 import click
 from singer_sdk import Tap
@@ -16,7 +18,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from attribution_elt.core import redaction
-from attribution_elt.core.settings import mend_stream_maps
+from attribution_elt.core.settings import mend_stream_maps, reading
 from attribution_elt.kit import inputs
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.kit.plugin import PluginCommand, VendorPlugin
@@ -61,6 +63,15 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
         context = click.get_current_context(silent=True)
         if context is not None and isinstance(context.command, PluginCommand):
             context.obj = self.run
+
+    @classmethod
+    @override
+    def invoke(
+        cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **options: Any
+    ) -> None:
+        super().invoke(
+            state=_json_file("--state", state), catalog=_json_file("--catalog", catalog), **options
+        )
 
     def _check_inputs(self, given: dict[str, Any]) -> None:
         """Refuse a state or a catalog that the SDK cannot read, with a line for each fault."""
@@ -154,3 +165,12 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
     @abstractmethod
     def make_clients(self) -> dict[str, ClientT]:
         """Return a client for each account in the settings, by account name."""
+
+
+def _json_file(option: str, file: IO[str] | None) -> IO[str] | None:
+    if file is None:
+        return None
+    with reading(f"{option} {file.name}"):
+        text = file.read()
+        json.loads(text)
+    return io.StringIO(text)

@@ -22,7 +22,7 @@ from attribution_elt.core.settings import (
     invalid_settings,
     mend_stream_maps,
     misread_variables,
-    reading_config,
+    reading,
     whole_schema,
 )
 from attribution_elt.core.spelling import unknown_settings
@@ -219,7 +219,7 @@ class TargetWarehouse(Target):
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        with reading_config(value):
+        with reading(f"--config {' '.join(value)}"):
             return super().cb_config(ctx, param, value)
 
     @classmethod

@@ -137,3 +137,15 @@ def test_a_failed_window_is_reported_once_at_the_end(small: Sandbox, tmp_path: P
     assert "answered 400: no" in error
     assert output.stderr.splitlines()[-1] == error
     assert len(output.rows(ORDERS)) > 10
+
+
+@pytest.mark.parametrize("option", ["--state", "--catalog"])
+@pytest.mark.parametrize("content", [b"{bad", b"\xff", b""])
+def test_an_input_that_is_not_json_is_a_line_with_its_file(
+    small: Sandbox, tmp_path: Path, option: str, content: bytes
+) -> None:
+    file = tmp_path / "input.json"
+    file.write_bytes(content)
+    output = run(tmp_path, settings(small), option, str(file))
+    assert output.code == 1
+    assert output.stderr.splitlines()[-1].startswith(f"Error: {option} {file}: ")
