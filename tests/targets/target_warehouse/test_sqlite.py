@@ -223,13 +223,13 @@ def test_a_key_made_by_other_programs_is_replaced(sqlite: SQLite, key: str) -> N
     assert sqlite.types("orders").keys() == before
 
 
-@pytest.mark.parametrize("load_method", ["upsert", "append-only"])
-def test_a_key_that_sqlite_fills_stays(sqlite: SQLite, load_method: str) -> None:
+@pytest.mark.parametrize("method", ["upsert", "append-only", "overwrite"])
+def test_a_key_that_sqlite_fills_stays(sqlite: SQLite, method: str) -> None:
     execute(sqlite, "CREATE TABLE orders (place INTEGER NOT NULL PRIMARY KEY, id INTEGER, note)")
     for note in "aab":
-        sqlite.load(ORDERS, record("orders", id=7, note=note), load_method=load_method)
-    places = [(1, "b")] if load_method == "upsert" else [(1, "a"), (2, "a"), (3, "b")]
-    assert sqlite.rows("SELECT place, note FROM orders") == places
+        sqlite.load(ORDERS, record("orders", id=7, note=note), state(note), load_method=method)
+    kept = "aab" if method == "append-only" else "b"
+    assert sqlite.rows("SELECT place, note FROM orders") == [*enumerate(kept, 1)]
 
 
 def test_rows_are_counted_whatever_triggers_write(sqlite: SQLite) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -41,6 +42,7 @@ _PATIENCE = 60.0  # seconds to wait for another process's lock
 _ROWS_AT_ONCE = 5_000
 _ASIDE = "staged rows"
 _TRIGGER = "kept by target-warehouse"
+_KEY_AT_END = re.compile(r"PRIMARY\s+KEY\s*\(", re.IGNORECASE)
 
 
 class SQLiteAdapter(Adapter):
@@ -139,17 +141,21 @@ class SQLiteAdapter(Adapter):
     @override
     def columns(self, table: str) -> dict[str, Column]:
         rows = self.execute(f"PRAGMA table_info({self.path(table)})")
+        created = self.execute(
+            f"SELECT sql FROM sqlite_master WHERE type = 'table' AND {self._is(table, 'name')}"
+        )
+        sql = "".join(text for (text,) in created)
+        keys = [type_.upper() for _, _, type_, _, _, key in rows if key]
+        # SQLite fills it with the number of the row; keys of the loader are at the end.
+        is_row_id = keys == ["INTEGER"] and not _KEY_AT_END.search(sql)
         columns = {
             name: column_of(type_).in_table(
-                is_filled=default is not None,
-                is_required=bool(required) and not (key and _is_row_id(rows)),
+                is_filled=default is not None or bool(key and is_row_id),
+                is_required=bool(required),
             )
             for _, name, type_, required, default, key in rows
         }
-        if not self.execute(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' "
-            f"AND {self._is(table, 'name')} AND sql LIKE '%COLLATE%'"
-        ):
+        if "COLLATE" not in sql.upper():
             return columns
         definition, names, _ = self._definition(table)
         texts = dict(zip(names, definition.columns, strict=True))
@@ -203,8 +209,8 @@ class SQLiteAdapter(Adapter):
         definition, _, held = self._definition(table)
         if held == set(keys):
             return
-        info = self.execute(f"PRAGMA table_info({self.path(table)})")
-        if _is_row_id(info) and held.isdisjoint(columns):
+        existing = self.columns(table)
+        if held and all(existing[name].is_filled and name not in columns for name in held):
             if not keys or self._is_unique(table, keys):
                 return
             definition.constraints.append(f"UNIQUE ({listed(keys)})")
@@ -381,11 +387,6 @@ def _location(url: str) -> tuple[str, float]:
     if settings:
         raise WarehouseError(f"the setting url has {', '.join(settings)}; SQLite knows timeout")
     return file, patience
-
-
-def _is_row_id(columns: Sequence[tuple[Any, ...]]) -> bool:
-    """Return whether SQLite fills the primary key of a table with the number of the row."""
-    return [type_.upper() for _, _, type_, _, _, key in columns if key] == ["INTEGER"]
 
 
 def _is_locked(error: Exception) -> bool:
