@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import random
 import signal
@@ -246,7 +247,7 @@ def test_a_target_of_the_sdk_loads_the_same_with_and_without_claims(tmp_path: Pa
 
     found = loaded("claims", claims)
     assert found == loaded("bare", bare)
-    assert found[0].splitlines()[-1] == '{"a": 3}'
+    assert json.loads(found[0].splitlines()[-1]) == {"a": 3}
     assert [row[0] for row in found[2]] == [1, 2, 3]
 
 
