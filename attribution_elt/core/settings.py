@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import click
@@ -65,10 +66,11 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def whole_schema(plugin: type[PluginBase]) -> dict[str, Any]:
+@cache
+def whole_schema(plugin: type[PluginBase]) -> Mapping[str, Any]:
     """Return the schema of a plugin's settings, with those of the SDK.
 
-    The SDK adds its settings to the plugin's schema since 0.54, to a copy since 0.55.
+    The SDK adds its settings to the plugin's own schema up to 0.54, and to a copy since 0.55.
     """
     schema = copy.deepcopy(plugin.config_jsonschema)
     plugin.append_builtin_config(schema)

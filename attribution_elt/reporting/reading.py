@@ -132,7 +132,7 @@ class Warehouse:
     places: list[Place] = field(default_factory=list)
     revenues: list[Revenue] = field(default_factory=list)
     answers: Answers | None = None
-    """What the SQL models found; None if they are not built."""
+    """Findings of the SQL models; None if they are not built, or if the report is of the past."""
 
 
 def read(

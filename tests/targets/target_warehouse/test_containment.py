@@ -187,5 +187,5 @@ def test_streams_without_a_key_stop_after_a_removal_that_is_refused(warehouse: W
     )
 
     assert "500 of 500 rows would be removed" in str(run.error)
-    # the first one may be read before the refusal
+    # the loader may read the first record before the refusal
     assert warehouse.rows("SELECT count(*) FROM clicks WHERE id > 1") == [(0,)]
