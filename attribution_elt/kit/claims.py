@@ -69,8 +69,7 @@ class Written:
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Count a record."""
-        cell = tuple(self._cell(name, record[name]) for name in self._columns)
-        self._pending[cell] += 1
+        self._pending[tuple(map(record.__getitem__, self._columns))] += 1
         if len(self._pending) >= MOST_PENDING:
             self._store()
 
@@ -95,10 +94,11 @@ class Written:
         return day_of(value).isoformat() if name in self._days else f"={value}"
 
     def _store(self) -> None:
+        counts: Counter[tuple[str, ...]] = Counter()
+        for values, count in self._pending.items():
+            counts[tuple(map(self._cell, self._columns, values))] += count
         self._database.execute("BEGIN")
-        self._database.executemany(
-            self._insert, ((*cell, count) for cell, count in self._pending.items())
-        )
+        self._database.executemany(self._insert, ((*cell, count) for cell, count in counts.items()))
         self._database.execute("COMMIT")
         self._pending.clear()
 

@@ -47,8 +47,6 @@ class UniqueKeys:
         return unique
 
     def _is_new(self, key: str) -> bool:
-        encoded = key.encode(errors="surrogatepass")
-        short = int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest())
-        known = short in self._seen
-        self._seen.add(short)
-        return not known
+        size = len(self._seen)
+        self._seen.add(hash(key))
+        return len(self._seen) > size
