@@ -79,9 +79,11 @@ def _has_plain(adapter: Adapter, table: str, personal: Personal) -> bool:
 def _erase(adapter: Adapter, table: str, personal: Personal) -> None:
     if personal.keys & personal.pii:
         adapter.execute(f"DELETE FROM {adapter.path(table)}")
+        adapter.check_gone(table, f"FROM {adapter.path(table)}")
         return
     names = [adapter.dialect.identifier(n) for n in adapter.columns(table) if n in personal.pii]
     if names:
         changes = ", ".join(f"{name} = NULL" for name in names)
         some = " OR ".join(f"{name} IS NOT NULL" for name in names)
         adapter.execute(f"UPDATE {adapter.path(table)} SET {changes} WHERE {some}")
+        adapter.check_gone(table, f"FROM {adapter.path(table)} WHERE {some}")

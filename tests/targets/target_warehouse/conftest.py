@@ -7,12 +7,14 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from tests.targets.target_warehouse import through_dlt as dlt
 from tests.targets.target_warehouse.stand_in import Snowflake, says_enough_of, serving, watch
-from tests.targets.target_warehouse.warehouses import Warehouse
+from tests.targets.target_warehouse.warehouses import PostgreSQL, Warehouse
 
 _numbers = itertools.count()
 _SQL = {
@@ -59,6 +61,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def warehouse(request: pytest.FixtureRequest) -> Warehouse:
     found: Warehouse = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def guest(postgres_url: str, tmp_path: Path) -> Iterator[PostgreSQL]:
+    """PostgreSQL as a role that reads and writes all tables, but owns none."""
+    role = f"guest_{urlsplit(postgres_url).path.strip('/')}"
+    separator = "&" if "?" in postgres_url else "?"
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(f"CREATE ROLE {role} IN ROLE pg_write_all_data, pg_read_all_data")
+        connection.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    try:
+        yield PostgreSQL(f"{postgres_url}{separator}options=-crole%3D{role}", tmp_path)
+    finally:
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 @pytest.fixture(scope="session")

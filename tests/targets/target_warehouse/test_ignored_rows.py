@@ -22,6 +22,7 @@ from tests.targets.target_warehouse.warehouses import (
 
 ORDERS = schema("orders", id="integer", note="string")
 KEYLESS = schema("orders", [], id="integer", note="string")
+EVENT = {"remove": "DELETE", "mark": "UPDATE"}
 TABLE = "CREATE TABLE orders (id bigint PRIMARY KEY, note text)"
 
 
@@ -110,13 +111,64 @@ def test_a_table_that_keeps_rows_which_vanish(postgresql: PostgreSQL, vanished: 
     lines = [message, record("orders", id=1), record("orders", id=2)]
     settings: dict[str, Any] = {"vanished": vanished, "add_record_metadata": True}
     postgresql.load(*lines, state(1), **settings)
-    events = "DELETE" if vanished == "remove" else "UPDATE"
-    run_sql(postgresql, *trigger("RETURN NULL;", events))
+    run_sql(postgresql, *trigger("RETURN NULL;", EVENT[vanished]))
 
     whole = claiming(2, claim(1, "orders"))
     run = postgresql.load(message, record("orders", id=1), whole, **settings, fails=True)
 
     assert "ignored 1 of 1 rows" in str(run.error)
+
+
+@pytest.mark.parametrize("vanished", ["remove", "mark"])
+def test_policies_that_keep_rows_which_vanish(
+    postgresql: PostgreSQL, guest: PostgreSQL, vanished: str
+) -> None:
+    message = announced(ORDERS, "id")
+    lines = [message, record("orders", id=1), record("orders", id=2)]
+    settings: dict[str, Any] = {"vanished": vanished, "add_record_metadata": True}
+    guest.settings = settings
+    postgresql.load(*lines, state(1), **settings)
+    run_sql(
+        postgresql,
+        "ALTER TABLE orders ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY a ON orders USING (true)",
+    )
+    whole = claiming(2, claim(1, "orders"))
+    run_sql(
+        postgresql, f"CREATE POLICY b ON orders AS RESTRICTIVE FOR {EVENT[vanished]} USING (id = 1)"
+    )
+    run = guest.load(message, record("orders", id=1), whole, fails=True)
+    assert_refused(run, "1 of 1")
+
+    run_sql(postgresql, "DROP POLICY b ON orders")
+    assert guest.load(message, record("orders", id=1), whole).states == [2]
+    live = "SELECT id FROM orders WHERE _sdc_deleted_at IS NULL"
+    assert postgresql.rows(live) == [(1,)]
+
+
+@pytest.mark.parametrize("keys", [["id"], ["email"]])
+def test_personal_data_that_a_trigger_keeps(
+    postgresql: PostgreSQL, sqlite: SQLite, keys: list[str]
+) -> None:
+    message = schema("orders", keys, id="integer", email="string")
+    row = record("orders", id=1, email="jane@mail.example")
+    settings: dict[str, Any] = {"add_record_metadata": True}
+    for warehouse in (postgresql, sqlite):
+        warehouse.load(personal(message, "keep"), row, state(1), **settings)
+    run_sql(postgresql, *trigger("RETURN NULL;", "UPDATE OR DELETE"))
+    for event in ("UPDATE", "DELETE"):
+        ignoring = f"BEFORE {event} ON orders BEGIN SELECT RAISE(IGNORE); END"
+        run_sql(sqlite, f"CREATE TRIGGER {event.lower()}s {ignoring}")
+
+    for warehouse in (postgresql, sqlite):
+        hashed = personal(message, "hash:1")
+        assert_refused(warehouse.load(hashed, state(2), **settings, fails=True), "1 of 1")
+
+
+def personal(message: dict[str, Any], setting: str) -> dict[str, Any]:
+    """A SCHEMA message of a tap with this setting of `pii`."""
+    announcement = {"pii": ["email"], "setting": setting}
+    return {**message, "schema": {**message["schema"], "x-personal": announcement}}
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ class Catalog:
         return kinds == [(_PARTITIONED,)]
 
     def has_triggers(self, path: str, *, before_insert: bool = False) -> bool:
-        """Return whether a table, or a partition of it, has triggers or rules of its users.
+        """Return whether a table, or a partition of it, has triggers, rules or row-level security.
 
         With `before_insert`, only triggers that may change rows before they are inserted count.
         """
@@ -140,7 +140,8 @@ class Catalog:
             "SELECT EXISTS (SELECT FROM pg_trigger JOIN parts ON tgrelid = part "
             f"WHERE NOT tgisinternal AND {condition}) "
             f"OR EXISTS (SELECT FROM pg_rewrite JOIN parts ON ev_class = part "
-            f"WHERE NOT {before_insert})"
+            f"WHERE NOT {before_insert}) "
+            f"OR (row_security_active({table}) AND NOT {before_insert})"
         )
         return bool(found)
 
