@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-import pyarrow as pa
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
 
 from attribution_elt.core.events import RUNS
@@ -23,7 +22,7 @@ from target_warehouse.open_batches import OpenBatches
 from target_warehouse.overwrite import make_aside, replace_all
 from target_warehouse.rejects import Rejects
 from target_warehouse.routes import Route, is_plain
-from target_warehouse.runs import Run, write_run
+from target_warehouse.runs import Row, Run, write_run
 from target_warehouse.state import Checkpoints
 from target_warehouse.suppressed import Suppressed, read_suppressed
 from target_warehouse.table_loader import Options, TableLoader
@@ -79,6 +78,8 @@ class Loader:
         """Whether the tap has finished; None if it does not report that."""
         self._has_failures = False
         """Whether a table takes nothing more, or keeps vanished rows."""
+        self._replaced: set[str] = set()
+        """Streams whose old rows were replaced."""
         self._errors: list[str] = []
         """Why old rows of streams were not replaced."""
         if options.dry_run and (
@@ -357,8 +358,9 @@ class Loader:
             for route in stream.routes
             if not stream.version.is_whole or route.table.failure
         }
-        whole = [table for name, table in self._tables.items() if name not in partial]
-        replace_all(self._adapter, self._names, whole)
+        whole = {name: table for name, table in self._tables.items() if name not in partial}
+        replace_all(self._adapter, self._names, whole.values())
+        self._replaced.update(whole)
         self._errors += [
             f"stream {name!r}: the table keeps its rows, because no STATE came after the last "
             "record of the stream"
@@ -389,6 +391,10 @@ class Loader:
         except adapter.errors as error:  # the data itself is loaded
             logger.warning("this run is not in %s: %s", RUNS, adapter.explain(error))
 
-    def _run_rows(self, *, complete: bool | None) -> pa.Table:
-        tallies = {name: table.tally for name, table in self._tables.items()}
+    def _run_rows(self, *, complete: bool | None) -> list[Row]:
+        lost = self._tables.keys() - self._replaced if self._overwrite else ()
+        tallies = {
+            name: table.tally.in_vain() if name in lost else table.tally
+            for name, table in self._tables.items()
+        }
         return self._run.log(tallies, complete=complete)

@@ -50,6 +50,10 @@ class Tally:
     message: str | None = None
     """Why rows of the stream were not loaded or not removed."""
 
+    def in_vain(self) -> Tally:
+        """Return the counts of a stream whose loaded rows have not reached its table."""
+        return Tally(rejected=self.rejected, message=self.message)
+
     def row(self) -> Row:
         """Return the columns of `_runs` that the tally fills."""
         inserted, updated = self.merged.inserted, self.merged.updated

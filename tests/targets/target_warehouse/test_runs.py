@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.targets.target_warehouse.claims import INSTANT
 from tests.targets.target_warehouse.warehouses import (
     Line,
     Warehouse,
@@ -33,6 +34,17 @@ def test_a_run_counts_what_it_did(warehouse: Warehouse) -> None:
         (4, 4, 0, 0, 0, None),
         (4, 1, 1, 1, 1, None),
     ]
+
+
+@pytest.mark.parametrize("end", ["garbage", record("orders", id=2)])
+def test_an_overwrite_that_breaks_off_counts_nothing(warehouse: Warehouse, end: Line) -> None:
+    dated = schema("orders", id="integer", at=INSTANT) | {"bookmark_properties": ["at"]}
+    lines = [dated, record("orders", id=1, at="2026-03-01T00:00:00Z"), state(1), end]
+    warehouse.load(
+        *lines, load_method="overwrite", add_record_metadata=True, batch_size_rows=1, fails=True
+    )
+    counts = COUNTS.replace("complete", "newest, loaded_at")
+    assert warehouse.rows(counts) == [(0, 0, 0, 0, 0, None, None)]
 
 
 def test_an_upsert_into_appended_rows_of_equal_key_is_refused(warehouse: Warehouse) -> None:
