@@ -57,7 +57,7 @@ def _messages(note: str) -> list[dict[str, Any]]:
         message
         for stream in STREAMS
         for message in (
-            schema(stream, id="integer", note="string"),
+            schema(stream, id="integer", note={"type": "string", "description": stream}),
             record(stream, id=1, note=note),
             state(stream),
         )

@@ -186,6 +186,7 @@ class DuckDBAdapter(Adapter):
         self.atomically([*replacing, *(sql for (sql,) in indexes)])
         if comment:
             self.execute(f"COMMENT ON TABLE {path} IS {literal(comment)}")
+        self._tables.uncommented(table)
         self.comment(table, {name: text for name, text in comments.items() if text})
 
     @override
@@ -301,12 +302,12 @@ class DuckDBAdapter(Adapter):
 
     @override
     def comments(self, table: str) -> dict[str, str | None]:
-        return dict(
-            self.execute(
-                "SELECT column_name, comment FROM duckdb_columns() "
-                f"WHERE {self._tables.is_table(table)}"
-            )
-        )
+        return self._tables.comments(table)
+
+    @override
+    def comment(self, table: str, comments: Mapping[str, str]) -> None:
+        super().comment(table, comments)
+        self._tables.commented(table, comments)
 
     @override
     def commit(self) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from target_warehouse.columns import Column
@@ -29,6 +29,8 @@ class Catalog:
         """Tables that may have columns with a collation."""
         self._views: set[str] = set()
         self._is_read = False
+        self._described: dict[str, dict[str, str]] | None = None
+        """Comments of columns by table; None until they are read."""
 
     @property
     def _here(self) -> str:
@@ -74,6 +76,28 @@ class Catalog:
         self._read()
         return self._comments.get(table)
 
+    def comments(self, table: str) -> dict[str, str | None]:
+        """Return the comments of a table's columns."""
+        if self._described is None:
+            self._described = {}
+            for name, column, comment in self._execute(
+                "SELECT table_name, column_name, comment FROM duckdb_columns() "
+                f"WHERE {self._here} AND comment IS NOT NULL"
+            ):
+                self._described.setdefault(name, {})[column] = comment
+        described = self._described.get(table, {})
+        return {column: described.get(column) for column in self.columns(table)}
+
+    def commented(self, table: str, comments: Mapping[str, str]) -> None:
+        """Note new comments of a table's columns."""
+        if self._described is not None:
+            self._described[table] = {**self._described.get(table, {}), **comments}
+
+    def uncommented(self, table: str) -> None:
+        """Note that a table's columns have no comments any more."""
+        if self._described is not None:
+            self._described.pop(table, None)
+
     def created(self, table: str, comment: str | None = None) -> None:
         """Note that a table exists now, and its comment."""
         self._comments[table] = comment
@@ -85,10 +109,12 @@ class Catalog:
     def dropped(self, table: str) -> None:
         """Note that a table does not exist any more."""
         self._comments.pop(table, None)
+        self.uncommented(table)
 
     def forget(self) -> None:
         """Read the names again when they are needed: the transaction that made some was undone."""
         self._is_read = False
+        self._described = None
 
     def _read(self) -> None:
         if not self._is_read:
