@@ -13,6 +13,7 @@ from attribution_elt.kit.http.client import Client, RequestBudget
 from attribution_elt.kit.http.judging import Verdict
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
+from attribution_elt.kit.records.shaper import whole
 
 ACCOUNT = "service"
 QUOTA_IS_SPENT = ("limit exceeded", "quota")
@@ -32,6 +33,7 @@ class IhcClient(Client):
     credential = "api_key"
     large_lists = ("value",)
     known_members = ("statusCode", "partialFailureErrors", "message")
+    used_statuses = (206,)  # credits of some journeys, and the reasons of the others
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         budget = RequestBudget(config.get("max_requests_per_run"), setting="max_requests_per_run")
@@ -42,7 +44,7 @@ class IhcClient(Client):
     def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
         """Check the status in the body, which may differ from the HTTP status."""
         answer = body.document if isinstance(body.document, dict) else {}
-        status = answer.get("statusCode", 200)
+        status = whole(answer.get("statusCode", 200))
         if status in INVALID_INPUT:
             raise RefusedError(self.error_text(answer), status=status)
         if status not in (200, 206) or "value" not in body.lists:

@@ -110,6 +110,8 @@ class Client:
     """Whether the vendor's own error message is logged; not if it may contain personal data."""
     probe_statuses: ClassVar[Collection[int]] = ()
     """Statuses of `credentials_request` that prove valid credentials although they are errors."""
+    used_statuses: ClassVar[Collection[int]] = ()
+    """Statuses of responses that `validate` checks, although they are errors elsewhere."""
     last_headers: Head | None = None
     """Headers of the last response."""
 
@@ -309,10 +311,11 @@ class Client:
         message = self._quote(file) if status >= 300 else ""
         if status >= 300:
             self.on_error(status, message)
-        location = headers.get("Location")
-        verdict = of_status(status, message, location, first=not self._has_answered)
-        if verdict is not None:
-            return verdict
+        if status not in self.used_statuses:
+            location = headers.get("Location")
+            verdict = of_status(status, message, location, first=not self._has_answered)
+            if verdict is not None:
+                return verdict
         if status != 204 and file.tell() == 0:
             return Verdict("the response is empty", status)
         try:

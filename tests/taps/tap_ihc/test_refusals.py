@@ -156,7 +156,11 @@ def answer(vendor: Ihc, rows: list[Row], *errors: tuple[Row, str]) -> None:
     vendor.faults.add(Fault("status", status=200, body=body))
 
 
-def test_refused_journeys_are_reported_and_not_sent_again(vendor: Ihc, tmp_path: Path) -> None:
+@pytest.mark.parametrize("http_statuses", [set(), {206}])
+def test_refused_journeys_are_reported_and_not_sent_again(
+    vendor: Ihc, tmp_path: Path, http_statuses: set[int]
+) -> None:
+    vendor.http_statuses = http_statuses
     rows = short(20)
     vendor.refused_conversions = set(sorted(by_conversion(rows))[:3])
     output = compute(vendor, tmp_path, rows)
@@ -352,12 +356,22 @@ def test_a_refused_request_is_not_halved_where_the_settings_say_so(
     assert matches_truth(healed.rows("attributions"), expected(vendor, rows))
 
 
-@pytest.mark.parametrize("status", [[400], {"is": 200}, "200", None])
+@pytest.mark.parametrize("status", [[400], {"is": 200}, "ok", None])
 def test_a_status_of_another_type_is_retried(vendor: Ihc, tmp_path: Path, status: Any) -> None:
     rows = short(3)
     body = json.dumps({"value": [], "partialFailureErrors": [], "statusCode": status})
     vendor.faults.add(Fault("status", status=200, body=body))
     output = run_here(settings(vendor, file_of(tmp_path / "j.jsonl", rows)))
+    assert output.code == 0
+    assert matches_truth(output.rows("attributions"), expected(vendor, rows))
+
+
+def test_a_status_sent_as_text_is_the_number(vendor: Ihc, tmp_path: Path) -> None:
+    rows = short(3)
+    value = [credit for each in by_conversion(rows).values() for credit in vendor.credits(each)]
+    body = encode({"value": value, "partialFailureErrors": [], "statusCode": "200"})
+    vendor.faults.add(Fault("status", status=200, body=body))
+    output = run_here(settings(vendor, file_of(tmp_path / "j.jsonl", rows), max_retries=1))
     assert output.code == 0
     assert matches_truth(output.rows("attributions"), expected(vendor, rows))
 
