@@ -79,7 +79,8 @@ class Pages:
     rows before it have been read.
 
     Raises (while it is iterated):
-        UnitError: the pages have fewer rows than `count`, or there are more than `MOST_PAGES`.
+        UnitError: the pages have fewer rows than `count`, or it changed between two pages, which
+        can have moved a row to a page that was read; or there are more than `MOST_PAGES`.
     """
 
     MOST_PAGES = 10_000
@@ -103,8 +104,10 @@ class Pages:
             number, rows = number + 1, rows + body.count
             if number >= pages or not body.count:
                 break
-            page = {**self._request.body, "page": number}
-            body = self._client.fetch(self._request.with_body(page))
+            body = self._client.fetch(self._request.with_page(number))
+            if (now := whole(body.document.get("count"))) not in {None, total}:
+                body.close()
+                raise self._error(f"`count` changed from {total} to {now} between two pages")
         if total is not None and rows < total:
             raise self._error(f"{rows} rows arrived, but `count` is {total}")
 

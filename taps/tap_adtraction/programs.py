@@ -14,7 +14,7 @@ from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.listed_ids import ListedIds
 from attribution_elt.kit.reader import Reader, Unit
-from attribution_elt.kit.records.shaper import integer, timestamp
+from attribution_elt.kit.records.shaper import integer, timestamp, whole
 from attribution_elt.kit.run import Run
 from attribution_elt.kit.stream import VendorStream
 from tap_adtraction.client import PROGRAMS, AdtractionClient, Pages
@@ -160,9 +160,10 @@ class Programs(AdtractionReader[ProgramList]):
 
     def _is_wanted(self, program: dict[str, Any]) -> bool:
         wanted = all(
-            value is None or program.get(name) == value for name, value in self._filters.items()
+            value is None or whole(program.get(name)) == value
+            for name, value in self._filters.items()
         )
-        return wanted and (not self._ids or program.get("programId") in self._ids)
+        return wanted and (not self._ids or whole(program.get("programId")) in self._ids)
 
     def _emit_program(self, unit: ProgramList, program: dict[str, Any]) -> None:
         lists = {

@@ -114,13 +114,14 @@ def test_any_array_is_read_as_the_standard_library_reads_it(
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_an_array_in_an_envelope_is_found_between_scalars(
+def test_an_array_in_an_envelope_is_found_between_other_members(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(seed)
     monkeypatch.setattr(json_array, "BLOCK", rng.choice((200, 500)))
-    before = {"a": 1, "b": None, "c": -2.5e3, "d": 'say "},{"', "ok": True}
-    before = {key: before[key] for key in rng.sample(sorted(before), rng.randrange(3))}
+    before = {"a": 1, "b": None, "c": -2.5e3, "d": 'say "},{"', "ok": True, "meta": {"total": 1}}
+    before |= {"own": {"data": [1], "rows": []}, "all": [{"data": [2]}, []], "text": '"data":['}
+    before = {key: before[key] for key in rng.sample(sorted(before), rng.randrange(4))}
     after = {key: value(rng, 2) for key in ("next", "total")[: rng.randrange(3)]}
     rows = [{"id": n, "v": value(rng, 2)} for n in range(rng.randrange(40))]
     text = spell(rng, {**before, "data": rows, **after}).encode()

@@ -28,6 +28,9 @@ class Request:
     quota: str = ""
     divisible: bool = False
 
-    def with_body(self, body: Any) -> Request:
-        """Return the same request with another body."""
-        return replace(self, body=body)
+    def with_page(self, number: int) -> Request:
+        """Return the same request for another page: in its body, or in the query if it has none."""
+        page = {"page": number}
+        if self.body is None:
+            return replace(self, params={**self.params, **page})
+        return replace(self, body={**self.body, **page})

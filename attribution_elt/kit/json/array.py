@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import IO, Any
 
 import msgspec
@@ -18,7 +20,9 @@ _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _START = rb"(?:\xef\xbb\xbf)?\s*"  # some servers write a byte order mark
 _BARE = re.compile(_START + rb"\[")
-_SCALAR_MEMBER = rb'"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)'
+_OBJECT = re.compile(_START + rb"\{")
+MOST_PLACES = 100
+"""Places at which the array is looked for in an object; each takes the time of decoding a block."""
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*\{")
 _BETWEEN_VALUES = re.compile(rb",")
 
@@ -58,8 +62,8 @@ def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
 
     Args:
         file: a seekable file.
-        names: the array may also be the member of this name in an object; the members before it
-        must be scalars.
+        names: the array may also be the member of this name in an object, if it begins in the first
+        block.
 
     Raises:
         NotAnArrayError: it begins as something else.
@@ -70,11 +74,8 @@ def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
     found = Index()
     opened = _BARE.match(pending)
     if wrapped := opened is None:
-        opened = _wrapping(names).match(pending)
-        if opened is None:
-            raise NotAnArrayError("it does not begin with an array")
-        found.members = decode(b"{" + opened["before"].rstrip(b", \t\r\n") + b"}")
-    offset = opened.end() if opened else 0
+        opened, found.members = _wrapping(pending, names)
+    offset = opened.end()
     pending = pending[offset:]
     between = _BETWEEN_OBJECTS if pending.lstrip()[:1] == b"{" else _BETWEEN_VALUES
     while more := file.read(max(BLOCK, len(pending))):
@@ -91,10 +92,21 @@ def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
     return found
 
 
-def _wrapping(names: Sequence[str]) -> re.Pattern[bytes]:
+def _wrapping(text: bytes, names: Sequence[str]) -> tuple[re.Match[bytes], dict[str, Any]]:
+    """Find the array that is a member of the object, and the members before it.
+
+    A name may also be nested deeper or inside a string. It belongs to our object exactly if the
+    text before it is a complete object once its brace is closed.
+    """
     either = b"|".join(re.escape(name.encode()) for name in names) or b"(?!)"
-    before = rb"(?P<before>(?:" + _SCALAR_MEMBER + rb"\s*,\s*)*)"
-    return re.compile(_START + rb"\{\s*" + before + rb'"(?:' + either + rb')"\s*:\s*\[')
+    places = re.finditer(rb'"(?:' + either + rb')"\s*:\s*\[', text)
+    if begin := _OBJECT.match(text):
+        for place in islice(places, MOST_PLACES):
+            before = text[begin.end() : place.start()].rstrip()
+            if not before or before.endswith(b","):
+                with suppress(ValueError):
+                    return place, decode(b"{" + before[:-1] + b"}")
+    raise NotAnArrayError("it does not begin with an array")
 
 
 def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:

@@ -132,6 +132,50 @@ def test_feeds_and_channels_may_be_paged_too(
     assert [request.json().get("page") for request in requests_for(vendor, path)] == [None, 1, 2]
 
 
+def test_endpoints_without_a_body_may_be_paged_too(vendor: Adtraction) -> None:
+    for page, rows in enumerate(([1, 2], [3])):
+        feeds = [{"feedId": row, "numberOfProducts": 0} for row in rows]
+        envelope = {"count": 3, "pageSize": 2, "page": page, "feeds": feeds}
+        answer_with(vendor, "feedinfo", json.dumps(envelope))
+    program = json.dumps([{"programId": 7, "commissions": []}])
+    answer_with(vendor, "programs", program)
+    output = run_here(settings(vendor, **ONE, client_token=..., feed_info=True))
+    assert [row["feed_id"] for row in output.records("feeds")] == [1, 2, 3]
+    requests = [each.query for each in vendor.requests if "/feedinfo/" in each.path]
+    assert requests == [{}, {"page": ["1"]}]
+
+
+@pytest.mark.parametrize("now", [4, 2])
+def test_a_count_that_changes_between_two_pages_is_a_failed_list(
+    vendor: Adtraction, now: int
+) -> None:
+    for count, rows in ((3, [1, 2]), (now, [3])):
+        channels = [{"channelId": row} for row in rows]
+        answer_with(
+            vendor, "channels", json.dumps({"count": count, "pageSize": 2, "data": channels})
+        )
+    output = run_here(settings(vendor, partner_token=...))
+    assert output.code == 1
+    assert f"`count` changed from 3 to {now} between two pages" in output.stderr
+    assert not any(each.get("delivered") for each in output.of("STATE"))
+
+
+@pytest.mark.parametrize(
+    "filters", [{"program_ids": [1, 3]}, {"approval_status": 1}, {"program_status": 0}]
+)
+def test_filters_hold_for_numbers_that_arrive_as_text(
+    vendor: Adtraction, filters: dict[str, Any]
+) -> None:
+    numbers = [("1", "1", "0"), ("2", "0", "3")]
+    programs = [
+        {"programId": id_, "approvalStatus": approval, "status": status}
+        for id_, approval, status in numbers
+    ]
+    answer_with(vendor, "programs", json.dumps(programs))
+    output = run_here(settings(vendor, **ONE, **filters))
+    assert [row["program_id"] for row in output.records("programs")] == [1]
+
+
 @pytest.mark.parametrize(
     ("status", "tries"), [(400, 1), (404, 1), (409, 1), (429, 3), (500, 3), (503, 3)]
 )
