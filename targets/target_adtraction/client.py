@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from typing_extensions import override
 
+from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.auth import HeaderAuth
 from attribution_elt.kit.http.client import Client
-from attribution_elt.kit.http.judging import Verdict
+from attribution_elt.kit.http.judging import Verdict, quoted
 from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 from attribution_elt.kit.records.shaper import whole
@@ -72,7 +74,17 @@ class ChannelsClient(Client):
 
     @override
     def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
-        if request.method == "POST" and not body.is_array and "message" not in body.document:
+        """Accept a list of channels, or a message object with status 200 as an empty list."""
+        if request.method != "POST":
+            return None
+        answer = body.document if isinstance(body.document, dict) else {}
+        status = whole(answer.get("status", HTTPStatus.OK)) or 0
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise self.credentials_error(request, f"answered {status}", status=status)
+        if status >= HTTPStatus.BAD_REQUEST:
+            reason = f"answered {status}: {quoted(str(answer.get('message')))}"
+            return Verdict(reason, status, retry=status == 429 or status >= 500)
+        if not body.is_array and "message" not in answer:
             return Verdict("the response is not a list of channels")
         return None
 
@@ -83,16 +95,18 @@ class ChannelsClient(Client):
             UnitError: the list cannot be read.
         """
         request = Request(PATH, "channels", method="POST", body={}, quota="channels")
-        body = self.fetch(request)
-        found = {}
-        for row in body:
-            if isinstance(row, dict) and (channel := whole(row.get("channelId"))) is not None:
-                status = whole(row.get("approvalStatus"))
-                reason = whole(row.get("rejectReason"))
-                if status is not None:
-                    found[channel] = Status(status, reason if status == 0 else None)
-        body.close()
-        return found
+        found: dict[int, Status] = {}
+        rows, page = 0, 0
+        while True:
+            with closing(self.fetch(request.with_page(page) if page else request)) as body:
+                found |= _statuses_of(body)
+            total = whole(body.document.get("count"))
+            rows, page = rows + body.count, page + 1
+            if total is None or rows >= total:
+                return found
+            if not body.count:
+                reason = f"{rows} channels arrived, but `count` is {total}"
+                raise UnitError(self.describe(request, reason))
 
     def update(self, channel: int, wanted: Status) -> bool:
         """Update a channel's status, and return whether the vendor reported success.
@@ -108,3 +122,14 @@ class ChannelsClient(Client):
         with closing(self.fetch(request)) as answer:
             document = answer.document
         return isinstance(document, dict) and document.get("success") is True
+
+
+def _statuses_of(rows: Iterable[Any]) -> dict[int, Status]:
+    found = {}
+    for row in rows:
+        if isinstance(row, dict) and (channel := whole(row.get("channelId"))) is not None:
+            status = whole(row.get("approvalStatus"))
+            reason = whole(row.get("rejectReason"))
+            if status is not None:
+                found[channel] = Status(status, reason if status == 0 else None)
+    return found

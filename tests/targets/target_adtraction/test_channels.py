@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,45 @@ def status_of(sandbox: Sandbox, channel: int) -> tuple[int, int | None]:
 
 def puts(sandbox: Sandbox) -> list[dict[str, Any]]:
     return [each.json() for each in sandbox.adtraction.requests if each.method == "PUT"]
+
+
+def listing(sandbox: Sandbox, *documents: Any) -> None:
+    """Have the next requests for the list answered with status 200 and these documents."""
+    for document in documents:
+        body = json.dumps(document)
+        fault = Fault("status", status=200, body=body, match="client/channels", times=1)
+        sandbox.adtraction.faults.add(fault)
+
+
+def test_channels_of_every_page_are_known(sandbox: Sandbox, writer: Writer) -> None:
+    rows = [{"channelId": id_, "approvalStatus": 1} for id_ in range(5)]
+    pages = (rows[:2], rows[2:4], rows[4:])
+    listing(sandbox, *({"count": 5, "pageSize": 2, "channels": page} for page in pages))
+    run = writer.run(wishes(STREAM, [{"channel_id": 4, "approval_status": 1}]))
+    assert run.error is None
+    assert writer.outcomes() == {"4": "unchanged"}
+    assert [each.json() for each in sandbox.adtraction.requests] == [{}, {"page": 1}, {"page": 2}]
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        ({"status": 500, "message": "Internal error"}, "answered 500: Internal error"),
+        (
+            {"status": 401, "message": "Unauthorized"},
+            "answered 401: check the setting client_token",
+        ),
+        ({"count": 3, "channels": []}, "0 channels arrived, but `count` is 3"),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_an_error(
+    sandbox: Sandbox, writer: Writer, document: dict[str, Any], error: str
+) -> None:
+    listing(sandbox, document, document)
+    run = writer.run(wishes(STREAM, [{"channel_id": 4, "approval_status": 1}]))
+    assert error in str(run.error)
+    assert writer.outcomes() == {}
+    assert puts(sandbox) == []
 
 
 def test_changes_are_sent_confirmed_and_recorded(
