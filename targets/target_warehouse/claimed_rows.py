@@ -47,7 +47,11 @@ class _Converted:
 
 
 class ClaimedRows:
-    """The claims of a batch, grouped so that few statements cover them."""
+    """The claims of a batch, grouped so that few statements cover them.
+
+    A later claim about the same rows replaces an earlier one, whose number of records is outdated:
+    a tap may deliver rows twice, such as those of a program in two markets.
+    """
 
     def __init__(self, claims: Sequence[Claim], plan: ColumnPlan, scope: Iterable[str]) -> None:
         self.problems: list[str] = []
@@ -55,14 +59,17 @@ class ClaimedRows:
         self._kinds = {name: column.kind for name, column in plan.columns.items()}
         self._keys = plan.keys
         columns = {name: plan.identifiers.get(name) for name in scope}
-        self._groups: dict[tuple[Any, ...], list[tuple[_Converted, int]]] = {}
+        latest: dict[tuple[Any, ...], tuple[_Converted, int]] = {}
         for claim in claims:
             try:
                 converted = self._converted(claim, columns)
             except UnusableClaimError as error:
                 self.problems.append(str(error))
             else:
-                self._groups.setdefault(converted.group, []).append((converted, claim.rows))
+                latest[converted.group, tuple(converted.equal.values())] = (converted, claim.rows)
+        self._groups: dict[tuple[Any, ...], list[tuple[_Converted, int]]] = {}
+        for (group, _), member in latest.items():
+            self._groups.setdefault(group, []).append(member)
 
     def groups(self) -> list[ClaimGroup]:
         """Return the claims in the form that adapters take."""

@@ -119,7 +119,14 @@ def test_an_array_in_an_envelope_is_found_between_other_members(
 ) -> None:
     rng = random.Random(seed)
     monkeypatch.setattr(json_array, "BLOCK", rng.choice((200, 500)))
-    before = {"a": 1, "b": None, "c": -2.5e3, "d": 'say "},{"', "ok": True, "meta": {"total": 1}}
+    before: dict[str, Any] = {
+        "a": 1,
+        "b": None,
+        "c": -2.5e3,
+        "d": 'say "},{"',
+        "ok": True,
+        "meta": {"total": 1},
+    }
     before |= {"own": {"data": [1], "rows": []}, "all": [{"data": [2]}, []], "text": '"data":['}
     before = {key: before[key] for key in rng.sample(sorted(before), rng.randrange(4))}
     after = {key: value(rng, 2) for key in ("next", "total")[: rng.randrange(3)]}

@@ -304,6 +304,16 @@ def test_a_wrong_count_does_not_concern_other_claims(
 
 
 @pytest.mark.one_warehouse
+def test_a_unit_that_is_delivered_twice_is_claimed_with_all_its_records(
+    loaded: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = [*events("a", 1, 2), claiming(4, claim(4, customer="a"))]
+    loaded.load(EVENTS, *unit(3, "a", 1, 2), *again)
+    assert ids(loaded) == [1, 2, 6, 7]
+    assert not warnings_in(caplog)
+
+
+@pytest.mark.one_warehouse
 def test_a_repeated_record_counts_each_time(loaded: Warehouse) -> None:
     loaded.load(EVENTS, *events("a", 1, 1, 2), claiming(3, claim(3, customer="a")))
     assert ids(loaded) == [1, 2, 6, 7]
