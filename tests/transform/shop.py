@@ -99,7 +99,7 @@ class Shop:
         return {key.removeprefix("attribution_io:"): float(credit) for key, credit in found}
 
 
-def touch(number: int, client: str, moment: str, source: str = "", **more: Any) -> Row:
+def touch(number: int, client: str | None, moment: str, source: str = "", **more: Any) -> Row:
     """A touchpoint; `source` is `medium/source/campaign` of its URL."""
     names = dict(zip(("utm_medium", "utm_source", "utm_campaign"), source.split("/"), strict=False))
     query = "&".join(f"{name}={value}" for name, value in names.items() if value)

@@ -49,6 +49,11 @@ def shop(warehouse: Warehouse) -> Shop:
         touch(51, "same", "2026-03-01T08:00:00Z", "cpc/google"),
         # in another source, an id and an instant that are the same
         touch(61, "midnight", "2026-03-31T21:30:00Z", "cpc/google"),
+        # the last microsecond of the look-back
+        touch(71, "edge", "2026-02-01T08:00:00Z", "cpc/google"),
+        # without a client, as with `pii: drop`
+        touch(81, None, "2026-03-01T08:00:00Z", "cpc/google"),
+        touch(82, None, "2026-03-01T08:00:00Z", "email/letter"),
     )
     made.load(
         "tap_attribution_io",
@@ -63,6 +68,8 @@ def shop(warehouse: Warehouse) -> Shop:
         purchase(151, "same", "2026-03-02T08:00:00Z", 70.0),
         purchase(161, "midnight", "2026-03-31T22:30:00Z", 60.0),
         purchase(171, "informs", "2026-03-31T22:30:00Z", 60.0, is_informational=True),
+        purchase(181, "edge", "2026-03-03T08:00:00Z", 60.0),
+        purchase(182, "edge", "2026-03-03T08:00:00.000001Z", 60.0),
     )
     made.load(
         "tap_attribution_io",
@@ -101,6 +108,16 @@ def test_no_published_bug_is_here(shop: Shop) -> None:
     assert shop.credits(position, "attribution_io:131") == pytest.approx(
         {"31": 0.4, "32": 0.1, "33": 0.1, "34": 0.4}
     )
+
+    assert shop.credits("first", "attribution_io:181") == {"71": 1}
+    assert shop.credits("first", "attribution_io:182") == {}
+
+    # touches without a client are persons of their own
+    assert shop.rows(
+        "int_paths_without_conversion",
+        ("touches",),
+        "touch_key IN ('attribution_io:81', 'attribution_io:82')",
+    ) == [(1,), (1,)]
 
     # a name that contains " > " is one channel's, two touches of one second are two
     ((path, touches),) = shop.rows(

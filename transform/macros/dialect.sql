@@ -7,7 +7,7 @@
 {%- if target.type == 'duckdb' -%}
 epoch({{ instant }})
 {%- elif target.type == 'sqlite' -%}
-round((julianday({{ instant }}) - 2440587.5) * 86400.0, 3)
+(CAST(strftime('%s', substr({{ instant }}, 1, 19)) AS real) + CAST('0' || substr({{ instant }}, 20, 7) AS real))
 {%- elif target.type == 'snowflake' -%}
 (CAST(date_part(epoch_microsecond, {{ instant }}) AS double precision) / 1000000)
 {%- else -%}

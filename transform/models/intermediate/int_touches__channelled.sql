@@ -2,7 +2,8 @@
 SELECT
     touch.touch_key,
     touch.source,
-    coalesce(person.person_key, touch.source_id) AS person_key,
+    -- a touch without an id, as with `pii: drop`, is that of a person of its own
+    coalesce(person.person_key, touch.source_id, touch.touch_key) AS person_key,
     touch.occurred_at,
     channel.channel,
     channel.channel_group,
