@@ -14,7 +14,8 @@ import subprocess
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+
+from target_warehouse.warehouses.dialect import quoted
 
 from attribution_elt.core.people import People, decoded
 
@@ -125,7 +126,7 @@ def _tracked(root: Path) -> set[Path]:
 def _finds(people: People, path: Path) -> bool:
     if _is_sqlite(path):
         with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
-            return any(True for _ in _rows_of_database(people, database))
+            return any(True for _ in _texts_of_database(people, database))
     before = ""
     with path.open(encoding=_encoding(path), errors="replace", newline="") as file:
         while text := file.read(_LONGEST):
@@ -153,26 +154,22 @@ def _is_sqlite(path: Path) -> bool:
         return file.read(len(_SQLITE)) == _SQLITE
 
 
-def _rows_of_database(
+def _texts_of_database(
     people: People, database: sqlite3.Connection
-) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Yield the table, the id and the changed columns of each row that names people."""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the table, the column and the text of the values that name people."""
     for (table,) in database.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table'"
     ).fetchall():
-        try:
-            rows = database.execute(f'SELECT rowid, * FROM "{table}"')
-        except sqlite3.OperationalError:  # without row ids
-            continue
-        names = [each[0] for each in rows.description][1:]
-        for id_, *values in rows.fetchall():
-            changed = {
-                name: _cut(people, value)
-                for name, value in zip(names, values, strict=True)
-                if isinstance(value, str) and (people.finds(value) or people.finds(decoded(value)))
-            }
-            if changed:
-                yield table, id_, changed
+        rows = database.execute(f"SELECT * FROM {quoted(table)}")
+        names = [each[0] for each in rows.description]
+        found = {
+            (name, value)
+            for values in rows
+            for name, value in zip(names, values, strict=True)
+            if isinstance(value, str) and (people.finds(value) or people.finds(decoded(value)))
+        }
+        yield from ((table, *each) for each in sorted(found))
 
 
 def _cut(people: People, text: str) -> str:
@@ -182,10 +179,11 @@ def _cut(people: People, text: str) -> str:
 
 def _erase_from_database(people: People, database: sqlite3.Connection) -> None:
     with database:
-        for table, id_, changed in _rows_of_database(people, database):
-            names = ", ".join(f'"{name}" = ?' for name in changed)
+        for table, name, text in _texts_of_database(people, database):
+            column = quoted(name)
             database.execute(
-                f'UPDATE "{table}" SET {names} WHERE rowid = ?', (*changed.values(), id_)
+                f"UPDATE {quoted(table)} SET {column} = ? WHERE {column} = ?",
+                (_cut(people, text), text),
             )
     database.execute("VACUUM")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -50,7 +50,7 @@ def places(project: Project) -> list[Place]:
         if not project.accounts and missing_file(url):
             continue
         with closing(connected(Place(title_of(url), url, None))) as adapter:
-            if adapter.row_id is None:
+            if not adapter.row_id:
                 raise OpsError(f"{title_of(url)}: people cannot be erased from this warehouse")
             kept += [each for each in here if each.schema in wanted or _exists(each, adapter)]
     return kept

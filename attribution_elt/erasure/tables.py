@@ -16,19 +16,18 @@ from typing import Any
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.suppressed import TABLE
 from target_warehouse.table_names import TableNames
-from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.base import Adapter, TableError
 from target_warehouse.warehouses.history import REPLACED_BECAUSE
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.transaction import transact
 
+from attribution_elt.core.errors import OpsError
 from attribution_elt.core.events import REJECTED, SUPPRESSED
 from attribution_elt.core.people import ERASED, People, Personal, decoded
 from attribution_elt.meltano.warehouse import explained
 
 _ROWS = 20_000
 """Rows that are read at once."""
-_IDS = 500
-"""Rows that a statement changes, at most."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,13 @@ class SchemaEraser:
             table = names.of_stream(name)
             if table in self._tables:
                 self._personal |= dict.fromkeys((table, names.history(table)), personal)
+        parents = self._adapter.parents()
+        for heir in parents:
+            table = heir
+            while table in parents and table not in self._personal:
+                table = parents[table]
+            if table in self._personal:
+                self._personal[heir] = self._personal[table]
 
     def close(self) -> None:
         """Close the connection."""
@@ -164,24 +170,22 @@ class SchemaEraser:
         for table in tables:
             columns, path = adapter.columns(table), adapter.path(table)
             because = {REPLACED_BECAUSE: ERASED} if REPLACED_BECAUSE in columns else {}
-            removed: list[str] = []
             for row, left in self._found(table):
                 if left is None:
-                    removed.append(row[""])
+                    statements.append(f"DELETE FROM {path} WHERE {row['']}")
+                    counts.removed[table] += 1
                     continue
                 changes = self._changes(columns, row, {**left, **because})
-                statements.append(f"UPDATE {path} SET {changes} WHERE {adapter.row_id} = {row['']}")
+                statements.append(f"UPDATE {path} SET {changes} WHERE {row['']}")
                 counts.changed[table] += 1
-            for start in range(0, len(removed), _IDS):
-                some = ", ".join(removed[start : start + _IDS])
-                statements.append(f"DELETE FROM {path} WHERE {adapter.row_id} IN ({some})")
-            if removed:
-                counts.removed[table] += len(removed)
         adapter.atomically(statements)
         return counts
 
     def _found(self, table: str) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-        """Yield the rows with people, and what is left of each; the member `""` is the row's id."""
+        """Yield the rows with people, and what is left of each.
+
+        The member `""` of a row is the SQL condition for this row.
+        """
         if table == SUPPRESSED:
             return
         personal = self._personal.get(table, Personal())
@@ -211,27 +215,36 @@ class SchemaEraser:
 
     def _rows(self, table: str) -> Iterator[dict[str, Any]]:
         adapter, columns = self._adapter, self._columns(table)
-        quoted, literal = adapter.dialect.identifier, adapter.dialect.literal
+        quoted = adapter.dialect.identifier
         json_columns = [name for name, each in columns.items() if each.kind is ColumnType.JSON]
         text = adapter.types[ColumnType.TEXT]
         selected = ", ".join(
             f"CAST({quoted(name)} AS {text})" if name in json_columns else quoted(name)
             for name in columns
         )
-        after = ""
+        try:
+            parts = adapter.row_id_of(table)
+        except TableError as error:
+            raise OpsError(f"people cannot be erased from the table {table!r}: {error}") from error
+        row_id, after = ", ".join(parts), ""
         while True:
             rows = adapter.execute(
-                f"SELECT {adapter.row_id}, {selected} FROM {adapter.path(table)} {after} "
-                f"ORDER BY {adapter.row_id} LIMIT {_ROWS}"
+                f"SELECT {row_id}, {selected} FROM {adapter.path(table)} {after} "
+                f"ORDER BY {row_id} LIMIT {_ROWS}"
             )
-            for own_id, *values in rows:
-                row = dict(zip(columns, values, strict=True))
+            own_id = ""
+            for values in rows:
+                own_id = ", ".join(map(self._literal, values[: len(parts)]))
+                row = dict(zip(columns, values[len(parts) :], strict=True))
                 for name in json_columns:
                     row[name] = decoded(row[name])
-                yield {"": literal(str(own_id)), **row}
+                yield {"": f"({row_id}) = ({own_id})", **row}
             if len(rows) < _ROWS:
                 return
-            after = f"WHERE {adapter.row_id} > {literal(str(rows[-1][0]))}"
+            after = f"WHERE ({row_id}) > ({own_id})"
+
+    def _literal(self, value: Any) -> str:
+        return str(value) if isinstance(value, int) else self._adapter.dialect.literal(str(value))
 
     def _changes(
         self, columns: Mapping[str, Column], row: Mapping[str, Any], left: Mapping[str, Any]

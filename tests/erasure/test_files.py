@@ -92,6 +92,25 @@ def test_a_database_keeps_no_trace(tmp_path: Path) -> None:
     assert left == [('{"who": null, "n": 1}',), ("{}",), (None,)]
 
 
+def test_tables_of_a_database_without_row_ids(tmp_path: Path) -> None:
+    path = tmp_path / "own.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute('CREATE TABLE "a ""b""" (id INTEGER PRIMARY KEY, who TEXT) WITHOUT ROWID')
+        database.execute("CREATE TABLE shadowed (rowid TEXT, who TEXT)")
+        for table in ('"a ""b"""', "shadowed"):
+            rows = [(1, JANE), (2, "Joe")]
+            database.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
+    assert found(tmp_path) == {"own.db"}
+    assert files.erase(PEOPLE, path)
+    assert found(tmp_path) == set()
+    with closing(sqlite3.connect(path)) as database:
+        whole = [
+            ("Joe",) in database.execute(f"SELECT who FROM {table}").fetchall()
+            for table in ('"a ""b"""', "shadowed")
+        ]
+    assert whole == [True, True]
+
+
 def test_a_format_that_cannot_be_changed_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "archive.bin"
     path.write_bytes(b"\xff\xff\0" + JANE.encode())

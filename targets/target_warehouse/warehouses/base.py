@@ -52,8 +52,8 @@ class Adapter(Tables):
     """Whether `merge` can keep the versions that it updates."""
     materialized: ClassVar[str] = ""
     """Keyword of a common table expression that is to be computed once, if it needs one."""
-    row_id: ClassVar[str | None] = None
-    """Pseudo-column that identifies a row within a transaction, where tables have one."""
+    row_id: ClassVar[Sequence[str]] = ()
+    """Pseudo-columns that identify a row within a transaction; none if the warehouse has none."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the driver that concern a row's value, not the warehouse."""
 
@@ -178,6 +178,18 @@ class Adapter(Tables):
 
     def scrub(self) -> None:
         """Rewrite all tables, so that no file has deleted rows; called between transactions."""
+
+    def row_id_of(self, table: str) -> Sequence[str]:
+        """Return the SQL of the values that identify a row of a table within a transaction.
+
+        Raises:
+            TableError: the table has no such values.
+        """
+        return self.row_id
+
+    def parents(self) -> dict[str, str]:
+        """Return the tables whose rows are also rows of another table, with this other table."""
+        return {}
 
     def represents_exactly(self, numbers: pa.ChunkedArray) -> bool:
         """Return whether a number column returns these numbers, given as texts, without rounding.

@@ -14,9 +14,9 @@ from typing_extensions import override
 
 from target_warehouse.arrow import retyped
 from target_warehouse.columns import Column, Columns, ColumnType
-from target_warehouse.warehouses.base import Adapter, Merged
+from target_warehouse.warehouses.base import Adapter, Merged, TableError
 from target_warehouse.warehouses.create_table import CreateTable
-from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
+from target_warehouse.warehouses.dialect import STANDARD, SqlDialect, listed, literal, quoted
 from target_warehouse.warehouses.duckdb import probe, types
 from target_warehouse.warehouses.duckdb.catalog import Catalog
 from target_warehouse.warehouses.duckdb.types import DIGITS
@@ -42,10 +42,10 @@ class DuckDBAdapter(Adapter):
     """Reads Arrow tables in place and merges them without an index."""
 
     types = types.TYPES
-    dialect = STANDARD
+    dialect = SqlDialect(STANDARD.name_limit, reserved_columns=("rowid",))
     batch_bytes = 16 << 20
     decimal_digits = DIGITS
-    row_id = "rowid"
+    row_id = ("rowid",)
     errors = (duckdb.Error,)
     data_errors = (duckdb.DataError, duckdb.IntegrityError)
     _is_limited = False
@@ -252,6 +252,13 @@ class DuckDBAdapter(Adapter):
     def ensure_versions(self, view: str, table: str, history: str) -> None:
         super().ensure_versions(view, table, history)
         self._tables.created_view(view)
+
+    @override
+    def row_id_of(self, table: str) -> Sequence[str]:
+        for name in self.columns(table):
+            if name.casefold() in self.row_id:
+                raise TableError(f"its column {name!r} hides the ids of its rows: rename it")
+        return super().row_id_of(table)
 
     @override
     def stage(self, table: str, rows: pa.Table, columns: Columns) -> None:

@@ -51,7 +51,7 @@ class PostgreSQLAdapter(Adapter):
     dialect = SqlDialect(63, reserved_columns=("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
     batch_bytes = 24 << 20
     enforces_keys = True
-    row_id = "ctid"
+    row_id = ("tableoid", "ctid")
     errors = (psycopg.Error,)
     data_errors = (
         psycopg.DataError,
@@ -155,6 +155,10 @@ class PostgreSQLAdapter(Adapter):
         classes = (_SYNTAX, _UNSUPPORTED, _DEPENDENTS, _STATE)
         details = error.diag.message_detail if str(error.sqlstate).startswith(classes) else None
         return " ".join(". ".join(filter(None, (error.diag.message_primary, details))).split())
+
+    @override
+    def parents(self) -> dict[str, str]:
+        return self._catalog.parents(str(self.schema))
 
     @override
     def columns(self, table: str) -> dict[str, Column]:

@@ -127,6 +127,18 @@ class Catalog:
         )
         return kinds == [(_PARTITIONED,)]
 
+    def parents(self, schema: str) -> dict[str, str]:
+        """Return the partitions and other heirs of tables of a schema, with these tables."""
+        rows = self._execute(
+            "SELECT heir.relname, parent.relname FROM pg_inherits "
+            "JOIN pg_class AS heir ON heir.oid = inhrelid "
+            "JOIN pg_class AS parent ON parent.oid = inhparent "
+            "AND parent.relnamespace = heir.relnamespace "
+            f"JOIN pg_namespace ON pg_namespace.oid = heir.relnamespace "
+            f"WHERE nspname = {literal(schema)}"
+        )
+        return dict(rows)
+
     def has_triggers(self, path: str, *, before_insert: bool = False) -> bool:
         """Return whether a table, or a partition of it, has triggers, rules or row-level security.
 

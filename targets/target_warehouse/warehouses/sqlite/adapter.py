@@ -19,9 +19,9 @@ from target_warehouse.warehouses.base import Adapter, Merged, TableError, Wareho
 from target_warehouse.warehouses.create_table import CreateTable, collated, definition_of
 from target_warehouse.warehouses.dialect import STANDARD, listed, literal, quoted
 from target_warehouse.warehouses.errors import key_error
-from target_warehouse.warehouses.file_url import file_of
 from target_warehouse.warehouses.history import BATCHED_AT, CHANGED, DELETED_AT, insertion
 from target_warehouse.warehouses.merging import Merge, compared
+from target_warehouse.warehouses.sqlite import connection
 from target_warehouse.warehouses.sqlite.functions import add_functions
 from target_warehouse.warehouses.sqlite.values import (
     STRICT,
@@ -38,7 +38,6 @@ _PRAGMAS = (
     "cache_size = -65536",  # 64 MB, because keys arrive in any order
     "legacy_alter_table = ON",  # views survive when their table is replaced
 )
-_PATIENCE = 60.0  # seconds to wait for another process's lock
 _ROWS_AT_ONCE = 5_000
 _ASIDE = "staged rows"
 _TRIGGER = "kept by target-warehouse"
@@ -56,13 +55,13 @@ class SQLiteAdapter(Adapter):
     batch_bytes = 16 << 20
     enforces_keys = True
     materialized = "MATERIALIZED "
-    row_id = "rowid"
+    row_id = ("rowid", "_rowid_", "oid")  # names of the same number
     errors = (sqlite3.Error,)
     data_errors = (sqlite3.IntegrityError, sqlite3.DataError)
 
     @override
     def connect(self) -> None:
-        self._file, self._patience = _location(self._url)
+        self._file, self._patience = connection.location(self._url)
         self._staged: pa.Table = None
         self._updates = 0
         try:
@@ -101,7 +100,7 @@ class SQLiteAdapter(Adapter):
             self.execute("PRAGMA journal_mode = WAL")  # so that others can read at the same time
         except sqlite3.OperationalError as error:
             # for example when two loads begin at the same time and both ask for it
-            if not _is_locked(error):
+            if not connection.is_locked(error):
                 raise
 
     @override
@@ -118,7 +117,7 @@ class SQLiteAdapter(Adapter):
 
     @override
     def explain(self, error: Exception) -> str:
-        if _is_locked(error):
+        if connection.is_locked(error):
             return f"another process has kept the file locked for {self._patience:g} s"
         return super().explain(error)
 
@@ -137,6 +136,20 @@ class SQLiteAdapter(Adapter):
     def scrub(self) -> None:
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @override
+    def row_id_of(self, table: str) -> Sequence[str]:
+        path = self.path(table)
+        columns = self.execute(f"PRAGMA table_info({path})")
+        names = {name.casefold() for _, name, *_ in columns}
+        for name in self.row_id:
+            if name not in names:
+                with contextlib.suppress(sqlite3.OperationalError):  # a table WITHOUT ROWID
+                    self.execute(f"SELECT {name} FROM {path} LIMIT 0")
+                    return [name]
+        if keys := [quoted(name) for _, name, *_, key in columns if key]:
+            return keys
+        raise TableError(f"its columns {', '.join(self.row_id)} hide the numbers of its rows")
 
     @override
     def columns(self, table: str) -> dict[str, Column]:
@@ -375,22 +388,6 @@ class SQLiteAdapter(Adapter):
             return super().value(value)
         [text] = converted(pa.array([value], ARROW_TYPES[kind]), kind)
         return literal(text)
-
-
-def _location(url: str) -> tuple[str, float]:
-    """Return the file of a URL, and the seconds to wait for its lock."""
-    file, settings = file_of(url, "sqlite")
-    try:
-        patience = float(settings.pop("timeout", _PATIENCE))
-    except ValueError:
-        raise WarehouseError("timeout in the setting url must be a number of seconds") from None
-    if settings:
-        raise WarehouseError(f"the setting url has {', '.join(settings)}; SQLite knows timeout")
-    return file, patience
-
-
-def _is_locked(error: Exception) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 ADAPTER = SQLiteAdapter

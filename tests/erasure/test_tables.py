@@ -1,0 +1,114 @@
+"""Rows of people are erased, and no other rows, in tables that other programs have made."""
+
+from __future__ import annotations
+
+import pytest
+
+from attribution_elt.core.errors import OpsError
+from attribution_elt.core.people import People, Personal
+from attribution_elt.erasure.tables import Place, SchemaEraser, Stream
+from tests.targets.target_warehouse.warehouses import (
+    DuckDB,
+    PostgreSQL,
+    SQLite,
+    Warehouse,
+    record,
+    run_sql,
+    schema,
+)
+
+JANE, JOE = "jane@mail.example", "joe@mail.example"
+
+
+def erase(warehouse: Warehouse, keys: frozenset[str] = frozenset()) -> int:
+    """Erase Jane from the stream `orders`, and return the number of rows."""
+    personal = Personal(frozenset({"email", "phone"}), keys=keys)
+    place = Place("the warehouse", warehouse.url, None, (Stream("orders", personal),))
+    eraser = SchemaEraser(place, People([JANE], ["key"]))
+    try:
+        eraser.learn()
+        count = len(eraser.erase())
+        assert len(eraser.count()) == 0
+        eraser.scrub()
+    finally:
+        eraser.close()
+    return count
+
+
+@pytest.mark.parametrize("keys", [frozenset[str](), frozenset({"email"})])
+def test_rows_of_partitions_have_the_same_place(
+    postgresql: PostgreSQL, keys: frozenset[str]
+) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE orders (id int, email text, phone text) PARTITION BY RANGE (id)",
+        "CREATE TABLE a_part PARTITION OF orders FOR VALUES FROM (0) TO (10)",
+        "CREATE TABLE z_part PARTITION OF orders FOR VALUES FROM (10) TO (20)",
+        f"INSERT INTO orders VALUES (1, '{JOE}', '1'), (11, '{JANE}', '2'), (12, '{JOE}', '3')",
+    )
+    assert erase(postgresql, keys)
+
+    left = [] if keys else [(11, None, None)]
+    rows = postgresql.rows("SELECT * FROM orders ORDER BY id")
+    assert rows == [(1, JOE, "1"), *left, (12, JOE, "3")]
+
+
+def test_rows_of_heirs_lose_all_personal_columns(postgresql: PostgreSQL) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE orders (id int, email text, phone text)",
+        "CREATE TABLE an_heir (address text) INHERITS (orders)",
+        f"INSERT INTO orders VALUES (1, '{JOE}', '1')",
+        f"INSERT INTO an_heir VALUES (2, '{JANE}', '2', '{JANE}'), (3, '{JOE}', '3', '{JANE}')",
+    )
+    erase(postgresql)
+
+    assert postgresql.rows("SELECT * FROM orders ORDER BY id") == [
+        (1, JOE, "1"),
+        (2, None, None),
+        (3, JOE, "3"),
+    ]
+    assert postgresql.rows("SELECT address FROM an_heir") == [(None,), (None,)]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "(id int, rowid text, email text)",
+        "(id int, ROWID text, _rowid_ text, email text)",
+        "(id text PRIMARY KEY, email text) WITHOUT ROWID",
+        "(id int, rowid text, email text, PRIMARY KEY (rowid, id)) WITHOUT ROWID",
+        "(id, a text DEFAULT 7, email text, PRIMARY KEY (a, id)) WITHOUT ROWID",
+    ],
+)
+def test_tables_whose_row_ids_are_hidden(
+    sqlite: SQLite, definition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attribution_elt.erasure.tables._ROWS", 1)
+    definition = definition.replace("rowid text", "rowid text DEFAULT 7", 1)
+    run_sql(
+        sqlite,
+        f"CREATE TABLE orders {definition}",
+        f"INSERT INTO orders (id, email) VALUES (1, '{JOE}'), (2, '{JANE}'), (3, '{JOE}')",
+    )
+    assert erase(sqlite) == 1
+
+    assert sqlite.rows("SELECT email FROM orders ORDER BY id") == [(JOE,), (None,), (JOE,)]
+
+
+def test_tables_without_row_ids_or_key_are_refused(sqlite: SQLite, duckdb: DuckDB) -> None:
+    run_sql(sqlite, "CREATE TABLE orders (rowid text, _rowid_ text, oid text, email text)")
+    run_sql(duckdb, "CREATE TABLE orders (rowid text, email text)")
+    for warehouse in (sqlite, duckdb):
+        with pytest.raises(OpsError, match="cannot be erased from the table 'orders': its column"):
+            erase(warehouse)
+
+
+def test_a_property_called_like_the_row_ids_of_duckdb(duckdb: DuckDB) -> None:
+    message = schema("orders", ["id"], id="integer", rowid="integer", email="string")
+    rows = [record("orders", id=id_, rowid=7, email=each) for id_, each in enumerate((JANE, JOE))]
+    for _ in range(2):
+        duckdb.load(message, *rows)
+    assert erase(duckdb) == 1
+
+    assert duckdb.rows("SELECT email FROM orders ORDER BY id") == [(None,), (JOE,)]
