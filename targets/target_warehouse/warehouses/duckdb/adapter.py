@@ -222,10 +222,10 @@ class DuckDBAdapter(Adapter):
 
     @override
     def deduplicate(self, table: str, keys: Sequence[str]) -> None:
-        path = self.path(table)
+        path, (row_id,) = self.path(table), self.row_id_of(table)
         self.execute(
-            f"DELETE FROM {path} WHERE rowid NOT IN "
-            f"(SELECT max(rowid) FROM {path} GROUP BY {listed(keys)})"
+            f"DELETE FROM {path} WHERE {row_id} NOT IN "
+            f"(SELECT max({row_id}) FROM {path} GROUP BY {listed(keys)})"
         )
 
     @override
