@@ -44,7 +44,8 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
         self._incomplete = False
         self._lines_missing = False
         self._days = Range(date.max, date.min)
-        self._context = {"reporting_currency": config.get("reporting_currency")}
+        currency = config.get("reporting_currency")
+        self._context = {"reporting_currency": currency} if currency else {}
         # without a filter there is one request: listing the known channels would miss new ones
         self._filters = [
             {"websiteId": website, "messageType": kind, "channel": _channel_of(kind)}

@@ -139,10 +139,10 @@ class SalesSummary(Snapshot):
         for name in body.document:
             self.run.warn_once(f"property {name!r} of the response of /sales is not in any stream")
         for name, stream in self.streams.items():
-            seen: Counter[str] = Counter()
+            keys, seen = UniqueKeys(), Counter[str]()
             for row in body.rows(name):
                 content = row if isinstance(row, dict) else {"value": row}
-                key = sale_key(content, seen)
+                key = sale_key(content, keys, seen)
                 stream.emit({}, sale_key=key, _extra=content, **self.context(unit))
 
     @override
@@ -151,10 +151,10 @@ class SalesSummary(Snapshot):
             yield Claim(stream, {"website": unit.website})
 
 
-def sale_key(row: dict[str, Any], seen: Counter[str]) -> str:
+def sale_key(row: dict[str, Any], keys: UniqueKeys, seen: Counter[str]) -> str:
     """Return the row's `id` or `sale_id`, else its hash and its number among equal rows."""
     if key := first_text(row, "id", "sale_id"):
-        return key
+        return keys.of(key)
     key = row_hash(row)
     seen[key] += 1
     return f"{key}#{seen[key]}"

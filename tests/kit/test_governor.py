@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from email.utils import formatdate
 
 import pytest
@@ -152,6 +153,17 @@ def test_retry_after_as_a_date_is_counted_by_the_vendor_s_clock(clock: Clock, ah
 def test_retry_after_as_a_date_without_the_vendor_s_own(clock: Clock) -> None:
     headers = {"Retry-After": formatdate(clock.time() + 7, usegmt=True)}
     assert 6 < paused(clock, QuotaLimiter("test"), headers) < 8.1
+
+
+def test_a_date_without_a_time_zone_is_utc(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        headers = {"Retry-After": time.asctime(time.gmtime(clock.time() + 7))}
+        assert 6 < paused(clock, QuotaLimiter("test"), headers) < 8.1
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("nonsense", ["", "soon", "-5", "Sun, 99 Foo 2026", "1e999", "nan"])

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+from attribution_elt.core.dates import instant
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -50,10 +52,10 @@ def number(text: str | None) -> float | None:
 
 
 def http_date(text: str | None) -> float | None:
-    """Return the epoch seconds of an HTTP date, or None."""
+    """Return the epoch seconds of an HTTP date, or None; without a time zone it is UTC."""
     try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except ValueError:
+        return instant(parsedate_to_datetime(text)).timestamp() if text else None
+    except (ValueError, OverflowError):
         return None
 
 

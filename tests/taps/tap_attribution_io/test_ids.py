@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,24 @@ def test_ids_that_are_numbers(vendor: AttributionIo, tmp_path: Path, name: str) 
         path.write_text(f"client_id\n11\n{2**62}")
     run_here(settings(vendor, customer_ids_file=str(path)))
     assert sorted(requested_ids(vendor)) == ["11", str(2**62)]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([11.0, None, float("nan"), 2.0**52]),
+        pa.array([Decimal("11.00"), None, Decimal(2**52)]),
+        pa.array([b"11", None, str(2**52).encode()]),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_numbers_and_texts_of_other_types(
+    vendor: AttributionIo, tmp_path: Path, column: Any
+) -> None:
+    path = tmp_path / "ids.parquet"
+    parquet.write_table(pa.table({"client_id": column}), path)
+    run_here(settings(vendor, customer_ids_file=str(path)))
+    assert sorted(requested_ids(vendor)) == ["11", str(2**52)]
 
 
 def test_numbers_in_the_settings(vendor: AttributionIo) -> None:

@@ -43,6 +43,20 @@ def test_an_unknown_member_of_the_response_is_logged_once(
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "expected"), [({}, "SEK"), ({"reporting_currency": "EUR"}, "EUR")]
+)
+def test_a_currency_that_the_vendor_sends_is_kept_unless_a_setting_names_one(
+    sandbox: Sandbox, setting: dict[str, str], expected: str
+) -> None:
+    order = {"orderId": "1", "websiteId": 1, "reportingCurrency": "SEK"}
+    answer(sandbox, order)
+    output = run_here(one_day(sandbox, **setting))
+    assert {
+        row["reporting_currency"] for row in output.records(ORDERS) if row["order_id"] == "1"
+    } == {expected}
+
+
 def test_the_document_s_own_answers(sandbox: Sandbox) -> None:
     output = run_here(settings(sandbox, **DOCUMENTED, reporting_currency="EUR"))
     first, second, third = output.records(ORDERS)
