@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -74,7 +74,7 @@ class SchemaEraser:
         people: whom to find; `learn` adds their other ids.
 
     Raises:
-        OpsError: the warehouse cannot be reached.
+        OpsError: the warehouse cannot be reached, or rows of a table have no ids.
     """
 
     def __init__(self, place: Place, people: People) -> None:
@@ -82,6 +82,7 @@ class SchemaEraser:
         self._adapter = connected(place)
         names = TableNames(self._adapter)
         self._tables = self._adapter.tables(views=False)
+        self._row_ids = {each: self._row_id(each) for each in self._tables}
         self._by_stream = {each.name: each.personal for each in place.streams}
         self._personal: dict[str, Personal] = {}
         for name, personal in self._by_stream.items():
@@ -95,6 +96,13 @@ class SchemaEraser:
                 table = parents[table]
             if table in self._personal:
                 self._personal[heir] = self._personal[table]
+
+    def _row_id(self, table: str) -> Sequence[str]:
+        try:
+            return self._adapter.row_id_of(table)
+        except TableError as error:
+            self._adapter.close()
+            raise OpsError(f"people cannot be erased from the table {table!r}: {error}") from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -222,11 +230,8 @@ class SchemaEraser:
             f"CAST({quoted(name)} AS {text})" if name in json_columns else quoted(name)
             for name in columns
         )
-        try:
-            parts = adapter.row_id_of(table)
-        except TableError as error:
-            raise OpsError(f"people cannot be erased from the table {table!r}: {error}") from error
-        row_id, after = ", ".join(parts), ""
+        parts, after = self._row_ids[table], ""
+        row_id = ", ".join(parts)
         while True:
             rows = adapter.execute(
                 f"SELECT {row_id}, {selected} FROM {adapter.path(table)} {after} "
