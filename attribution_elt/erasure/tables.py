@@ -240,7 +240,7 @@ class SchemaEraser:
             own_id = ""
             for values in rows:
                 own_id = ", ".join(map(self._literal, values[: len(parts)]))
-                row = dict(zip(columns, values[len(parts) :], strict=True))
+                row = dict(zip(columns, map(_searchable, values[len(parts) :]), strict=True))
                 for name in json_columns:
                     row[name] = decoded(row[name])
                 yield {"": f"({row_id}) = ({own_id})", **row}
@@ -258,10 +258,26 @@ class SchemaEraser:
         for name, value in left.items():
             if name in row and value == row[name]:
                 continue
-            text = json.dumps(value) if columns[name].kind is ColumnType.JSON else value
-            new = "NULL" if value is None else self._adapter.dialect.literal(text)
+            column, text = columns[name], value
+            lost = value is None or isinstance(row[name], _Binary)
+            if column.kind is ColumnType.JSON:
+                lost = lost or (column.is_narrow and isinstance(value, str))  # such as an array
+                text = json.dumps(value)
+            new = "NULL" if lost else self._adapter.dialect.literal(text)
             changes.append(f"{self._adapter.dialect.identifier(name)} = {new}")
         return ", ".join(changes)
+
+
+class _Binary(str):
+    """The text in binary data, for searches: the data cannot be changed, only removed."""
+
+    __slots__ = ()
+
+
+def _searchable(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return _Binary(bytes(value).decode(errors="replace"))
+    return value
 
 
 def connected(place: Place) -> Adapter:

@@ -96,6 +96,39 @@ def test_tables_whose_row_ids_are_hidden(
     assert sqlite.rows("SELECT email FROM orders ORDER BY id") == [(JOE,), (None,), (JOE,)]
 
 
+@pytest.mark.parametrize(
+    ("database", "types"),
+    [
+        ("postgresql", "a text[], b bytea, c jsonb, d varchar(40)"),
+        ("duckdb", "a varchar[], b blob, c json, d map(varchar, varchar), e struct(f varchar)"),
+        ("sqlite", "a, b blob, c json, d text"),
+    ],
+)
+def test_columns_of_any_type(request: pytest.FixtureRequest, database: str, types: str) -> None:
+    warehouse: Warehouse = request.getfixturevalue(database)
+    values = {
+        "a": f"['{JOE}', '{JANE}']" if database != "sqlite" else f"CAST('{JANE}' AS blob)",
+        "b": f"'{JANE}'::bytea" if database == "postgresql" else f"CAST('{JANE}' AS blob)",
+        "c": f"""'{{"to": ["{JOE}", "{JANE}"]}}'""",
+        "d": f"map {{'to': '{JANE}'}}" if database == "duckdb" else f"'to {JANE}'",
+        "e": f"{{'f': '{JANE}'}}",
+    }
+    names = [each.split()[0] for each in types.split(", ") if each[1:2] in ("", " ")]
+    row = ", ".join(values[name] for name in names)
+    if database == "postgresql":
+        row = f"array{row}"
+    run_sql(
+        warehouse, f"CREATE TABLE notes (id int, {types})", f"INSERT INTO notes VALUES (1, {row})"
+    )
+    run_sql(warehouse, "INSERT INTO notes (id) VALUES (2)")
+    assert erase(warehouse) == 1
+
+    [(_, a, b, c, d, *e)] = warehouse.rows("SELECT * FROM notes WHERE id = 1")
+    assert (a, b, *e) == (None, None, *e)
+    assert JOE in str(c)
+    assert d == (None if database == "duckdb" else "to erased")
+
+
 def test_tables_without_row_ids_or_key_are_refused(sqlite: SQLite, duckdb: DuckDB) -> None:
     run_sql(sqlite, "CREATE TABLE orders (rowid text, _rowid_ text, oid text, email text)")
     run_sql(duckdb, "CREATE TABLE orders (rowid text, email text)")
