@@ -10,9 +10,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 from typing_extensions import override
 
 from attribution_elt.core.pseudonyms import keyed_hash, normal_address, person_key
@@ -22,6 +24,7 @@ ERASED = "erased"
 PERSONAL = "x-personal"
 """The member of a stream's schema that names its personal columns: the members of `Personal`."""
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 _AT = re.compile(r"[@\uff20]|%(?:25)*40|&(?:amp;)*#(?:64|x40);|\\+u0040", re.IGNORECASE)
 """An `@` as it is, or encoded once or more: `%2540` is a URL within a URL."""
 _SEPARATOR = re.compile(
@@ -280,12 +283,20 @@ class Personal:
         left = self.erased(row, finder)
         if left is None:
             return None
-        return record if left == row else json.dumps(left)
+        return record if left == row else encoded(left)
 
 
 def decoded(text: Any) -> Any:
-    """Return the value of a JSON text; the text itself if it is not JSON."""
+    """Return the value of a JSON text, with exact numbers; the text itself if it is not JSON."""
     try:
-        return json.loads(text) if isinstance(text, str) else text
+        return json.loads(text, parse_float=Decimal) if isinstance(text, str) else text
     except (ValueError, RecursionError):
         return text
+
+
+def encoded(value: Any) -> str:
+    """Return a value as JSON with the digits of its numbers."""
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:  # halves of surrogate pairs, which JSON has as escapes
+        return json.dumps(value, default=float)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import json
 import os
 import shutil
 import sqlite3
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from target_warehouse.warehouses.dialect import quoted
 
-from attribution_elt.core.people import People, decoded
+from attribution_elt.core.people import People, decoded, encoded
 
 _SKIPPED = {".git", "node_modules", "__pycache__"}
 _BY_LINE = {".csv", ".tsv", ".txt", ".jsonl", ".ndjson"}
@@ -88,7 +87,7 @@ def _left(people: People, path: Path, lines: Iterator[str]) -> Iterator[str]:
         text = "".join(lines)
         value = decoded(text)
         is_json = not isinstance(value, str)
-        yield json.dumps(people.without(value)) if is_json else people.cut(text)
+        yield encoded(people.without(value)) if is_json else people.cut(text)
         return
     for line in lines:
         if not people.finds(line):
@@ -174,7 +173,7 @@ def _texts_of_database(
 
 def _cut(people: People, text: str) -> str:
     value = decoded(text)
-    return people.cut(text) if isinstance(value, str) else json.dumps(people.without(value))
+    return people.cut(text) if isinstance(value, str) else encoded(people.without(value))
 
 
 def _erase_from_database(people: People, database: sqlite3.Connection) -> None:

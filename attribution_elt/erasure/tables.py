@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -23,7 +22,7 @@ from target_warehouse.warehouses.transaction import transact
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.events import REJECTED, SUPPRESSED
-from attribution_elt.core.people import ERASED, People, Personal, decoded
+from attribution_elt.core.people import ERASED, People, Personal, decoded, encoded
 from attribution_elt.meltano.warehouse import explained
 
 _ROWS = 20_000
@@ -259,10 +258,10 @@ class SchemaEraser:
             if name in row and value == row[name]:
                 continue
             column, text = columns[name], value
-            lost = value is None or isinstance(row[name], _Binary)
+            lost = value is None or isinstance(row.get(name), _Binary)
             if column.kind is ColumnType.JSON:
                 lost = lost or (column.is_narrow and isinstance(value, str))  # such as an array
-                text = json.dumps(value)
+                text = self._adapter.storable(encoded(value))
             new = "NULL" if lost else self._adapter.dialect.literal(text)
             changes.append(f"{self._adapter.dialect.identifier(name)} = {new}")
         return ", ".join(changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 from typing_extensions import override
 
 from attribution_elt.core.events import SUPPRESSED
-from attribution_elt.core.people import Finder, Personal, decoded
+from attribution_elt.core.people import Finder, Personal, decoded, encoded
 from attribution_elt.core.pseudonyms import person_key
 from target_warehouse.columns import Columns, ColumnType
 from target_warehouse.system_tables import SystemTable
@@ -99,7 +98,7 @@ class Suppressed(Finder):
         for name in (changed | personal.pii | personal.linked) & kinds.keys():
             values = [row[name] for row in left if row is not None]
             if name in json_columns:
-                values = [None if each is None else json.dumps(each) for each in values]
+                values = [None if each is None else encoded(each) for each in values]
             place = rows.column_names.index(name)
             rows = rows.set_column(place, name, pa.array(values, rows.schema.field(name).type))
         return rows

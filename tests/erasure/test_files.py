@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -23,7 +22,7 @@ TEXTS = {
         "client_id,n\njoe@example.com,2\n",
     ),
     "logs/run.log": (f"a\nmail to {JANE} failed\n", "a\nmail to erased failed\n"),
-    "state.json": (json.dumps({"a": [JANE, 1]}), json.dumps({"a": [None, 1]})),
+    "state.json": (f'{{"a": ["{JANE}", 1.0]}}', '{"a":[null,1.0]}'),
     "output/rows.jsonl": (f'{{"a": "{JANE}"}}\n{{"a": 1}}\n', '{"a": 1}\n'),
     "report.html": (f"<p>{JANE.replace('@', '&#64;')}</p>", "<p>erased</p>"),
 }
@@ -81,7 +80,7 @@ def test_a_database_keeps_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "meltano.db"
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE runs (id INTEGER PRIMARY KEY, payload TEXT)")
-        rows = [(json.dumps({"who": JANE, "n": 1}),), ("{}",), (None,)]
+        rows = [(f'{{"who": "{JANE}", "n": 1.50}}',), ("{}",), (None,)]
         database.executemany("INSERT INTO runs (payload) VALUES (?)", rows)
     assert found(tmp_path) == {"meltano.db"}
     assert files.erase(PEOPLE, path)
@@ -89,7 +88,7 @@ def test_a_database_keeps_no_trace(tmp_path: Path) -> None:
     assert JANE.encode() not in path.read_bytes()
     with closing(sqlite3.connect(path)) as database:
         left = database.execute("SELECT payload FROM runs ORDER BY id").fetchall()
-    assert left == [('{"who": null, "n": 1}',), ("{}",), (None,)]
+    assert left == [('{"who":null,"n":1.50}',), ("{}",), (None,)]
 
 
 def test_tables_of_a_database_without_row_ids(tmp_path: Path) -> None:

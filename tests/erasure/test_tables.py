@@ -109,7 +109,7 @@ def test_columns_of_any_type(request: pytest.FixtureRequest, database: str, type
     values = {
         "a": f"['{JOE}', '{JANE}']" if database != "sqlite" else f"CAST('{JANE}' AS blob)",
         "b": f"'{JANE}'::bytea" if database == "postgresql" else f"CAST('{JANE}' AS blob)",
-        "c": f"""'{{"to": ["{JOE}", "{JANE}"]}}'""",
+        "c": f"""'{{"to": ["{JOE}", "{JANE}"], "n": 0.12345678901234567890}}'""",
         "d": f"map {{'to': '{JANE}'}}" if database == "duckdb" else f"'to {JANE}'",
         "e": f"{{'f': '{JANE}'}}",
     }
@@ -126,6 +126,7 @@ def test_columns_of_any_type(request: pytest.FixtureRequest, database: str, type
     [(_, a, b, c, d, *e)] = warehouse.rows("SELECT * FROM notes WHERE id = 1")
     assert (a, b, *e) == (None, None, *e)
     assert JOE in str(c)
+    assert "0.12345678901234567890" in str(warehouse.rows("SELECT CAST(c AS text) FROM notes"))
     assert d == (None if database == "duckdb" else "to erased")
 
 

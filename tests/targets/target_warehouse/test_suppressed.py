@@ -20,6 +20,7 @@ from tests.targets.target_warehouse.warehouses import (
     Line,
     PostgreSQL,
     Warehouse,
+    raw_record,
     record,
     run_sql,
     schema,
@@ -179,6 +180,11 @@ def test_a_person_stays_out_of_streams_that_announce_nothing(loaded: Warehouse) 
     plain = schema("notes", id="integer", text="string")
     loaded.load(plain, record("notes", id=1, text=f"for {JANE}, soon"), state({}))
     assert loaded.rows("SELECT text FROM notes") == [("for erased, soon",)]
+    numbers = f'{{"to":["{JANE}"],"n":[1.50,12345678901234567890.1]}}'
+    nested = schema("nested", id="integer", data="object")
+    loaded.load(nested, raw_record("nested", f'{{"id": 1, "data": {numbers}}}'), state({}))
+    [(data,)] = loaded.rows("SELECT CAST(data AS text) FROM nested")
+    assert data == numbers.replace(f'"{JANE}"', "null")
     keyed = schema("mails", ["mail"], mail="string", n="integer")
     loaded.load(keyed, *(record("mails", mail=each, n=1) for each in (JANE, JOE)), state({}))
     assert loaded.rows("SELECT mail FROM mails") == [(JOE,)]
