@@ -55,6 +55,12 @@ class Computed:
         day[journey.name[:NAME]] = journey.content[:CONTENT]
         self._changed.add(journey.day)
 
+    def discard(self, journey: Summary) -> None:
+        """Forget a journey on whatever day its conversion was; its credits have been removed."""
+        for day, known in self._days.items():
+            if known.pop(journey.name[:NAME], None) is not None:
+                self._changed.add(day)
+
     def save(self, since: str) -> None:
         """Write the state; drop the oldest days if there are too many journeys.
 

@@ -120,7 +120,8 @@ class Journeys:
             _check_together([session for _, session in sessions])
         except InvalidError as error:
             at = _conversion_of(sessions) if sessions else ""
-            return Summary(conversion, at, fault=str(error), session_id=error.session_id)
+            name = _hash(conversion)
+            return Summary(conversion, at, name=name, fault=str(error), session_id=error.session_id)
         self.absent.difference_update(session["channel_label"] for _, session in sessions)
         content = [
             [moment.isoformat(), *(session.get(name, 0) for name in CONTENT)]

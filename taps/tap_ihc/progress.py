@@ -49,6 +49,10 @@ class Progress:
         self.waiting[journey.conversion_id] = journey
         return True
 
+    def discard(self, journey: Summary) -> None:
+        """Count a journey as not computed: it cannot be sent, and its credits are removed."""
+        self._computed.discard(journey)
+
     def settle(self, conversion: str) -> None:
         """Count a journey as computed or refused, so that later runs do not send it again."""
         self._computed.add(self.waiting.pop(conversion))

@@ -116,21 +116,24 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
 
     def _add(self, journey: Summary) -> None:
         if journey.fault:
-            self._unsent += 1
-            self._accounting.fail(journey, journey.session_id, journey.fault)
-            if journey.conversion_id:
-                self._claimable.append(journey.conversion_id)
+            self._give_up(journey, journey.session_id, journey.fault)
         elif self._progress.read(journey):
             self._outbox.add(journey.conversion_id, journey.size)
+
+    def _give_up(self, journey: Summary, session_id: str, reason: str) -> None:
+        """Record a journey that cannot be sent; its claim removes the credits that it had."""
+        self._unsent += 1
+        self._accounting.fail(journey, session_id, reason)
+        self._progress.discard(journey)
+        if journey.conversion_id:
+            self._claimable.append(journey.conversion_id)
 
     def _batches(self) -> Iterator[Batch]:
         while self._outbox:
             for conversion, size in self._outbox.oversized().items():
-                self._unsent += 1
                 most = self._outbox.too_many - 1
                 reason = f"{size} sessions exceed the maximum of {most} in a request"
-                self._accounting.fail(self._progress.waiting.pop(conversion), "", reason)
-                self._claimable.append(conversion)
+                self._give_up(self._progress.waiting.pop(conversion), "", reason)
             if not self._outbox:
                 return
             if self._client.budget.is_spent:

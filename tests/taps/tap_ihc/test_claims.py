@@ -48,9 +48,10 @@ def test_a_journey_with_a_session_fewer_sums_to_one(vendor: Ihc, tmp_path: Path)
         assert abs(sum(shares) - 1) < 0.001
 
 
-@pytest.mark.parametrize("by", ["our own check", "the vendor", "the vendor, alone"])
+@pytest.mark.parametrize("by", ["our own check", "its size", "the vendor", "the vendor, alone"])
+@pytest.mark.parametrize("correction", [{}, {"channel_label": "third"}], ids=["as before", "new"])
 def test_a_refused_journey_loses_its_credits_and_a_corrected_one_its_failure(
-    vendor: Ihc, tmp_path: Path, by: str
+    vendor: Ihc, tmp_path: Path, by: str, correction: Row
 ) -> None:
     rows = short(4)
     bad = rows[0]["conversion_id"]
@@ -61,16 +62,20 @@ def test_a_refused_journey_loses_its_credits_and_a_corrected_one_its_failure(
     changed[0]["channel_label"] = "other"
     if by == "our own check":
         changed[0]["holder_engagement"] = 2
+    elif by == "its size":
+        first_row = changed[0]
+        changed += [{**first_row, "session_id": f"s{n}", "conversion": 0} for n in range(20)]
     else:
         vendor.refused_conversions = {bad}
         vendor.partial_failures = by == "the vendor"
-    second = compute(vendor, tmp_path, changed, first.states[-1], max_journeys_per_request=1)
+    limits = {"max_journeys_per_request": 1, "max_sessions_per_request": 20}
+    second = compute(vendor, tmp_path, changed, first.states[-1], **limits)
     warehouse.load(second)
     assert bad not in {key[1] for key in warehouse.rows["attributions"]}
     assert bad in {key[1] for key in warehouse.rows["failures"]}
     assert len({key[1] for key in warehouse.rows["attributions"]}) == 3
     vendor.refused_conversions = set()
-    mended = [{**row, "channel_label": "third"} for row in rows]
+    mended = [{**row, **correction} for row in rows]
     warehouse.load(compute(vendor, tmp_path, mended, second.states[-1]))
     assert warehouse.rows["failures"] == {}
     assert len({key[1] for key in warehouse.rows["attributions"]}) == 4
