@@ -25,9 +25,6 @@ from attribution_elt.core.events import REJECTED, SUPPRESSED
 from attribution_elt.core.people import ERASED, People, Personal, decoded, encoded
 from attribution_elt.meltano.warehouse import explained
 
-_ROWS = 20_000
-"""Rows that are read at once."""
-
 
 @dataclass(frozen=True)
 class Stream:
@@ -177,13 +174,15 @@ class SchemaEraser:
         for table in tables:
             columns, path = adapter.columns(table), adapter.path(table)
             because = {REPLACED_BECAUSE: ERASED} if REPLACED_BECAUSE in columns else {}
+            row_id = ", ".join(self._row_ids[table])
             for row, left in self._found(table):
+                only = f"({row_id}) = ({', '.join(map(self._literal, row['']))})"
                 if left is None:
-                    statements.append(f"DELETE FROM {path} WHERE {row['']}")
+                    statements.append(f"DELETE FROM {path} WHERE {only}")
                     counts.removed[table] += 1
                     continue
                 changes = self._changes(columns, row, {**left, **because})
-                statements.append(f"UPDATE {path} SET {changes} WHERE {row['']}")
+                statements.append(f"UPDATE {path} SET {changes} WHERE {only}")
                 counts.changed[table] += 1
         adapter.atomically(statements)
         return counts
@@ -191,7 +190,7 @@ class SchemaEraser:
     def _found(self, table: str) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
         """Yield the rows with people, and what is left of each.
 
-        The member `""` of a row is the SQL condition for this row.
+        The member `""` of a row has the values that identify it.
         """
         if table == SUPPRESSED:
             return
@@ -229,23 +228,15 @@ class SchemaEraser:
             f"CAST({quoted(name)} AS {text})" if name in json_columns else quoted(name)
             for name in columns
         )
-        parts, after = self._row_ids[table], ""
-        row_id = ", ".join(parts)
-        while True:
-            rows = adapter.execute(
-                f"SELECT {row_id}, {selected} FROM {adapter.path(table)} {after} "
-                f"ORDER BY {row_id} LIMIT {_ROWS}"
-            )
-            own_id = ""
+        parts = self._row_ids[table]
+        listed = ", ".join(parts)
+        for rows in adapter.batches(f"SELECT {listed}, {selected} FROM {adapter.path(table)}"):
             for values in rows:
-                own_id = ", ".join(map(self._literal, values[: len(parts)]))
                 row = dict(zip(columns, map(_searchable, values[len(parts) :]), strict=True))
                 for name in json_columns:
                     row[name] = decoded(row[name])
-                yield {"": f"({row_id}) = ({own_id})", **row}
-            if len(rows) < _ROWS:
-                return
-            after = f"WHERE ({row_id}) > ({own_id})"
+                row[""] = values[: len(parts)]
+                yield row
 
     def _literal(self, value: Any) -> str:
         return str(value) if isinstance(value, int) else self._adapter.dialect.literal(str(value))

@@ -84,7 +84,7 @@ def test_rows_of_heirs_lose_all_personal_columns(postgresql: PostgreSQL) -> None
 def test_tables_whose_row_ids_are_hidden(
     sqlite: SQLite, definition: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attribution_elt.erasure.tables._ROWS", 1)
+    monkeypatch.setattr("target_warehouse.warehouses.tables.ROWS_AT_ONCE", 1)
     definition = definition.replace("rowid text", "rowid text DEFAULT 7", 1)
     run_sql(
         sqlite,

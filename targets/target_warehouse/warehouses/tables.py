@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +18,8 @@ from target_warehouse.warehouses.errors import TableError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROWS_AT_ONCE = 20_000
+"""Rows that are read at once from the result of a query."""
 MOMENTS: dict[type, ColumnType] = {
     datetime: ColumnType.TIMESTAMP,
     date: ColumnType.DATE,
@@ -45,6 +47,12 @@ class Tables(abc.ABC):
         """Run a statement and return its rows."""
         rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
         return rows
+
+    def batches(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of a query in batches; no other statement may run before the end."""
+        cursor = self._connection.execute(query)
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            yield rows
 
     def atomically(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run statements in one transaction; return the rows of the last one."""

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,7 @@ from target_warehouse.warehouses.history import ensure_view, keep_changed
 from target_warehouse.warehouses.merging import Merge
 from target_warehouse.warehouses.postgresql import connection, copying, probe, types
 from target_warehouse.warehouses.postgresql.catalog import VERSIONS, Catalog
+from target_warehouse.warehouses.tables import ROWS_AT_ONCE
 
 _STAGE = "staged_rows"
 _STAGED = f"pg_temp.{_STAGE}"
@@ -147,6 +148,13 @@ class PostgreSQLAdapter(Adapter):
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         cursor = self._connection.execute(sql.encode())
         return cursor.fetchall() if cursor.description else []
+
+    @override
+    def batches(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        with self._connection.cursor(name="batches") as cursor:  # on the server
+            cursor.execute(query.encode())
+            while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                yield rows
 
     @override
     def explain(self, error: Exception) -> str:
