@@ -179,7 +179,7 @@ def _in(name: str, currency: str | None) -> str:
 
 def _change(now: Decimal, before: Figure | Decimal | None) -> Decimal | None:
     base = before.revenue if isinstance(before, Figure) else before
-    return now / base - 1 if base else None
+    return (now - base) / abs(base) if base else None
 
 
 def _colours(ranked: Sequence[str]) -> dict[str, str]:
@@ -285,7 +285,7 @@ def _by_day(title: str, days: Sequence[Restated], currency: str | None) -> Table
     rows = []
     for day in reversed(days):
         moved = sum((each.moved for each in day.movements), Decimal())
-        change = moved / day.first if day.first else None
+        change = moved / abs(day.first) if day.first else None
         rows.append((day.day, day.first, day.first + moved, change))
     columns = (
         Column("day"),

@@ -103,7 +103,10 @@ class Table:
         file = io.StringIO()
         writer = csv.writer(file)
         writer.writerow([column.name for column in self.columns])
-        writer.writerows([[_raw(value) for value in row] for row in self.rows])
+        for row in self.rows:
+            writer.writerow(
+                _raw(value, each.kind) for value, each in zip(row, self.columns, strict=True)
+            )
         return "data:text/csv;charset=utf-8," + quote(file.getvalue())
 
 
@@ -155,8 +158,10 @@ def shown(value: Any, kind: Kind) -> str:
     return "" if value is None else _FORMATS[kind](value)
 
 
-def _raw(value: Any) -> str:
+def _raw(value: Any, kind: Kind) -> str:
     """Return a value for a CSV file; text cannot run as a spreadsheet's formula."""
+    if isinstance(value, Decimal):
+        return f"{value:.4f}" if kind in {"share", "change"} else f"{value:.2f}"
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, str) and value.startswith(_FORMULA):
@@ -189,7 +194,7 @@ _FORMATS: Mapping[Kind, Callable[[Any], str]] = {
     "count": lambda value: f"{value:,.0f}",
     "money": money,
     "signed": lambda value: money(value, signed=True),
-    "share": lambda value: f"{100 * value:.0f} %",
+    "share": lambda value: f"{100 * value:.0f} %".replace("-", _MINUS),
     "change": lambda value: f"{100 * value:+.1f} %".replace("-", _MINUS),
     "instant": minute,
 }

@@ -22,7 +22,7 @@ def page(warehouses: Sequence[Warehouse], environment: str, now: datetime, days:
     )
     jinja.filters["shown"] = shown
     text = (files("attribution_elt.reporting") / "page.html").read_text(encoding="utf-8")
-    return jinja.from_string(text).render(
+    html = jinja.from_string(text).render(
         now=f"{now:%Y-%m-%d %H:%M} UTC",
         window=window,
         environment=environment,
@@ -32,6 +32,7 @@ def page(warehouses: Sequence[Warehouse], environment: str, now: datetime, days:
             for number, each in enumerate(warehouses)
         ],
     )
+    return html.replace(" %", "\N{NO-BREAK SPACE}%")  # no line breaks within percentages
 
 
 def _sections(warehouse: Warehouse, window: Window) -> list[Section]:

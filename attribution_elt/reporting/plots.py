@@ -64,6 +64,8 @@ def stacks(
 
 def _ticks(bottom: float, top: float) -> list[float]:
     """Return round numbers that cover the range from bottom to top."""
+    if top == bottom:
+        top += 1
     rough = max((top - bottom) / _TICKS, 1)
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * each for each in (1, 2, 5, 10) if power * each >= rough)

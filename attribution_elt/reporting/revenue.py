@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
 from target_warehouse.table_names import VERSIONS
@@ -23,7 +23,8 @@ from attribution_elt.core.dates import instant
 from attribution_elt.core.events import RUNS
 from attribution_elt.kit.revenue import KNOWN_FROM, KNOWN_UNTIL, RevenueSource
 
-_CENT = Decimal("0.01")
+_CENT, _MICRO = Decimal("0.01"), Decimal("0.000001")
+_WIDE = Context(prec=80)
 
 
 class Key(NamedTuple):
@@ -104,7 +105,9 @@ def figures(
         f"GROUP BY {day}, channel, currency"
     )
     return {
-        Key(day_of(day), channel, currency): Figure(_rounded(share), _rounded(amount))
+        Key(day_of(day), channel, currency): Figure(
+            _rounded(share, _MICRO), _rounded(amount, _MICRO)
+        )
         for day, channel, currency, share, amount in sorted(rows, key=str)
     }
 
@@ -217,8 +220,8 @@ def _exact(number: Any) -> Decimal:
     return Decimal(str(number or 0))
 
 
-def _rounded(number: Any) -> Decimal:
-    return _exact(number).quantize(_CENT)
+def _rounded(number: Any, unit: Decimal = _CENT) -> Decimal:
+    return _exact(number).quantize(unit, context=_WIDE)
 
 
 def day_of(value: Any) -> date:

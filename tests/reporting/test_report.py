@@ -65,7 +65,7 @@ class Reader(HTMLParser):
         ]
 
     def handle_data(self, data: str) -> None:
-        self.shown.append(data.strip())
+        self.shown.append(data.strip().replace("\N{NO-BREAK SPACE}", " "))
 
     @property
     def text(self) -> str:
@@ -121,6 +121,10 @@ def test_revenue_is_compared_with_the_days_before(warehouse: Warehouse) -> None:
     text = shown(warehouse, ECDP)
     assert "Email | 1 | 150 | 100 % | +50.0 %" in text
     assert f"total | 1 | 150 | {LESS}25.0 %" in text
+    # less of a loss is more
+    load(warehouse, ECDP, ORDERS, order("5", "2026-02-02", "-160", "SMS"))
+    load(warehouse, ECDP, ORDERS, order("6", "2026-03-01", "-30", "SMS"))
+    assert f"SMS | 1 | {LESS}30 | {LESS}25 % | +50.0 %" in shown(warehouse, ECDP)
 
 
 def test_amounts_without_a_currency_come_with_a_hint(warehouse: Warehouse) -> None:
@@ -133,16 +137,26 @@ def test_amounts_without_a_currency_come_with_a_hint(warehouse: Warehouse) -> No
 def test_every_table_has_its_values_as_a_csv_file(warehouse: Warehouse) -> None:
     orders = [
         order("1", "2026-03-01", "150.25", "=HYPERLINK(1)"),
-        order("2", "2026-03-01", "1", "E, mail"),
+        # rounded at the end, not for each day
+        order("2", "2026-03-01", "0.335", "E, mail"),
+        order("3", "2026-03-02", "0.335", "E, mail"),
+        order("4", "2026-03-03", "0.335", "E, mail"),
     ]
     load(warehouse, ECDP, ORDERS, *orders)
     whole = made(warehouse, ECDP)
+    assert " %" not in whole  # a browser would break lines there
     assert whole.count('href="data:text/csv;') == whole.count("<table")
     (link,) = re.findall(r'download="Revenue by channel[^"]*" href="data:[^,]*,([^"]*)"', whole)
     header, first, second = csv.reader(unquote(link).splitlines())
     assert header[:3] == ["channel", "orders", "revenue (EUR)"]
-    assert first[:3] == ["'=HYPERLINK(1)", "1.00", "150.25"]
-    assert second[:3] == ["E, mail", "1.00", "1.00"]
+    assert first[:4] == ["'=HYPERLINK(1)", "1.00", "150.25", "0.9934"]
+    assert second[:4] == ["E, mail", "3.00", "1.00", "0.0066"]
+
+
+def test_days_without_revenue_are_shown(warehouse: Warehouse) -> None:
+    orders = order("1", "2026-03-01", "0", "Email"), order("2", "2026-03-01", None, "SMS")
+    load(warehouse, ECDP, ORDERS, *orders)
+    assert "2 orders worth 0 EUR." in shown(warehouse, ECDP)
 
 
 def test_sections_are_in_order_and_linked(warehouse: Warehouse) -> None:
