@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -32,7 +33,10 @@ def page(warehouses: Sequence[Warehouse], environment: str, now: datetime, days:
             for number, each in enumerate(warehouses)
         ],
     )
-    return html.replace(" %", "\N{NO-BREAK SPACE}%")  # no line breaks within percentages
+    # no line breaks within percentages and their ranges
+    return re.sub(
+        r" %( to (?=\d))?", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), html
+    )
 
 
 def _sections(warehouse: Warehouse, window: Window) -> list[Section]:
