@@ -10,18 +10,24 @@ from typing_extensions import override
 
 from attribution_elt.core.dates import duration
 
+EARLIEST = date(2000, 1, 1)
+"""No vendor has older data; earlier years are typing errors."""
+
 
 class Day(click.ParamType[date]):
-    """A date such as `2026-03-31`."""
+    """A date such as `2026-03-31`, not before 2000."""
 
     name = "YYYY-MM-DD"
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         try:
-            return date.fromisoformat(str(value))
+            day = date.fromisoformat(str(value))
         except ValueError:
             self.fail(f"{value!r} is not a date such as 2026-03-31", param, ctx)
+        if day < EARLIEST:
+            self.fail(f"{value!r} is before {EARLIEST}", param, ctx)
+        return day
 
 
 class Duration(click.ParamType[timedelta]):

@@ -22,8 +22,8 @@ SHORT = 8
 _PASSWORD = re.compile(r"(?:.*//|)[^:/@\s]*:(?P<all>(?P<first>[^@]+).*)@", re.DOTALL)
 """The password in a URL's text, valid or not; a password that contains `@` ends at the last one."""
 _PERCENT = re.compile("%..")
-_FILE_URL = re.compile(r"\w+:///[^@?]*")
-"""A database URL that names only a file; messages about it have to show the path."""
+_FILE_URL = re.compile(r"\w+://(/[^@?]*)?")
+"""A database URL that names only a file, or nothing; messages about it have to show it."""
 _SECRET_WORDS = ("pass", "token", "secret", "key", "signature", "credential")
 """Parts of the names of URL parameters whose values are secret."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import CodeType, SimpleNamespace
 from typing import Any
+from zoneinfo import available_timezones
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 from target_warehouse.columns import ColumnType
@@ -35,6 +36,23 @@ def _compiled(text: str) -> CodeType:
     return _environment().compile(text)
 
 
+def _check(name: str, value: Any, default: Any) -> None:
+    """Check that a variable has the type of its default, before anything is built."""
+    if isinstance(default, int | float):
+        if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+            raise OpsError(f"the variable {name} must be a number, not {value!r}")
+    elif isinstance(default, list | dict):
+        if not isinstance(value, type(default)):
+            raise OpsError(f"the variable {name} must be a {type(default).__name__}, not {value!r}")
+    elif not isinstance(value, str) or "'" in value:
+        raise OpsError(f"the variable {name} must be a text without quotes, not {value!r}")
+    zones = available_timezones() if name == "reporting_timezone" and value != "UTC" else ()
+    if zones and value.lower() not in map(str.lower, zones):
+        raise OpsError(
+            f"the variable {name} must be a time zone such as Europe/Berlin, not {value!r}"
+        )
+
+
 @dataclass
 class Rendered:
     """The SQL of a model or test, and the references found while rendering it."""
@@ -61,7 +79,7 @@ class Renderer:
         variables: values that replace the folder's defaults.
 
     Raises:
-        OpsError: a variable is unknown, or a macro is not valid.
+        OpsError: a variable is unknown or has a wrong value, or a macro is not valid.
     """
 
     def __init__(
@@ -81,6 +99,8 @@ class Renderer:
         self._types = types
         self._tables = tables
         self._variables = {**folder.variables, **variables}
+        for name, value in self._variables.items():
+            _check(name, value, folder.variables[name])
         self._environment = _environment()
         self._environment.globals["target"] = SimpleNamespace(type=dialect)
         self._environment.globals["var"] = self._variable

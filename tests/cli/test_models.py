@@ -87,6 +87,10 @@ def test_a_failed_test_is_exit_code_1(shop: Shop) -> None:
         (["--var", "nothing=1"], "unknown variable nothing; choose from schema_prefix, "),
         (["--var", "nothing"], "--var 'nothing' is not NAME=VALUE"),
         (["--var", "lookback_days=[1"], "--var lookback_days: the value is not valid YAML"),
+        (["--var", "lookback_days=abc"], "lookback_days must be a number, not 'abc'"),
+        (["--var", "mmm_channels=Email"], "mmm_channels must be a list, not 'Email'"),
+        (["--var", "reporting_currency=1"], "reporting_currency must be a text without quotes"),
+        (["--var", "reporting_timezone=Mars/Up"], "must be a time zone such as Europe/Berlin, not"),
     ],
 )
 def test_a_wrong_option_is_named(shop: Shop, arguments: list[str], message: str) -> None:

@@ -180,6 +180,6 @@ def test_secret_parameters_of_urls_are_found(url: str, secrets: set[str]) -> Non
     assert set(passwords_of({"url": url})) == secrets
 
 
-@pytest.mark.parametrize("url", ["sqlite:///", "duckdb:///warehouse.duckdb"])
+@pytest.mark.parametrize("url", ["duckdb://", "sqlite:///", "duckdb:///warehouse.duckdb"])
 def test_the_url_of_a_file_can_be_shown(url: str) -> None:
     assert list(secrets_of({"properties": {"url": {"secret": True}}}, {"url": url})) == []

@@ -372,6 +372,8 @@ def test_without_versions_the_page_names_the_setting(warehouse: Warehouse) -> No
 def test_a_future_day_is_refused() -> None:
     done = CliRunner().invoke(report, ["--as-of", "9999-01-01"], obj=Project("dev"))
     assert str(done.exception).startswith("--as-of 9999-01-01 is in the future: today is ")
+    done = CliRunner().invoke(report, ["--as-of", "0001-01-01"], obj=Project("dev"))
+    assert (done.exit_code, "'0001-01-01' is before 2000-01-01" in done.output) == (2, True)
 
 
 @pytest.mark.parametrize("module", ["jinja2"])
