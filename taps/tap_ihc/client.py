@@ -47,7 +47,8 @@ class IhcClient(Client):
         status = whole(answer.get("statusCode", 200))
         if status in INVALID_INPUT:
             raise RefusedError(self.error_text(answer), status=status)
-        if status not in (200, 206) or "value" not in body.lists:
+        all_failed = status == 206 and answer.get("partialFailureErrors")  # there may be no list
+        if status not in (200, 206) or ("value" not in body.lists and not all_failed):
             return Verdict(f"the response has no credits, status {status}")
         return None
 
