@@ -92,3 +92,11 @@ def test_a_failed_installation_shows_its_output_and_is_tried_again(folder: Path)
     assert "Resolved 9 packages\nInstalled 9 packages\n" in shown
     fake(folder)
     assert source(folder, extra="run")[0] == 0
+
+
+def test_a_locale_without_utf_8_gets_it(folder: Path) -> None:
+    for given, wanted in (("C", "C.UTF-8"), ("POSIX", "C.UTF-8"), ("de_DE.UTF-8", "de_DE.UTF-8")):
+        script = f"export LC_ALL={given}; source scripts/environment; echo $LC_ALL >locale"
+        path = f"{folder / 'bin'}:{Path(sys.executable).parent}:/usr/bin:/bin"
+        subprocess.run(["bash", "-c", script], cwd=folder, env={"PATH": path}, check=True)
+        assert (folder / "locale").read_text().strip() == wanted

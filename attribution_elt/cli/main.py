@@ -7,7 +7,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from typing_extensions import override
@@ -29,6 +29,11 @@ from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Project, enter_root, load_variables
 
 
+def _nothing() -> TextIO:
+    """Return a stream that replaces one which the caller has closed (`>&-`)."""
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
 class _Commands(click.Group):
     """Reports errors in one line and exits with code 1, without a traceback."""
 
@@ -36,6 +41,8 @@ class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         # the log of the tap classes is not for this command's output
         logging.getLogger().addHandler(logging.NullHandler())
+        sys.stdout = sys.stdout or _nothing()
+        sys.stderr = sys.stderr or _nothing()
         redaction.install()
         try:
             return super().main(*args, **kwargs)

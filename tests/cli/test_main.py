@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from importlib.metadata import version
 
 import click
@@ -45,3 +47,13 @@ def test_every_command_and_option_has_a_help_text() -> None:
     for command in cli.commands.values():
         assert command.help
         assert all(each.help for each in command.params if isinstance(each, click.Option))
+
+
+def test_closed_streams_are_no_error() -> None:
+    script = "import sys; sys.stdout = sys.stderr = None\n"
+    script += "from attribution_elt.cli.main import cli\n"
+    script += "sys.stdin = None; cli.commands['views'].callback = lambda: sys.stdout.isatty()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}cli(['views'])"], cwd=PROJECT, check=False
+    )
+    assert done.returncode == 0
