@@ -344,6 +344,24 @@ def test_restatements_are_what_changed_about_a_day_that_was_known(warehouse: War
     ]
 
 
+def test_restatements_name_the_conversion_types_of_ihc(small: Shop) -> None:
+    small.load("tap_attribution_io", "events", purchase(1, "a", "2026-03-02T10:00:00Z", 100.0))
+    old = session("1", "x", "Email", 0.5, conv_type_id="old")
+    for ihc in (0.5, 0.75):
+        rows = session("1", "x", "Email", ihc), old
+        small.load("tap_ihc", "attributions", *rows, history=["attributions"])
+        with closing(connect(small.warehouse.url, "tap_ihc")) as adapter:
+            if ihc == 0.5:  # as if that run had been earlier
+                path = adapter.path("attributions")
+                adapter.execute(f"UPDATE {path} SET _sdc_batched_at = '2026-03-03 05:00:00+00:00'")
+            adapter.commit()
+    small.build("+fct_restatements", "+fct_credits")
+    columns = ("model", "before", "after")
+    assert small.rows("fct_restatements", columns) == [("ihc:purchases", 50.0, 75.0)]
+    models = {model for (model,) in small.rows("fct_credits", ("model",), "source = 'ihc'")}
+    assert {"ihc:purchases", "ihc:old"} <= models
+
+
 def test_spend_without_a_conversion_counts(warehouse: Warehouse, tmp_path: Path) -> None:
     folder = copied(tmp_path / "models")
     (folder / "seeds" / "spend.csv").write_text(

@@ -33,7 +33,9 @@ WITH version AS (
         AND channel.campaign = lower(coalesce(output.campaign_name, '(none)'))
     UNION ALL
     SELECT
-        'ihc',
+        -- as in `fct_credits`, conversion types are different models
+        CASE WHEN (SELECT count(DISTINCT conv_type_id) FROM {{ ref('stg_ihc__credits') }} AS credit) > 1
+            THEN 'ihc:' || session.conv_type_id ELSE 'ihc' END,
         {{ reporting_day('session.conversion_timestamp') }},
         session.channel_label,
         conversion.currency,
