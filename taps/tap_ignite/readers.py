@@ -139,11 +139,10 @@ class SalesSummary(Snapshot):
         for name in body.document:
             self.run.warn_once(f"property {name!r} of the response of /sales is not in any stream")
         for name, stream in self.streams.items():
-            keys, seen = UniqueKeys(), Counter[str]()
+            key_of = SaleKeys()
             for row in body.rows(name):
                 content = row if isinstance(row, dict) else {"value": row}
-                key = sale_key(content, keys, seen)
-                stream.emit({}, sale_key=key, _extra=content, **self.context(unit))
+                stream.emit({}, sale_key=key_of(content), _extra=content, **self.context(unit))
 
     @override
     def claims(self, unit: SnapshotRequest, answer: JsonResponse | None) -> Iterator[Claim]:
@@ -151,13 +150,26 @@ class SalesSummary(Snapshot):
             yield Claim(stream, {"website": unit.website})
 
 
-def sale_key(row: dict[str, Any], keys: UniqueKeys, seen: Counter[str]) -> str:
-    """Return the row's `id` or `sale_id`, else its hash and its number among equal rows."""
-    if key := first_text(row, "id", "sale_id"):
-        return keys.of(key)
-    key = row_hash(row)
-    seen[key] += 1
-    return f"{key}#{seen[key]}"
+class SaleKeys:
+    """Keys of the rows of a list of sales.
+
+    The key is the row's `id` or `sale_id`, with a number if other rows of the list have it too.
+    Equal rows with an id are one sale. Without an id, the key is the hash of the row and its number
+    among equal rows.
+    """
+
+    def __init__(self) -> None:
+        self._unique = UniqueKeys()
+        self._known: dict[str, str] = {}
+        self._equal: Counter[str] = Counter()
+
+    def __call__(self, row: dict[str, Any]) -> str:
+        """Return the key of the next row."""
+        content = row_hash(row)
+        if key := first_text(row, "id", "sale_id"):
+            return self._known.get(content) or self._known.setdefault(content, self._unique.of(key))
+        self._equal[content] += 1
+        return f"{content}#{self._equal[content]}"
 
 
 class Visitors(VendorStream):

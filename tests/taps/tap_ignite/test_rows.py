@@ -184,7 +184,7 @@ def test_the_key_of_a_sale_does_not_depend_on_the_order(sandbox: Sandbox) -> Non
 
 def test_sales_that_share_an_id_are_kept(sandbox: Sandbox) -> None:
     rows = [{"sale_id": 5, "item": 1}, {"sale_id": 5, "item": 2}, {"id": 0}]
-    answer(sandbox, "sales", {"sales": rows, "matched_sales": []})
+    answer(sandbox, "sales", {"sales": [*rows, rows[0]], "matched_sales": []})
     config = settings(sandbox, websites=sandbox.ignite.websites[:1])
     output = run_here(config, catalog=only(config, "sales"))
     kept = {row["sale_key"]: row["_extra"] for row in output.records("sales")}
