@@ -16,7 +16,7 @@ from attribution_elt.sandbox.vendor import Vendor
 from tests.reliability.faults_benches import Bench, Endpoint
 from tests.reliability.faults_clock import share_clock
 from tests.reliability.faults_table import KINDS, Kind
-from tests.targets.target_adtraction import test_channels
+from tests.targets.target_adtraction import helpers as adtraction
 from tests.targets.target_ignite import test_opt_outs
 from tests.targets.target_warehouse.warehouses import SQLite
 from tests.targets.writing import Writer, wishes
@@ -48,15 +48,15 @@ class Place:
 
 
 def channels(sandbox: Sandbox, warehouse: SQLite) -> Place:
-    wanted = test_channels.channels(sandbox, test_channels.PENDING)[:COUNT]
+    wanted = adtraction.channels(sandbox, adtraction.PENDING)[:COUNT]
     records = [{"channel_id": each, "approval_status": 1} for each in wanted]
     return Place(
         sandbox.adtraction,
-        test_channels.writer_of(sandbox, warehouse),
-        wishes(test_channels.STREAM, records),
+        adtraction.writer_of(sandbox, warehouse),
+        wishes(adtraction.STREAM, records),
         set(map(str, wanted)),
         lambda request: request.method == "PUT",
-        lambda: {str(n) for n in wanted if test_channels.status_of(sandbox, n)[0] == 1},
+        lambda: {str(n) for n in wanted if adtraction.status_of(sandbox, n)[0] == 1},
     )
 
 

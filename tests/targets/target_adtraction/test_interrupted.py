@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from attribution_elt.sandbox import Sandbox
-from tests.targets.target_adtraction.test_channels import (
+from tests.targets.target_adtraction.helpers import (
     PENDING,
     STREAM,
     channels,
