@@ -7,7 +7,17 @@
 {{ relation }}
 {%- else -%}
 {%- set declared = graph.sources.values()
-    | selectattr('source_name', 'equalto', source_name) | selectattr('name', 'equalto', table_name) | first -%}
+    | selectattr('source_name', 'equalto', source_name)
+    | selectattr('name', 'equalto', table_name | replace('__versions', '')) | first -%}
+{%- set types = {} -%}
+{%- for name, column in declared.columns.items() -%}
+{%- do types.update({name: column.data_type}) -%}
+{%- endfor -%}
+{%- if table_name.endswith('__versions') -%}
+{%- for name in ['_sdc_valid_from', '_sdc_valid_to'] -%}
+{%- do types.update({name: 'timestamp with time zone'}) -%}
+{%- endfor -%}
+{%- endif -%}
 {%- set found = load_relation(relation) -%}
 {%- set held = [] -%}
 {%- if found -%}
@@ -17,8 +27,8 @@
 {%- endif -%}
 (
     SELECT
-    {%- for name, column in declared.columns.items() %}
-        {% if name in held %}{{ adapter.quote(name) }}{% else %}CAST(NULL AS {{ column.data_type }}) AS {{ adapter.quote(name) }}{% endif %}{{ "," if not loop.last }}
+    {%- for name, type in types.items() %}
+        {% if name in held %}{{ adapter.quote(name) }}{% else %}CAST(NULL AS {{ type }}) AS {{ adapter.quote(name) }}{% endif %}{{ "," if not loop.last }}
     {%- endfor %}
     {%- if found %}
     FROM {{ relation }}
