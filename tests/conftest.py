@@ -48,7 +48,7 @@ LONG = {
     "reliability/test_forgotten_people.py",
     *("reliability/test_many_withdrawals.py", "reliability/test_matrix.py"),
     *("reliability/test_operation_kills.py", "reliability/test_writing_matrix.py"),
-    *("reliability/test_withdrawals.py", "transform/test_dbt.py"),
+    "reliability/test_withdrawals.py",
     "transform/test_truth_page.py",
 }
 """Files whose tests take long, mostly because they run Meltano many times."""

@@ -33,7 +33,7 @@ def dbt(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "dbt"
 
 
-@pytest.mark.parametrize("kind", ADAPTERS)
+@pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.long)])
 def test_dbt_builds_the_same_rows(
     kind: str, dbt: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
