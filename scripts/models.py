@@ -65,7 +65,7 @@ DERIVED = {
     "recommendation_channel": "Banner, Email or PopUp",
     "event_type": "Name of the event type, or its id",
     "currency": "ISO 4217 code of the amount",
-    "is_conversion": "Whether the event counts: its amount is above zero and it is not informational",
+    "is_conversion": "Whether its amount is above zero and it is not informational",
     "url_host": "Host of the page",
     "landing_path": "Path of the page that the visitor came to",
     "path": "Path of the page",
