@@ -6,10 +6,12 @@ import sys
 from importlib.metadata import version
 
 import click
+import pytest
 import yaml
 from click.testing import CliRunner
 
 from attribution_elt.cli.main import cli
+from attribution_elt.cli.report import report
 from attribution_elt.meltano.project import WEBHOOK
 from tests.pipeline.meltano import PROJECT
 
@@ -57,3 +59,8 @@ def test_closed_streams_are_no_error() -> None:
         [sys.executable, "-c", f"{script}cli(['views'])"], cwd=PROJECT, check=False
     )
     assert done.returncode == 0
+
+
+def test_a_number_of_days_is_checked() -> None:
+    with pytest.raises(click.BadParameter):
+        report.make_context("report", ["--days", "0"])

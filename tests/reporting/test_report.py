@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import click
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -387,11 +386,6 @@ def test_a_library_that_is_missing_is_named(module: str) -> None:
     assert done.stderr == (
         f"Error: a report needs the Python module {module}: pip install 'attribution-elt[report]'\n"
     )
-
-
-def test_a_number_of_days_is_checked() -> None:
-    with pytest.raises(click.BadParameter):
-        report.make_context("report", ["--days", "0"])
 
 
 def test_extractors_of_one_schema_share_a_card(tmp_path: Path) -> None:

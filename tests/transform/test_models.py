@@ -16,7 +16,7 @@ from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.models.tables import streams_of
 from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, Warehouse
-from tests.transform.shop import TAPS, Shop, copied, order, output, purchase, touch
+from tests.transform.shop import TAPS, Shop, order, output, purchase, touch
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 TYPES = {
@@ -360,27 +360,6 @@ def test_restatements_name_the_conversion_types_of_ihc(small: Shop) -> None:
     assert small.rows("fct_restatements", columns) == [("ihc:purchases", 50.0, 75.0)]
     models = {model for (model,) in small.rows("fct_credits", ("model",), "source = 'ihc'")}
     assert {"ihc:purchases", "ihc:old"} <= models
-
-
-def test_spend_without_a_conversion_counts(warehouse: Warehouse, tmp_path: Path) -> None:
-    folder = copied(tmp_path / "models")
-    (folder / "seeds" / "spend.csv").write_text(
-        "spent_on,channel,currency,amount,impressions\n"
-        "2026-03-02,Email,EUR,2,1000\n2026-03-18,Email,EUR,3,\n"
-    )
-    shop = Shop(warehouse, folder)
-    shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
-    shop.build("+mmm_weekly", "+fct_channel_daily")
-    columns = ("converted_on", "conversions", "amount", "spend", "roas", "cpa")
-    found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_channel_daily", columns)]
-    assert found == [("2026-03-02", 1, 5, 2, 2.5, 2), ("2026-03-18", 0, 0, 3, 0, None)]
-    weekly = ("time", "kpi", "revenue_per_kpi", "email_spend", "email_impressions")
-    weeks = [(str(row[0]), *row[1:]) for row in shop.rows("mmm_weekly", weekly)]
-    assert weeks == [
-        ("2026-03-02", 1, 5, 2, 1000),
-        ("2026-03-09", 0, None, 0, 0),
-        ("2026-03-16", 0, None, 3, 0),
-    ]
 
 
 def everything(shop: Shop) -> Shop:
