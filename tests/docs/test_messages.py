@@ -16,6 +16,7 @@ OF_DRIVERS = {
     "could not translate host name",
     "permission denied",
     "Ambiguous reference",
+    "canceling statement due to statement timeout",
 }
 """Messages of databases, which this project passes on."""
 
