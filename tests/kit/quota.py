@@ -40,8 +40,7 @@ class Vendor:
     """A quota as a vendor counts it: `quota` requests in `window` seconds.
 
     `ahead` is how far its clock is ahead of ours; `unit` is what a reset is told in, 1000 for
-    milliseconds; `truncated` is whether it loses its fraction instead of being rounded up, because
-    an earlier reset is wrong; `greed` is another client's share of the quota, taken in small bites.
+    milliseconds; `greed` is another client's share of the quota, taken in small bites.
     """
 
     clock: Clock
@@ -50,8 +49,6 @@ class Vendor:
     sliding: bool = False
     ahead: float = 0.0
     unit: int = 1000
-    truncated: bool = False
-    fraction: float = 0.0
     greed: float = 0.0
     silent: bool = False
     latency: float = 0.003
@@ -68,8 +65,8 @@ class Vendor:
         if self.sliding:
             return [at for at in self.served if at > now - self.window]
         if now >= self.starts + self.window:
-            # by the vendor's clock: windows begin at whole multiples, and `fraction` later
-            self.starts = now - (now - self.fraction) % self.window
+            # by the vendor's clock: windows begin at whole multiples
+            self.starts = now - now % self.window
         return [at for at in self.served if at >= self.starts]
 
     def answer(self) -> tuple[int, dict[str, str]]:
@@ -91,9 +88,8 @@ class Vendor:
         if not self.silent:
             headers["X-RateLimit-Limit"] = str(self.quota)
             headers["X-RateLimit-Remaining"] = str(self.quota - len(used))
-            headers["X-RateLimit-Reset"] = str(
-                int(reset // 1 if self.truncated else -(-reset // 1))
-            )
+            # headers have whole numbers, rounded up, because an earlier reset would be wrong
+            headers["X-RateLimit-Reset"] = str(-int(-reset // 1))
         self.clock.elapsed += self.latency / 2
         return status, headers
 

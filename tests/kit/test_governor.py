@@ -67,20 +67,6 @@ def test_a_clock_that_is_off_by_minutes(
 
 
 @kinds
-@skews
-@phases
-def test_a_reset_in_seconds_without_its_fraction(
-    clock: Clock, ahead: float, phase: float, *, sliding: bool
-) -> None:
-    clock.elapsed = phase
-    vendor = Vendor(clock, ahead=ahead, sliding=sliding, unit=1, truncated=True, window=60)
-    vendor.fraction = 0.6
-    elapsed = spend(clock, QuotaLimiter("test", window=60), vendor, 60)
-    assert vendor.refused <= sliding
-    assert elapsed < 6 * 62
-
-
-@kinds
 @pytest.mark.parametrize("ahead", [0.4, -0.4, 0.9, -0.9])
 @phases
 def test_a_clock_difference_below_the_precision_of_date_costs_one_refusal(

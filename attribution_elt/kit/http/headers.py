@@ -62,12 +62,11 @@ def http_date(text: str | None) -> float | None:
 def reset_time(text: str | None, now: float) -> float | None:
     """Return the epoch seconds of a reset, given in epoch milliseconds, epoch seconds or seconds.
 
-    Both are by the vendor's clock, which shows `now`; seconds count from `now`. Whole epoch seconds
-    may have lost their fraction, so the window has certainly ended a second later.
+    Both are by the vendor's clock, which shows `now`; seconds count from `now`.
     """
     value = number(text)
     if value is None:
         return None
     if value > 1e11:
         return value / 1000
-    return value + value.is_integer() if value > 1e8 else now + value
+    return value if value > 1e8 else now + value
