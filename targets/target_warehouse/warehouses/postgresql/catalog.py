@@ -134,7 +134,7 @@ class Catalog:
             "JOIN pg_class AS heir ON heir.oid = inhrelid "
             "JOIN pg_class AS parent ON parent.oid = inhparent "
             "AND parent.relnamespace = heir.relnamespace "
-            f"JOIN pg_namespace ON pg_namespace.oid = heir.relnamespace "
+            "JOIN pg_namespace ON pg_namespace.oid = heir.relnamespace "
             f"WHERE nspname = {literal(schema)}"
         )
         return dict(rows)
