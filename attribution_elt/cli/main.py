@@ -7,7 +7,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 from typing_extensions import override
@@ -25,13 +25,9 @@ from attribution_elt.cli.views import views
 from attribution_elt.core import redaction
 from attribution_elt.core.errors import lines_of
 from attribution_elt.core.redaction import redactor
+from attribution_elt.core.runtime import open_standard_streams
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Project, enter_root, load_variables
-
-
-def _nothing() -> TextIO:
-    """Return a stream that replaces one which the caller has closed (`>&-`)."""
-    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 class _Commands(click.Group):
@@ -41,8 +37,9 @@ class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         # the log of the tap classes is not for this command's output
         logging.getLogger().addHandler(logging.NullHandler())
-        sys.stdout = sys.stdout or _nothing()
-        sys.stderr = sys.stderr or _nothing()
+        open_standard_streams()
+        if sys.stdout is None:
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - of the process
         redaction.install()
         try:
             return super().main(*args, **kwargs)
