@@ -44,6 +44,21 @@ def test_every_package_of_the_wheel_is_under_the_import_rules() -> None:
     assert set(PROJECT["tool"]["importlinter"]["root_packages"]) == installed
 
 
+def test_rules_and_architecture_page_name_every_package() -> None:
+    packages = {
+        f"attribution_elt.{each.parent.name}"
+        for each in (ROOT / "attribution_elt").glob("*/__init__.py")
+    }
+    contracts = {each["id"]: each for each in PROJECT["tool"]["importlinter"]["contracts"]}
+    layers = " ".join(contracts["layers"]["layers"]).split()
+    page = (ROOT / "docs/contributing/architecture.md").read_text()
+    assert packages - {"attribution_elt.sandbox"} == {
+        each for each in layers if each.startswith("attribution_elt.")
+    }
+    assert packages - {"attribution_elt.sandbox"} < {*contracts["sandbox"]["forbidden_modules"]}
+    assert {each for each in packages if f"| `{each}` |" not in page} == set()
+
+
 @pytest.mark.parametrize(
     ("module", "line", "rule"),
     [

@@ -15,7 +15,6 @@ OF_DRIVERS = {
     "connection refused",
     "could not translate host name",
     "permission denied",
-    "Ambiguous reference",
     "canceling statement due to statement timeout",
 }
 """Messages of databases, which this project passes on."""
