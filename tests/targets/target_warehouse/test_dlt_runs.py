@@ -108,9 +108,9 @@ def test_a_column_that_cannot_be_widened_ends_the_run(duckdb_through_dlt: Throug
 
     assert run.states == []
     assert str(run.error).startswith(
-        "the column 'size' of the table 'things' has to become number, which failed: "
+        "stream 'things': the column 'size' of the table 'things' is bigint"
+        " and has to become number: Catalog Error: Cannot change the type"
     )
-    assert str(run.error).endswith("alter it by hand, or drop the table and load it anew")
     assert warehouse.rows("SELECT size FROM things") == [(7,)]
 
     with warehouse.connected() as connection:
@@ -276,10 +276,10 @@ def test_a_schema_is_needed(duckdb_through_dlt: ThroughDlt) -> None:
     assert str(run.error) == "this url needs default_target_schema too: a dataset, as dlt says"
 
 
-def test_other_warehouses_do_not_import_dlt() -> None:
+def test_other_warehouses_do_not_import_dlt(tmp_path: Path) -> None:
     code = (
         "import sys; from target_warehouse.warehouses.registry import connect\n"
-        "connect('duckdb:///:memory:', None)\n"
+        f"connect('duckdb:///{tmp_path}/file.duckdb', None)\n"
         "print('dlt' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
