@@ -1,4 +1,4 @@
-"""Writes what `transform/` says about the taps' tables from `schemas/`; `--check` only compares.
+"""Generates the files of `transform/` that describe the taps' tables; `--check` only compares.
 
 `sources.yml` describes the tables that taps load, and `staging.yml` the staging models on top of
 them. The columns of the staging models are read from DuckDB, which builds them on empty tables.

@@ -106,10 +106,10 @@ def test_blocks_that_are_not_executed_have_a_reason(block: Block) -> None:
 def test_every_block_is_of_a_language_that_is_known(page: Path) -> None:
     for block in PAGES[page]:
         known = block.language in pages.EXECUTED | pages.FILES | pages.SHOWN
-        assert known, f"{block}: {block.language} is none of those that are executed"
+        assert known, f"{block}: {block.language} is not one of those that are executed"
         assert block.file or block.language not in pages.FILES, f"{block}: which file is it?"
-    said = page.read_text().count("<!-- not run:")
-    assert said == sum(1 for block in PAGES[page] if block.not_run), "a comment without a block"
+    declared = page.read_text().count("<!-- not run:")
+    assert declared == sum(1 for block in PAGES[page] if block.not_run), "a comment without a block"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

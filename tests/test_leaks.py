@@ -18,7 +18,7 @@ SECRETS = ["s3cr3t-key", "p@ss w/rd+&=%", 'quo"te\\back', "zażółć"]
 @pytest.mark.parametrize("before", ["", "u", "us", "user:"])
 def test_a_secret_is_found_however_it_is_spelt(secret: str, before: str) -> None:
     raw = f"{before}{secret}, and more".encode()
-    for said in (
+    for encoded in (
         f"{before}{secret}",
         *(quote(secret, safe=""), quote_plus(secret), quote(secret, safe="").lower()),
         urlencode({"key": secret}),
@@ -26,7 +26,7 @@ def test_a_secret_is_found_however_it_is_spelt(secret: str, before: str) -> None
         *(base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()),
         f"{secret[:3]}\n{secret[3:]}",
     ):
-        assert leaks.found(f"so it is: {said} and so on", [secret]), said
+        assert leaks.found(f"so it is: {encoded} and so on", [secret]), encoded
     assert not leaks.found("so it is, and so on", [secret])
 
 

@@ -84,9 +84,9 @@ def test_every_executable_runs_in_a_clean_environment(
         abouts = list(
             pool.map(lambda name: call(scripts / name, "--about", "--format=json"), PLUGINS)
         )
-    for name, said in zip(EXECUTABLES, versions, strict=True):
-        assert said.stdout.startswith(f"{name} v{PROJECT['version']}"), said.stderr
-        assert "Warning" not in said.stderr
+    for name, printed in zip(EXECUTABLES, versions, strict=True):
+        assert printed.stdout.startswith(f"{name} v{PROJECT['version']}"), printed.stderr
+        assert "Warning" not in printed.stderr
     for name, about in zip(PLUGINS, abouts, strict=True):
         assert json.loads(about.stdout)["name"] == name
         assert "Warning" not in about.stderr
@@ -120,7 +120,7 @@ def test_a_warehouse_without_its_extra_is_a_clear_error(
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "printed"),
     [
         ({"journeys_file": "sessions.parquet"}, "pip install 'attribution-elt[parquet]'"),
         (
@@ -135,7 +135,7 @@ def test_a_warehouse_without_its_extra_is_a_clear_error(
     ids=["parquet", "postgres", "duckdb"],
 )
 def test_a_source_of_journeys_without_its_extra_is_a_clear_error(
-    given: dict[str, str], said: str, plain: Path, tmp_path: Path
+    given: dict[str, str], printed: str, plain: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "sessions.parquet").touch()
     given = {
@@ -146,5 +146,5 @@ def test_a_source_of_journeys_without_its_extra_is_a_clear_error(
     config.write_text(json.dumps({"api_key": "k", "conv_type_id": "t", **given}))
     done = call(plain / "tap-ihc", "--config", config)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert printed in done.stderr
     assert "Traceback" not in done.stderr

@@ -126,15 +126,17 @@ def test_a_definition_has_the_settings_and_capabilities_of_its_plugin(name: str)
     plugin.append_builtin_config(schema)
     declared = DEFINITIONS[name]
     assert declared["capabilities"] == [each.value for each in plugin.capabilities]
-    said = schema["properties"]
+    properties = schema["properties"]
     listed = {each["name"]: each for each in declared["settings"]}
-    assert listed.keys() == said.keys() - {"faker_config"}
+    assert listed.keys() == properties.keys() - {"faker_config"}
     for key, each in listed.items():
-        assert each.get("description") == said[key]["description"]
-        assert each.get("sensitive", False) is said[key].get("secret", False)
-        assert [option["value"] for option in each.get("options", [])] == said[key].get("enum", [])
+        assert each.get("description") == properties[key]["description"]
+        assert each.get("sensitive", False) is properties[key].get("secret", False)
+        assert [option["value"] for option in each.get("options", [])] == properties[key].get(
+            "enum", []
+        )
         if key not in {"default_target_schema", "user_agent"}:
-            assert each.get("value") == said[key].get("default")
+            assert each.get("value") == properties[key].get("default")
     assert declared["pip_url"].partition("[")[0] == "${ATTRIBUTION_ELT_PACKAGE}"
 
 
@@ -204,7 +206,7 @@ def test_every_stream_has_extra_and_describes_its_columns(name: str) -> None:
     for stream, schema in streams_of(name).items():
         assert {"object", "null"} == set(schema["properties"]["_extra"]["type"])
         for key, each in schema["properties"].items():
-            assert each.get("description"), f"{stream}.{key} says nothing of itself"
+            assert each.get("description"), f"{stream}.{key} has no description"
 
 
 @every_vendor

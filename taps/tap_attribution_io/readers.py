@@ -75,7 +75,7 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
         }
         self._unknown: list[str] = []
         self._unknown_count = 0
-        self._is_known = False  # whether the vendor knows any customer of this run
+        self._is_known = False  # whether the vendor has found a customer of this run
         self._pending: list[str] = []
         self._delivered: list[Claim] = []
         self._order = CustomerOrder(run.config["secret"])

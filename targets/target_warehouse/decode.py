@@ -137,7 +137,7 @@ class Decoder:
 
     def _decode_typed(self, lines: Sequence[bytes], start: int) -> pa.Table:
         if self._typed is None:
-            raise ValueError("there is no typed decoder for these names")
+            raise ValueError("these names have no typed decoder")
         decode = self._typed.decode
         messages = [decode(line) for line in lines]  # lets other threads run between lines
         values = zip(

@@ -28,7 +28,7 @@ class Checkpoints:
         """Add a state, which covers the records of the open batches."""
         with self._lock:
             if self._waiting and self._waiting[-1][1] > next(reversed(self._open.values()), -1):
-                self._waiting.pop()  # no batch is between the two: the newer one says it all
+                self._waiting.pop()  # no batch is between the two: the newer one replaces it
             self._waiting.append((state, self._opened))
             self._emit()
 

@@ -31,10 +31,10 @@ def test_the_check_leaves_no_trace(postgres_url: str, tmp_path: Path) -> None:
     file, lite = tmp_path / "there.duckdb", tmp_path / "there.db"
     duckdb.connect(str(file)).close()
     lite.touch()
-    told = "can create and write in tap_ecdp, tap_ihc"
+    rights = "can create and write in tap_ecdp, tap_ihc"
     for url, facts in (
-        (postgres_url, [told, "clocks agree", "its days begin in the time zone Etc/UTC"]),
-        (f"duckdb:///{file}", [told]),
+        (postgres_url, [rights, "clocks agree", "its days begin in the time zone Etc/UTC"]),
+        (f"duckdb:///{file}", [rights]),
         (f"sqlite:///{lite}", ["can create and write"]),
     ):
         found = finding(loader(url), ["tap_ecdp", "tap_ihc"])

@@ -26,7 +26,7 @@ def test_meltano_s_commands_are_commands_of_ours() -> None:
         command.make_context(name, given)
 
 
-def test_the_webhook_is_the_setting_that_meltano_knows() -> None:
+def test_the_webhook_is_a_setting_of_meltanos_plugin() -> None:
     (setting,) = UTILITY["settings"]
     assert f"{UTILITY['name']}_{setting['name']}".upper().replace("-", "_") == WEBHOOK
     assert setting["sensitive"] is True

@@ -58,9 +58,9 @@ def test_problems_are_printed_as_json_too(sandbox: Sandbox, tmp_path: Path) -> N
     assert done.returncode == 1
     document = json.loads(done.stdout)
     assert document["ok"] is False
-    told = {each["subject"]: each["problems"] for each in document["checks"]}
-    assert told["tap-ecdp"] == ["ECDP, credentials: answered 401: check the setting api_key"]
-    assert " cannot be reached: " in told["target-warehouse"][0]  # prod is PostgreSQL
+    problems = {each["subject"]: each["problems"] for each in document["checks"]}
+    assert problems["tap-ecdp"] == ["ECDP, credentials: answered 401: check the setting api_key"]
+    assert " cannot be reached: " in problems["target-warehouse"][0]  # prod is PostgreSQL
     assert "expired" not in done.stdout + done.stderr
 
 

@@ -49,8 +49,8 @@ def spellings(secret: str) -> dict[str, str]:
 def test_a_secret_is_removed_however_it_is_spelt(secret: str, spelling: str) -> None:
     redact = Redactor()
     redact.add([secret])
-    told = spellings(secret)[spelling]
-    left = redact(f"GET /orders?{told}&page=2 failed")
+    spelled = spellings(secret)[spelling]
+    left = redact(f"GET /orders?{spelled}&page=2 failed")
     assert "***" in left
     assert left.startswith("GET /orders?")
     assert left.endswith("&page=2 failed")
@@ -68,8 +68,8 @@ def test_a_secret_that_contains_another_is_removed_completely() -> None:
 def test_a_short_secret_is_not_removed_from_longer_words() -> None:
     redact = Redactor()
     redact.add(["k", "secret"])
-    told = redact("'lookback_days' of client_secret: /api?key=k&secret=secret 'k' \"k\"")
-    assert told == "'lookback_days' of client_secret: /api?key=***&***=*** '***' \"***\""
+    redacted = redact("'lookback_days' of client_secret: /api?key=k&secret=secret 'k' \"k\"")
+    assert redacted == "'lookback_days' of client_secret: /api?key=***&***=*** '***' \"***\""
 
 
 def test_a_secret_that_is_not_unicode_is_removed() -> None:

@@ -119,15 +119,15 @@ class Reader:
     def _ask(self, block: Block) -> None:
         """Run a query in the page's warehouses; one of them must have a result."""
         warehouses: list[Path | str] = [*sorted(self._folder.glob("*.duckdb")), self._database]
-        said = []
+        differences = []
         for warehouse in warehouses:
             try:
                 if _rows(warehouse, block.text):
                     return
-                said.append("no rows")
+                differences.append("no rows")
             except (duckdb.Error, psycopg.Error) as error:
-                said.append(str(error))
-        raise AssertionError(f"{block}: {' | '.join(said)}")
+                differences.append(str(error))
+        raise AssertionError(f"{block}: {' | '.join(differences)}")
 
     # files
 

@@ -39,8 +39,8 @@ class Clock:
 class Vendor:
     """A quota as a vendor counts it: `quota` requests in `window` seconds.
 
-    `ahead` is how far its clock is ahead of ours; `unit` is what a reset is told in, 1000 for
-    milliseconds; `greed` is another client's share of the quota, taken in small bites.
+    `ahead` is how many seconds its clock is ahead of ours. `unit` is the number of units of a reset
+    in a second: 1000 for milliseconds. `greed` is another client's share of the quota.
     """
 
     clock: Clock

@@ -148,7 +148,7 @@ EXTRA_SCHEMA = {
 
 
 @pytest.mark.parametrize("mode", ["hash", "drop"])
-def test_extra_is_masked_but_for_properties_that_the_schema_knows_as_harmless(mode: str) -> None:
+def test_extra_is_masked_except_for_properties_that_the_schema_does_not_mark(mode: str) -> None:
     shape = RecordShaper(EXTRA_SCHEMA, ("id",), PersonalData(mode, "k" * 16), lambda _: None)
     row = {
         "id": 1,

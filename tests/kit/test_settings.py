@@ -109,10 +109,10 @@ def test_every_fault_is_reported() -> None:
     [{"api_key": ["s3cr3t"]}, {"pii_key": 77777}, {"accounts": [{"token": {"s3cr3t": 77777}}]}],
 )
 def test_values_of_secret_settings_are_not_repeated(config: dict[str, Any]) -> None:
-    told = "".join(setting_errors(**config))
-    assert told
-    assert "s3cr3t" not in told
-    assert "77777" not in told
+    printed = "".join(setting_errors(**config))
+    assert printed
+    assert "s3cr3t" not in printed
+    assert "77777" not in printed
 
 
 @pytest.mark.parametrize(

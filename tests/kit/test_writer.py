@@ -93,9 +93,9 @@ def test_numbers_keep_their_digits_and_texts_their_letters() -> None:
         writer.flush()
         lines = pipe.getvalue().splitlines()
     for line in lines:
-        told = json.loads(line, parse_float=Decimal)
-        assert (told["type"], told["stream"]) == ("RECORD", "a stream")
-        assert repr(told["record"]) == repr(record)
+        message = json.loads(line, parse_float=Decimal)
+        assert (message["type"], message["stream"]) == ("RECORD", "a stream")
+        assert repr(message["record"]) == repr(record)
 
 
 def test_schema_messages_leave_at_once() -> None:

@@ -82,11 +82,11 @@ def test_failures_and_lost_days_are_sent(receiver: Receiver) -> None:
 
 def test_without_failure_alerts_lost_days_are_still_sent(receiver: Receiver) -> None:
     failed = line("failed; the next run retries it: a", elt_event="unit_failed", streams=[])
-    told = outcome(failed, exit_code=1)
-    webhook.alert(FakeProject(receiver.url), [told], Lines(), failure_alert=False)
+    ended = outcome(failed, exit_code=1)
+    webhook.alert(FakeProject(receiver.url), [ended], Lines(), failure_alert=False)
     assert receiver.texts == []
-    told = outcome(failed, LOST, exit_code=1)
-    webhook.alert(FakeProject(receiver.url), [told], Lines(), failure_alert=False)
+    ended = outcome(failed, LOST, exit_code=1)
+    webhook.alert(FakeProject(receiver.url), [ended], Lines(), failure_alert=False)
     (text,) = receiver.texts
     assert text.splitlines()[1:] == ["• tap-ecdp: the days a..b of shop can no longer be had"]
 
@@ -96,9 +96,9 @@ def test_drift_is_sent_once(receiver: Receiver) -> None:
     for _ in range(2):
         webhook.alert(project_, [outcome(DRIFT)], Lines())
     (text,) = receiver.texts
-    title, told = text.splitlines()
+    title, bullet = text.splitlines()
     assert title == "*prod: run run-1 succeeded with warnings*"
-    assert told.startswith("• new from the vendor: tap-ecdp, orders: property 'tier' is not in")
+    assert bullet.startswith("• new from the vendor: tap-ecdp, orders: property 'tier' is not in")
 
 
 def test_an_alert_of_several_runs_counts_those_that_failed(receiver: Receiver) -> None:

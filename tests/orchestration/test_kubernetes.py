@@ -110,8 +110,8 @@ def test_tasks_of_a_run_are_pods_and_those_of_one_account_never_run_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with run_of(machines[0], variables) as run:
-        _, told = run.communicate(timeout=2 * PATIENCE)
-    assert run.returncode == 0, told[-5000:]
+        _, log = run.communicate(timeout=2 * PATIENCE)
+    assert run.returncode == 0, log[-5000:]
     pods = list(cluster.pods.values())
     assert len({pod.machine for pod in pods}) == len(pods) == 3
     for pod in pods:

@@ -54,8 +54,8 @@ def assembled(
         "tap-ecdp-shop-two": {"api_url": two.ecdp.url, "api_key": two.ecdp.api_key},
     }
     given = {"ATTRIBUTION_ELT_WEBHOOK_URL": receiver.url, **landing.variables}
-    told = {"TAP_ECDP_SHOP_TWO_REPORTING_CURRENCY": "SEK"}
-    folder = with_second_account(tmp_path / "project", variables=told)
+    variables = {"TAP_ECDP_SHOP_TWO_REPORTING_CURRENCY": "SEK"}
+    folder = with_second_account(tmp_path / "project", variables=variables)
     enter(monkeypatch, folder, environment(every, **given))
     return assemble(Project("prod"), retry=ONCE_MORE)
 

@@ -34,7 +34,7 @@ class Rule(Enum):
     KEYED_BY_CONTENT = "rows without a key get a stand-in; nothing fails and nothing vanishes"
     REPEATED = "a row that the vendor sends twice gets a numbered key; nothing fails"
     HARMLESS = "nothing fails and all rows are there"
-    EMPTY = "nothing fails; rows may vanish, because the vendor says that it has none"
+    EMPTY = "nothing fails; rows may vanish, because the vendor returns none"
 
 
 @dataclass(frozen=True)

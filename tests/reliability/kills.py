@@ -243,9 +243,9 @@ class Campaign:
             if self._untried[account.tap][-1:] == [kill.number]:
                 self._untried[account.tap].pop()
 
-    def _next_state(self, state: dict[str, Any], told: list[dict[str, Any]]) -> dict[str, Any]:
+    def _next_state(self, state: dict[str, Any], emitted: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the state of the next run: the last state, or merged states, as with Meltano."""
-        return told[-1] if self._rng.random() < 0.5 else merged(state, *told)
+        return emitted[-1] if self._rng.random() < 0.5 else merged(state, *emitted)
 
     def _rows(self, account: Account, name: str) -> list[dict[str, Any]]:
         try:

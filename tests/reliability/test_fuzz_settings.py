@@ -57,16 +57,16 @@ def test_a_tap_runs_or_names_the_wrong_setting(benches: list[Bench], data: st.Da
         try:
             output = bench.run_as(config)
         except PluginError as error:
-            told = str(error).split("; ")
+            reported = str(error).split("; ")
         else:
-            told = output.stderr.splitlines()
-    lines = [*told, *(record.getMessage() for record in heard)]
+            reported = output.stderr.splitlines()
+    lines = [*reported, *(record.getMessage() for record in heard)]
     assert not any(secret in line for line in lines for secret in bench.secrets)
     assert not any("Traceback" in line for line in lines)
-    if len(bench.vendor.requests) == asked and told:
+    if len(bench.vendor.requests) == asked and reported:
         # The SDK reports "flattening", without the rest of the setting's name.
         named = "flattening" if name.startswith("flattening") else name
-        assert any(named in line for line in told), told
+        assert any(named in line for line in reported), reported
 
 
 @few(20)

@@ -122,14 +122,14 @@ def identified(stream: Stream, rows: Iterable[Row]) -> Iterator[tuple[Key, Row]]
     """
     seen: Counter[Key] = Counter()
     for row in rows:
-        told = {k: v for k, v in row.items() if v is not None and k not in UNKNOWN_TO_VENDORS}
+        sent = {k: v for k, v in row.items() if v is not None and k not in UNKNOWN_TO_VENDORS}
         key: Key = tuple(row[name] for name in stream.keys)
         if "sale_key" in stream.keys:
-            told.pop("sale_key", None)
+            sent.pop("sale_key", None)
             same = (row["website"], json.dumps(row["_extra"], sort_keys=True, default=str))
             seen[same] += 1
             key = (*same, seen[same])
-        yield key, told
+        yield key, sent
 
 
 def _as_sent(row: Row) -> Row:

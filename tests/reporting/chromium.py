@@ -94,10 +94,10 @@ class Chromium:
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
         self.ask("Page.navigate", url=page.resolve().as_uri())
-        while not self.told("Page.loadEventFired"):
+        while not self.events_of("Page.loadEventFired"):
             self.events.append(self._read())
 
-    def told(self, method: str) -> list[Mapping[str, Any]]:
+    def events_of(self, method: str) -> list[Mapping[str, Any]]:
         """The parameters of the events of a kind."""
         return [each["params"] for each in self.events if each.get("method") == method]
 

@@ -78,11 +78,11 @@ def test_restatements_are_on_the_page_as_a_browser_shows_it(
     for width in (390, 1280):
         for dark in (False, True):
             chromium.show(page, width=width, dark=dark)
-            asked = chromium.told("Network.requestWillBeSent")
+            asked = chromium.events_of("Network.requestWillBeSent")
             assert [each["request"]["url"] for each in asked] == [page.resolve().as_uri()]
-            assert chromium.told("Log.entryAdded") == []
-            assert chromium.told("Runtime.exceptionThrown") == []
-            assert chromium.told("Runtime.consoleAPICalled") == []
+            assert chromium.events_of("Log.entryAdded") == []
+            assert chromium.events_of("Runtime.exceptionThrown") == []
+            assert chromium.events_of("Runtime.consoleAPICalled") == []
             wide = chromium.evaluate("document.documentElement.scrollWidth")
             assert wide <= width
             plots = chromium.evaluate("document.querySelectorAll('.plot svg').length")

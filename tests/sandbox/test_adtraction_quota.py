@@ -56,10 +56,10 @@ def test_over_quota(sandbox: Sandbox) -> None:
     assert [remaining(answer) for answer in answers] == [4, 3, 2, 1, 0, 0]
     assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"5"}
     refused = answers[-1].json()
-    told = refused["message"].rpartition("Reset time ")[2]
+    sent = refused["message"].rpartition("Reset time ")[2]
     assert refused["status"] == 429
-    assert len(told) == 13
-    assert int(told) / 1000 == reset(answers[-1])
+    assert len(sent) == 13
+    assert int(sent) / 1000 == reset(answers[-1])
 
 
 def test_each_endpoint_has_its_own_quota(sandbox: Sandbox) -> None:

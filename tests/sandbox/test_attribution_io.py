@@ -149,8 +149,8 @@ def test_summaries_add_up(sandbox: Sandbox) -> None:
         assert summary.get("35_count", 0) == len(purchases)
         assert summary.get("PurchaseEventType_count", 0) == len(purchases)
         outputs = chain(*(event["attribution_model_outputs"] for event in purchases))
-        told = sum(float(entry["total_weight"]) for entry in summary.get("35_attrib", []))
-        assert told == pytest.approx(sum(float(output["weight"]) for output in outputs))
+        total = sum(float(entry["total_weight"]) for entry in summary.get("35_attrib", []))
+        assert total == pytest.approx(sum(float(output["weight"]) for output in outputs))
     assert {"36_attrib", "41_count", "Sign up_count", "trial_24h_count"} < keys
 
 
@@ -192,8 +192,8 @@ def test_variety(sandbox: Sandbox) -> None:
     assert any(weight != int(weight) for weight in weights)
     assert {event["amount"] is None for event in events} == {True, False}
     for name in ("retry_count", "transaction_id", "aliases"):
-        told = {repr(event.get(name, "absent"))[:4] for event in events}
-        assert {"None", "'abs"} < told
+        values = {repr(event.get(name, "absent"))[:4] for event in events}
+        assert {"None", "'abs"} < values
     names = {
         (
             output["link_id"] is None,

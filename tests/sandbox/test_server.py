@@ -158,8 +158,8 @@ def test_answers_in_slow_pieces(sandbox: Sandbox) -> None:
 
 def test_vendors_clock_may_be_wrong(sandbox: Sandbox) -> None:
     sandbox.ecdp.clock_skew = -3600
-    told = parsedate_to_datetime(get(sandbox).headers["Date"]).timestamp()
-    assert abs(told + 3600 - time.time()) < 10
+    answered = parsedate_to_datetime(get(sandbox).headers["Date"]).timestamp()
+    assert abs(answered + 3600 - time.time()) < 10
 
 
 def test_control_over_http(sandbox: Sandbox) -> None:

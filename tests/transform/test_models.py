@@ -24,7 +24,7 @@ TYPES = {
     ColumnType.DATE: {"date"},
     ColumnType.INTEGER: {"bigint"},
     ColumnType.JSON: {"varchar"},
-    ColumnType.TEXT: {"varchar", "double precision"},  # doubles are none of the loader's types
+    ColumnType.TEXT: {"varchar", "double precision"},  # the loader has no doubles
     ColumnType.TIMESTAMP: {"timestamp"},
 }
 

@@ -3,9 +3,9 @@
 replace(replace(replace(replace(replace(replace(replace({{ value }}, '-', ' '), '_', ' '), '/', ' '), '.', ' '), '|', ' '), ':', ' '), '+', ' ')
 {%- endmacro -%}
 
-{# Whether a rule's first condition (`prefix` is empty) or second one (`and_`) fits what a channel is
-   told by. A rule without a second condition fits by its first alone. `word` fits a text in which a
-   word begins with the value: `shop` fits `spring-shop` and `shopping`, and not `workshop`. #}
+{# Whether a touch meets a rule's first condition (`prefix` is empty) or its second one (`and_`). A
+   rule without a second condition needs only the first. `word` matches a text in which a word
+   begins with the value: `shop` matches `spring-shop` and `shopping`, but not `workshop`. #}
 {%- macro rule_fits(prefix) -%}
 {%- set value -%}
 CASE rule.{{ prefix }}field WHEN 'channel_raw' THEN lower(described.channel_raw) WHEN 'medium' THEN described.medium WHEN 'source' THEN described.traffic_source WHEN 'source_category' THEN described.source_category WHEN 'campaign' THEN described.campaign END

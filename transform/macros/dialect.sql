@@ -105,7 +105,7 @@ json_object({{ members }})
 {%- endif -%}
 {%- endmacro -%}
 
-{# For a FROM: the elements of a JSON array in a column, as `item.value`; no rows if it is none. #}
+{# For a FROM: the elements of a JSON array in a column, as `item.value`; no rows if it is not an array. #}
 {%- macro json_items(column) -%}
 {%- if target.type == 'duckdb' -%}
 CROSS JOIN LATERAL unnest(json_transform(CAST({{ column }} AS json), '["VARCHAR"]')) AS item (value)

@@ -8,7 +8,7 @@ split_part(split_part({{ url }}, '?', 1), '#', 1)
 CASE WHEN {{ url_base(url) }} LIKE '%://%' THEN split_part({{ url_base(url) }}, '://', 2) ELSE {{ url_base(url) }} END
 {%- endmacro -%}
 
-{# The host of a URL in lower case, without its port and a leading `www.`; null if there is none. #}
+{# The host of a URL in lower case, without its port and a leading `www.`; null if it has no host. #}
 {%- macro url_host(url) -%}
 nullif(replace(split_part(split_part(lower('//' || {{ url_rest(url) }}), '/', 3), ':', 1), 'www.', ''), '')
 {%- endmacro -%}

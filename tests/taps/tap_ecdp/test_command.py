@@ -107,7 +107,7 @@ def test_stream_maps_rename_and_filter(small: Sandbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("maps", "said"),
+    ("maps", "message"),
     [
         ({"x": "nope"}, "setting 'stream_maps.attributed_orders'"),
         ({"x": "int(customer_email or customer_phone)"}, "setting 'stream_maps.attributed_orders'"),
@@ -119,11 +119,11 @@ def test_stream_maps_rename_and_filter(small: Sandbox, tmp_path: Path) -> None:
     ids=lambda given: str(given)[:24],
 )
 def test_a_stream_map_that_fails_is_one_line_without_personal_data(
-    maps: dict[str, Any], said: str, small: Sandbox, tmp_path: Path
+    maps: dict[str, Any], message: str, small: Sandbox, tmp_path: Path
 ) -> None:
     output = run(tmp_path, settings(small, stream_maps={ORDERS: maps}))
     (error,) = output.errors
-    assert said in error
+    assert message in error
     assert output.code == 1
     assert "Traceback" not in output.stderr
     assert "@example.com" not in output.stderr

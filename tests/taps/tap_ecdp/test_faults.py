@@ -119,14 +119,14 @@ def test_each_retry_is_reported_without_the_url_or_the_key(
     caplog.set_level(logging.DEBUG)
     small.ecdp.faults.add(Fault("status", status=429, times=2))
     run_here(settings(small, start_date="2026-03-30"))
-    said = [
+    messages = [
         each.getMessage()
         for each in caplog.records
         if each.name.startswith(("attribution_elt", "tap_"))
     ]
-    assert any("answered 429" in line and "retrying" in line for line in said)
-    assert small.ecdp.api_key not in "".join(said)
-    assert "http" not in "".join(said)
+    assert any("answered 429" in line and "retrying" in line for line in messages)
+    assert small.ecdp.api_key not in "".join(messages)
+    assert "http" not in "".join(messages)
 
 
 @pytest.mark.parametrize("depth", [800, 850, 900, 925, 950, 975, 1000, 5000])

@@ -60,8 +60,8 @@ def test_a_loader_that_dies_ends_the_run_with_one_line(sandbox: Sandbox, tmp_pat
         process.stdout.readline()
         process.stdout.close()
         assert process.wait(30) == 1
-    said = (tmp_path / "stderr").read_text()
-    errors = [line for line in said.splitlines() if "| ERROR" in line]
+    log = (tmp_path / "stderr").read_text()
+    errors = [line for line in log.splitlines() if "| ERROR" in line]
     assert len(errors) == 1
     assert "closed the pipe" in errors[0]
-    assert "Traceback" not in said
+    assert "Traceback" not in log

@@ -154,8 +154,8 @@ def matches_truth(
         found = {key: row for key, row in output.rows(stream).items() if key[0] == site.name}
         assert found == rows, stream
     for stream in SALES:
-        told = [row for row in output.rows(stream).values() if row["website"] == site.name]
-        assert sold(row["_extra"] for row in told) == sold(site.sales()[stream])
+        loaded = [row for row in output.rows(stream).values() if row["website"] == site.name]
+        assert sold(row["_extra"] for row in loaded) == sold(site.sales()[stream])
     return True
 
 

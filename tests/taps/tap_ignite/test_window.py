@@ -59,12 +59,12 @@ def test_the_start_date_is_never_over_59_days_back(
     output = run_here(settings(sandbox, start_date=str(days_ago(sandbox, days))))
     assert dates(sandbox) == {str(since)}
     assert all(matches_truth(output, site, since) for site in sandbox.ignite.websites)
-    told = [text for text in caplog.messages if "no longer available" in text]
+    warnings = [text for text in caplog.messages if "no longer available" in text]
     if days > window:
-        (warning,) = told
+        (warning,) = warnings
         assert f"{days_ago(sandbox, days)}..{days_ago(sandbox, 60)}" in warning
     else:
-        assert told == []
+        assert warnings == []
 
 
 def test_a_start_date_in_the_future_is_today(sandbox: Sandbox) -> None:
@@ -97,9 +97,9 @@ def test_an_old_bookmark_is_reported_once_for_each_website(
 ) -> None:
     output = run_here(settings(sandbox), state=reached(sandbox, 80))
     assert dates(sandbox) == {str(days_ago(sandbox, 59))}
-    told = [text for text in caplog.messages if "no longer available" in text]
-    assert len(told) == 2
-    for site, text in zip(sandbox.ignite.websites, told, strict=True):
+    warnings = [text for text in caplog.messages if "no longer available" in text]
+    assert len(warnings) == 2
+    for site, text in zip(sandbox.ignite.websites, warnings, strict=True):
         assert site.name in text
         assert f"{days_ago(sandbox, 81)}..{days_ago(sandbox, 60)}" in text
     assert all(

@@ -59,9 +59,9 @@ def test_a_free_plan_is_found_by_halving_and_logged_once(
     output = compute(vendor, tmp_path, rows)
     assert output.code == 0
     assert matches_truth(output.rows("attributions"), expected(vendor, rows))
-    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(said) == 1
-    assert "at most 200 from now on; set max_sessions_per_request" in said[0]
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert "at most 200 from now on; set max_sessions_per_request" in warnings[0]
     refused = [request.status for request in vendor.requests].count(400)
     assert [request.status for request in vendor.requests[refused:]].count(400) == 0
     assert refused == 1, "300, then 150 and 150"

@@ -273,7 +273,7 @@ def test_members_of_the_adapter_for_other_modules(through_dlt: ThroughDlt) -> No
 
 def test_a_schema_is_needed(duckdb_through_dlt: ThroughDlt) -> None:
     run = duckdb_through_dlt.load(ORDERS, default_target_schema=None, fails=True)
-    assert str(run.error) == "this url needs default_target_schema too: a dataset, as dlt says"
+    assert str(run.error) == "this url needs default_target_schema too: the dataset of dlt"
 
 
 def test_other_warehouses_do_not_import_dlt(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 {{ config(materialized='table') }}
--- What a channel is told by, once each, with the first rule of `channel_rules` that fits. GA4 sorts
--- sources into lists (search, social, video, shopping) first, and `source_categories` has those.
+-- Each combination of values that determine a channel, with the first rule of `channel_rules` that
+-- matches it. GA4 sorts sources into lists (search, social, video, shopping) first;
+-- `source_categories` contains them.
 WITH named AS (
     SELECT source AS vendor, channel_raw, medium, traffic_source, campaign
     FROM {{ ref('int_touches__unioned') }} AS touch

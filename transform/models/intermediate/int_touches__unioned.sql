@@ -1,5 +1,5 @@
 {{ config(materialized='table') }}
--- touches of all sources with what their channel is told by, in lower case
+-- touches of all sources with the values that determine their channel, in lower case
 SELECT
     touchpoint.touch_key,
     'attribution_io' AS source,

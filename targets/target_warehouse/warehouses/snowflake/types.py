@@ -15,7 +15,7 @@ TYPES = {
     ColumnType.INTEGER: f"NUMBER({INT64_DIGITS},0)",
     ColumnType.NUMBER: f"NUMBER({DIGITS},{{scale}})",
     ColumnType.DATE: "DATE",
-    # Of the three types, the one that is shown in UTC whatever the session's time zone.
+    # Of the three types, the one that is shown in UTC in each session.
     ColumnType.TIMESTAMP: "TIMESTAMP_TZ",
     ColumnType.TIME: "TIME",
     ColumnType.TEXT: "VARCHAR",

@@ -22,7 +22,9 @@ def location(url: str) -> tuple[str, float]:
     except ValueError:
         raise WarehouseError("timeout in the setting url must be a number of seconds") from None
     if settings:
-        raise WarehouseError(f"the setting url has {', '.join(settings)}; SQLite knows timeout")
+        raise WarehouseError(
+            f"the setting url has {', '.join(settings)}; SQLite accepts only timeout"
+        )
     return file, patience
 
 

@@ -54,7 +54,7 @@ class DltAdapter(DltConnection):
     @override
     def tables(self, *, views: bool = True) -> list[str]:
         if not self.schema:
-            raise WarehouseError("this url needs default_target_schema too: a dataset, as dlt says")
+            raise WarehouseError("this url needs default_target_schema too: the dataset of dlt")
         with self._client() as client, contextlib.suppress(DatabaseUndefinedRelation):
             sql = client.sql_client
             name = sql.escape_column_name("schema_name")
