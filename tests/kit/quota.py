@@ -40,7 +40,9 @@ class Vendor:
     """A quota as a vendor counts it: `quota` requests in `window` seconds.
 
     `ahead` is how many seconds its clock is ahead of ours. `unit` is the number of units of a reset
-    in a second: 1000 for milliseconds. `greed` is another client's share of the quota.
+    in a second: 1000 for milliseconds. `truncated` is whether a reset loses its fraction instead of
+    being rounded up. `fraction` is the part of a second after which windows begin. `greed` is
+    another client's share of the quota.
     """
 
     clock: Clock
@@ -49,6 +51,8 @@ class Vendor:
     sliding: bool = False
     ahead: float = 0.0
     unit: int = 1000
+    truncated: bool = False
+    fraction: float = 0.0
     greed: float = 0.0
     silent: bool = False
     latency: float = 0.003
@@ -65,8 +69,8 @@ class Vendor:
         if self.sliding:
             return [at for at in self.served if at > now - self.window]
         if now >= self.starts + self.window:
-            # by the vendor's clock: windows begin at whole multiples
-            self.starts = now - now % self.window
+            # by the vendor's clock: windows begin at whole multiples, and `fraction` later
+            self.starts = now - (now - self.fraction) % self.window
         return [at for at in self.served if at >= self.starts]
 
     def answer(self) -> tuple[int, dict[str, str]]:
@@ -88,8 +92,8 @@ class Vendor:
         if not self.silent:
             headers["X-RateLimit-Limit"] = str(self.quota)
             headers["X-RateLimit-Remaining"] = str(self.quota - len(used))
-            # headers have whole numbers, rounded up, because an earlier reset would be wrong
-            headers["X-RateLimit-Reset"] = str(-int(-reset // 1))
+            whole = reset // 1 if self.truncated else -(-reset // 1)
+            headers["X-RateLimit-Reset"] = str(int(whole))
         self.clock.elapsed += self.latency / 2
         return status, headers
 

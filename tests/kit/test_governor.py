@@ -67,6 +67,21 @@ def test_a_clock_that_is_off_by_minutes(
 
 
 @kinds
+@skews
+@phases
+@pytest.mark.parametrize("fraction", [0.0, 0.6, 0.95])
+def test_a_reset_in_seconds_without_its_fraction_costs_one_refusal(
+    clock: Clock, ahead: float, phase: float, fraction: float, *, sliding: bool
+) -> None:
+    clock.elapsed = phase
+    vendor = Vendor(clock, ahead=ahead, sliding=sliding, unit=1, truncated=True, window=60)
+    vendor.fraction = fraction
+    elapsed = spend(clock, QuotaLimiter("test", window=60), vendor, 60)
+    assert vendor.refused <= 1 + sliding
+    assert elapsed < 6 * 62
+
+
+@kinds
 @pytest.mark.parametrize("ahead", [0.4, -0.4, 0.9, -0.9])
 @phases
 def test_a_clock_difference_below_the_precision_of_date_costs_one_refusal(

@@ -49,6 +49,8 @@ class QuotaLimiter:
         self._in_flight = 0
         self._probing = False
         self._foreign: bool | None = None
+        # the second that whole epoch seconds may lack; 1 after a refusal within a second after one
+        self._cut_off = 0.0
         self._blocked_until = 0.0
 
     def acquire(self) -> float:
@@ -136,11 +138,16 @@ class QuotaLimiter:
         self._governed = True
         left = 0 if status == 429 else max(int(remaining), 0)
         vendor_now = self._clock.now(self._window)
-        reset = reset_time(headers.get("X-RateLimit-Reset"), vendor_now)
-        before = self._reset
+        text = headers.get("X-RateLimit-Reset")
+        reset, before = reset_time(text, vendor_now), self._reset
+        ended = None if before is None else before - self._cut_off
+        if reset is not None and reset == number(text) and reset.is_integer():
+            if status == 429 and reset == before and reset <= vendor_now < reset + 1:
+                self._cut_off = 1.0
+            reset += self._cut_off
         if reset is None or before is None or reset > before + SAME_WINDOW:
             if reset is not None:
-                self._clock.saw_reset(before, reset, sent, received)
+                self._clock.saw_reset(ended, reset, sent, received)
             if self._answers and self._foreign is None:
                 self._foreign = False
             self._reset = reset
