@@ -12,6 +12,12 @@ MOST_LISTED = 5_000
 """Maximum number of ids kept for a scope, to keep the state small; longer lists are not kept."""
 
 
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """Return a short hash of settings, to detect that one of them has changed."""
+    text = msgspec.json.encode(dict(settings), order="deterministic")
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
 class ListedIds:
     """The ids of each scope, such as a channel, kept in a stream's state.
 
@@ -28,8 +34,7 @@ class ListedIds:
     """
 
     def __init__(self, state: dict[str, Any], filters: Mapping[str, Any] | None = None) -> None:
-        text = msgspec.json.encode(dict(filters or {}), order="deterministic")
-        self._filters = hashlib.sha256(text).hexdigest()[:12]
+        self._filters = fingerprint(filters or {})
         self._state = state
         self.unchanged = state.get("filters") == self._filters
 

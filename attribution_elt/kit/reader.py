@@ -103,6 +103,8 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
     """Units requested per worker while an earlier one is emitted; 1 requests one at a time."""
     requests_each: int = 1
     """Requests that a unit takes, if all goes well."""
+    bookmark_settings: ClassVar[Sequence[str]] = ()
+    """Settings that decide which rows a bookmark covers; if one changes, all rows are read again."""
     units_of: ClassVar[str] = ""
     """The stream whose rows are the units, if other responses of the run list them."""
 
@@ -111,6 +113,9 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
         self.streams = {stream.name: stream for stream in streams}
         self.total: int | None = None
         self.has_failures = False
+        settings = {name: run.config.get(name) for name in self.bookmark_settings}
+        for stream in streams:
+            stream.start_over_if_changed(settings)
 
     @property
     def testing(self) -> bool:

@@ -21,6 +21,7 @@ from attribution_elt.core.events import CLAIMS, VOLATILE, event
 from attribution_elt.core.people import PERSONAL, Personal
 from attribution_elt.kit.claims import Claim, Range, Written, as_written
 from attribution_elt.kit.errors import PluginError
+from attribution_elt.kit.listed_ids import fingerprint
 from attribution_elt.kit.records.shaper import RecordShaper
 from attribution_elt.kit.run import AnyReader, Run
 from attribution_elt.kit.sdk_hooks import SdkHooks
@@ -274,6 +275,21 @@ class VendorStream(SdkHooks):
         """Bookmarks of each unit, in the state of a stream that keeps them."""
         units: dict[str, Any] = self.stream_state.setdefault("units", {})
         return units
+
+    def start_over_if_changed(self, settings: Mapping[str, Any]) -> None:
+        """Reset the bookmarks if settings that decide which rows they cover have changed.
+
+        The bookmarks become null: Meltano merges states, so a removed one would come back.
+        """
+        if not settings:
+            return
+        state, present = self.stream_state, fingerprint(settings)
+        if state.get("settings", present) != present:
+            self._log.info("%s changed: all rows are read again", " or ".join(settings))
+            state.update(dict.fromkeys(state.keys() & {"replication_key_value"}))
+            units = state.get("units", {})
+            units.update(dict.fromkeys(units))
+        state["settings"] = present
 
     @property
     def personal_data_error(self) -> str | None:

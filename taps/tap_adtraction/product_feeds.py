@@ -21,6 +21,7 @@ class ProductFeeds(AdtractionReader[ProductFeed]):
     """Downloads the product feeds that are newer than their bookmarks."""
 
     units_of = "feeds"
+    bookmark_settings = ("feed_set_epi", "feed_google_ads")
 
     def __init__(self, run: Run[AdtractionClient], streams: Sequence[VendorStream]) -> None:
         super().__init__(run, streams)

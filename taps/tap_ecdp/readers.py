@@ -37,6 +37,8 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
     If some days of a window fail, the orders of its other days are still written.
     """
 
+    bookmark_settings = ("website_ids", "message_types")
+
     def __init__(self, run: Run[EcdpClient], streams: Sequence[VendorStream]) -> None:
         super().__init__(run, streams)
         config = run.config
@@ -66,6 +68,11 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
             # a wrong clock may have set a bookmark in the future: read from today then
             bookmark = min(today, *(bookmark_day(stream) for stream in self.streams.values()))
             first = max(first, bookmark - min(lookback, bookmark - date.min))
+        if first > last:
+            self.run.warn_once(
+                f"no day to read: the first one is {first}, but the last one is {last}; check "
+                "start_date and end_date"
+            )
         # The document leaves open whether the first and, with an end_date, the last day are read
         # whole. Today must be, because no later window has its orders.
         end = last if config.get("end_date") else last + timedelta(days=1)

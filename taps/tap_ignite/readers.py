@@ -26,6 +26,7 @@ class VisitorHashes(Snapshot):
 
     path = "visitors"
     hashed = True
+    bookmark_settings = ("hash_algorithms",)
 
 
 class Inventory(Snapshot):
@@ -78,6 +79,7 @@ class LocationById(FailedDetails):
     units_of = "locations"
     dated = False
     hashed = True
+    bookmark_settings = ("hash_algorithms",)
 
     @property
     @override

@@ -56,6 +56,14 @@ def test_feeds_that_did_not_change_are_not_downloaded(vendor: Adtraction) -> Non
     assert matches_truth(vendor, first, second)
 
 
+@pytest.mark.parametrize("setting", ["feed_set_epi", "feed_google_ads"])
+def test_other_links_download_every_feed_again(vendor: Adtraction, setting: str) -> None:
+    first = run_here(settings(vendor))
+    vendor.requests.clear()
+    run_here(settings(vendor, **{setting: True}), state=first.states[-1])
+    assert len(requests_for(vendor, "feed")) == len(all_bookmarks(vendor))
+
+
 def test_one_changed_feed_is_the_only_one_downloaded(vendor: Adtraction) -> None:
     first = run_here(settings(vendor))
     vendor.change_feed(1_000_030, gone=0, new=2)

@@ -93,8 +93,11 @@ def test_nothing_is_requested_later_than_today(end: str) -> None:
         assert bookmarks_after(output) == {f"{today}T00:00:00Z"}
 
 
-def test_a_start_in_the_future_is_no_request(small: Sandbox) -> None:
+def test_a_start_in_the_future_is_a_warning_and_no_request(
+    small: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     output = run_here(settings(small, start_date="2999-01-01", end_date=...))
+    assert "no day to read: the first one is 2999-01-01" in caplog.text
     assert (output.code, output.records(ORDERS), requested_windows(small)) == (0, [], [])
     assert bookmarks_after(output) == {None}
 

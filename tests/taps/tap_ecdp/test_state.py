@@ -51,6 +51,38 @@ def test_the_look_back_is_read_again_and_nothing_older(small: Sandbox) -> None:
     assert days_read(small) >= "2026-03-30"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"website_ids": [21]}, {"website_ids": [21, 22]}),
+        ({"website_ids": [21]}, {}),
+        ({"message_types": ["Scenario"]}, {"message_types": ["Scenario", "Newsletter"]}),
+    ],
+)
+def test_another_filter_reads_from_the_start_date_again(
+    small: Sandbox, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    state = run_here(settings(small, **before)).states[-1]
+    small.ecdp.requests.clear()
+    config = settings(small, lookback_days=1, **after)
+    wider = run_here(config, state=state)
+    assert days_read(small) == config["start_date"]
+    small.ecdp.requests.clear()
+    run_here(config, state=merged(state, wider.states[-1]))
+    assert days_read(small) > config["start_date"]
+
+
+def test_a_run_with_another_filter_that_fails_starts_over_later(small: Sandbox) -> None:
+    state = run_here(settings(small, website_ids=[21])).states[-1]
+    config = settings(small, lookback_days=1, website_ids=[21, 22], max_retries=1)
+    small.ecdp.faults.add(Fault("status", status=404, times=None))
+    failed = run_here(config, state=state)
+    small.ecdp.faults.clear()
+    small.ecdp.requests.clear()
+    run_here(config, state=merged(state, failed.states[-1]))
+    assert days_read(small) == config["start_date"]
+
+
 @pytest.mark.parametrize("lookback", [30, 36_500])
 def test_nothing_before_the_start_date_is_read_again(small: Sandbox, lookback: int) -> None:
     run_here(settings(small, start_date="2026-03-05", lookback_days=lookback), state=at(EARLIER))

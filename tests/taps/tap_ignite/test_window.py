@@ -49,6 +49,19 @@ def test_the_date_is_always_sent_where_it_is_documented(sandbox: Sandbox) -> Non
         assert request.query.get("algo") == (["md5"] if takes_hash else None), path
 
 
+@pytest.mark.parametrize("stream", ["visitors", "location_details"])
+def test_another_hash_algorithm_reads_the_whole_window_again(sandbox: Sandbox, stream: str) -> None:
+    config = settings(sandbox)
+    catalog = only(config, stream)
+    state = run_here(config, catalog=catalog).states[-1]
+    for algorithms, days in ((["md5"], 1), (["sha1", "md5"], 30), (["sha1", "md5"], 1)):
+        sandbox.ignite.requests.clear()
+        config = settings(sandbox, hash_algorithms=algorithms)
+        output = run_here(config, catalog=catalog, state=state)
+        state = merged(state, output.states[-1])
+        assert dates(sandbox) == {str(days_ago(sandbox, days))}
+
+
 @pytest.mark.parametrize(
     ("days", "window"), [(0, 0), (1, 1), (58, 58), (59, 59), (60, 59), (61, 59), (4000, 59)]
 )
