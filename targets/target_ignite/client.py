@@ -16,6 +16,14 @@ from attribution_elt.kit.http.request import Request
 from attribution_elt.kit.http.response import JsonResponse
 
 PATH = "opt_outs/new"
+SUCCESS: Mapping[str, Sequence[Any]] = {
+    "success": (True,),
+    "ok": (True,),
+    "status": ("ok", "success", 200, 201),
+    "error": (),
+    "errors": (),
+}
+"""Members of a response that report success or failure, with the values that mean success."""
 URL_BYTES = 1_800
 """Maximum size of a URL in bytes: addresses are a query parameter, and servers limit URLs."""
 
@@ -52,9 +60,18 @@ class OptOutClient(Client):
         params = {"emails": _parameter(addresses)}
         with closing(self.fetch(Request(PATH, about, params=params, method="POST"))) as answer:
             document = None if answer.is_array else answer.document
-        if not isinstance(document, dict) or document.keys() & {"error", "errors"}:
-            return False
-        return document.get("success", True) is True
+        return isinstance(document, dict) and _is_acceptance(document)
+
+
+def _is_acceptance(document: dict[str, Any]) -> bool:
+    """Return whether a response is the documented `{}`, or reports success.
+
+    Any other response counts as a refusal: the address is sent again, which is harmless, whereas an
+    opt-out that is wrongly taken for accepted is never sent again.
+    """
+    content = {n: each for n, each in document.items() if each or n not in {"error", "errors"}}
+    reports = [each in SUCCESS[name] for name, each in content.items() if name in SUCCESS]
+    return not content or (bool(reports) and all(reports))
 
 
 def _parameter(addresses: Sequence[str]) -> str:

@@ -194,7 +194,18 @@ def test_an_accepted_opt_out_is_sent_again_after_the_days_set(
     assert len(requests(sandbox)) == 2
 
 
-@pytest.mark.parametrize("body", ["[]", '{"success": false}', '{"error": "no"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]",
+        '{"success": false}',
+        '{"error": "no"}',
+        '{"status": "error"}',
+        '{"status": 400}',
+        '{"message": "unknown token"}',
+        '{"success": true, "errors": ["a@b.example"]}',
+    ],
+)
 def test_a_response_that_is_not_the_documented_one_is_never_accepted(
     body: str, sandbox: Sandbox, writer: Writer
 ) -> None:
@@ -202,6 +213,16 @@ def test_a_response_that_is_not_the_documented_one_is_never_accepted(
 
     assert writer.run(wishes(STREAM, [{"email": "a@b.example"}])).error is not None
     assert set(writer.outcomes().values()) == {"refused"}
+
+
+@pytest.mark.parametrize("body", ['{"status": "ok", "count": 1}', '{"error": null}'])
+def test_a_response_that_reports_success_is_accepted(
+    body: str, sandbox: Sandbox, writer: Writer
+) -> None:
+    sandbox.ignite.faults.add(Fault("status", times=None, status=200, body=body))
+
+    assert writer.run(wishes(STREAM, [{"email": "a@b.example"}])).error is None
+    assert set(writer.outcomes().values()) == {"accepted"}
 
 
 def test_no_address_or_token_is_in_the_output(sandbox: Sandbox, writer: Writer) -> None:
