@@ -5,18 +5,37 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from attribution_elt.core.dates import day_of
+
+INSTANTS = {"replication_key_value", "since", "completed", "units"}
+"""Members of a stream's state that are a day or an instant, or have one for each unit."""
+TEXTS = {"horizon", "listed", "failed", "computed"}
+"""Members that are a text, or have one for each entry."""
+OBJECTS = {"units", "had_rows", "listed", "failed", "computed"}
+
 
 def readable_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return a state without nulls where the SDK needs an object: null means absent."""
     bookmarks = state.get("bookmarks")
     if not isinstance(bookmarks, dict):
         return {name: each for name, each in state.items() if (name, each) != ("bookmarks", None)}
-    known = {name: each for name, each in bookmarks.items() if each is not None}
+    known = {
+        name: {key: value for key, value in each.items() if value is not None}
+        if isinstance(each, dict)
+        else each
+        for name, each in bookmarks.items()
+        if each is not None
+    }
     return {**state, "bookmarks": known}
 
 
-def state_errors(state: object) -> Iterator[str]:
-    """Yield a line for each part of a state that has the wrong shape."""
+def state_errors(state: object, streams: Collection[str]) -> Iterator[str]:
+    """Yield a line for each part of a state that has the wrong shape.
+
+    Args:
+        state: the state as decoded.
+        streams: the names of the vendor's streams.
+    """
     if not isinstance(state, Mapping):
         yield f"state: {_kind(state)} instead of an object"
         return
@@ -27,6 +46,27 @@ def state_errors(state: object) -> Iterator[str]:
     for name, each in bookmarks.items():
         if not isinstance(each, Mapping):
             yield f"state: the bookmark of {name!r} is {_kind(each)} instead of an object"
+        elif name in streams:
+            for member, value in each.items():
+                yield from _member_errors(f"state: {member!r} of {name!r}", member, value)
+
+
+def _member_errors(where: str, member: str, value: object) -> Iterator[str]:
+    if member in OBJECTS and not isinstance(value, Mapping):
+        yield f"{where} is {_kind(value)} instead of an object"
+        return
+    for each in value.values() if isinstance(value, Mapping) else [value]:
+        if member in TEXTS and not isinstance(each, str):
+            yield f"{where}: {each!r} is not a text"
+        elif member in INSTANTS and each and not _is_day(each):
+            yield f"{where}: {each!r} is neither a date nor a time"
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(day_of(value))
+    except ValueError:
+        return False
 
 
 def catalog_errors(catalog: object, streams: Collection[str]) -> Iterator[str]:

@@ -76,11 +76,12 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
     def _check_inputs(self, given: dict[str, Any]) -> None:
         """Refuse a state or a catalog that the SDK cannot read, with a line for each fault."""
         errors: list[str] = []
+        streams = self.keys_by_stream()
         if isinstance(state := given.get("state"), (dict, list, str, int, float)) and state:
             given["state"] = inputs.readable_state(state) if isinstance(state, dict) else state
-            errors += inputs.state_errors(given["state"])
+            errors += inputs.state_errors(given["state"], streams)
         if (catalog := given.get("catalog")) is not None and not isinstance(catalog, Catalog):
-            errors += inputs.catalog_errors(catalog, self.keys_by_stream())
+            errors += inputs.catalog_errors(catalog, streams)
         if errors:
             raise InvalidSettingsError(errors)
 

@@ -50,7 +50,7 @@ def _ids_of_file(path: Path) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    """Return an id as the vendor has it; "" if there is none.
+    """Return an id as the vendor has it; "" if the value is missing.
 
     A column of whole numbers arrives as floats if one of them is missing, and one of texts as bytes
     if its file or database does not mark it as text.

@@ -39,8 +39,8 @@ class Computed:
         if changed or "computed" not in state:
             state["since"] = START if changed else bookmark or START
             state["computed"], state["horizon"] = {}, ""
-        self.since: str = state["since"]
-        self.horizon: str = state["horizon"]
+        self.since: str = state.get("since") or START
+        self.horizon: str = state.get("horizon", "")
         self._state = state
         self._days = {day: dict(_unpacked(text)) for day, text in state["computed"].items()}
         self._changed: set[str] = set()
@@ -56,7 +56,7 @@ class Computed:
         self._changed.add(journey.day)
 
     def discard(self, journey: Summary) -> None:
-        """Forget a journey on whatever day its conversion was; its credits have been removed."""
+        """Forget a journey whose credits have been removed; its conversion may have another day."""
         for day, known in self._days.items():
             if known.pop(journey.name[:NAME], None) is not None:
                 self._changed.add(day)

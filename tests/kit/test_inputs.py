@@ -28,13 +28,39 @@ def lines(**given: Any) -> list[str]:
             {"bookmarks": {"orders": 7}},
             "state: the bookmark of 'orders' is a number instead of an object",
         ),
+        (
+            {"bookmarks": {"orders": {"units": {"1": "2026-02-30"}}}},
+            "state: 'units' of 'orders': '2026-02-30' is neither a date nor a time",
+        ),
+        (
+            {"bookmarks": {"orders": {"replication_key_value": 20260228}}},
+            "state: 'replication_key_value' of 'orders': 20260228 is neither a date nor a time",
+        ),
+        (
+            {"bookmarks": {"orders": {"had_rows": "all"}}},
+            "state: 'had_rows' of 'orders' is a text instead of an object",
+        ),
+        (
+            {"bookmarks": {"orders": {"computed": {"2026-01-01": 5}}}},
+            "state: 'computed' of 'orders': 5 is not a text",
+        ),
     ],
 )
 def test_a_state_of_another_shape_is_a_line(state: Any, line: str) -> None:
     assert lines(state=state) == [line]
 
 
-@pytest.mark.parametrize("state", [None, {}, {"bookmarks": None}, {"bookmarks": {"orders": None}}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        {"bookmarks": None},
+        {"bookmarks": {"orders": None}},
+        {"bookmarks": {"orders": {"units": None, "had_rows": None}}},
+        {"bookmarks": {"no_stream": {"replication_key_value": 7}}},
+    ],
+)
 def test_null_in_a_state_counts_as_not_there(state: Any) -> None:
     assert run([[order(1)]], state=state).error is None
 

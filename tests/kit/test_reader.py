@@ -20,7 +20,7 @@ def test_one_answer_feeds_several_streams_and_a_unit_ends_with_a_state() -> None
     kinds = [each["type"] for each in output.messages]
     assert kinds[:7] == ["SCHEMA", "SCHEMA", "RECORD", "RECORD", "STATE", "RECORD", "STATE"]
     assert output.rows("lines") == [{"order_id": "o1", "number": 1, "_extra": None}]
-    assert output.state["bookmarks"]["orders"]["units"] == {"1": "done", "2": "done"}
+    assert output.state["bookmarks"]["orders"]["units"] == {"1": "2026-01-01", "2": "2026-01-01"}
 
 
 def test_the_log_counts_each_record_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -75,7 +75,7 @@ def test_an_answer_that_breaks_while_it_is_written_fails_its_unit_alone(error: A
     assert SHOP.failed == [1]
     assert SHOP.completed == [2]
     assert len(output.rows("orders")) == 2
-    assert output.state["bookmarks"]["orders"]["units"] == {"2": "done"}
+    assert output.state["bookmarks"]["orders"]["units"] == {"2": "2026-01-01"}
 
 
 def test_only_selected_streams_are_written() -> None:
