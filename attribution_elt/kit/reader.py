@@ -104,7 +104,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
     requests_each: int = 1
     """Requests that a unit takes, if all goes well."""
     bookmark_settings: ClassVar[Sequence[str]] = ()
-    """Settings that decide which rows a bookmark covers; if one changes, all rows are read again."""
+    """Settings that decide which rows a bookmark covers; after a change all rows are read again."""
     units_of: ClassVar[str] = ""
     """The stream whose rows are the units, if other responses of the run list them."""
 
