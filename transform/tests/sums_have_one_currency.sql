@@ -1,10 +1,13 @@
 {{ config(severity='warn') }}
--- mmm_weekly has no revenue where conversions are in several currencies: set `reporting_currency`, or
--- `mmm_currency`.
+-- mmm_weekly has no revenue where conversions are in several currencies, and no spend where that is in
+-- several: set `reporting_currency`, or `mmm_currency`.
 SELECT currencies
 FROM (
     SELECT count(DISTINCT coalesce(currency, '')) AS currencies
-    FROM {{ ref('int_conversions__unioned') }} AS conversion
-    WHERE amount IS NOT NULL
+    FROM (
+        SELECT currency FROM {{ ref('int_conversions__unioned') }} AS conversion WHERE amount IS NOT NULL
+        UNION ALL
+        SELECT {{ converted_currency('upper(spend.currency)') }} FROM {{ ref('spend') }} AS spend
+    ) AS used
 ) AS counted
-WHERE currencies > 1 AND '{{ var('mmm_currency') }}' = ''
+WHERE currencies > 1 AND '{{ currency_of('mmm_currency') }}' = '' AND EXISTS (SELECT 1 FROM {{ ref('mmm_weekly') }} AS weekly)

@@ -38,6 +38,8 @@ first_version AS (
     SELECT min(valid_from) AS valid_from FROM version HAVING count(*) > 0
 ),
 
+{{ rates(ref('fx_rates')) }},
+
 priced AS (
     SELECT
         affiliate.conversion_key,
@@ -48,7 +50,8 @@ priced AS (
         affiliate.amount,
         affiliate.currency,
         CASE WHEN version.type = '%' THEN affiliate.amount * version.value / 100
-            WHEN version.type = affiliate.currency THEN affiliate.credit * version.value END AS commission
+            WHEN version.type = affiliate.currency THEN affiliate.credit * version.value
+            ELSE affiliate.credit * version.value * rate.rate END AS commission
     FROM affiliate
     JOIN {{ ref('int_conversions__unioned') }} AS conversion
         ON conversion.conversion_key = affiliate.conversion_key
@@ -62,6 +65,7 @@ priced AS (
             OR version.valid_from = first_version.valid_from
         )
         AND (version.valid_to > conversion.converted_at OR version.valid_to IS NULL)
+    {{ join_rate('version.type', 'conversion.converted_on') }}
 ),
 
 ranged AS (

@@ -14,10 +14,16 @@ WITH credited AS (
     GROUP BY conversion.converted_on, credit.channel, credit.model, credit.currency
 ),
 
+{{ rates(ref('fx_rates')) }},
+
 spent AS (
-    SELECT spent_on, channel, currency, sum(amount) AS spend
+    SELECT
+        spend.spent_on,
+        spend.channel,
+        {{ converted_currency('upper(spend.currency)') }} AS currency,
+        {{ converted('spend.amount', 'upper(spend.currency)') }} AS spend
     FROM {{ ref('spend') }} AS spend
-    GROUP BY spent_on, channel, currency
+    {{ join_rate('upper(spend.currency)', 'spend.spent_on') }}
 ),
 
 part AS (

@@ -1,30 +1,45 @@
 {{ config(materialized='table') }}
 -- What vendors changed about days that were known before, from the history of their rows. A version
 -- adds its amount on the day it became valid and takes it away on the day it was replaced.
-WITH version AS (
+WITH {{ rates(ref('fx_rates')) }},
+
+ordered AS (
     SELECT
-        'ecdp' AS model,
         {{ reporting_day('orders.order_date_time') }} AS converted_on,
-        channel.channel,
+        orders.channel AS channel_raw,
         upper(coalesce(orders.reporting_currency, orders.original_currency)) AS currency,
         CAST(CASE WHEN orders.reporting_currency IS NULL AND orders.original_currency IS NOT NULL
             THEN orders.original_total_value ELSE orders.order_value_converted END AS double precision) AS amount,
         orders._sdc_valid_from AS valid_from,
         orders._sdc_valid_to AS valid_to
     FROM {{ loaded('tap_ecdp', 'attributed_orders__versions') }} AS orders
+),
+
+version AS (
+    SELECT
+        'ecdp' AS model,
+        ordered.converted_on,
+        channel.channel,
+        {{ converted_currency('ordered.currency') }} AS currency,
+        {{ converted('ordered.amount', 'ordered.currency') }} AS amount,
+        ordered.valid_from,
+        ordered.valid_to
+    FROM ordered
     LEFT JOIN {{ ref('int_channels__mapped') }} AS channel
-        ON channel.vendor = 'ecdp' AND channel.channel_raw = orders.channel
+        ON channel.vendor = 'ecdp' AND channel.channel_raw = ordered.channel_raw
+    {{ join_rate('ordered.currency', 'ordered.converted_on') }}
     UNION ALL
     SELECT
         'attribution_io:' || coalesce(output.attribution_model_name, CAST(output.attribution_model_id AS varchar)),
-        {{ reporting_day('event.occurred_at') }},
+        conversion.converted_on,
         channel.channel,
-        event.currency,
-        CAST(output.weight AS double precision) / 100 * event.amount,
+        conversion.currency,
+        CAST(output.weight AS double precision) / 100 * conversion.amount,
         output._sdc_valid_from,
         output._sdc_valid_to
     FROM {{ loaded('tap_attribution_io', 'event_attributions__versions') }} AS output
-    JOIN {{ ref('stg_attribution_io__events') }} AS event ON event.id = output.event_id AND event.is_conversion
+    JOIN {{ ref('int_conversions__unioned') }} AS conversion
+        ON conversion.conversion_key = 'attribution_io:' || CAST(output.event_id AS varchar)
     LEFT JOIN {{ ref('int_channels__mapped') }} AS channel
         ON channel.vendor = 'attribution_io'
         AND channel.channel_raw = '(none)'

@@ -2,9 +2,12 @@
 {% set channels = var('mmm_channels') %}
 -- A row a week, Monday first, from the first week with a conversion or spend to the last: what
 -- Meridian and Robyn read. Weeks without anything are there too, with zeros. Conversions are those in
--- the variable `mmm_currency`; if it is not set, all, with revenue if they share one currency.
-{% set currency = var('mmm_currency') %}
-WITH RECURSIVE typed AS (
+-- the variable `mmm_currency`; if it is not set, all, with revenue if they share one currency. The same
+-- goes for spend.
+{% set currency = currency_of('mmm_currency') %}
+WITH RECURSIVE {{ rates(ref('fx_rates')) }},
+
+typed AS (
     -- each conversion type of IHC is a model: a conversion with several has their mean
     SELECT conversion_key, count(DISTINCT model) AS models
     FROM {{ ref('fct_credits') }} AS credit
@@ -22,14 +25,26 @@ credited AS (
     GROUP BY {{ week_of('conversion.converted_on') }}, credit.channel_group
 ),
 
-spent AS (
-    SELECT {{ week_of('spend.spent_on') }} AS week, coalesce(channel.channel_group, spend.channel) AS channel_group,
-        sum(spend.amount) AS spend, sum(spend.impressions) AS impressions
+paid AS (
+    SELECT
+        spend.spent_on,
+        spend.channel,
+        spend.impressions,
+        {{ converted('spend.amount', 'upper(spend.currency)') }} AS amount,
+        {{ converted_currency('upper(spend.currency)') }} AS currency
     FROM {{ ref('spend') }} AS spend
-    LEFT JOIN {{ ref('dim_channels') }} AS channel ON channel.channel = spend.channel
-    {% if currency %}WHERE spend.currency = '{{ currency }}'{% endif %}
+    {{ join_rate('upper(spend.currency)', 'spend.spent_on') }}
+),
 
-    GROUP BY {{ week_of('spend.spent_on') }}, coalesce(channel.channel_group, spend.channel)
+spent AS (
+    SELECT {{ week_of('paid.spent_on') }} AS week, coalesce(channel.channel_group, paid.channel) AS channel_group,
+        sum(paid.amount) AS spend, sum(paid.impressions) AS impressions,
+        min(coalesce(paid.currency, '')) AS lowest_currency, max(coalesce(paid.currency, '')) AS highest_currency
+    FROM paid
+    LEFT JOIN {{ ref('dim_channels') }} AS channel ON channel.channel = paid.channel
+    {% if currency %}WHERE paid.currency = '{{ currency }}'{% endif %}
+
+    GROUP BY {{ week_of('paid.spent_on') }}, coalesce(channel.channel_group, paid.channel)
 ),
 
 converted AS (
@@ -42,7 +57,9 @@ converted AS (
 ),
 
 currencies AS (
-    SELECT min(lowest_currency) AS lowest, max(highest_currency) AS highest FROM converted
+    SELECT converted.lowest, converted.highest, coalesce(spent.lowest, '') = coalesce(spent.highest, '') AS adds_spend
+    FROM (SELECT min(lowest_currency) AS lowest, max(highest_currency) AS highest FROM converted) AS converted
+    CROSS JOIN (SELECT min(lowest_currency) AS lowest, max(highest_currency) AS highest FROM spent) AS spent
 ),
 
 span AS (
@@ -59,8 +76,8 @@ calendar (week, last_week) AS (
 spend_of AS (
     SELECT week
         {% for channel in channels %}
-        , sum(CASE WHEN channel_group = '{{ channel }}' THEN spend ELSE 0 END) AS spend_{{ loop.index }}
-        , sum(CASE WHEN channel_group = '{{ channel }}' THEN impressions ELSE 0 END) AS impressions_{{ loop.index }}
+        , sum(CASE WHEN channel_group = '{{ channel | replace("'", "''") }}' THEN spend ELSE 0 END) AS spend_{{ loop.index }}
+        , sum(CASE WHEN channel_group = '{{ channel | replace("'", "''") }}' THEN impressions ELSE 0 END) AS impressions_{{ loop.index }}
         {% endfor %}
     FROM spent
     GROUP BY week
@@ -69,7 +86,7 @@ spend_of AS (
 credit_of AS (
     SELECT week
         {% for channel in channels %}
-        , sum(CASE WHEN channel_group = '{{ channel }}' THEN credit ELSE 0 END) AS credit_{{ loop.index }}
+        , sum(CASE WHEN channel_group = '{{ channel | replace("'", "''") }}' THEN credit ELSE 0 END) AS credit_{{ loop.index }}
         {% endfor %}
     FROM credited
     GROUP BY week
@@ -80,8 +97,8 @@ SELECT
     coalesce(converted.kpi, 0) AS kpi,
     CASE WHEN currencies.lowest = currencies.highest THEN converted.revenue / nullif(converted.kpi, 0) END AS revenue_per_kpi
     {% for channel in channels %}
-    {% set name = channel | lower | replace(' ', '_') | replace('-', '_') %}
-    , coalesce(spend_of.spend_{{ loop.index }}, 0) AS {{ name }}_spend
+    {% set name %}{% for letter in channel | lower %}{{ letter if letter.isalnum() else '_' }}{% endfor %}{% endset %}
+    , CASE WHEN currencies.adds_spend THEN coalesce(spend_of.spend_{{ loop.index }}, 0) END AS {{ name }}_spend
     , coalesce(spend_of.impressions_{{ loop.index }}, 0) AS {{ name }}_impressions
     , coalesce(credit_of.credit_{{ loop.index }}, 0) AS {{ name }}_credit_ihc
     {% endfor %}
