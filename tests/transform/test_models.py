@@ -161,6 +161,51 @@ def test_persons_are_stitched_without_personal_data(warehouse: Warehouse) -> Non
     assert "persons_are_stitched" in shop.failed
 
 
+def test_unknown_customers_and_shared_addresses_link_nobody(small: Shop) -> None:
+    day = "2026-03-02T10:00:00Z"
+    unknown = [
+        order(f"u{each}", day, 5.0, customer_id=0, customer_email=f"{each}@x.example")
+        for each in range(3)
+    ]
+    nameless = [
+        order(f"n{each}", day, 5.0, customer_id=each, customer_email=" Guest ")
+        for each in range(1, 4)
+    ]
+    till = [
+        order(f"t{each}", day, 5.0, customer_id=each, customer_email="till@shop.example")
+        for each in range(4, 10)
+    ]
+    small.load("tap_ecdp", "attributed_orders", *unknown, *nameless, *till)
+    touches = (touch(1, "guest", "2026-03-01T10:00:00Z"), touch(2, "Guest", "2026-03-01T10:00:00Z"))
+    small.load("tap_attribution_io", "touchpoints", *touches)
+    small.load("tap_attribution_io", "events", purchase(1, "guest", day, 5.0))
+    small.build("+dim_persons", "+int_journeys")
+    assert small.failed == {}
+    assert small.rows("int_conversions__unioned", ("count(DISTINCT person_key)",)) == [(13,)]
+    assert small.rows("dim_persons", ("ids", "conversions")) == [(1, 1)] * 9
+    assert small.rows("int_journeys", ("touch_key",)) == []
+
+
+def test_a_conversion_without_a_date_does_not_hide_another(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    day = "2026-03-02T10:00:00Z"
+    undated = {**order("A", day, 5.0), "order_date_time": None}
+    orders = ({**order("A", day, 5.0), "website_id": 2}, undated, order("B", day, 7.0))
+    shop.load("tap_ecdp", "attributed_orders", *orders)
+    shop.load(
+        "tap_attribution_io",
+        "events",
+        purchase(1, "a", day, 5.0, transaction_id="A"),
+        {**purchase(2, "b", day, 7.0, transaction_id="B"), "created_at": None},
+    )
+    shop.build("+int_conversions__unioned")
+    assert shop.failed == {}
+    assert shop.rows("int_conversions__unioned", ("conversion_key", "matched_key")) == [
+        ("attribution_io:1", "ecdp:2:A"),
+        ("ecdp:1:B", None),
+    ]
+
+
 def test_a_user_with_one_vendor_gets_its_models(warehouse: Warehouse) -> None:
     shop = Shop(warehouse)
     shop.load(

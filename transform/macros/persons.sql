@@ -1,11 +1,12 @@
-{# A source's id of a person, as a hash: the models keep no e-mail address and no client id. #}
-{%- macro person_id(source, id) -%}
-substr({{ sha256_of("'" ~ source ~ ":' || lower(trim(CAST(" ~ id ~ " AS varchar)))") }}, 1, 32)
+{# An id in lower case; null for what shops send where they know nobody. #}
+{%- macro known_id(id) -%}
+CASE WHEN lower(trim(CAST({{ id }} AS varchar))) NOT IN ('', '0', '-1', 'null', 'none', 'nil', 'undefined', 'unknown', 'anonymous', 'guest')
+        THEN lower(trim(CAST({{ id }} AS varchar))) END
 {%- endmacro -%}
 
-{# Whether a text is an id at all: shops send these where they know nobody. #}
-{%- macro is_id(text) -%}
-lower(trim({{ text }})) NOT IN ('', '0', '-1', 'null', 'none', 'nil', 'undefined', 'unknown', 'anonymous', 'guest')
+{# A source's id of a person, as a hash: the models keep no e-mail address and no client id. #}
+{%- macro person_id(source, id) -%}
+substr({{ sha256_of("'" ~ source ~ ":' || " ~ known_id(id)) }}, 1, 32)
 {%- endmacro -%}
 
 {# Rounds that give each id of the CTE `edge` (`one`, `other`; in both directions) the smallest id

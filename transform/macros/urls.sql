@@ -10,7 +10,7 @@ CASE WHEN {{ url_base(url) }} LIKE '%://%' THEN split_part({{ url_base(url) }}, 
 
 {# The host of a URL in lower case, without its port and a leading `www.`; null if it has no host. #}
 {%- macro url_host(url) -%}
-nullif(replace(split_part(split_part(lower('//' || {{ url_rest(url) }}), '/', 3), ':', 1), 'www.', ''), '')
+nullif(split_part(split_part(replace(lower('//' || {{ url_rest(url) }}), '//www.', '//'), '/', 3), ':', 1), '')
 {%- endmacro -%}
 
 {# The path of a URL, `/` if it has none. #}

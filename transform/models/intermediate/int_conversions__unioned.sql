@@ -1,5 +1,4 @@
 {{ config(materialized='table') }}
-{% set wanted = var('reporting_currency') %}
 -- Orders of ECDP, conversion events of Attribution.io, and conversions that IHC alone has. An order
 -- and an event with the order's id as its transaction are one conversion, the event's: its journey
 -- is known. A pair is made of those that are nearest in time, for websites may share order ids.
@@ -10,15 +9,15 @@ WITH near AS (
         abs({{ epoch_seconds('event.occurred_at') }} - {{ epoch_seconds('orders.ordered_at') }}) AS seconds
     FROM {{ ref('stg_attribution_io__events') }} AS event
     JOIN {{ ref('stg_ecdp__orders') }} AS orders ON orders.order_id = event.transaction_id
-    WHERE event.is_conversion
+    WHERE event.is_conversion AND event.occurred_at IS NOT NULL
 ),
 
 ranked AS (
     SELECT
         event_key,
         order_key,
-        row_number() OVER (PARTITION BY event_key ORDER BY seconds, order_key) AS place_for_event,
-        row_number() OVER (PARTITION BY order_key ORDER BY seconds, event_key) AS place_for_order
+        row_number() OVER (PARTITION BY event_key ORDER BY seconds NULLS LAST, order_key) AS place_for_event,
+        row_number() OVER (PARTITION BY order_key ORDER BY seconds NULLS LAST, event_key) AS place_for_order
     FROM near
 ),
 
@@ -93,29 +92,12 @@ dated AS (
         ON person.source = conversion.source AND person.source_id = conversion.source_id
 ),
 
-rate AS (
-    SELECT
-        currency,
-        rate,
-        valid_from,
-        lead(valid_from) OVER (PARTITION BY currency ORDER BY valid_from) AS valid_to
-    FROM {{ ref('fx_rates') }} AS fx_rate
-    WHERE to_currency = '{{ wanted }}'
-),
+{{ rates(ref('fx_rates')) }},
 
 converted AS (
-    SELECT
-        dated.*,
-        {% if wanted %}
-        CASE WHEN dated.currency = '{{ wanted }}' THEN 1.0 ELSE rate.rate END AS factor
-        {% else %}
-        1.0 AS factor
-        {% endif %}
+    SELECT dated.*, {{ converted('dated.amount', 'dated.currency') }} AS converted_amount
     FROM dated
-    LEFT JOIN rate
-        ON rate.currency = dated.currency
-        AND rate.valid_from <= dated.converted_on
-        AND (rate.valid_to > dated.converted_on OR rate.valid_to IS NULL)
+    {{ join_rate('dated.currency', 'dated.converted_on') }}
 )
 
 SELECT
@@ -124,9 +106,9 @@ SELECT
     person_key,
     converted_at,
     converted_on,
-    amount * factor AS amount,
-    amount * factor * share AS net_amount,
-    {% if wanted %}CAST('{{ wanted }}' AS varchar){% else %}currency{% endif %} AS currency,
+    converted_amount AS amount,
+    converted_amount * share AS net_amount,
+    {{ converted_currency('currency') }} AS currency,
     amount AS original_amount,
     currency AS original_currency,
     row_number() OVER (PARTITION BY person_key ORDER BY converted_at, conversion_key) = 1 AS is_first_of_person,

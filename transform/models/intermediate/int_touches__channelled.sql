@@ -3,7 +3,7 @@ SELECT
     touch.touch_key,
     touch.source,
     -- a touch without an id, as with `pii: drop`, is that of a person of its own
-    coalesce(person.person_key, touch.source_id, touch.touch_key) AS person_key,
+    coalesce(person.person_key, touch.source_id, 'touch:' || touch.touch_key) AS person_key,
     touch.occurred_at,
     channel.channel,
     channel.channel_group,
