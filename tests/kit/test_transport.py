@@ -306,6 +306,21 @@ def test_malformed_json_that_other_clients_accept_is_repaired(sent: bytes, read:
         assert fetch(server) == read
 
 
+@pytest.mark.parametrize("charset", ["ISO-8859-1", '"windows-1252"', "utf-16", "UTF-32"])
+def test_text_in_the_charset_of_the_response_is_read(charset: str) -> None:
+    body = '[{"a": "café"}]'.encode(charset.strip('"'))
+    head = f"Content-Type: application/json; charset={charset}\r\n\r\n".encode()
+    with serving(OK + head + body) as server:
+        assert fetch(server) == [{"a": "café"}]
+
+
+@pytest.mark.parametrize("charset", ["no-charset", "base64", "idna", "utf-8"])
+def test_a_charset_that_is_wrong_or_unknown_counts_as_utf8(charset: str) -> None:
+    head = f"Content-Type: application/json; charset={charset}\r\n\r\n".encode()
+    with serving(OK + head + b'\xef\xbb\xbf["caf\xe9"]') as server:
+        assert fetch(server) == ["caf\ufffd"]
+
+
 def test_retry_after_has_a_meaning_with_429_and_503_only() -> None:
     head = b"HTTP/1.1 200 OK\r\nRetry-After: 1000000000\r\nContent-Length: 3\r\n\r\n[1]"
     with serving(head) as server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from email.utils import parsedate_to_datetime
 
 from attribution_elt.core.dates import instant
@@ -40,6 +41,13 @@ class Head:
         """Requests in the quota's window; None if the header is missing."""
         limit = number(self.headers.get("X-RateLimit-Limit"))
         return None if limit is None else int(limit)
+
+
+def charset_of(headers: Mapping[str, str]) -> str:
+    """Return the charset of a response; UTF-8 if it does not name one."""
+    content = Message()
+    content["Content-Type"] = headers.get("Content-Type", "")
+    return content.get_content_charset("utf-8")
 
 
 def number(text: str | None) -> float | None:

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import requests
 
+from attribution_elt.kit.http.headers import charset_of
 from attribution_elt.kit.json import array as json_array
 from attribution_elt.kit.json import document as json_text
 
@@ -93,7 +94,7 @@ class JsonResponse:
         try:
             self._read(names, lists)
         except ValueError:
-            mended = json_text.mended(file)
+            mended = json_text.mended(file, charset_of(headers))
             if mended is None:
                 raise
             file.close()
@@ -109,6 +110,7 @@ class JsonResponse:
         weakref.finalize(self, self._file.close)
 
     def _read(self, names: Sequence[str], lists: Sequence[str]) -> None:
+        self.is_array = True
         try:
             self._index = json_array.index(self._file, names)
             self.document = self._index.members

@@ -39,11 +39,12 @@ def decode(text: bytes) -> Any:
     return without_nul(value) if _NUL in text else value
 
 
-def mended(file: IO[bytes]) -> IO[bytes] | None:
+def mended(file: IO[bytes], charset: str = "utf-8") -> IO[bytes] | None:
     r"""Return JSON text without what parsers refuse and other clients forgive; None if it has none.
 
     - A byte order mark is removed.
-    - Bytes that are not UTF-8 become U+FFFD, as does each half of a surrogate pair (`"\ud83e"`),
+    - Text in another charset becomes UTF-8, if the response names its charset.
+    - Bytes that are not valid become U+FFFD, as does each half of a surrogate pair (`"\ud83e"`),
       which remains of an emoji that was cut off.
     - NaN and Infinity, which JSON does not have, become texts: a number's property cannot hold
       them, so the original goes into `_extra`.
@@ -51,7 +52,7 @@ def mended(file: IO[bytes]) -> IO[bytes] | None:
     The result can equal the original if a character spans two reads.
     """
     result = tempfile.SpooledTemporaryFile(max_size=MEMORY)  # noqa: SIM115 - the caller's to close
-    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
+    decoder = codecs.getincrementaldecoder(_known(charset))(errors="replace")
     mender = _Mender()
     changed = False
     file.seek(0)
@@ -64,6 +65,15 @@ def mended(file: IO[bytes]) -> IO[bytes] | None:
         return result
     result.close()
     return None
+
+
+def _known(charset: str) -> str:
+    """Return a charset as Python names it; UTF-8 if Python does not have it."""
+    try:
+        b"a".decode(charset, "replace")
+    except (LookupError, ValueError):
+        charset = "utf-8"
+    return "utf-8-sig" if codecs.lookup(charset).name == "utf-8" else charset
 
 
 class _Mender:
