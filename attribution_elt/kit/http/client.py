@@ -24,6 +24,7 @@ from attribution_elt.kit.http.judging import (
     of_status,
     of_transport,
     quoted,
+    reports_error,
 )
 from attribution_elt.kit.http.quota import QuotaLimiter
 from attribution_elt.kit.http.request import Request
@@ -322,6 +323,8 @@ class Client:
             body = JsonResponse(file, headers, self.row_containers, self.large_lists)
         except (ValueError, RecursionError):
             return Verdict("the response is not complete, valid JSON", status)
+        if self.known_members is not None and reports_error(body.document):
+            return Verdict("the response reports an error, its rows may be incomplete", status)
         try:
             verdict = self.validate(body, request)
         except CredentialsError as error:

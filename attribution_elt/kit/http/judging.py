@@ -63,6 +63,14 @@ def of_status(status: int, message: str, location: str | None, *, first: bool) -
     return Verdict(reason, status, retry=False)
 
 
+def reports_error(document: object) -> bool:
+    """Return whether a JSON object reports an error, although the HTTP status is a success."""
+    if not isinstance(document, dict):
+        return False
+    failed = False in (document.get("success"), document.get("ok"))
+    return failed or bool(document.get("error") or document.get("errors"))
+
+
 def cannot_be_sent(error: Exception) -> bool:
     """Return whether the request has an invalid header, which only credentials can cause."""
     kinds = (requests.exceptions.InvalidHeader, UnicodeEncodeError)

@@ -19,6 +19,8 @@ GARBAGE = (
     '{"data":{}}',
     '{"message":"busy"}',
     '{"data":[]',
+    '{"data":[],"success":false}',
+    '{"data":[],"errors":["busy"]}',
     '{"data":[{"orderId":"1"},]}',
     "Service temporarily unavailable",
 )
