@@ -74,9 +74,10 @@ class ChannelsClient(Client):
 
     @override
     def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
-        """Accept a list of channels, or a message object with status 200 as an empty list."""
-        if request.method != "POST":
-            return None
+        """Refuse an error in a response with status 200, and a list request without a list.
+
+        A message object with status 200 counts as an empty list.
+        """
         answer = body.document if isinstance(body.document, dict) else {}
         status = whole(answer.get("status", HTTPStatus.OK)) or 0
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -84,7 +85,7 @@ class ChannelsClient(Client):
         if status >= HTTPStatus.BAD_REQUEST:
             reason = f"answered {status}: {quoted(str(answer.get('message')))}"
             return Verdict(reason, status, retry=status == 429 or status >= 500)
-        if not body.is_array and "message" not in answer:
+        if request.method == "POST" and not body.is_array and "message" not in answer:
             return Verdict("the response is not a list of channels")
         return None
 

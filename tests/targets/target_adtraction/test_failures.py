@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -100,6 +101,21 @@ def test_a_response_without_success_is_never_applied(
     assert run.error is not None
     assert writer.outcomes()[str(channel)] in {"refused", "failed"}
     assert "applied" not in writer.outcomes(final=False)[str(channel)]
+
+
+@pytest.mark.parametrize(("status", "sent"), [(401, 1), (429, 4), (400, 2), (500, 4)])
+def test_the_status_in_a_response_counts_like_that_of_http(
+    status: int, sent: int, sandbox: Sandbox, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attribution_elt.kit.http.client.FIRST_WAIT", 0)
+    body = json.dumps({"status": status, "message": "no"})
+    sandbox.adtraction.faults.add(
+        only_put(Fault("status", status=200, body=body, times=None)),
+    )
+    wanted = [{"channel_id": each, "approval_status": 1} for each in channels(sandbox, PENDING)[:2]]
+
+    assert writer.run(wishes(STREAM, wanted)).error is not None
+    assert len(puts(sandbox)) == sent
 
 
 def test_refused_credentials_end_the_run_at_the_first_request(
