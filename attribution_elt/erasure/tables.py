@@ -76,22 +76,34 @@ class SchemaEraser:
     def __init__(self, place: Place, people: People) -> None:
         self._people = people
         self._adapter = connected(place)
-        names = TableNames(self._adapter)
         self._tables = self._adapter.tables(views=False)
         self._row_ids = {each: self._row_id(each) for each in self._tables}
         self._by_stream = {each.name: each.personal for each in place.streams}
-        self._personal: dict[str, Personal] = {}
+        self._parents = self._adapter.parents()
+        self._personal = self._personal_by_table()
+
+    def _personal_by_table(self) -> dict[str, Personal]:
+        """Return the personal properties of tables, of their history and of their partitions."""
+        names = TableNames(self._adapter)
+        found: dict[str, Personal] = {}
         for name, personal in self._by_stream.items():
             table = names.of_stream(name)
             if table in self._tables:
-                self._personal |= dict.fromkeys((table, names.history(table)), personal)
-        parents = self._adapter.parents()
-        for heir in parents:
-            table = heir
-            while table in parents and table not in self._personal:
-                table = parents[table]
-            if table in self._personal:
-                self._personal[heir] = self._personal[table]
+                found |= dict.fromkeys((table, names.history(table)), personal)
+        inherited = {
+            heir: found[table]
+            for heir in self._parents
+            for table in reversed(self._lineage(heir))
+            if table in found
+        }
+        return found | inherited
+
+    def _lineage(self, table: str) -> list[str]:
+        """Return a table and the tables that it is a partition or another heir of."""
+        tables = [table]
+        while tables[-1] in self._parents:
+            tables.append(self._parents[tables[-1]])
+        return tables
 
     def _row_id(self, table: str) -> Sequence[str]:
         try:
@@ -108,7 +120,7 @@ class SchemaEraser:
         """Add the other ids of the people: keys of the rows that are about them."""
         for table in self._keyed:
             personal = self._personal[table]
-            for row, left in self._found(table):
+            for row, left in self._found(table, set()):
                 if left is None:
                     for name in personal.keys & personal.pii:
                         self._people.add_id(str(row[name]))
@@ -135,8 +147,9 @@ class SchemaEraser:
     def count(self) -> Counts:
         """Count the rows of the people."""
         counts = Counts()
+        found: set[tuple[Any, ...]] = set()
         for table in self._tables:
-            for _, left in self._found(table):
+            for _, left in self._found(table, found):
                 (counts.removed if left is None else counts.changed)[table] += 1
         return counts
 
@@ -171,11 +184,12 @@ class SchemaEraser:
     def _erase(self, tables: Iterable[str]) -> Counts:
         adapter, counts = self._adapter, Counts()
         statements: list[str] = []
+        found: set[tuple[Any, ...]] = set()
         for table in tables:
             columns, path = adapter.columns(table), adapter.path(table)
             because = {REPLACED_BECAUSE: ERASED} if REPLACED_BECAUSE in columns else {}
             row_id = ", ".join(self._row_ids[table])
-            for row, left in self._found(table):
+            for row, left in self._found(table, found):
                 only = f"({row_id}) = ({', '.join(map(self._literal, row['']))})"
                 if left is None:
                     statements.append(f"DELETE FROM {path} WHERE {only}")
@@ -187,21 +201,26 @@ class SchemaEraser:
         adapter.atomically(statements)
         return counts
 
-    def _found(self, table: str) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    def _found(
+        self, table: str, known: set[tuple[Any, ...]]
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
         """Yield the rows with people, and what is left of each.
 
-        The member `""` of a row has the values that identify it.
+        The member `""` of a row has the values that identify it. Rows of `known` are left out, and
+        those that are yielded are added to it.
         """
         if table == SUPPRESSED:
             return
         personal = self._personal.get(table, Personal())
+        root = self._lineage(table)[-1]  # its query returns the rows of its partitions too
         for row in self._rows(table):
             values = {name: value for name, value in row.items() if name}
             if table == REJECTED:
                 left = self._rejected(values)
             else:
                 left = personal.erased(values, self._people)
-            if left != values:
+            if left != values and (root, *row[""]) not in known:
+                known.add((root, *row[""]))
                 yield row, left
 
     def _rejected(self, row: dict[str, Any]) -> dict[str, Any] | None:

@@ -27,7 +27,8 @@ def erase(warehouse: Warehouse, keys: frozenset[str] = frozenset()) -> int:
     eraser = SchemaEraser(place, People([JANE], ["key"]))
     try:
         eraser.learn()
-        count = len(eraser.erase())
+        count = len(eraser.count())
+        assert len(eraser.erase()) >= count  # rows of heirs are changed in two tables
         assert len(eraser.count()) == 0
         eraser.scrub()
     finally:
@@ -46,7 +47,7 @@ def test_rows_of_partitions_have_the_same_place(
         "CREATE TABLE z_part PARTITION OF orders FOR VALUES FROM (10) TO (20)",
         f"INSERT INTO orders VALUES (1, '{JOE}', '1'), (11, '{JANE}', '2'), (12, '{JOE}', '3')",
     )
-    assert erase(postgresql, keys)
+    assert erase(postgresql, keys) == 1
 
     left = [] if keys else [(11, None, None)]
     rows = postgresql.rows("SELECT * FROM orders ORDER BY id")
@@ -61,7 +62,7 @@ def test_rows_of_heirs_lose_all_personal_columns(postgresql: PostgreSQL) -> None
         f"INSERT INTO orders VALUES (1, '{JOE}', '1')",
         f"INSERT INTO an_heir VALUES (2, '{JANE}', '2', '{JANE}'), (3, '{JOE}', '3', '{JANE}')",
     )
-    erase(postgresql)
+    assert erase(postgresql) == 2
 
     assert postgresql.rows("SELECT * FROM orders ORDER BY id") == [
         (1, JOE, "1"),
