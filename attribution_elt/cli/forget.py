@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from attribution_elt.erasure.project import keys, make_loader_keys, places, ware
 from attribution_elt.erasure.tables import Counts, Place, open_schema
 from attribution_elt.meltano.project import Project
 from attribution_elt.meltano.warehouse import file_of
+
+_ADDRESS = re.compile(r"[^@\s;,:|<>()]+@[^@\s;,:|<>()]+")
+"""Characters that separate or enclose addresses are refused: others would be searched for."""
 
 
 @click.command()
@@ -171,7 +175,6 @@ def _addresses(listed: IO[str] | None) -> Iterator[str]:
 def _checked(addresses: Iterable[str], option: str) -> Sequence[str]:
     found = [each.strip() for each in addresses]
     for number, each in enumerate(found, 1):
-        local, _, domain = each.rpartition("@")
-        if not local or not domain or any(map(str.isspace, each)):
+        if not _ADDRESS.fullmatch(each):
             raise OpsError(f"{option}: address {number} is not an e-mail address")
     return found

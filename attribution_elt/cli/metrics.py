@@ -41,7 +41,7 @@ def metrics(project: Project, *, output: Path | None, quota: bool) -> None:
         found.append(Sample("warehouse_up", {"loader": loader.name}, up))
     found += _of_accounts(project, quota=quota)
     text = text_of(found, {"environment": project.environment})
-    if output is None:
+    if output is None or str(output) == "-":
         click.echo(text, nl=False)
     else:
         _replace(output, text)

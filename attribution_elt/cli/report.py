@@ -21,7 +21,7 @@ from attribution_elt.reporting.reading import read
     type=click.Path(dir_okay=False, path_type=Path),
     default="report.html",
     show_default=True,
-    help="File to write.",
+    help="File to write; - is standard output.",
 )
 @click.option(
     "--days",
@@ -61,6 +61,9 @@ def report(project: Project, *, output: Path, days: int, day: date | None) -> No
     if all(each.problem for each in warehouses):
         raise OpsError("; ".join(f"{each.loader}: {each.problem}" for each in warehouses))
     text = page(warehouses, project.environment, now, days)
+    if str(output) == "-":
+        click.echo(text, nl=False)
+        return
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

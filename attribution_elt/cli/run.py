@@ -42,6 +42,8 @@ def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) ->
     with 1 if any task failed.
     """
     options, names = split_options(blocks)
+    if not names:
+        raise click.UsageError("Missing argument 'JOB...'.")
     with display() as shown:
         shown.note(f"starting {' '.join(names)}; reading meltano.yml")
         chains, skipped = plan(project, names)

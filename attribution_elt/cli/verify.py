@@ -110,6 +110,8 @@ def _days(extractor: Extractor, first: date | None, last: date | None) -> Window
     """Return the days to compare; None for a tap that does not read ranges of days."""
     check_account(extractor)
     if extractor.tap.backfill_refusal:
+        if first or last:
+            raise OpsError(f"{extractor.name} is compared as a whole: leave out --from and --to")
         return None
     if first is None or last is None:
         raise OpsError(f"{extractor.name} is compared by days: set --from and --to")

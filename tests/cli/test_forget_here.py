@@ -184,6 +184,10 @@ def test_a_warehouse_without_ids_of_rows_is_refused(
     [
         ((), "no person is named"),
         (("--email", "jane"), "--email: address 1 is not an e-mail address"),
+        (("--email", f"Jane;{JANE}"), "--email: address 1 is not an e-mail address"),
+        (("--email", f"{JOE}|{JANE}"), "--email: address 1 is not an e-mail address"),
+        (("--email", f"<{JANE}>"), "--email: address 1 is not an e-mail address"),
+        (("--email", f"mailto:{JANE}"), "--email: address 1 is not an e-mail address"),
     ],
 )
 def test_bad_input_is_one_line(project: Project, arguments: tuple[str, ...], reason: str) -> None:

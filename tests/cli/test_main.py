@@ -37,6 +37,12 @@ def test_the_version_option_prints_the_version() -> None:
     assert done.output == f"attribution-elt v{version('attribution-elt')}\n"
 
 
+def test_an_unknown_option_is_not_a_job() -> None:
+    done = CliRunner().invoke(cli.commands["run"], ["--nosuch"], obj=None)
+    assert done.exit_code == 2
+    assert "Missing argument 'JOB...'" in done.output
+
+
 def test_no_line_of_the_help_is_cut() -> None:
     done = CliRunner().invoke(cli, ["--help"], terminal_width=80)
     assert "..." not in done.output.partition("Commands:")[2]

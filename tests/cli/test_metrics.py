@@ -56,6 +56,9 @@ def test_a_warehouse_that_is_down_is_in_the_file_and_in_the_exit_code(
     if output == "elt.prom":
         assert "target-warehouse: postgresql db on 127.0.0.1:9 cannot be read" in done.stderr
         assert "attribution_elt_warehouse_up{" in (folder / output).read_text()
+        done = attribution_elt(folder, own, "metrics", "--output=-")
+        assert "attribution_elt_warehouse_up{" in done.stdout
+        assert not (folder / "-").exists()
     else:
         assert (
             done.stderr == "Error: nowhere/elt.prom cannot be written: No such file or directory\n"

@@ -10,7 +10,11 @@ from typing import Any
 
 import duckdb
 import pytest
+from click.testing import CliRunner
+from tap_ignite.tap import TapIgnite
 
+from attribution_elt.cli.verify import verify
+from attribution_elt.meltano.project import Extractor, Project
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.faults import Fault
 from tests.operating import attribution_elt, variables
@@ -94,6 +98,15 @@ def test_a_tap_without_ranges_is_compared_as_a_whole(sandbox: Sandbox, tmp_path:
     assert set(found["programs"]["modified_columns"]) == {"program_name"}
     assert found["products"]["identical"] > 0
     assert not found["products"]["modified"]
+
+
+@pytest.mark.parametrize("option", DAYS)
+def test_days_of_a_tap_without_ranges_are_refused(option: str) -> None:
+    made = Project("dev")
+    account = {"websites": [{"token": "made-up", "secret": "made-up"}]}
+    made.extractors = {"tap-ignite": Extractor("tap-ignite", TapIgnite, "tap_ignite", account)}
+    done = CliRunner().invoke(verify, ["tap-ignite", option], obj=made)
+    assert str(done.exception) == "tap-ignite is compared as a whole: leave out --from and --to"
 
 
 def test_a_failed_request_and_missing_days_end_with_one_line(

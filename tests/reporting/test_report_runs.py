@@ -112,6 +112,9 @@ def test_the_report_reads_postgresql_too(
     done = attribution_elt(folder, environment, "report")
     assert done.returncode == 0, done.stderr
     assert "No run failed from " in (folder / "report.html").read_text()
+    done = attribution_elt(folder, environment, "report", "--output", "-")
+    assert "No run failed from " in done.stdout
+    assert not (folder / "-").exists()
 
     done = attribution_elt(folder, environment, "report", "--output", "nowhere/report.html")
     assert done.returncode == 1

@@ -396,7 +396,7 @@ def test_restatements_name_the_conversion_types_of_ihc(small: Shop) -> None:
         rows = session("1", "x", "Email", ihc), old
         small.load("tap_ihc", "attributions", *rows, history=["attributions"])
         with closing(connect(small.warehouse.url, "tap_ihc")) as adapter:
-            if ihc == 0.5:  # as if that run had been earlier
+            if ihc == 0.5:  # date the first run before the second
                 path = adapter.path("attributions")
                 adapter.execute(f"UPDATE {path} SET _sdc_batched_at = '2026-03-03 05:00:00+00:00'")
             adapter.commit()

@@ -61,6 +61,8 @@ def test_narrow_types_of_postgresql_are_widened(postgresql: PostgreSQL) -> None:
             ["01:00:00", "12:00:00.654321"],
         ),
         ("money", DECIMAL, '"1234.5678"', "1.5", ["1.50", "1234.5678"]),
+        ("money", "string", '"x"', "1234.5", ["1234.5", "x"]),
+        ("numeric(6,2)", "string", '"x"', "1.5", ["1.5", "x"]),
         ("numeric(6,2)", DECIMAL, '"1234567.5678"', "1.5", ["1.50", "1234567.5678"]),
         ("real", DECIMAL, '"16777217.25"', "0.1", ["0.1", "16777217.25"]),
         (

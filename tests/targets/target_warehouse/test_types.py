@@ -316,13 +316,14 @@ def test_a_key_may_widen(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT id FROM things ORDER BY id") == [("1",), ("a",)]
 
 
-def test_a_key_that_was_a_number_becomes_the_text_that_was_sent(warehouse: Warehouse) -> None:
-    numbers = [raw_record("things", f'{{"id": {number}}}') for number in ("5", "100", "1.125")]
+def test_a_key_that_was_a_number_becomes_its_shortest_text(warehouse: Warehouse) -> None:
+    sent = ("5", "100", "1.125", "2.50", "7.0")
+    numbers = [raw_record("things", f'{{"id": {number}}}') for number in sent]
     warehouse.load(schema("things", id="number"), *numbers)
-    texts = [record("things", id=text) for text in ("5", "100", "1.125", "a")]
+    texts = [record("things", id=text) for text in ("5", "100", "1.125", "2.5", "7", "a")]
     warehouse.load(schema("things", id="string"), *texts)
     assert warehouse.rows("SELECT id FROM things ORDER BY id") == [
-        ("1.125",), ("100",), ("5",), ("a",),
+        ("1.125",), ("100",), ("2.5",), ("5",), ("7",), ("a",),
     ]  # fmt: skip
 
 

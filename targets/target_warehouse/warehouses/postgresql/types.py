@@ -70,6 +70,9 @@ def cast(name: str, held: Column, column: Column) -> str:
         return f"to_json({name})"
     if held.type in _FLOATS:  # a cast would round the value to 15 digits
         name = f"{name}::text"
+    if held.kind is ColumnType.NUMBER and column.kind is ColumnType.TEXT:
+        # as a key, 7.0 is 7, and the text of money would have a currency
+        name = f"trim_scale({name}::numeric)"
     if held.type == "inet":  # a cast would add the length of the network
         name = f"abbrev({name})"
     return f"{name}::{TYPES[column.kind]}"
