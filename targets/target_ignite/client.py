@@ -66,8 +66,8 @@ class OptOutClient(Client):
 def _is_acceptance(document: dict[str, Any]) -> bool:
     """Return whether a response is the documented `{}`, or reports success.
 
-    Any other response counts as a refusal: the address is sent again, which is harmless, whereas an
-    opt-out that is wrongly taken for accepted is never sent again.
+    Any other response counts as a refusal, so that the next run sends the address again. This is
+    harmless, but an accepted opt-out is never sent again.
     """
     content = {n: each for n, each in document.items() if each or n not in {"error", "errors"}}
     reports = [each in SUCCESS[name] for name, each in content.items() if name in SUCCESS]
