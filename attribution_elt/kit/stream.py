@@ -279,7 +279,7 @@ class VendorStream(SdkHooks):
     def start_over_if_changed(self, settings: Mapping[str, Any]) -> None:
         """Reset the bookmarks if settings that decide which rows they cover have changed.
 
-        The bookmarks become null: if they were removed, Meltano's merge of states would restore them.
+        The bookmarks become null: Meltano merges states, and would restore removed ones.
         """
         if not settings:
             return
