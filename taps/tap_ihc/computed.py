@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ START = "1970-01-01T00:00:00Z"
 
 
 class Computed:
-    """Hashes of computed journeys by the day of their conversion.
+    """Hashes of computed journeys, each with the day of its conversion.
 
     A day is one text in a dictionary of the state. When Meltano merges states, it replaces a day
     as a whole.
@@ -42,24 +43,27 @@ class Computed:
         self.since: str = state.get("since") or START
         self.horizon: str = state.get("horizon", "")
         self._state = state
-        self._days = {day: dict(_unpacked(text)) for day, text in state["computed"].items()}
+        self._known = {
+            name: (day, content)
+            for day, text in state["computed"].items()
+            for name, content in _unpacked(text)
+        }
         self._changed: set[str] = set()
 
     def __contains__(self, journey: Summary) -> bool:
-        known = self._days.get(journey.day, {}).get(journey.name[:NAME])
-        return journey.day < self.horizon or known == journey.content[:CONTENT]
+        known = self._known.get(journey.name[:NAME])
+        return journey.day < self.horizon or known == (journey.day, journey.content[:CONTENT])
 
     def add(self, journey: Summary) -> None:
         """Count a journey as computed, with its present sessions."""
-        day = self._days.setdefault(journey.day, {})
-        day[journey.name[:NAME]] = journey.content[:CONTENT]
+        self.discard(journey)
+        self._known[journey.name[:NAME]] = (journey.day, journey.content[:CONTENT])
         self._changed.add(journey.day)
 
     def discard(self, journey: Summary) -> None:
-        """Forget a journey whose credits have been removed; its conversion may have another day."""
-        for day, known in self._days.items():
-            if known.pop(journey.name[:NAME], None) is not None:
-                self._changed.add(day)
+        """Forget a journey, on whose earlier day its credits are no longer valid."""
+        if found := self._known.pop(journey.name[:NAME], None):
+            self._changed.add(found[0])
 
     def save(self, since: str) -> None:
         """Write the state; drop the oldest days if there are too many journeys.
@@ -68,18 +72,23 @@ class Computed:
             since: the instant up to which all conversions of this run have been settled.
         """
         self.since = max(since, self.since)
-        known = sum(map(len, self._days.values()))
-        for day in sorted(self._days):
-            if known <= MOST_KEPT or day >= since[:10]:
+        days: defaultdict[str, list[bytes]] = defaultdict(list)
+        for name, (day, content) in self._known.items():
+            days[day].append(name + content)
+        excess = len(self._known) - MOST_KEPT
+        for day in sorted(days):
+            if excess <= 0 or day >= since[:10]:
                 break
-            known -= len(self._days.pop(day))
-            self.horizon = min(self._days, default=since[:10])
-        days = self._state["computed"]
-        for day in days.keys() - self._days.keys():
-            del days[day]
-        for day in self._changed & self._days.keys():
-            packed = b"".join(name + content for name, content in sorted(self._days[day].items()))
-            days[day] = base64.b64encode(packed).decode()
+            excess -= len(days.pop(day))
+            self.horizon = min(days, default=since[:10])
+        texts = self._state["computed"]
+        for day in [each for each in texts if each < self.horizon]:
+            del texts[day]
+        self._known = {name: each for name, each in self._known.items() if each[0] in days}
+        # a day that has become empty stays: a merge of states would restore a removed one
+        for day in self._changed:
+            if day >= self.horizon:
+                texts[day] = base64.b64encode(b"".join(sorted(days[day]))).decode()
         self._changed.clear()
         self._state |= {"since": self.since, "horizon": self.horizon}
 

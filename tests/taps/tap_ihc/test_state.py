@@ -280,6 +280,18 @@ def partly(states: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield held
 
 
+def test_a_journey_that_moves_to_another_day_and_back_is_sent_again(
+    vendor: Ihc, tmp_path: Path
+) -> None:
+    state: dict[str, Any] = {}
+    for day, requests in (("01", 1), ("02", 1), ("01", 1), ("01", 0)):
+        forget(vendor)
+        row = {**short(1)[-1], "timestamp": f"2026-03-{day} 10:00:00", "conversion": 1}
+        output = compute(vendor, tmp_path, [row], state=state)
+        state = merged(state, output.states[-1])
+        assert len(sent(vendor)) == requests
+
+
 def test_states_hold_no_lists_and_survive_being_merged(
     vendor: Ihc, tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
