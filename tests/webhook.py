@@ -17,6 +17,8 @@ class Receiver:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.status = 200
+        self.length = 0
+        """Announced length of the body, which is not sent."""
         received = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -24,7 +26,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 received.texts.append(json.loads(body)["text"])
                 self.send_response(received.status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(received.length))
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:

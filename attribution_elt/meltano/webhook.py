@@ -91,11 +91,15 @@ def send(url: str, title: str, lines: Sequence[str]) -> None:
         shown.append(f"and {len(lines) - MOST_LINES} more")
     text = "\n".join([f"*{_plain(title)}*", *(f"• {_plain(line)}" for line in shown)])
     try:
-        answer = requests.post(url, json={"text": text}, timeout=TIMEOUT, allow_redirects=False)
+        # the body of the response has no effect, and may be broken or endless
+        with requests.post(
+            url, json={"text": text}, timeout=TIMEOUT, allow_redirects=False, stream=True
+        ) as answer:
+            status = answer.status_code
     except (requests.RequestException, ValueError) as error:
         raise OpsError(f"the webhook cannot be reached ({type(error).__name__})") from None
-    if answer.status_code // 100 != 2:
-        raise OpsError(f"the webhook answered {answer.status_code}")
+    if status // 100 != 2:
+        raise OpsError(f"the webhook answered {status}")
 
 
 def _plain(text: str) -> str:
