@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -46,10 +47,13 @@ class Comparison:
     credits: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     amounts: dict[str, dict[str, Decimal]] = field(default_factory=dict)
 
+    @cached_property
+    def _totals(self) -> dict[str, Decimal]:
+        return {model: sum(each.values(), Decimal()) for model, each in self.credits.items()}
+
     def share(self, model: str, channel: str) -> Decimal:
         """Return the share of the credit that a model gives a channel."""
-        credits_ = self.credits[model]
-        return credits_.get(channel, Decimal()) / sum(credits_.values(), Decimal())
+        return self.credits[model].get(channel, Decimal()) / self._totals[model]
 
     def distance(self, one: str, other: str) -> Decimal:
         """Return the share of the credit that two models give to other channels."""

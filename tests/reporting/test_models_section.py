@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from target_warehouse.warehouses.registry import connect
 
+from attribution_elt.reporting.credit import Comparison
 from attribution_elt.reporting.page import page
 from attribution_elt.reporting.plots import midnight
 from attribution_elt.reporting.reading import read
@@ -126,3 +129,21 @@ def test_changes_of_the_last_week_are_shown(tmp_path: Path) -> None:
     text = section(shop.warehouse)
     assert f"channel | model | currency | change | Email | ecdp | EUR | {LESS}15" in text
     assert "setting history" not in text
+
+
+def test_a_model_s_credits_are_added_up_once() -> None:
+    """A sum for each channel would take minutes with thousands of channels."""
+
+    class Credits(dict[str, Decimal]):
+        sums = 0
+
+        def values(self) -> Any:
+            self.sums += 1
+            return super().values()
+
+    names = [f"channel {number}" for number in range(100)]
+    one, other = (Credits(dict.fromkeys(part, Decimal(2))) for part in (names, names[:50]))
+    comparison = Comparison("ihc", None, 1, {"ihc": one, "last": other})
+    assert comparison.furthest() == ("ihc", "last")
+    assert comparison.distance("ihc", "last") == Decimal("0.5")
+    assert (one.sums, other.sums) == (1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from contextlib import closing
@@ -16,6 +17,14 @@ from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, Wareho
 from tests.transform.shop import Shop, copied, order, output
 from tests.transform.test_mathematics import world
 
+CHOSEN = {
+    "attribution_io_currency": "eur",
+    "reporting_currency": "usd",
+    "reporting_timezone": "Asia/Kolkata",
+    "lookback_days": 9,
+    "shared_id_limit": 2,
+}
+"""Variables with other values than their defaults."""
 ADAPTERS = {"duckdb": "dbt-duckdb", "postgres": "dbt-postgres"}
 
 
@@ -50,19 +59,26 @@ def test_dbt_builds_the_same_rows(
             "PGUSER": parts.username or "",
             "PGDATABASE": parts.path.removeprefix("/"),
         }
-    shop = Shop(warehouse)
+    folder = copied(tmp_path / "transform")
+    (folder / "seeds" / "fx_rates.csv").write_text(
+        "currency,to_currency,valid_from,rate\nEUR,USD,2026-01-01,1.5\n"
+    )
+    (folder / "seeds" / "spend.csv").write_text(
+        "spent_on,channel,currency,amount,impressions\n2026-03-02,Email,eur,2,\n"
+    )
+    shop = Shop(warehouse, folder)
     touches, events = world(seed=5, persons=60)
     shop.load("tap_attribution_io", "touchpoints", *touches)
     shop.load("tap_attribution_io", "events", {**events[0], "transaction_id": "A1"}, *events[1:])
     shop.load("tap_attribution_io", "event_attributions", output(1, 1, 1, 100.0))
     orders = (order("A1", "2026-03-02T10:00:00Z", 10.0), order("A2", "2026-03-02T10:00:00Z", 1.0))
     shop.load("tap_ecdp", "attributed_orders", *orders)
-    shop.build()
+    shop.build(**CHOSEN)
     assert shop.failed == {}
 
-    folder = copied(tmp_path / "transform")
+    place = ("--project-dir", folder, "--profiles-dir", folder / "profiles" / kind)
     done = subprocess.run(
-        [dbt, "build", "--project-dir", folder, "--profiles-dir", folder / "profiles" / kind],
+        [dbt, "build", *place, "--vars", json.dumps(CHOSEN)],
         env={**os.environ, **variables, "DBT_SCHEMA": "by_dbt", "DO_NOT_TRACK": "1"},
         cwd=tmp_path,
         capture_output=True,

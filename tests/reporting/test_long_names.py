@@ -1,0 +1,40 @@
+"""The page in a browser, with names as long as campaigns' may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from attribution_elt.reporting.page import page
+from attribution_elt.reporting.plots import midnight
+from attribution_elt.reporting.reading import read
+from tests.reporting import chromium
+from tests.reporting.test_models_section import NOW
+from tests.reporting.vendors_data import extractors, loader
+from tests.targets.target_warehouse.warehouses import DuckDB
+from tests.transform.shop import Shop, order
+
+NAMES = ("x" * 400, "<b>" + "campaign_" * 40, "\N{SHOPPING TROLLEY}" * 90, "words " * 60)
+
+
+def test_long_names_leave_room_for_the_numbers(tmp_path: Path) -> None:
+    browser = chromium.found()
+    if browser is None:
+        pytest.skip("Chromium is not installed")
+    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+    orders = [
+        order(f"o{number}", "2026-03-19T10:00:00Z", 12_345_678.0, name)
+        for number, name in enumerate(NAMES)
+    ]
+    shop.load("tap_ecdp", "attributed_orders", *orders)
+    found = read(loader(shop.warehouse), extractors("tap-ecdp"), midnight(NOW.date()))
+    file = tmp_path / "page.html"
+    file.write_text(page([found], "environment-" * 20, NOW, 7), encoding="utf-8")
+    with chromium.Chromium(browser, tmp_path / "profile") as opened:
+        for width in (390, 800, 1280):
+            opened.show(file, width=width)
+            assert opened.evaluate("document.documentElement.scrollWidth") <= width
+            cells = "[...document.querySelectorAll('.money')]"
+            right = "Math.max(...cells.map(cell => cell.getBoundingClientRect().right))"
+            assert 0 < opened.evaluate(f"(cells => {right})({cells})") <= width
