@@ -165,10 +165,13 @@ def _relative(path: Path) -> str:
 
 
 def _addresses(listed: IO[str] | None) -> Iterator[str]:
-    """Yield the first address of each line, or the whole line; the first line may be a header."""
+    """Yield the first address of each line, or its first cell, which `_checked` refuses.
+
+    The first line may be a header. A line with a dot is not a header, but an address without its `@`.
+    """
     for number, cells in enumerate(csv.reader(listed or ())):
         named = [cell for cell in cells if "@" in cell]
-        if named or (number and any(cells)):
+        if named or (any(cells) and (number or "." in "".join(cells))):
             yield (named or cells)[0]
 
 

@@ -195,3 +195,12 @@ def test_bad_input_is_one_line(project: Project, arguments: tuple[str, ...], rea
     assert done.exit_code == 1
     assert reason in str(done.exception)
     assert "jane" not in str(done.exception)
+
+
+def test_a_first_line_without_its_at_sign_is_not_a_header(project: Project, tmp_path: Path) -> None:
+    requests = tmp_path / "requests.csv"
+    requests.write_text(f"jane.example.com\n{JOE}\n")
+    done = run(project, "--from", str(requests))
+    assert done.exit_code == 1
+    assert str(done.exception) == "--from: address 1 is not an e-mail address"
+    assert emails() == [JANE, JOE]
