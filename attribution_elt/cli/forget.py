@@ -167,7 +167,7 @@ def _relative(path: Path) -> str:
 def _addresses(listed: IO[str] | None) -> Iterator[str]:
     """Yield the first address of each line, or its first cell, which `_checked` refuses.
 
-    The first line may be a header. A line with a dot is not a header, but an address without its `@`.
+    The first line may be a header, unless it has a dot: then it is an address without its `@`.
     """
     for number, cells in enumerate(csv.reader(listed or ())):
         named = [cell for cell in cells if "@" in cell]
