@@ -166,3 +166,20 @@ def copied(folder: Path) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
     return folder
+
+
+def session(conversion: str, number: str, label: str, ihc: float, **more: str) -> dict[str, object]:
+    """A row of IHC's credits."""
+    return {
+        "conv_type_id": "purchases",
+        "conversion_id": conversion,
+        "session_id": number,
+        "channel_label": label,
+        "conversion_timestamp": "2026-03-02T10:00:00Z",
+        "timestamp": "2026-03-01T10:00:00Z",
+        "initializer": ihc,
+        "holder": 0,
+        "closer": ihc,
+        "ihc": ihc,
+        **more,
+    }

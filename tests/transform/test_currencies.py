@@ -9,7 +9,7 @@ import pytest
 from target_warehouse.warehouses.registry import connect
 
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
-from tests.transform.shop import Shop, copied, order, purchase, touch
+from tests.transform.shop import Shop, copied, order, output, purchase, touch
 
 DAY = "2026-03-02T10:00:00Z"
 RATES = "USD,EUR,2026-01-01,0.5\nsek,eur,2026-01-01,0.25\nSEK,EUR,2026-03-03,0.1\n"
@@ -29,6 +29,17 @@ def shop_with(warehouse: Warehouse, folder: Path, spend: str = SPEND) -> Shop:
 @pytest.fixture
 def duckdb(tmp_path: Path) -> DuckDB:
     return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+
+
+def date_versions(warehouse: Warehouse, schema: str, table: str) -> None:
+    """Make the old version of a row valid on 3 and 4 March, and the present one from then on."""
+    replaced = "'2026-03-05 05:00:00+00'"
+    with closing(connect(warehouse.url, schema)) as adapter:
+        old, new = adapter.path(f"{table}__history"), adapter.path(table)
+        past = f"_sdc_valid_from = '2026-03-03 05:00:00+00', _sdc_valid_to = {replaced}"
+        adapter.execute(f"UPDATE {old} SET {past}")
+        adapter.execute(f"UPDATE {new} SET _sdc_batched_at = {replaced}")
+        adapter.commit()
 
 
 def test_spend_is_converted(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -60,20 +71,24 @@ def test_commissions_and_restatements_are_converted(duckdb: DuckDB, tmp_path: Pa
     for amount in (5.0, 4.0):
         row = order("1", DAY, amount, reporting_currency="USD", customer_id=None)
         shop.load("tap_ecdp", "attributed_orders", row, history=["attributed_orders"])
-    with closing(connect(duckdb.url, "tap_ecdp")) as adapter:
-        old, new = map(adapter.path, ("attributed_orders__history", "attributed_orders"))
-        adapter.execute(
-            f"UPDATE {old} SET _sdc_valid_from = '2026-03-03 05:00:00+00', "
-            "_sdc_valid_to = '2026-03-05 05:00:00+00'"
-        )
-        adapter.execute(f"UPDATE {new} SET _sdc_batched_at = '2026-03-05 05:00:00+00'")
-        adapter.commit()
+    date_versions(duckdb, "tap_ecdp", "attributed_orders")
     wanted = ("+fct_affiliate_cost", "+fct_restatements")
     shop.build(*wanted, reporting_currency="EUR", attribution_io_currency="sek")
     assert shop.failed == {}
     columns = ("currency", "amount", "commission_low", "commission_high")
     assert shop.rows("fct_affiliate_cost", columns) == [("EUR", 25, 7, 15)]
     assert shop.rows("fct_restatements", ("currency", "before", "after")) == [("EUR", 2.5, 2)]
+
+
+def test_restatements_of_attribution_io_are_converted(duckdb: DuckDB, tmp_path: Path) -> None:
+    shop = shop_with(duckdb, tmp_path / "models")
+    shop.load("tap_attribution_io", "events", purchase(1, "a", DAY, 100.0))
+    for weight in (60, 40):
+        row = output(1, 1, None, weight)
+        shop.load("tap_attribution_io", "event_attributions", row, history=["event_attributions"])
+    date_versions(duckdb, "tap_attribution_io", "event_attributions")
+    shop.build("+fct_restatements", reporting_currency="EUR", attribution_io_currency="USD")
+    assert shop.rows("fct_restatements", ("currency", "before", "after")) == [("EUR", 30, 20)]
 
 
 def test_spend_in_several_currencies_is_not_added_up(duckdb: DuckDB, tmp_path: Path) -> None:

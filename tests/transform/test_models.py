@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
 import random
 from contextlib import closing
@@ -15,8 +13,8 @@ from target_warehouse.columns import ColumnType
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.models.tables import streams_of
-from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, Warehouse
-from tests.transform.shop import TAPS, Shop, order, output, purchase, touch
+from tests.targets.target_warehouse.warehouses import PostgreSQL, Warehouse
+from tests.transform.shop import TAPS, Shop, order, output, purchase, session, touch
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 TYPES = {
@@ -27,28 +25,6 @@ TYPES = {
     ColumnType.TEXT: {"varchar", "double precision"},  # the loader has no doubles
     ColumnType.TIMESTAMP: {"timestamp"},
 }
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Shop:
-    """A shop on DuckDB."""
-    return Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
-
-
-def session(conversion: str, number: str, label: str, ihc: float, **more: str) -> dict[str, object]:
-    return {
-        "conv_type_id": "purchases",
-        "conversion_id": conversion,
-        "session_id": number,
-        "channel_label": label,
-        "conversion_timestamp": "2026-03-02T10:00:00Z",
-        "timestamp": "2026-03-01T10:00:00Z",
-        "initializer": ihc,
-        "holder": 0,
-        "closer": ihc,
-        "ihc": ihc,
-        **more,
-    }
 
 
 def test_double_claims_of_the_model_match_the_generated_ones(warehouse: Warehouse) -> None:
@@ -103,87 +79,6 @@ def test_double_claims_of_the_model_match_the_generated_ones(warehouse: Warehous
         ("Email", 0.0, 1.0, len(made), 1.0),
         ("Paid Search", 1.0, 0.0, len(made), 1.0),
     ]
-
-
-def test_persons_are_stitched_without_personal_data(warehouse: Warehouse) -> None:
-    shop = Shop(warehouse)
-    chain = [f"client{number}" for number in range(24)]
-    rows = [
-        {"client_id": one, "identity_number": 1, "identity_client_id": other, "aliases": None}
-        for one, other in itertools.pairwise(chain)
-    ]
-    alias = {"client_id": "Jane@Example.com", "identity_number": 1, "identity_client_id": None}
-    junk = {"identity_number": 2, "identity_client_id": "undefined", "aliases": ["", "null"]}
-    shop.load(
-        "tap_attribution_io",
-        "identities",
-        *rows,
-        {**alias, "aliases": ["client23", "browser"]},
-        {**junk, "client_id": "client0"},
-        {**junk, "client_id": "stranger"},
-        # a device that six clients share
-        *(
-            {"client_id": f"crowd{number}", "identity_number": 1, "identity_client_id": "kiosk"}
-            for number in range(6)
-        ),
-        {"client_id": "client3", "identity_number": 2, "identity_client_id": "client3"},
-    )
-    shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
-    shop.load(
-        "tap_ignite",
-        "visitors",
-        *(
-            {
-                "website": "shop",
-                "algorithm": "sha2",
-                "hashed_email": hashlib.sha256(email).hexdigest(),
-            }
-            for email in (b"jane@example.com", b"joe@example.com")
-        ),
-    )
-    touches = (
-        touch(1, "client0", "2026-03-01T10:00:00Z", "cpc/google"),
-        touch(2, "stranger", "2026-03-01T10:00:00Z", "cpc/google"),
-    )
-    shop.load("tap_attribution_io", "touchpoints", *touches)
-    shop.build("+dim_persons", "+fct_credits")
-    assert shop.failed == {}
-    persons = shop.rows("dim_persons", ("ids", "sources", "touches", "conversions"))
-    # the chain, the address, its alias, the order's customer and a visitor are one person
-    alone = [(1, 1, 0, 0)] * (1 + 6 + 1)  # a visitor, the crowd, what it shares
-    assert persons == [*alone, (1, 1, 1, 0), (28, 3, 1, 1)]
-    assert shop.credits("last", "ecdp:1:1") == {"1": 1}
-    for model in ("int_persons__stitched", "int_persons__linked", "dim_persons"):
-        text = repr(shop.execute("SELECT * FROM {}", model)).lower()
-        assert not any(name in text for name in ("jane", "client0", "stranger")), model
-
-    shop.build("+int_persons__stitched", "+int_persons__linked", stitching_rounds=1)
-    assert "persons_are_stitched" in shop.failed
-
-
-def test_unknown_customers_and_shared_addresses_link_nobody(small: Shop) -> None:
-    day = "2026-03-02T10:00:00Z"
-    unknown = [
-        order(f"u{each}", day, 5.0, customer_id=0, customer_email=f"{each}@x.example")
-        for each in range(3)
-    ]
-    nameless = [
-        order(f"n{each}", day, 5.0, customer_id=each, customer_email=" Guest ")
-        for each in range(1, 4)
-    ]
-    till = [
-        order(f"t{each}", day, 5.0, customer_id=each, customer_email="till@shop.example")
-        for each in range(4, 10)
-    ]
-    small.load("tap_ecdp", "attributed_orders", *unknown, *nameless, *till)
-    touches = (touch(1, "guest", "2026-03-01T10:00:00Z"), touch(2, "Guest", "2026-03-01T10:00:00Z"))
-    small.load("tap_attribution_io", "touchpoints", *touches)
-    small.load("tap_attribution_io", "events", purchase(1, "guest", day, 5.0))
-    small.build("+dim_persons", "+int_journeys")
-    assert small.failed == {}
-    assert small.rows("int_conversions__unioned", ("count(DISTINCT person_key)",)) == [(13,)]
-    assert small.rows("dim_persons", ("ids", "conversions")) == [(1, 1)] * 9
-    assert small.rows("int_journeys", ("touch_key",)) == []
 
 
 def test_a_conversion_without_a_date_does_not_hide_another(warehouse: Warehouse) -> None:
@@ -360,51 +255,6 @@ def test_commissions_range_from_the_lowest_to_the_highest_of_their_day(small: Sh
         (0, 200.0, 2.0, 16.0),
         (9, 100.0, 5.0, 8.0),
     ]
-
-
-def test_restatements_are_what_changed_about_a_day_that_was_known(warehouse: Warehouse) -> None:
-    shop = Shop(warehouse)
-    for channel, amount in (("Email", 5.0), ("SMS", 5.0), ("SMS", 4.0)):
-        row = order("1", "2026-03-02T10:00:00Z", amount, channel)
-        shop.load("tap_ecdp", "attributed_orders", row, history=["attributed_orders"])
-    with closing(connect(warehouse.url, "tap_ecdp")) as adapter:
-        history = adapter.path("attributed_orders__history")
-        days = {"Email": ("03", "05"), "SMS": ("05", "06")}
-        for channel, (start, end) in days.items():
-            adapter.execute(
-                f"UPDATE {history} SET _sdc_valid_from = '2026-03-{start} 05:00:00+00:00', "
-                f"_sdc_valid_to = '2026-03-{end} 05:00:00+00:00' WHERE channel = '{channel}'"
-            )
-        current = adapter.path("attributed_orders")
-        adapter.execute(f"UPDATE {current} SET _sdc_batched_at = '2026-03-06 05:00:00+00:00'")
-        adapter.commit()
-    shop.build("+fct_restatements")
-    assert shop.failed == {}
-    columns = ("as_of", "channel", "before", "after", "delta")
-    found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_restatements", columns)]
-    assert found == [
-        ("2026-03-05", "Email", 5.0, 0.0, -5.0),
-        ("2026-03-05", "SMS", 0.0, 5.0, 5.0),
-        ("2026-03-06", "SMS", 5.0, 4.0, -1.0),
-    ]
-
-
-def test_restatements_name_the_conversion_types_of_ihc(small: Shop) -> None:
-    small.load("tap_attribution_io", "events", purchase(1, "a", "2026-03-02T10:00:00Z", 100.0))
-    old = session("1", "x", "Email", 0.5, conv_type_id="old")
-    for ihc in (0.5, 0.75):
-        rows = session("1", "x", "Email", ihc), old
-        small.load("tap_ihc", "attributions", *rows, history=["attributions"])
-        with closing(connect(small.warehouse.url, "tap_ihc")) as adapter:
-            if ihc == 0.5:  # date the first run before the second
-                path = adapter.path("attributions")
-                adapter.execute(f"UPDATE {path} SET _sdc_batched_at = '2026-03-03 05:00:00+00:00'")
-            adapter.commit()
-    small.build("+fct_restatements", "+fct_credits")
-    columns = ("model", "before", "after")
-    assert small.rows("fct_restatements", columns) == [("ihc:purchases", 50.0, 75.0)]
-    models = {model for (model,) in small.rows("fct_credits", ("model",), "source = 'ihc'")}
-    assert {"ihc:purchases", "ihc:old"} <= models
 
 
 def everything(shop: Shop) -> Shop:

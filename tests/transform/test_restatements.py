@@ -1,0 +1,55 @@
+"""What vendors changed about past days."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from target_warehouse.warehouses.registry import connect
+
+from tests.targets.target_warehouse.warehouses import Warehouse
+from tests.transform.shop import Shop, order, purchase, session
+
+
+def test_restatements_are_what_changed_about_a_day_that_was_known(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    for channel, amount in (("Email", 5.0), ("SMS", 5.0), ("SMS", 4.0)):
+        row = order("1", "2026-03-02T10:00:00Z", amount, channel)
+        shop.load("tap_ecdp", "attributed_orders", row, history=["attributed_orders"])
+    with closing(connect(warehouse.url, "tap_ecdp")) as adapter:
+        history = adapter.path("attributed_orders__history")
+        days = {"Email": ("03", "05"), "SMS": ("05", "06")}
+        for channel, (start, end) in days.items():
+            adapter.execute(
+                f"UPDATE {history} SET _sdc_valid_from = '2026-03-{start} 05:00:00+00:00', "
+                f"_sdc_valid_to = '2026-03-{end} 05:00:00+00:00' WHERE channel = '{channel}'"
+            )
+        current = adapter.path("attributed_orders")
+        adapter.execute(f"UPDATE {current} SET _sdc_batched_at = '2026-03-06 05:00:00+00:00'")
+        adapter.commit()
+    shop.build("+fct_restatements")
+    assert shop.failed == {}
+    columns = ("as_of", "channel", "before", "after", "delta")
+    found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_restatements", columns)]
+    assert found == [
+        ("2026-03-05", "Email", 5.0, 0.0, -5.0),
+        ("2026-03-05", "SMS", 0.0, 5.0, 5.0),
+        ("2026-03-06", "SMS", 5.0, 4.0, -1.0),
+    ]
+
+
+def test_restatements_name_the_conversion_types_of_ihc(small: Shop) -> None:
+    small.load("tap_attribution_io", "events", purchase(1, "a", "2026-03-02T10:00:00Z", 100.0))
+    old = session("1", "x", "Email", 0.5, conv_type_id="old")
+    for ihc in (0.5, 0.75):
+        rows = session("1", "x", "Email", ihc), old
+        small.load("tap_ihc", "attributions", *rows, history=["attributions"])
+        with closing(connect(small.warehouse.url, "tap_ihc")) as adapter:
+            if ihc == 0.5:  # date the first run before the second
+                path = adapter.path("attributions")
+                adapter.execute(f"UPDATE {path} SET _sdc_batched_at = '2026-03-03 05:00:00+00:00'")
+            adapter.commit()
+    small.build("+fct_restatements", "+fct_credits")
+    columns = ("model", "before", "after")
+    assert small.rows("fct_restatements", columns) == [("ihc:purchases", 50.0, 75.0)]
+    models = {model for (model,) in small.rows("fct_credits", ("model",), "source = 'ihc'")}
+    assert {"ihc:purchases", "ihc:old"} <= models
