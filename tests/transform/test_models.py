@@ -257,6 +257,32 @@ def test_commissions_range_from_the_lowest_to_the_highest_of_their_day(small: Sh
     ]
 
 
+def test_first_commissions_of_a_program_count_before_it_was_loaded(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    day = "2026-03-02T10:00:00Z"
+    for number, name in (1, "shoes"), (2, "hats"):
+        client = f"c{number}"
+        shop.load(
+            "tap_attribution_io", "touchpoints", touch(number, client, day, f"affiliate/{name}")
+        )
+        shop.load("tap_attribution_io", "events", purchase(number, client, day, 100.0))
+        program = {"market": "SE", "channel_id": 5, "program_id": number, "program_name": name}
+        shop.load("tap_adtraction", "programs", program)
+        rate = {"channel_id": 5, "program_id": number, "commission_id": "1", "transaction_type": 3}
+        row = {**rate, "type": "%", "value": 4.0 + number}
+        shop.load("tap_adtraction", "commissions", row, history=["commissions"])
+        with closing(connect(warehouse.url, "tap_adtraction")) as adapter:
+            adapter.execute(
+                f"UPDATE {adapter.path('commissions')} SET _sdc_batched_at = "
+                f"'2026-03-0{4 * number - 3} 05:00:00+00:00' WHERE program_id = {number}"
+            )
+            adapter.commit()
+    shop.build("+fct_affiliate_cost")
+    assert shop.failed == {}
+    costs = shop.rows("fct_affiliate_cost", ("program_id", "commission_high"))
+    assert costs == [(1, 5.0), (2, 6.0)]
+
+
 def everything(shop: Shop) -> Shop:
     """Load an empty table of every stream."""
     for source in TAPS:

@@ -21,7 +21,13 @@ named AS (
 ),
 
 version AS (
-    SELECT program_id, type, CAST(value AS double precision) AS value, _sdc_valid_from AS valid_from, _sdc_valid_to AS valid_to
+    SELECT
+        program_id,
+        type,
+        CAST(value AS double precision) AS value,
+        -- what was in force before a program was first loaded is not known: its first versions stand for it
+        CASE WHEN _sdc_valid_from > min(_sdc_valid_from) OVER (PARTITION BY program_id) THEN _sdc_valid_from END AS valid_from,
+        _sdc_valid_to AS valid_to
     FROM {{ loaded('tap_adtraction', 'commissions__versions') }} AS version
     WHERE transaction_type = 3 OR transaction_type IS NULL
     UNION ALL
@@ -30,12 +36,6 @@ version AS (
     FROM {{ ref('stg_adtraction__commissions') }} AS commission
     WHERE (transaction_type = 3 OR transaction_type IS NULL)
         AND NOT EXISTS (SELECT 1 FROM {{ loaded('tap_adtraction', 'commissions__versions') }} AS any_version)
-),
-
-first_version AS (
-    -- what was in force before the first load is not known: the first version stands for it; without
-    -- any commission there is no row, and no cost
-    SELECT min(valid_from) AS valid_from FROM version HAVING count(*) > 0
 ),
 
 {{ rates(ref('fx_rates')) }},
@@ -56,16 +56,12 @@ priced AS (
     JOIN {{ ref('int_conversions__unioned') }} AS conversion
         ON conversion.conversion_key = affiliate.conversion_key
     LEFT JOIN named ON named.conversion_key = affiliate.conversion_key
-    CROSS JOIN first_version
     LEFT JOIN version
         ON (version.program_id = named.program_id OR named.program_id IS NULL)
-        AND (
-            version.valid_from IS NULL
-            OR version.valid_from <= conversion.converted_at
-            OR version.valid_from = first_version.valid_from
-        )
+        AND (version.valid_from <= conversion.converted_at OR version.valid_from IS NULL)
         AND (version.valid_to > conversion.converted_at OR version.valid_to IS NULL)
     {{ join_rate('version.type', 'conversion.converted_on') }}
+    WHERE EXISTS (SELECT 1 FROM version AS any_version)
 ),
 
 ranged AS (
