@@ -12,21 +12,32 @@ from pathlib import Path
 from typing import Any
 
 from tests.pipeline.meltano import SCRIPTS, Settings
+from tests.reliability.claims import is_inside
 
 Row = dict[str, Any]
 
 
 @dataclass
 class Stream:
-    """The expected rows of a table: a tap's records of all runs, upserted by key."""
+    """The expected rows of a table: a tap's records, upserted by key, without vanished ones."""
 
     properties: dict[str, Any]
     keys: list[str]
     rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)
+    delivered: set[tuple[Any, ...]] = field(default_factory=set)
+    """Keys of the present run."""
 
     def upsert(self, record: Mapping[str, Any]) -> None:
         row = self.typed(record)
-        self.rows[tuple(row[key] for key in self.keys)] = row
+        key = tuple(row[name] for name in self.keys)
+        self.rows[key] = row
+        self.delivered.add(key)
+
+    def remove_vanished(self, where: Mapping[str, Any]) -> None:
+        """Remove the rows inside a claim that the run has not delivered."""
+        for key in self.rows.keys() - self.delivered:
+            if is_inside(self.rows[key], where):
+                del self.rows[key]
 
     def typed(self, record: Mapping[str, Any]) -> Row:
         """A record with its instants and days as such."""
@@ -80,6 +91,9 @@ class Expected:
                 path.write_text(json.dumps(document))
                 command += [f"--{name}", str(path)]
             done = subprocess.run(command, capture_output=True, timeout=120, check=True)
+            for (owner, _), stream in self.streams.items():
+                if owner == tap:
+                    stream.delivered.clear()
             for line in done.stdout.splitlines():
                 self._take(tap, json.loads(line, parse_float=Decimal))
 
@@ -101,6 +115,8 @@ class Expected:
         match message["type"]:
             case "STATE":
                 self._states[tap] = message["value"]
+                for claim in message.get("delivered", ()):
+                    self.streams[tap, claim["stream"]].remove_vanished(claim["where"])
             case "SCHEMA":
                 stream = Stream(message["schema"]["properties"], message["key_properties"])
                 self.streams.setdefault((tap, message["stream"]), stream)
