@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,27 +42,31 @@ class Computed:
         self.since: str = state.get("since") or START
         self.horizon: str = state.get("horizon", "")
         self._state = state
-        self._known = {
-            name: (day, content)
-            for day, text in state["computed"].items()
-            for name, content in _unpacked(text)
-        }
+        self._days = {day: dict(_unpacked(text)) for day, text in state["computed"].items() if text}
+        self._day_of = {name: day for day, known in self._days.items() for name in known}
         self._changed: set[str] = set()
 
     def __contains__(self, journey: Summary) -> bool:
-        known = self._known.get(journey.name[:NAME])
-        return journey.day < self.horizon or known == (journey.day, journey.content[:CONTENT])
+        name, day = journey.name[:NAME], journey.day
+        known = self._days[day][name] if self._day_of.get(name) == day else None
+        return day < self.horizon or known == journey.content[:CONTENT]
 
     def add(self, journey: Summary) -> None:
         """Count a journey as computed, with its present sessions."""
         self.discard(journey)
-        self._known[journey.name[:NAME]] = (journey.day, journey.content[:CONTENT])
-        self._changed.add(journey.day)
+        name, day = journey.name[:NAME], journey.day
+        self._days.setdefault(day, {})[name] = journey.content[:CONTENT]
+        self._day_of[name] = day
+        self._changed.add(day)
 
     def discard(self, journey: Summary) -> None:
         """Forget a journey, on whose earlier day its credits are no longer valid."""
-        if found := self._known.pop(journey.name[:NAME], None):
-            self._changed.add(found[0])
+        name = journey.name[:NAME]
+        if day := self._day_of.pop(name, None):
+            del self._days[day][name]
+            if not self._days[day]:
+                del self._days[day]
+            self._changed.add(day)
 
     def save(self, since: str) -> None:
         """Write the state; drop the oldest days if there are too many journeys.
@@ -72,23 +75,24 @@ class Computed:
             since: the instant up to which all conversions of this run have been settled.
         """
         self.since = max(since, self.since)
-        days: defaultdict[str, list[bytes]] = defaultdict(list)
-        for name, (day, content) in self._known.items():
-            days[day].append(name + content)
-        excess = len(self._known) - MOST_KEPT
-        for day in sorted(days):
+        excess = len(self._day_of) - MOST_KEPT
+        for day in sorted(self._days):
             if excess <= 0 or day >= since[:10]:
                 break
-            excess -= len(days.pop(day))
-            self.horizon = min(days, default=since[:10])
+            dropped = self._days.pop(day)
+            excess -= len(dropped)
+            for name in dropped:
+                self._day_of.pop(name, None)
+            self.horizon = min(self._days, default=since[:10])
         texts = self._state["computed"]
         for day in [each for each in texts if each < self.horizon]:
             del texts[day]
-        self._known = {name: each for name, each in self._known.items() if each[0] in days}
         # a day that has become empty stays: a merge of states would restore a removed one
         for day in self._changed:
             if day >= self.horizon:
-                texts[day] = base64.b64encode(b"".join(sorted(days[day]))).decode()
+                known = sorted(self._days.get(day, {}).items())
+                packed = b"".join(name + content for name, content in known)
+                texts[day] = base64.b64encode(packed).decode()
         self._changed.clear()
         self._state |= {"since": self.since, "horizon": self.horizon}
 
