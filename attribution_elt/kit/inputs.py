@@ -19,14 +19,15 @@ def readable_state(state: Mapping[str, Any]) -> dict[str, Any]:
     bookmarks = state.get("bookmarks")
     if not isinstance(bookmarks, dict):
         return {name: each for name, each in state.items() if (name, each) != ("bookmarks", None)}
-    known = {
-        name: {key: value for key, value in each.items() if value is not None}
-        if isinstance(each, dict)
-        else each
-        for name, each in bookmarks.items()
-        if each is not None
-    }
+    known = {name: _without_nulls(each) for name, each in _without_nulls(bookmarks).items()}
     return {**state, "bookmarks": known}
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return an object without its null members; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    return {name: each for name, each in value.items() if each is not None}
 
 
 def state_errors(state: object, streams: Collection[str]) -> Iterator[str]:

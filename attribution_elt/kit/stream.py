@@ -286,9 +286,10 @@ class VendorStream(SdkHooks):
         state, present = self.stream_state, fingerprint(settings)
         if state.get("settings", present) != present:
             self._log.info("%s changed: all rows are read again", " or ".join(settings))
-            state.update(dict.fromkeys(state.keys() & {"replication_key_value"}))
-            units = state.get("units", {})
-            units.update(dict.fromkeys(units))
+            if "replication_key_value" in state:
+                state["replication_key_value"] = None
+            if "units" in state:
+                state["units"] = dict.fromkeys(state["units"])
         state["settings"] = present
 
     @property
