@@ -11,6 +11,12 @@ from tests.transform.shop import Shop
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Shop:
+def duckdb(tmp_path: Path) -> DuckDB:
+    """A DuckDB file."""
+    return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
+
+
+@pytest.fixture
+def small(duckdb: DuckDB) -> Shop:
     """A shop on DuckDB."""
-    return Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+    return Shop(duckdb)

@@ -159,6 +159,19 @@ def order(
     }
 
 
+def commission(number: int, type_: str, value: float, program: int = 9, **more: Any) -> Row:
+    """A commission on sales of a program of Adtraction."""
+    return {
+        "channel_id": 5,
+        "program_id": program,
+        "commission_id": str(number),
+        "transaction_type": 3,
+        "type": type_,
+        "value": value,
+        **more,
+    }
+
+
 def copied(folder: Path) -> Path:
     """Copy the models into a temporary folder, to change them there."""
     for path in TRANSFORM.rglob("*.*"):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
-from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
+from tests.targets.target_warehouse.warehouses import Warehouse
 from tests.transform.shop import TRANSFORM, Shop, touch
 
 GROUPS = {
@@ -55,16 +54,15 @@ def test_each_group_has_the_touches_that_google_sorts_into_it(warehouse: Warehou
     assert found == dict(cases)
 
 
-def test_a_host_loses_only_a_leading_www(tmp_path: Path) -> None:
-    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+def test_a_host_loses_only_a_leading_www(small: Shop) -> None:
     hosts = ("www.bing.com", "awww.bing.com", "WWW.shop.www.example:8080", "www.com")
     touches = [
         touch(number, "a", "2026-03-01T10:00:00Z", referrer=f"https://{host}/www.x/?https://www.y/")
         for number, host in enumerate(hosts)
     ]
-    shop.load("tap_attribution_io", "touchpoints", *touches)
-    shop.build("stg_attribution_io__touchpoints")
-    found = shop.rows("stg_attribution_io__touchpoints", ("id", "referrer_host"))
+    small.load("tap_attribution_io", "touchpoints", *touches)
+    small.build("stg_attribution_io__touchpoints")
+    found = small.rows("stg_attribution_io__touchpoints", ("id", "referrer_host"))
     assert [host for _, host in found] == ["bing.com", "awww.bing.com", "shop.www.example", "com"]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from target_warehouse.warehouses.registry import connect
 
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
-from tests.transform.shop import Shop, copied, order, output, purchase, touch
+from tests.transform.shop import Shop, commission, copied, order, output, purchase, touch
 
 DAY = "2026-03-02T10:00:00Z"
 RATES = "USD,EUR,2026-01-01,0.5\nsek,eur,2026-01-01,0.25\nSEK,EUR,2026-03-03,0.1\n"
@@ -24,11 +23,6 @@ def shop_with(warehouse: Warehouse, folder: Path, spend: str = SPEND) -> Shop:
     header = "spent_on,channel,currency,amount,impressions\n"
     (folder / "seeds" / "spend.csv").write_text(header + spend)
     return Shop(warehouse, folder)
-
-
-@pytest.fixture
-def duckdb(tmp_path: Path) -> DuckDB:
-    return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
 
 
 def date_versions(warehouse: Warehouse, schema: str, table: str) -> None:
@@ -58,15 +52,14 @@ def test_commissions_and_restatements_are_converted(duckdb: DuckDB, tmp_path: Pa
     shop = shop_with(duckdb, tmp_path / "models")
     shop.load("tap_attribution_io", "touchpoints", touch(1, "a", DAY, "affiliate/shoes"))
     shop.load("tap_attribution_io", "events", purchase(1, "a", DAY, 100.0))
-    program = {"program_id": 9, "channel_id": 5}
-    shop.load("tap_adtraction", "programs", {**program, "market": "SE", "program_name": "Shoes"})
-    rate = {**program, "transaction_type": 3}
+    program = {"program_id": 9, "channel_id": 5, "market": "SE", "program_name": "Shoes"}
+    shop.load("tap_adtraction", "programs", program)
     shop.load(
         "tap_adtraction",
         "commissions",
-        {**rate, "commission_id": "1", "type": "SEK", "value": 60.0},
-        {**rate, "commission_id": "2", "type": "EUR", "value": 7.0},
-        {**rate, "commission_id": "3", "type": "%", "value": 40.0},
+        commission(1, "SEK", 60.0),
+        commission(2, "EUR", 7.0),
+        commission(3, "%", 40.0),
     )
     for amount in (5.0, 4.0):
         row = order("1", DAY, amount, reporting_currency="USD", customer_id=None)

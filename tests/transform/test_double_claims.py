@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +11,11 @@ from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.sandbox import Sandbox, environment
 from tests.tap_process import run_here
-from tests.targets.target_warehouse.warehouses import DuckDB
 from tests.transform.shop import Shop
 
 
 @pytest.mark.parametrize(("seed", "withdrawn"), [(1, 0.0), (2, 0.02)])
-def test_double_claims_of_the_sandbox_are_found(
-    tmp_path: Path, seed: int, withdrawn: float
-) -> None:
-    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+def test_double_claims_of_the_sandbox_are_found(small: Shop, seed: int, withdrawn: float) -> None:
     with Sandbox(seed, date(2026, 3, 1)) as sandbox:
         sandbox.ecdp.shared_share = 0.7
         sandbox.ecdp.history_days, sandbox.ecdp.orders_per_day = 400, 2
@@ -31,7 +26,7 @@ def test_double_claims_of_the_sandbox_are_found(
         for name, tap in taps.items():
             output = run_here(tap, settings[name])
             lines = output.stdout.decode().splitlines()
-            shop.warehouse.load(*lines, default_target_schema=name.replace("-", "_"))
+            small.warehouse.load(*lines, default_target_schema=name.replace("-", "_"))
         orders = {order["orderId"] for order in sandbox.ecdp.truth()}
         made = {
             f"attribution_io:{event['id']}"
@@ -41,10 +36,10 @@ def test_double_claims_of_the_sandbox_are_found(
             and event["amount"]
             and event["attribution_model_outputs"]
         }
-    shop.build()
-    assert shop.failed == {}
-    found = {key for (key,) in shop.rows("fct_double_claims", ("conversion_key",))}
-    shared = shop.rows("stg_ecdp__orders", ("order_key",), "order_id LIKE 'T/%'")
+    small.build()
+    assert small.failed == {}
+    found = {key for (key,) in small.rows("fct_double_claims", ("conversion_key",))}
+    shared = small.rows("stg_ecdp__orders", ("order_key",), "order_id LIKE 'T/%'")
     assert len(made) > 30
     assert len(shared) > len(made)  # Attribution.io credits no touch with informational events
     assert len(found & made) >= 0.99 * len(found)

@@ -14,7 +14,7 @@ from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.models.tables import streams_of
 from tests.targets.target_warehouse.warehouses import PostgreSQL, Warehouse
-from tests.transform.shop import TAPS, Shop, order, output, purchase, session, touch
+from tests.transform.shop import TAPS, Shop, commission, order, output, purchase, session, touch
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 TYPES = {
@@ -238,15 +238,14 @@ def test_commissions_range_from_the_lowest_to_the_highest_of_their_day(small: Sh
     )
     program = {"market": "SE", "channel_id": 5, "program_name": "Shoes", "currency": "SEK"}
     small.load("tap_adtraction", "programs", {**program, "program_id": 9})
-    rate = {"channel_id": 5, "program_id": 9, "transaction_type": 3}
     small.load(
         "tap_adtraction",
         "commissions",
-        {**rate, "commission_id": "1", "type": "%", "value": 5.0},
-        {**rate, "commission_id": "2", "type": "%", "value": 8.0},
-        {**rate, "commission_id": "3", "type": "EUR", "value": 6.0},
-        {**rate, "commission_id": "4", "type": "%", "value": 50.0, "transaction_type": 4},
-        {**rate, "program_id": 10, "commission_id": "5", "type": "%", "value": 1.0},
+        commission(1, "%", 5.0),
+        commission(2, "%", 8.0),
+        commission(3, "EUR", 6.0),
+        commission(4, "%", 50.0, transaction_type=4),
+        commission(5, "%", 1.0, program=10),
     )
     small.build("+fct_affiliate_cost", attribution_io_currency="EUR")
     assert small.failed == {}
@@ -268,8 +267,7 @@ def test_first_commissions_of_a_program_count_before_it_was_loaded(warehouse: Wa
         shop.load("tap_attribution_io", "events", purchase(number, client, day, 100.0))
         program = {"market": "SE", "channel_id": 5, "program_id": number, "program_name": name}
         shop.load("tap_adtraction", "programs", program)
-        rate = {"channel_id": 5, "program_id": number, "commission_id": "1", "transaction_type": 3}
-        row = {**rate, "type": "%", "value": 4.0 + number}
+        row = commission(1, "%", 4.0 + number, program=number)
         shop.load("tap_adtraction", "commissions", row, history=["commissions"])
         with closing(connect(warehouse.url, "tap_adtraction")) as adapter:
             adapter.execute(

@@ -42,3 +42,19 @@ CAST('{{ currency_of('reporting_currency') }}' AS varchar)
 {{ currency }}
 {%- endif -%}
 {%- endmacro -%}
+
+{# A CTE, `paid`: the costs of channels in `reporting_currency`. It needs the CTE `rate`. #}
+{%- macro paid(seed) -%}
+paid AS (
+    SELECT
+        spend.spent_on,
+        spend.channel,
+        spend.impressions,
+        spend.amount AS original_amount,
+        spend.currency AS original_currency,
+        {{ converted('spend.amount', 'upper(spend.currency)') }} AS amount,
+        {{ converted_currency('upper(spend.currency)') }} AS currency
+    FROM {{ seed }} AS spend
+    {{ join_rate('upper(spend.currency)', 'spend.spent_on') }}
+)
+{%- endmacro -%}

@@ -105,6 +105,11 @@ json_object({{ members }})
 {%- endif -%}
 {%- endmacro -%}
 
+{# A text of the variables as a literal. #}
+{%- macro literal(text) -%}
+'{{ text | replace("'", "''") }}'
+{%- endmacro -%}
+
 {# For a FROM: the elements of a JSON array in a column, as `item.value`; no rows if it is not an array. #}
 {%- macro json_items(column) -%}
 {%- if target.type == 'duckdb' -%}

@@ -16,22 +16,14 @@ WITH credited AS (
 
 {{ rates(ref('fx_rates')) }},
 
-spent AS (
-    SELECT
-        spend.spent_on,
-        spend.channel,
-        {{ converted_currency('upper(spend.currency)') }} AS currency,
-        {{ converted('spend.amount', 'upper(spend.currency)') }} AS spend
-    FROM {{ ref('spend') }} AS spend
-    {{ join_rate('upper(spend.currency)', 'spend.spent_on') }}
-),
+{{ paid(ref('spend')) }},
 
 part AS (
     SELECT converted_on, channel, model, currency, conversions, amount, CAST(NULL AS double precision) AS spend
     FROM credited
     UNION ALL
-    SELECT spent.spent_on, spent.channel, model.model, spent.currency, 0, 0, spent.spend
-    FROM spent
+    SELECT paid.spent_on, paid.channel, model.model, paid.currency, 0, 0, paid.amount
+    FROM paid
     CROSS JOIN (SELECT DISTINCT model FROM credited) AS model
 ),
 

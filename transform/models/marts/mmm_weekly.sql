@@ -25,16 +25,7 @@ credited AS (
     GROUP BY {{ week_of('conversion.converted_on') }}, credit.channel_group
 ),
 
-paid AS (
-    SELECT
-        spend.spent_on,
-        spend.channel,
-        spend.impressions,
-        {{ converted('spend.amount', 'upper(spend.currency)') }} AS amount,
-        {{ converted_currency('upper(spend.currency)') }} AS currency
-    FROM {{ ref('spend') }} AS spend
-    {{ join_rate('upper(spend.currency)', 'spend.spent_on') }}
-),
+{{ paid(ref('spend')) }},
 
 spent AS (
     SELECT {{ week_of('paid.spent_on') }} AS week, coalesce(channel.channel_group, paid.channel) AS channel_group,
@@ -76,8 +67,8 @@ calendar (week, last_week) AS (
 spend_of AS (
     SELECT week
         {% for channel in channels %}
-        , sum(CASE WHEN channel_group = '{{ channel | replace("'", "''") }}' THEN spend ELSE 0 END) AS spend_{{ loop.index }}
-        , sum(CASE WHEN channel_group = '{{ channel | replace("'", "''") }}' THEN impressions ELSE 0 END) AS impressions_{{ loop.index }}
+        , sum(CASE WHEN channel_group = {{ literal(channel) }} THEN spend ELSE 0 END) AS spend_{{ loop.index }}
+        , sum(CASE WHEN channel_group = {{ literal(channel) }} THEN impressions ELSE 0 END) AS impressions_{{ loop.index }}
         {% endfor %}
     FROM spent
     GROUP BY week
@@ -86,7 +77,7 @@ spend_of AS (
 credit_of AS (
     SELECT week
         {% for channel in channels %}
-        , sum(CASE WHEN channel_group = '{{ channel | replace("'", "''") }}' THEN credit ELSE 0 END) AS credit_{{ loop.index }}
+        , sum(CASE WHEN channel_group = {{ literal(channel) }} THEN credit ELSE 0 END) AS credit_{{ loop.index }}
         {% endfor %}
     FROM credited
     GROUP BY week
