@@ -23,6 +23,8 @@ _BARE = re.compile(_START + rb"\[")
 _OBJECT = re.compile(_START + rb"\{")
 MOST_PLACES = 100
 """Places at which the array is looked for in an object; each takes the time of decoding a block."""
+FEW = 7
+"""Commas that are tried one by one; then more and more are skipped."""
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*\{")
 _BETWEEN_VALUES = re.compile(rb",")
 
@@ -45,13 +47,12 @@ class Index:
     count: int = 0
     members: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, offset: int, text: bytes) -> None:
-        """Add a sequence of elements.
+    def add(self, offset: int, text: bytes, count: int) -> None:
+        """Add a sequence of elements, given their number.
 
         Raises:
-            ValueError: it is malformed or not UTF-8.
+            ValueError: it is not UTF-8.
         """
-        count = len(_elements(b"[" + text + b"]"))
         text.decode()
         self.blocks.append((offset, len(text)))
         self.count += count
@@ -80,14 +81,15 @@ def index(file: IO[bytes], names: Sequence[str] = ()) -> Index:
     between = _BETWEEN_OBJECTS if pending.lstrip()[:1] == b"{" else _BETWEEN_VALUES
     while more := file.read(max(BLOCK, len(pending))):
         pending += more
-        if comma := _cut(pending, between):
-            found.add(offset, pending[:comma])
+        if cut := _cut(pending, between):
+            comma, count = cut
+            found.add(offset, pending[:comma], count)
             offset += comma + 1
             pending = pending[comma + 1 :]
     last, rest = _close(pending, wrapped=wrapped)
     if found.blocks and not last.strip():
         raise ValueError("a comma without an element after it")
-    found.add(offset, last)
+    found.add(offset, last, _count(last))
     found.members |= rest
     return found
 
@@ -109,26 +111,35 @@ def _wrapping(text: bytes, names: Sequence[str]) -> tuple[re.Match[bytes], dict[
     raise NotAnArrayError("it does not begin with an array")
 
 
-def _cut(text: bytes, between: re.Pattern[bytes]) -> int | None:
-    """Return the offset of a comma between two elements of the array that `text` begins.
+def _cut(text: bytes, between: re.Pattern[bytes]) -> tuple[int, int] | None:
+    """Return the offset of a comma between two elements, and the number of elements before it.
 
-    A comma may also be nested deeper or inside a string. It separates our elements exactly if the
-    text before it is a complete array, because a text of balanced brackets cannot end inside one.
+    A comma may also be nested deeper or inside a string. It separates elements of the array that
+    `text` begins exactly if the text before it is a complete array, because a text of balanced
+    brackets cannot end inside one.
     """
-    commas = [match.start() for match in between.finditer(text)]
-    step, at, tried = 1, len(commas), 0
-    while (at := at - step) >= 0:
-        comma = text.index(b",", commas[at])
-        try:
-            _elements(b"[" + text[:comma] + b"]")
-        except ValueError:
-            tried += 1
-            # in a long nested array, the commas nearby are nested too: search further back each
-            # time
-            step = 1 if tried < 8 else step * 2
-        else:
-            return comma
+    commas = _commas(text, between)
+    for tried, comma in enumerate(commas):
+        with suppress(ValueError):
+            if count := _count(text[:comma]):
+                return comma, count
+        if tried >= FEW:  # in a long nested array, the commas nearby are nested too
+            next(islice(commas, skipped := 2 ** (tried - FEW + 1) - 1, skipped), None)
     return None
+
+
+def _commas(text: bytes, between: re.Pattern[bytes]) -> Iterator[int]:
+    """Yield the offsets of commas that may separate elements, the last one first."""
+    first = b"}" if between is _BETWEEN_OBJECTS else b","
+    at = len(text)
+    while (at := text.rfind(first, 0, at)) >= 0:
+        if between.match(text, at):
+            yield text.index(b",", at)
+
+
+def _count(elements: bytes) -> int:
+    """Return the number of elements; raise ValueError if they are malformed."""
+    return len(_elements(b"[" + elements + b"]"))
 
 
 def _close(text: bytes, *, wrapped: bool) -> tuple[bytes, dict[str, Any]]:
