@@ -36,13 +36,13 @@ def _variables(plugin: str, known: Collection[str]) -> Iterator[str]:
     """Yield the names of settings in a plugin's environment variables.
 
     Variables that may belong to something else are left out: to a plugin whose name begins with
-    this one (`TAP_ECDP_SHOP_API_KEY`), to a member of a setting, or to Meltano
-    (`TAP_ECDP__SELECT`).
+    this one (`TAP_ECDP_SHOP_API_KEY`), to a member of a setting, to Meltano (`TAP_ECDP__SELECT`)
+    or to the SDK (`TAP_ECDP_LOGLEVEL`).
     """
     prefix = variable_of(plugin, "")
     for variable in os.environ:
         name = variable.removeprefix(prefix).lower()
-        if not variable.startswith(prefix) or name.startswith("_"):
+        if not variable.startswith(prefix) or name.startswith("_") or name == "loglevel":
             continue
         if not any(name.endswith(f"_{each}") or name.startswith(f"{each}_") for each in known):
             yield name

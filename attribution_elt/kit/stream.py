@@ -285,7 +285,8 @@ class VendorStream(SdkHooks):
             return
         state, present = self.stream_state, fingerprint(settings)
         if state.get("settings", present) != present:
-            self._log.info("%s changed: all rows are read again", " or ".join(settings))
+            names = " or ".join(settings)
+            self._log.info("%s changed: all rows are read again", names, extra=event("output"))
             if "replication_key_value" in state:
                 state["replication_key_value"] = None
             if "units" in state:

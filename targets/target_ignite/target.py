@@ -185,7 +185,7 @@ class TargetIgnite(WritingTarget):
         for entry in planned:
             counts[entry.wish["website"]] += 1
         for name, count in counts.items():
-            self.logger.info("website %s: new opt-outs: %d", name, count)
+            self.show(f"website {name}: new opt-outs: {count}")
 
     @override
     def send(self, changes: Sequence[tuple[Wish, Entry]]) -> None:

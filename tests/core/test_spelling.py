@@ -19,6 +19,7 @@ KNOWN = ("api_key", "lookback_days", "stream_map_config")
         ("TAP_ECDP_SHOP_TWO_API_KEY", None),
         ("TAP_ECDP_STREAM_MAP_CONFIG_HASH", None),
         ("TAP_ECDP__SELECT", None),
+        ("TAP_ECDP_LOGLEVEL", None),
         ("TAP_ECDPX_LOOKBACK", None),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from attribution_elt.sandbox import Sandbox
-from tests.pipeline.meltano import environment, meltano, project
+from tests.pipeline.meltano import PROJECT, environment, meltano, project
 
 TABLE = "CREATE TABLE reviewed_channels AS SELECT {} AS channel_id, 1 AS approval_status"
 STREAM = {
@@ -33,6 +34,7 @@ def test_a_query_of_the_warehouse_changes_statuses_at_the_vendor(
         if row["approvalStatus"] == 2
     )
     folder = project(tmp_path / "project")
+    shutil.copy(PROJECT / "logging.yaml", folder)  # it decides which lines Meltano shows
     url = (
         f"duckdb:///{folder}/warehouse.duckdb"
         if warehouse == "duckdb"
@@ -61,7 +63,8 @@ def test_a_query_of_the_warehouse_changes_statuses_at_the_vendor(
 
     dry = meltano(folder, *run, env=environment(settings))
 
-    assert f"channel {channel}: pending → approved" in dry.stdout + dry.stderr
+    assert f"channel {channel}: pending → approved" in dry.stderr
+    assert "dry run: 1 dry_run" in dry.stderr
     assert [each.method for each in sandbox.adtraction.requests] == ["POST"]
     assert execute(OUTCOMES) == [(str(channel), "dry_run")]
 

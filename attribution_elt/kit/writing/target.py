@@ -14,6 +14,7 @@ from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from typing_extensions import override
 
+from attribution_elt.core.events import event
 from attribution_elt.kit import settings
 from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.plugin import VendorPlugin
@@ -104,7 +105,7 @@ class WritingTarget(VendorPlugin, Target):
     def process_endofpipe(self) -> None:
         self._warn_of_other_streams()
         if not self._reader.records:
-            self.logger.info("the input has no records of stream %r: nothing is sent", self.stream)
+            self.show(f"the input has no records of stream {self.stream!r}: nothing is sent")
             self._pass_state_on()
             return
         if not self._reader.is_whole:
@@ -193,13 +194,17 @@ class WritingTarget(VendorPlugin, Target):
             reason = f": {entry.reason}" if entry.reason else ""
             self.logger.error("%s: %s%s", label, entry.outcome.replace("_", " "), reason)
         summary = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-        self.logger.info("%s%s", "dry run: " if self.config["dry_run"] else "", summary)
+        self.show(f"{'dry run: ' if self.config['dry_run'] else ''}{summary}")
 
     def describe_plan(self, planned: Sequence[Entry]) -> None:
         """Log what a real run would change, without personal data."""
         for entry in planned:
             label = self.ledger.labels.get(entry.key, entry.key)
-            self.logger.info("%s: %s → %s", label, entry.before, entry.after)
+            self.show(f"{label}: {entry.before} → {entry.after}")
+
+    def show(self, line: str) -> None:
+        """Log a result, as an event so that Meltano's shortened output keeps it."""
+        self.logger.info("%s", line, extra=event("output"))
 
     def _warn_of_other_streams(self) -> None:
         for stream, count in self._reader.other_streams.items():
