@@ -71,7 +71,7 @@ def _compared(comparison: Comparison) -> Card:
         Column(model, kind, CHANNELS[0] if model == comparison.reference else OTHER)
         for model in models
     ]
-    columns.append(Column("share, lowest to highest"))
+    columns.append(Column("range of shares"))
     totals = [sum(values.get(model, {}).values(), Decimal()) for model in models]
     compared = "SQL models"
     if comparison.reference != BASELINE:

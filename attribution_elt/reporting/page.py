@@ -42,10 +42,11 @@ def page(warehouses: Sequence[Warehouse], environment: str, now: datetime, days:
 def _sections(warehouse: Warehouse, window: Window) -> list[Section]:
     if warehouse.problem:
         return []
-    return [
+    every = (
         amounts.revenue(warehouse, window),
         amounts.restatements(warehouse, window),
         models.credits_of(warehouse, window),
         loads.freshness(warehouse, window),
         loads.failures(warehouse, window),
-    ]
+    )
+    return [each for each in every if each.cards]  # without a vendor of revenue, two have none

@@ -205,11 +205,16 @@ def _fill(warehouse: Warehouse, since: date, known_at: datetime | None) -> None:
     for place in warehouse.places:
         for tap in place.taps:
             source = tap.tap.revenue
-            if place.adapter and source and place.tap_of(source.stream) is tap:
+            if not source or place.tap_of(source.stream) is not tap:
+                continue
+            if place.adapter:
                 found = _revenue(place.adapter, tap, source, since, known_at)
-                loads = (each.loaded_at for each in place.streams if each.name == source.stream)
-                found.loaded_at = next(loads, None)
-                warehouse.revenues.append(found)
+            else:
+                reason = f"the schema {place.schema} does not exist yet"
+                found = Revenue(source, tap.name, missing=reason)
+            loads = (each.loaded_at for each in place.streams if each.name == source.stream)
+            found.loaded_at = next(loads, None)
+            warehouse.revenues.append(found)
 
 
 def _answers(loader: Loader, since: date) -> Answers | None:

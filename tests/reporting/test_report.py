@@ -276,6 +276,7 @@ def test_missing_schemas_are_named_and_not_created(warehouse: Warehouse) -> None
     assert "tap-adtraction" not in text  # nothing loaded, and no credentials
     if not warehouse.url.startswith("sqlite"):
         assert "The schema tap_ihc does not exist yet." in text
+        assert "Nothing to show: the schema tap_attribution_io does not exist yet." in text
         with closing(connect(warehouse.url, None)) as adapter:
             assert not adapter.execute(
                 "SELECT 1 FROM information_schema.schemata WHERE schema_name = 'tap_ihc'"
