@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from singer_sdk.plugin_base import PluginBase
 from tap_query.tap import TapQuery
+from target_warehouse.target import TargetWarehouse
 
 from attribution_elt.checks.findings import Finding
 from attribution_elt.core.errors import OpsError
+from attribution_elt.core.settings import whole_schema
 from attribution_elt.core.spelling import unknown_settings
 from attribution_elt.kit.errors import InvalidSettingsError, PluginError, UnitError
 from attribution_elt.kit.http.client import Client
@@ -58,12 +60,15 @@ def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
 
 
 def settings(project: Project) -> Finding:
-    """Check that every environment variable of a tap is one of its settings."""
+    """Check that every environment variable of a plugin is one of its settings."""
     found = Finding("settings")
-    for extractor in project.extractors.values():
-        schema = copy.deepcopy(extractor.tap.config_jsonschema)
-        extractor.tap.append_builtin_config(schema)
-        found.problems += unknown_settings(extractor.name, schema["properties"])
+    plugins: list[tuple[str, type[PluginBase]]] = [
+        *((each.name, each.tap) for each in project.extractors.values()),
+        *((each.name, each.target) for each in project.writers),
+        *((name, TargetWarehouse) for name in project.loaders),
+    ]
+    for name, plugin in plugins:
+        found.problems += unknown_settings(name, whole_schema(plugin)["properties"])
     found.facts.append("the names of all settings are valid")
     return found
 

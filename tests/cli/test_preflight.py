@@ -64,6 +64,22 @@ def test_problems_are_printed_as_json_too(sandbox: Sandbox, tmp_path: Path) -> N
     assert "expired" not in done.stdout + done.stderr
 
 
+def test_misspelt_variables_of_taps_and_loaders_are_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    (folder / ".env").write_text("TARGET_WAREHOUSE_HISTRY=[]\n")
+    environment = variables(
+        sandbox, ["tap-ecdp"], TAP_ECDP_WINDOW_DAY="3", TARGET_IGNITE_MAX_NEWS="5"
+    )
+    done = attribution_elt(folder, environment, "preflight", "--json")
+    assert done.returncode == 1
+    (found,) = (each for each in json.loads(done.stdout)["checks"] if not each["ok"])
+    assert found["problems"] == [
+        "tap-ecdp has no setting 'window_day'; did you mean 'window_days'?",
+        "target-ignite has no setting 'max_news'; did you mean 'max_new'?",
+        "target-warehouse has no setting 'histry'; did you mean 'history'?",
+    ]
+
+
 def test_each_account_has_a_line_and_terminals_get_colours(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
