@@ -130,7 +130,7 @@ def settings(name: str) -> Rows:
     """Yield the rows of the table of a plugin's own settings."""
     plugin = plugin_class(name)
     own = ("api_url", *plugin.config_jsonschema.get("required", ()))
-    shared = [each for each in COMMON if each not in own]
+    shared = [each for each in COMMON if name.startswith("tap-") and each not in own]
     names = [each for each in plugin.config_jsonschema["properties"] if each not in shared]
     return rows_of(plugin, [each for each in names if not each.startswith(INHERITED)])
 

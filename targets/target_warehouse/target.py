@@ -134,8 +134,8 @@ class TargetWarehouse(Target):
             default=0.2,
             title="Vanish Limit",
             description="Share of a stream's rows that may vanish in a run, among those that the "
-            "tap has read again. If it is exceeded by more than 100 rows, nothing vanishes and the "
-            "run fails.",
+            "tap has read again; 100 rows are always allowed. If more would vanish, none does and "
+            "the run fails.",
         ),
         th.Property(
             "dry_run",

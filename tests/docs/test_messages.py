@@ -12,8 +12,8 @@ PAGE = (PROJECT / "docs" / "troubleshooting.md").read_text()
 OF_DRIVERS = {
     "Could not set lock on file",
     "password authentication failed",
-    "connection refused",
-    "could not translate host name",
+    "Connection refused",
+    "failed to resolve host",
     "permission denied",
     "canceling statement due to statement timeout",
 }
