@@ -63,9 +63,10 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     def write_record(self, prefix: bytes, record: dict[str, Any]) -> None:
         """Write a record; `prefix` is the part of its message before the record's opening brace."""
+        encoded = self._encode(record)  # first, so that an error leaves no half of a line
         buffer = self._buffer
         buffer += prefix
-        buffer += self._encode(record)
+        buffer += encoded
         buffer += b"}\n"
         self._flush_if_due()
 

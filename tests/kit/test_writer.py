@@ -98,6 +98,22 @@ def test_numbers_keep_their_digits_and_texts_their_letters() -> None:
         assert repr(message["record"]) == repr(record)
 
 
+def test_a_record_that_cannot_be_encoded_leaves_no_half_of_a_line() -> None:
+    output = io.TextIOWrapper(io.BytesIO())
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with redirect_stdout(output):
+        writer = LineWriter()
+        prefix = writer.record_prefix("rows")
+        with pytest.raises(RecursionError):
+            writer.write_record(prefix, {"value": nested})
+        writer.write_record(prefix, {"value": 1})
+        writer.flush()
+    output.seek(0)
+    assert [json.loads(line)["record"] for line in output] == [{"value": 1}]
+
+
 def test_schema_messages_leave_at_once() -> None:
     pipe = io.BytesIO()
     with redirect_stdout(io.TextIOWrapper(pipe)):
