@@ -258,9 +258,9 @@ def _array(kind: ColumnType, values: Sequence[Any]) -> pa.Array:
             # Values have no line ends, because they were within a line.
             return _parted(b"\n".join(values), "\n")
         case ColumnType.DATE:
-            return pa.array(values, pa.string()).cast(pa.date32())
+            return _in_years(pa.array(values, pa.string()).cast(pa.date32()))
         case ColumnType.TIMESTAMP:
-            return _instants(pa.array(values, pa.string()))
+            return _in_years(_instants(pa.array(values, pa.string())))
         case ColumnType.TIME:
             moments = pc.binary_join_element_wise("1970-01-01T", pa.array(values, pa.string()), "")
             return moments.cast(pa.timestamp("us")).cast(ARROW_TYPES[kind])
@@ -313,3 +313,9 @@ def _instants(texts: pa.Array) -> pa.Array:
         return texts.cast(INSTANT)
     except pa.ArrowInvalid:  # without an offset, times are in UTC
         return texts.cast(pa.timestamp("us")).cast(INSTANT)
+
+
+def _in_years(moments: pa.Array) -> pa.Array:
+    """Return moments that are in the years 1 to 9999, as Python's are; else raise OverflowError."""
+    pc.min_max(moments).as_py()
+    return moments

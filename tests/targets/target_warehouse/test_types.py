@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from target_warehouse.errors import RecordsRejectedError
 
 from tests.targets.target_warehouse.warehouses import (
     Line,
@@ -175,6 +176,30 @@ def test_timestamps_are_instants(warehouse: Warehouse) -> None:
     for number, texts in enumerate(groups):
         found = warehouse.rows(f'SELECT "at"::text FROM moments_{number} ORDER BY id')
         assert [text for (text,) in found] == [*texts.values(), None]
+
+
+OUTSIDE = ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+01:00", "0000-01-01T00:00:00Z"]
+
+
+@pytest.mark.parametrize("batch_size_rows", [1, 100])
+def test_moments_outside_the_years_1_to_9999_are_rejected(
+    warehouse: Warehouse, batch_size_rows: int
+) -> None:
+    moments = schema("moments", id="integer", at=date_time(), day=date_time("date"))
+    run = warehouse.load(
+        {**moments, "bookmark_properties": ["at"]},
+        record("moments", id=0, at="9999-12-31T23:59:59Z", day="0001-01-01"),
+        *[record("moments", id=number, at=text) for number, text in enumerate(OUTSIDE, 1)],
+        record("moments", id=9, day="0000-01-01"),
+        state("done"),
+        batch_size_rows=batch_size_rows,
+        fails=True,
+    )
+
+    assert isinstance(run.error, RecordsRejectedError)
+    assert run.states == ["done"]
+    assert warehouse.rows("SELECT id FROM moments") == [(0,)]
+    assert warehouse.rows("SELECT count(*) FROM _rejected") == [(4,)]
 
 
 def test_dates_and_times(warehouse: Warehouse) -> None:
