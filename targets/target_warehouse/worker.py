@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from attribution_elt.core.threads import DaemonThreads
 
-_LONG = 60  # seconds
+_LONG = 90  # seconds, longer than a transaction is retried
 
 logger = logging.getLogger("target-warehouse")
 _T = TypeVar("_T")
@@ -46,7 +46,7 @@ class Worker:
         self._thread.stop(wait=True)
 
     def _wait(self) -> Any:
-        """Return the result of the last task; log every minute that it takes."""
+        """Return the result of the last task; log a long wait."""
         while not wait([self._last], _LONG).done:
             logger.warning(
                 "the warehouse has been busy for another %g s; a lock of another session may "

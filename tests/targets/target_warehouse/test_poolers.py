@@ -87,15 +87,13 @@ def test_loads_through_a_pooler_in_transaction_mode(pooled: PostgreSQL) -> None:
 
 
 def test_a_server_that_is_read_only_for_a_while(postgresql: PostgreSQL) -> None:
-    name = urlsplit(postgresql.url).path[1:]
-
-    def set_read_only(value: str) -> None:
+    def alter(what: str) -> None:
         with psycopg.connect(postgresql.url, autocommit=True) as connection:
-            connection.execute("SET default_transaction_read_only = off")
-            connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}")
+            connection.execute(f"ALTER SYSTEM {what}".encode())
+            connection.execute("SELECT pg_reload_conf()")
 
-    set_read_only("on")
-    timer = threading.Timer(2, set_read_only, ["off"])
+    alter("SET default_transaction_read_only = on")
+    timer = threading.Timer(2, alter, ["RESET default_transaction_read_only"])
     timer.start()
     try:
         postgresql.load(ORDERS, record("orders", id=1), state(1))

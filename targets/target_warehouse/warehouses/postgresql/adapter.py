@@ -60,6 +60,7 @@ class PostgreSQLAdapter(Adapter):
         psycopg.errors.ProgramLimitExceeded,  # such as a key too long for an index
         psycopg.errors.RaiseException,  # raised by a trigger
     )
+    _stays_read_only = False
 
     @override
     def connect(self) -> None:
@@ -86,6 +87,8 @@ class PostgreSQLAdapter(Adapter):
 
     @override
     def is_transient(self, error: Exception) -> bool:
+        if self._stays_read_only and isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            return False
         return connection.is_transient(error) or self._is_made_by_another(error)
 
     def _is_made_by_another(self, error: Exception) -> bool:
@@ -108,6 +111,13 @@ class PostgreSQLAdapter(Adapter):
         if not self._connection.closed:
             if self.execute("SHOW transaction_read_only") != [("on",)]:
                 return
+            # A person has set it; a server that is read-only may be the old primary of a failover.
+            self._stays_read_only = bool(
+                self.execute(
+                    "SELECT 1 FROM pg_settings WHERE name = 'default_transaction_read_only' "
+                    "AND source IN ('client', 'database', 'user', 'database user')"
+                )
+            )
             self._connection.close()  # another server may be the primary by now
         self._connection = connection.opened(self._url)
 
