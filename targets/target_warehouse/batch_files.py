@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import itertools
 import os
 import stat
@@ -20,7 +21,7 @@ from target_warehouse import exact
 _AT_ONCE = 5_000  # records
 _LONGEST_LINE = 256 << 20  # bytes
 _decoder = msgspec.json.Decoder(msgspec.Raw)
-_COMPRESSIONS = {None: None, "none": None, "gzip": "gzip"}
+_COMPRESSIONS = (None, "none", "gzip")
 
 
 class BatchFileError(Exception):
@@ -45,12 +46,12 @@ def record_lines(
         raise BatchFileError(
             f"batch files of format {format_!r}, {compression!r} are not supported"
         )
+    is_packed = (format_, compression) == ("jsonl", "gzip")
+    read = _of_packed_jsonl if is_packed else _FORMATS[format_]
     for file in files:
-        packed = _COMPRESSIONS[compression] if format_ == "jsonl" else None
         try:
-            location = _allowed(file, folders)
-            with fsspec.open(location, "rb", compression=packed) as opened:
-                numbered = _FORMATS[format_](opened)
+            with fsspec.open(_allowed(file, folders), "rb") as opened:
+                numbered = read(opened)
                 while some := list(itertools.islice(numbered, _AT_ONCE)):
                     yield [line for _, line in some], [f"{number} of {file}" for number, _ in some]
         except (OSError, EOFError, ValueError, OverflowError, ImportError) as error:
@@ -86,11 +87,18 @@ def _local(location: str) -> Path | None:
     return None if "://" in location or "::" in location else Path(os.path.realpath(location))
 
 
-def _of_jsonl(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+def _of_jsonl(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(_lines(file), 1):
         if text := line.strip().removeprefix(codecs.BOM_UTF8):
             # Within a message, a text behind the record would be read as another member.
             yield number, b'{"record": %s}' % text if _is_one_value(text) else text
+
+
+def _of_packed_jsonl(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    with gzip.open(file) as unpacked:
+        yield from _of_jsonl(unpacked)
+    if not file.tell():  # Python reads an empty file as one without lines
+        raise EOFError("it is empty, which no gzip file is")
 
 
 def _is_one_value(text: bytes) -> bool:
@@ -106,7 +114,7 @@ def _is_one_value(text: bytes) -> bool:
     return True
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
+def _lines(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     while line := file.readline(_LONGEST_LINE + 1):
         if len(line) > _LONGEST_LINE:
             raise ValueError(f"a line has more than {_LONGEST_LINE >> 20} MiB")
