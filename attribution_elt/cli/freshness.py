@@ -15,7 +15,7 @@ from attribution_elt.cli.parameters import Duration
 from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import webhook
-from attribution_elt.meltano.project import BACKFILL, Project
+from attribution_elt.meltano.project import BACKFILL, VERIFY, Project
 
 
 @click.command()
@@ -66,10 +66,10 @@ def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterato
 
 
 def _last_success(runs: Sequence[Mapping[str, Any]], jobs: Sequence[str]) -> datetime | None:
-    """Return when any of these jobs last succeeded, with any suffix except a backfill's."""
+    """Return when any of these jobs last succeeded; backfills and verifications do not count."""
     for run in runs:  # latest first
         environment, job, *suffix = f"{run['job_name']}:".split(":")
-        is_backfill = any(each.startswith(BACKFILL) for each in suffix)
-        if f"{environment}:{job}" in jobs and run["state"] == "SUCCESS" and not is_backfill:
+        is_aside = any(each == VERIFY or each.startswith(BACKFILL) for each in suffix)
+        if f"{environment}:{job}" in jobs and run["state"] == "SUCCESS" and not is_aside:
             return instant(run["ended_at"])
     return None

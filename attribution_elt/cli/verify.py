@@ -35,10 +35,8 @@ from attribution_elt.kit.windows import Window
 from attribution_elt.meltano.display import Display
 from attribution_elt.meltano.failures import record_failures
 from attribution_elt.meltano.outcome import Outcome
-from attribution_elt.meltano.project import Extractor, Loader, Project
+from attribution_elt.meltano.project import VERIFY, Extractor, Loader, Project
 
-SUFFIX = "verify"
-"""Suffix of the state's id; no other run reads this state."""
 COUNTS = ("identical", "modified", "missing", "extra")
 SHOWN = 20
 """Maximum numbers of units, and of rows, of a stream that are shown."""
@@ -161,7 +159,7 @@ def _run(
         loader,
         shown,
         settings=settings,
-        suffix=SUFFIX,
+        suffix=VERIFY,
         options=["--full-refresh"],
         variables=variables,
     )

@@ -36,6 +36,8 @@ MODELS = "attribution"
 """The schema of the models of `transform/`, unless it is built with another name."""
 BACKFILL = "backfill-"
 """Prefix of the suffix of a backfill's state id."""
+VERIFY = "verify"
+"""Suffix of the id of a verification's state; no other run reads this state."""
 MANIFEST = "attribution-elt-manifest-"
 """Prefix of temporary folders with the resolved project, which contains secrets."""
 

@@ -182,6 +182,7 @@ JOB = "prod:tap-ecdp-to-target-warehouse"
         ([run_of(JOB, 1, "FAIL"), run_of(JOB, 27)], True),
         ([run_of(JOB, 1, "FAIL"), run_of(JOB, 25)], False),
         ([run_of(f"{JOB}:backfill-2026-01-01-2026-01-31", 1)], True),
+        ([run_of(f"{JOB}:verify", 1), run_of(JOB, 27)], True),
         ([run_of("dev:tap-ecdp-to-target-warehouse", 1)], True),
         ([run_of("prod:tap-ecdp-two-to-target-warehouse", 1)], True),
         ([], True),
