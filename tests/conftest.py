@@ -66,12 +66,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Reset the secrets and the log level that earlier tests have set."""
+    """Reset the secrets, the log level and the environment that earlier tests have set.
+
+    The SDK reads a developer's .env into the environment of the process.
+    """
     monkeypatch.setattr(redactor, "_needles", [])
     root = logging.getLogger()
-    level = root.level
+    level, environment = root.level, dict(os.environ)
     yield
     root.setLevel(level)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @pytest.fixture(scope="session")
