@@ -87,6 +87,7 @@ class Models:
             folder, self._dialect, self._adapter.types, tables, variables or {}
         )
         self.plan: Plan = plan(folder, self._renderer, tables)
+        self._chosen: Collection[str] = ()
         if self._dialect == "postgres":
             self._adapter.execute(_SORT_IN_MEMORY)
             self._adapter.commit()
@@ -115,6 +116,7 @@ class Models:
         Raises:
             OpsError: a model cannot be built.
         """
+        self._chosen = chosen
         needed = {ref for name in chosen for ref in self.plan.parsed[name].refs}
         for name in self.plan.seeds:
             if name in needed:
@@ -179,35 +181,19 @@ class Models:
         return False, self._replace_table(name, rendered.sql)
 
     def _replace_view(self, name: str, sql: str) -> None:
-        """Replace a view.
-
-        PostgreSQL refuses to drop a view that another view reads, and to replace one whose columns
-        change. Then the models' views over this one are dropped and created again.
-        """
-        if self._dialect != "postgres" or self._kind(name) != "view":
-            self._drop(name)
-            self._adapter.execute(f"CREATE VIEW {self._path(name)} AS {sql}")
-            return
-        spare = name + _SPARE
-        self._adapter.execute(f"CREATE VIEW {self._path(spare)} AS {sql}")
-        same = self._adapter.columns(spare) == self._adapter.columns(name)
-        self._drop(spare)
-        if same:
-            self._adapter.execute(f"CREATE OR REPLACE VIEW {self._path(name)} AS {sql}")
-            return
-        for each in reversed(names := self._views_over(name)):
-            self._drop(each)
-        for each in names:
-            self._make(each)
-
-    def _views_over(self, name: str) -> list[str]:
-        """Return a view and the models' views that read it, in the order of the plan."""
-        names = [name]
-        for each in self.plan.order:
-            reads = any(ref in names for ref in self.plan.parsed[each].refs)
-            if reads and self._kind(each) == "view":
-                names.append(each)
-        return names
+        """Replace a view; PostgreSQL refuses that if its columns change."""
+        if self._dialect == "postgres" and self._kind(name) == "view":
+            spare = name + _SPARE
+            self._adapter.execute(f"CREATE VIEW {self._path(spare)} AS {sql}")
+            new, held = (
+                [(column, each.type) for column, each in self._adapter.columns(view).items()]
+                for view in (spare, name)
+            )
+            self._drop(spare)
+            if new == held:
+                self._adapter.execute(f"CREATE OR REPLACE VIEW {self._path(name)} AS {sql}")
+                return
+        self._recreate(name, f"CREATE VIEW {self._path(name)} AS {sql}")
 
     def _replace_table(self, name: str, sql: str) -> int:
         """Replace a table's rows, or the table if its columns differ; return the number of rows.
@@ -220,15 +206,38 @@ class Models:
             self._adapter.execute(
                 f"CREATE TABLE {self._path(spare)} AS SELECT * FROM ({sql}) AS body LIMIT 0"
             )
-            same = self._adapter.columns(spare) == self._adapter.columns(name)
+            # lists, because INSERT assigns values by position
+            new, held = (list(self._adapter.columns(each).items()) for each in (spare, name))
             self._adapter.drop(spare)
-            if same:
+            if new == held:
                 self._adapter.execute(f"TRUNCATE {self._path(name)}")  # DELETE leaves dead rows
                 self._adapter.execute(f"INSERT INTO {self._path(name)} {sql}")
                 return self._measured(name)
-        self._drop(name)
-        self._adapter.execute(f"CREATE TABLE {self._path(name)} AS {sql}")
+        self._recreate(name, f"CREATE TABLE {self._path(name)} AS {sql}")
         return self._measured(name)
+
+    def _recreate(self, name: str, create: str) -> None:
+        """Drop a model and create it with another statement.
+
+        PostgreSQL refuses to drop what a view reads. The models' views over this one are dropped
+        too. Those that this build does not reach are created again.
+        """
+        views = self._views_over(name) if self._dialect == "postgres" else []
+        for each in (*reversed(views), name):
+            self._drop(each)
+        self._adapter.execute(create)
+        for each in views:
+            if each not in self._chosen:
+                self._make(each)
+
+    def _views_over(self, name: str) -> list[str]:
+        """Return the models' views that read a model, in the order of the plan."""
+        names = [name]
+        for each in self.plan.order:
+            reads = any(ref in names for ref in self.plan.parsed[each].refs)
+            if reads and self._kind(each) == "view":
+                names.append(each)
+        return names[1:]
 
     def _measured(self, name: str) -> int:
         # statistics: without them, PostgreSQL joins new tables as if they were small

@@ -6,14 +6,13 @@ import json
 import random
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from target_warehouse.columns import ColumnType
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.models.tables import streams_of
-from tests.targets.target_warehouse.warehouses import PostgreSQL, Warehouse
+from tests.targets.target_warehouse.warehouses import Warehouse
 from tests.transform.shop import TAPS, Shop, commission, order, output, purchase, session, touch
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -124,23 +123,6 @@ def test_a_user_with_one_vendor_gets_its_models(warehouse: Warehouse) -> None:
         shop.rows("int_journeys", ("touch_key",))
 
 
-def test_views_over_views_are_built_again(postgres_url: str, tmp_path: Path) -> None:
-    """PostgreSQL refuses to drop a view that another one reads."""
-    shop = Shop(PostgreSQL(postgres_url, tmp_path))
-    shop.load("tap_attribution_io", "pageviews", touch(1, "a", "2026-03-01T10:00:00Z"))
-    shop.load("tap_attribution_io", "events", purchase(1, "a", "2026-03-02T10:00:00Z", 5.0))
-    shop.load("tap_attribution_io", "touchpoints", touch(1, "a", "2026-03-01T10:00:00Z"))
-    shop.build()
-    pageviews, columns = "stg_attribution_io__pageviews", ("conversion_id", "session_id")
-    before = shop.rows("ihc_journeys", columns)
-    assert before
-    shop.build()
-    shop.execute("ALTER VIEW {} RENAME COLUMN client_id TO client", pageviews)
-    shop.build(pageviews)
-    assert shop.rows("ihc_journeys", columns) == before
-    assert shop.rows(pageviews, ("client_id",)) == [("a",)]
-
-
 def test_sessions_from_a_file_are_journeys_too(warehouse: Warehouse) -> None:
     """Their ids may equal those of Attribution.io's rows, but they are different sessions."""
     shop = Shop(warehouse)
@@ -174,6 +156,30 @@ def test_sessions_from_a_file_are_journeys_too(warehouse: Warehouse) -> None:
     assert weeks == [(2, pytest.approx((0.25 + 1) / 2), pytest.approx(0.75 / 2 + 0.5))]
     assert shop.credits("ihc:x", "attribution_io:7") == {"1": 1}
     assert shop.credits("ihc:purchases", "attribution_io:7") == {"1": 0.25, "2": 0.75}
+
+
+def test_sessions_of_one_conversion_may_have_several_times(small: Shop) -> None:
+    """A loader that leaves rows of a journey's earlier form in the table."""
+    moved = {"conversion_timestamp": "2026-03-02T12:00:00Z"}
+    sessions = (session("x", "1", "Email", 0.5), session("x", "2", "Email", 0.5, **moved))
+    small.load("tap_ihc", "attributions", *sessions)
+    small.build("+fct_conversions")
+    assert small.failed == {}
+    conversions = small.rows("fct_conversions", ("conversion_key", "touches"))
+    assert conversions == [("ihc:purchases:x", 2)]
+
+
+def test_touches_from_before_computers_are_in_a_long_lookback(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    touches = (touch(1, "a", "1970-01-01T00:00:00Z"), touch(2, "b", "1970-01-01T00:00:00Z"))
+    recent = touch(3, "b", "2026-03-02T10:00:00Z")
+    shop.load("tap_attribution_io", "touchpoints", *touches, recent)
+    purchases = (purchase(each, "ab"[each], "2026-03-02T10:00:00Z", 5.0) for each in range(2))
+    shop.load("tap_attribution_io", "events", *purchases)
+    shop.build("+fct_credits", lookback_days=36500)
+    assert shop.failed == {}
+    assert shop.credits("time_decay_7d", "attribution_io:0") == {"1": 1}
+    assert shop.credits("time_decay_7d", "attribution_io:1") == {"2": pytest.approx(0), "3": 1}
 
 
 def test_a_vendor_may_credit_less_but_not_more(small: Shop) -> None:
@@ -237,13 +243,18 @@ def test_commissions_range_from_the_lowest_to_the_highest_of_their_day(small: Sh
         purchase(2, "b", "2026-03-02T10:00:00Z", 200.0),
     )
     program = {"market": "SE", "channel_id": 5, "program_name": "Shoes", "currency": "SEK"}
-    small.load("tap_adtraction", "programs", {**program, "program_id": 9})
+    small.load(
+        "tap_adtraction",
+        "programs",
+        {**program, "program_id": 9},
+        {**program, "program_id": 9, "market": "FR", "program_name": "Chaussures"},
+    )
     small.load(
         "tap_adtraction",
         "commissions",
         commission(1, "%", 5.0),
         commission(2, "%", 8.0),
-        commission(3, "EUR", 6.0),
+        commission(3, "eur", 6.0),
         commission(4, "%", 50.0, transaction_type=4),
         commission(5, "%", 1.0, program=10),
     )

@@ -73,13 +73,14 @@ conversion AS (
     LEFT JOIN matched ON matched.order_key = priced.order_key
     WHERE matched.order_key IS NULL AND priced.ordered_at IS NOT NULL
     UNION ALL
-    SELECT DISTINCT
+    SELECT
         'ihc:' || session.conv_type_id || ':' || session.conversion_id, 'ihc',
-        {{ person_id('ihc', "session.conv_type_id || ':' || session.conversion_id") }}, session.converted_at,
+        {{ person_id('ihc', "session.conv_type_id || ':' || session.conversion_id") }}, max(session.converted_at),
         CAST(NULL AS double precision), CAST(NULL AS varchar), CAST(NULL AS double precision), NULL, NULL, NULL, NULL
     FROM {{ ref('stg_ihc__credits') }} AS session
     LEFT JOIN {{ ref('stg_attribution_io__events') }} AS event ON CAST(event.id AS varchar) = session.conversion_id
     WHERE event.id IS NULL AND session.converted_at IS NOT NULL
+    GROUP BY session.conv_type_id, session.conversion_id
 ),
 
 dated AS (

@@ -14,7 +14,7 @@ named AS (
         min(program.program_id) AS program_id
     FROM affiliate
     JOIN {{ ref('int_touches__channelled') }} AS touch ON touch.touch_key = affiliate.touch_key
-    JOIN {{ ref('dim_programs') }} AS program
+    JOIN {{ ref('stg_adtraction__programs') }} AS program
         ON lower(program.program_name) IN (touch.traffic_source, touch.campaign)
         OR {{ url_host('program.program_url') }} IN (touch.traffic_source, touch.campaign)
     GROUP BY affiliate.conversion_key
@@ -23,7 +23,7 @@ named AS (
 version AS (
     SELECT
         program_id,
-        type,
+        upper(type) AS type,
         CAST(value AS double precision) AS value,
         -- what was in force before a program was first loaded is not known: its first versions stand for it
         CASE WHEN _sdc_valid_from > min(_sdc_valid_from) OVER (PARTITION BY program_id) THEN _sdc_valid_from END AS valid_from,
@@ -32,7 +32,7 @@ version AS (
     WHERE transaction_type = 3 OR transaction_type IS NULL
     UNION ALL
     -- without a history, today's commissions count for all days
-    SELECT program_id, type, value, NULL, NULL
+    SELECT program_id, upper(type), value, NULL, NULL
     FROM {{ ref('stg_adtraction__commissions') }} AS commission
     WHERE (transaction_type = 3 OR transaction_type IS NULL)
         AND NOT EXISTS (SELECT 1 FROM {{ loaded('tap_adtraction', 'commissions__versions') }} AS any_version)

@@ -14,7 +14,9 @@ WITH touch AS (
         journey.is_first,
         journey.is_last,
         journey.is_last_non_direct,
-        power(0.5, journey.seconds_before / (7 * 86400.0)) AS decayed,
+        -- at most 500 halvings: PostgreSQL refuses powers that underflow
+        power(0.5, CASE WHEN journey.seconds_before < 500 * 7 * 86400.0
+            THEN journey.seconds_before / (7 * 86400.0) ELSE 500 END) AS decayed,
         coalesce(effect.removal_effect, 0) / journey.channel_touches AS effect
     FROM {{ ref('int_journeys') }} AS journey
     JOIN {{ ref('int_conversions__unioned') }} AS conversion ON conversion.conversion_key = journey.conversion_key
