@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from math import inf
 from types import CodeType, SimpleNamespace
 from typing import Any
 from zoneinfo import available_timezones
@@ -39,8 +40,9 @@ def _compiled(text: str) -> CodeType:
 def _check(name: str, value: Any, default: Any) -> None:
     """Check that a variable has the type of its default, before anything is built."""
     if isinstance(default, int | float):
-        if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
-            raise OpsError(f"the variable {name} must be a number, not {value!r}")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value < inf:
+            raise OpsError(f"the variable {name} must be a number from 0 on, not {value!r}")
     elif isinstance(default, list | dict):
         if not isinstance(value, type(default)):
             raise OpsError(f"the variable {name} must be a {type(default).__name__}, not {value!r}")

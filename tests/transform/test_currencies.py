@@ -8,7 +8,7 @@ from pathlib import Path
 from target_warehouse.warehouses.registry import connect
 
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
-from tests.transform.shop import Shop, commission, copied, order, output, purchase, touch
+from tests.transform.shop import Shop, commission, copied, order, output, purchase, session, touch
 
 DAY = "2026-03-02T10:00:00Z"
 RATES = "USD,EUR,2026-01-01,0.5\nsek,eur,2026-01-01,0.25\nSEK,EUR,2026-03-03,0.1\n"
@@ -46,6 +46,15 @@ def test_spend_is_converted(warehouse: Warehouse, tmp_path: Path) -> None:
     assert daily == [("EUR", 17, 8, 17 / 8, 4)]
     weekly = shop.rows("mmm_weekly", ("kpi", "revenue_per_kpi", "email_spend", "email_impressions"))
     assert weekly == [(2, 8.5, 8, 100)]
+
+
+def test_conversions_without_an_amount_are_in_no_currency(warehouse: Warehouse) -> None:
+    shop = Shop(warehouse)
+    shop.load("tap_ecdp", "attributed_orders", order("1", DAY, 20.0))
+    shop.load("tap_ihc", "attributions", session("x", "1", "Email", 1.0))
+    shop.build("+mmm_weekly", mmm_channels=["2nd Hand"])
+    assert shop.failed == {}
+    assert shop.rows("mmm_weekly", ("kpi", "revenue_per_kpi", "_2nd_hand_spend")) == [(2, 10.0, 0)]
 
 
 def test_commissions_and_restatements_are_converted(duckdb: DuckDB, tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ spent AS (
 
 converted AS (
     SELECT {{ week_of('converted_on') }} AS week, count(*) AS kpi, sum(amount) AS revenue,
-        min(coalesce(currency, '')) AS lowest_currency, max(coalesce(currency, '')) AS highest_currency
+        -- conversions without an amount, such as IHC's, add nothing in another currency
+        min(CASE WHEN amount IS NOT NULL THEN coalesce(currency, '') END) AS lowest_currency,
+        max(CASE WHEN amount IS NOT NULL THEN coalesce(currency, '') END) AS highest_currency
     FROM {{ ref('int_conversions__unioned') }} AS conversion
     {% if currency %}WHERE currency = '{{ currency }}'{% endif %}
 
@@ -88,7 +90,7 @@ SELECT
     coalesce(converted.kpi, 0) AS kpi,
     CASE WHEN currencies.lowest = currencies.highest THEN converted.revenue / nullif(converted.kpi, 0) END AS revenue_per_kpi
     {% for channel in channels %}
-    {% set name %}{% for letter in channel | lower %}{{ letter if letter.isalnum() else '_' }}{% endfor %}{% endset %}
+    {% set name %}{% for letter in channel | lower %}{{ '_' if loop.first and letter.isdigit() }}{{ letter if letter.isalnum() else '_' }}{% endfor %}{% endset %}
     , CASE WHEN currencies.adds_spend THEN coalesce(spend_of.spend_{{ loop.index }}, 0) END AS {{ name }}_spend
     , coalesce(spend_of.impressions_{{ loop.index }}, 0) AS {{ name }}_impressions
     , coalesce(credit_of.credit_{{ loop.index }}, 0) AS {{ name }}_credit_ihc
