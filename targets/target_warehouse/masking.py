@@ -10,13 +10,10 @@ from datetime import UTC, datetime
 
 from attribution_elt.core.events import MASKING, REJECTED
 from attribution_elt.core.people import Personal
-from target_warehouse.columns import ColumnType
 from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.base import Adapter
 
 KEPT = "keep"
-_DIGITS = 64
-"""Characters of a keyed hash."""
 _TABLE = SystemTable(MASKING, "stream text, setting text, since timestamp")
 
 logger = logging.getLogger("target-warehouse")
@@ -47,33 +44,19 @@ def follow(
         before = rows[0][0] if rows else None
     if setting == (before or KEPT):
         return
-    if before or any(_has_plain(adapter, table, personal) for table in tables):
-        for table in tables:
-            _erase(adapter, table, personal)
-        if adapter.columns(REJECTED):
-            adapter.execute(f"DELETE FROM {adapter.path(REJECTED)} WHERE {of_stream}")
+    if before or not all(map(adapter.is_empty, tables)):
         logger.warning(
             "stream %r: the setting 'pii' has changed: personal data of earlier loads is erased, "
             "and has to be loaded again",
             stream,
         )
+    for table in tables:
+        _erase(adapter, table, personal)
+    if adapter.columns(REJECTED):
+        adapter.execute(f"DELETE FROM {adapter.path(REJECTED)} WHERE {of_stream}")
     _TABLE.ensure(adapter)
     adapter.execute(f"DELETE FROM {adapter.path(MASKING)} WHERE {of_stream}")
     _TABLE.append(adapter, [{"stream": stream, "setting": setting, "since": datetime.now(UTC)}])
-
-
-def _has_plain(adapter: Adapter, table: str, personal: Personal) -> bool:
-    """Return whether a text of a personal column is not a keyed hash."""
-    quoted = adapter.dialect.identifier
-    texts = [
-        quoted(name)
-        for name, column in adapter.columns(table).items()
-        if name in personal.pii and column.kind is ColumnType.TEXT
-    ]
-    if not texts:
-        return False
-    plain = " OR ".join(f"length({name}) <> {_DIGITS}" for name in texts)
-    return bool(adapter.execute(f"SELECT 1 FROM {adapter.path(table)} WHERE {plain} LIMIT 1"))
 
 
 def _erase(adapter: Adapter, table: str, personal: Personal) -> None:

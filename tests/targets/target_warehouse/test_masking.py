@@ -23,7 +23,7 @@ from tests.targets.target_warehouse.warehouses import SQLite, Warehouse
 
 HASHED = {"pii": "hash", "pii_key": "a key of this test"}
 Settings = Callable[[Sandbox], dict[str, Any]]
-_MD5 = re.compile(r"\b[0-9a-f]{32}\b")
+_MD5, _SHA2 = re.compile(r"\b[0-9a-f]{32}\b"), re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def plain_values(warehouse: Warehouse) -> list[str]:
@@ -55,6 +55,29 @@ def test_no_plain_row_of_other_taps_is_left(
     sqlite: SQLite, monkeypatch: pytest.MonkeyPatch, tap: type[VendorTap], settings: Settings
 ) -> None:
     assert_no_plain_row_is_left(sqlite, monkeypatch, tap, settings)
+
+
+def test_no_hash_as_long_as_a_keyed_one_is_left(
+    sqlite: SQLite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.share(monkeypatch, 9)
+    sqlite.settings |= {"add_record_metadata": True, "history": ["*"]}
+    with Sandbox(seed=7) as sandbox:
+        ignite.shrink(sandbox)
+        config = ignite.settings(sandbox, hash_algorithms=["sha2"])
+        plain = run_here(TapIgnite, config).stdout.decode()
+        hashed = run_here(TapIgnite, {**config, **HASHED}).stdout.decode()
+    vendor_hashes = {*_SHA2.findall(plain)} - {*_SHA2.findall(hashed)}
+    assert vendor_hashes
+    sqlite.load(*plain.splitlines())
+    sqlite.load(*hashed.splitlines())
+    left = {
+        found
+        for table in sqlite.tables()
+        for row in sqlite.rows(f'SELECT * FROM "{table}"')
+        for found in _SHA2.findall(str(row))
+    }
+    assert not left & vendor_hashes
 
 
 def assert_no_plain_row_is_left(
