@@ -381,13 +381,13 @@ class Loader:
         if self._options.dry_run:
             found = [(n, t.verifier, t.tally) for n, t in self._tables.items() if t.verifier]
             write = partial(write_verifications, adapter, self._run, found, complete=complete)
-            transact(adapter, write, once=True)
+            transact(adapter, write)
             return
         if not self._options.add_metadata:
             return
         rows = self._run_rows(complete=complete)
         try:
-            transact(adapter, lambda: write_run(adapter, rows), once=True)
+            transact(adapter, lambda: write_run(adapter, rows))
         except adapter.errors as error:  # the data itself is loaded
             logger.warning("this run is not in %s: %s", RUNS, adapter.explain(error))
 

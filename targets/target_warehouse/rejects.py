@@ -54,7 +54,7 @@ class Rejects:
             }
             for record, reason in texts
         ]
-        transact(self._adapter, lambda: _TABLE.append(self._adapter, rows), once=True)
+        transact(self._adapter, lambda: _TABLE.append(self._adapter, rows))
 
     def check(self) -> None:
         """Raise RecordsRejectedError if there are any."""

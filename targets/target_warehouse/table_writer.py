@@ -71,7 +71,7 @@ class TableWriter:
                 self._sweeper.sweep(sweep, (self._tally.merged + merged).inserted)
 
         try:
-            transact(adapter, put, once=not keys)
+            transact(adapter, put)
         except adapter.data_errors as error:
             if self._append and keys:
                 self._append = False

@@ -63,7 +63,7 @@ class Verifier:
         comparison = self._compared()
         if len(rows):
             bare = latest(rows, self._plan).drop_columns([LINE])
-            transact(self._adapter, lambda: comparison.stage(bare), once=True)
+            transact(self._adapter, lambda: comparison.stage(bare))
         if sweep:
             self._sweeps.append(sweep)
         return []

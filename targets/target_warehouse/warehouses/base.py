@@ -165,7 +165,7 @@ class Adapter(Tables):
         """Connect again if the connection is lost."""
 
     def transaction_id(self) -> str | None:
-        """Return an id of the current transaction for `is_committed`, or None."""
+        """Return an id of the current transaction for `is_committed`; None if it wrote nothing."""
         return None
 
     def is_committed(self, marker: str) -> bool:

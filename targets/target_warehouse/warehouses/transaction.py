@@ -18,12 +18,12 @@ logger = logging.getLogger("target-warehouse")
 _T = TypeVar("_T")
 
 
-def transact(adapter: Adapter, work: Callable[[], _T], *, once: bool = False) -> _T:
+def transact(adapter: Adapter, work: Callable[[], _T]) -> _T:
     """Run `work`, commit it, and return its result.
 
     It is repeated on a new connection if the connection was lost, and after a conflict with another
-    transaction. With `once`, and where the warehouse can report it, a commit whose response was
-    lost is not repeated. After a minute of failures, the driver's error is raised.
+    transaction. A commit whose response was lost is not repeated, where the warehouse can report
+    whether it took place. After a minute of failures, the driver's error is raised.
     """
     marker: str | None = None
     result: list[_T] = []
@@ -38,7 +38,7 @@ def transact(adapter: Adapter, work: Callable[[], _T], *, once: bool = False) ->
         marker = None
         try:
             result.append(work())
-            marker = adapter.transaction_id() if once else None
+            marker = adapter.transaction_id()
             adapter.commit()
         except Exception:
             failed = True

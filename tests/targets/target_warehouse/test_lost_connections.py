@@ -11,6 +11,7 @@ import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.targets.target_warehouse.processes import (
     assert_one_clear_line,
 )
 from tests.targets.target_warehouse.proxy import Proxy
-from tests.targets.target_warehouse.warehouses import PostgreSQL
+from tests.targets.target_warehouse.warehouses import Line, PostgreSQL, record, schema, state
 
 SOURCE = Source(records=2_000)
 BATCHES = {"batch_size_rows": 60}
@@ -86,6 +87,29 @@ def test_a_connection_that_is_lost_during_commit(
 
     assert (run.code, proxy.commits) == (0, {}), run.stderr
     assert_complete(postgresql, SOURCE, once=True)
+
+
+@pytest.mark.parametrize(("method", "counts"), [("upsert", (8, 4)), ("overwrite", (12, 0))])
+def test_every_transaction_loses_the_response_to_its_commit(
+    proxy: Proxy, postgresql: PostgreSQL, tmp_path: Path, method: str, counts: tuple[int, int]
+) -> None:
+    settings: dict[str, Any] = {"load_method": method, "add_record_metadata": True}
+
+    def lines(ids: range, note: str) -> list[Line]:
+        rows = [record("orders", id=number, note=note) for number in ids]
+        return [schema("orders", id="integer", note="string"), *rows, state(note)]
+
+    postgresql.load(*lines(range(5), "old"), **settings)
+    # the COMMIT between two of these ends the question whether the first one took place
+    proxy.commits = dict.fromkeys(range(1, 200, 2), True)
+    loading = Loading(PostgreSQL(proxy.url, tmp_path), lines(range(1, 13), "new"), **settings)
+    run = loading.end()
+
+    assert (run.code, run.states) == (0, ["new"]), run.stderr
+    rows = postgresql.rows("SELECT note, count(*) FROM orders GROUP BY note ORDER BY note DESC")
+    assert rows == [("old", 1), ("new", 12)][method == "overwrite" :]
+    done = postgresql.rows("SELECT inserted, updated FROM _runs ORDER BY started_at DESC LIMIT 1")
+    assert done == [counts]
 
 
 @pytest.mark.parametrize("end", ["terminate", "crash"])

@@ -142,8 +142,10 @@ class PostgreSQLAdapter(Adapter):
 
     @override
     def transaction_id(self) -> str | None:
-        rows = self.execute("SELECT pg_current_xact_id()::text") if self._is_postgresql else []
-        return rows[0][0] if rows else None
+        if not self._is_postgresql:
+            return None
+        [(marker,)] = self.execute("SELECT pg_current_xact_id_if_assigned()::text")
+        return str(marker) if marker else None
 
     @override
     def is_committed(self, marker: str) -> bool:
