@@ -59,10 +59,13 @@ def compressed(root: Path) -> Iterator[Path]:
 
 
 def erase(people: People, path: Path) -> bool:
-    """Erase people from a file; return False for a format that cannot be changed."""
+    """Erase people from a file; return False if it cannot be changed, such as for its format."""
     if _is_sqlite(path):
-        with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
-            _erase_from_database(people, database)
+        try:
+            with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
+                _erase_from_database(people, database)
+        except sqlite3.DatabaseError:  # it is damaged or locked, or a constraint refuses the change
+            return False
         return True
     encoding = _encoding(path)
     try:
@@ -124,7 +127,10 @@ def _tracked(root: Path) -> set[Path]:
 
 def _finds(people: People, path: Path) -> bool:
     if _is_sqlite(path):
-        with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
+        with (
+            contextlib.suppress(sqlite3.DatabaseError),  # a damaged file is searched as text
+            contextlib.closing(sqlite3.connect(path, timeout=60)) as database,
+        ):
             return any(True for _ in _texts_of_database(people, database))
     before = ""
     with path.open(encoding=_encoding(path), errors="replace", newline="") as file:
@@ -181,7 +187,8 @@ def _erase_from_database(people: People, database: sqlite3.Connection) -> None:
         for table, name, text in _texts_of_database(people, database):
             column = quoted(name)
             database.execute(
-                f"UPDATE {quoted(table)} SET {column} = ? WHERE {column} = ?",
+                # two names in a unique column become one
+                f"UPDATE OR REPLACE {quoted(table)} SET {column} = ? WHERE {column} = ?",
                 (_cut(people, text), text),
             )
     database.execute("VACUUM")

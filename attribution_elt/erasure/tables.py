@@ -163,7 +163,10 @@ class SchemaEraser:
         keyed = [each for each in self._tables if each in self._keyed]
         groups = [*([each] for each in self._tables if each not in keyed), keyed]
         for group in groups:
-            counted = transact(self._adapter, partial(self._erase, group))
+            try:
+                counted = transact(self._adapter, partial(self._erase, group))
+            except self._adapter.data_errors:  # such as NOT NULL, or two names in a unique column
+                counted = self._removed(group)
             counts.changed += counted.changed
             counts.removed += counted.removed
         return counts
@@ -181,7 +184,16 @@ class SchemaEraser:
             if personal.keys & personal.pii and table in self._tables
         ]
 
-    def _erase(self, tables: Iterable[str]) -> Counts:
+    def _removed(self, tables: Sequence[str]) -> Counts:
+        """Remove the people's rows from tables whose constraints refuse the changes."""
+        adapter = self._adapter
+        try:
+            return transact(adapter, partial(self._erase, tables, only_removes=True))
+        except adapter.data_errors as error:
+            names, why = ", ".join(map(repr, tables)), adapter.explain(error)
+            raise OpsError(f"people cannot be erased from the table {names}: {why}") from None
+
+    def _erase(self, tables: Iterable[str], *, only_removes: bool = False) -> Counts:
         adapter, counts = self._adapter, Counts()
         statements: list[str] = []
         found: set[tuple[Any, ...]] = set()
@@ -191,7 +203,7 @@ class SchemaEraser:
             row_id = ", ".join(self._row_ids[table])
             for row, left in self._found(table, found):
                 only = f"({row_id}) = ({', '.join(map(self._literal, row['']))})"
-                if left is None:
+                if left is None or only_removes:
                     statements.append(f"DELETE FROM {path} WHERE {only}")
                     counts.removed[table] += 1
                     continue

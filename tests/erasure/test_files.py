@@ -56,6 +56,23 @@ def test_texts_in_other_encodings(tmp_path: Path, encoding: str) -> None:
     assert path.read_text(encoding).lstrip("\ufeff") == "øre@example.com\n"
 
 
+@pytest.mark.parametrize(("rule", "erased"), [("UNIQUE", True), ("CHECK (a LIKE '%@%')", False)])
+def test_databases_whose_constraints_concern_the_address(
+    tmp_path: Path, rule: str, erased: bool
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as database, database:
+        database.execute(f"CREATE TABLE t (a text {rule})")
+        database.executemany("INSERT INTO t VALUES (?)", [(JANE,), (JANE.upper(),), ("joe@x.y",)])
+    assert files.erase(PEOPLE, tmp_path / "copy.db") is erased
+    assert found(tmp_path) == (set() if erased else {"copy.db"})
+
+
+def test_a_damaged_database_is_searched_as_text(tmp_path: Path) -> None:
+    (tmp_path / "half.db").write_bytes(b"SQLite format 3\0" + b"\1" * 200 + JANE.encode())
+    assert found(tmp_path) == {"half.db"}
+    assert not files.erase(PEOPLE, tmp_path / "half.db")
+
+
 def test_a_binary_file_with_zeros_is_searched(tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(b"\1\0\0\0" * 50 + JANE.encode() + b"\xff")
     assert found(tmp_path) == {"data.bin"}

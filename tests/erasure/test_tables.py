@@ -131,6 +131,23 @@ def test_columns_of_any_type(request: pytest.FixtureRequest, database: str, type
     assert d == (None if database == "duckdb" else "to erased")
 
 
+@pytest.mark.parametrize("form", ["{}", "to {}"])
+@pytest.mark.parametrize("rule", ["PRIMARY KEY", "NOT NULL UNIQUE", "CHECK (contact LIKE '%@%')"])
+def test_rows_are_removed_where_a_constraint_keeps_the_address(
+    warehouse: Warehouse, rule: str, form: str
+) -> None:
+    contacts = [form.format(each) for each in (JANE, JANE.upper(), JOE)]
+    run_sql(
+        warehouse,
+        f"CREATE TABLE letters (id int, contact varchar(99) {rule})",
+        *(f"INSERT INTO letters VALUES (1, '{contact}')" for contact in contacts),
+    )
+    assert erase(warehouse) == 2
+
+    left = warehouse.rows("SELECT contact FROM letters WHERE contact IS NOT NULL")
+    assert left == [(contacts[-1],)]
+
+
 def test_tables_without_row_ids_or_key_are_refused(sqlite: SQLite, duckdb: DuckDB) -> None:
     run_sql(sqlite, "CREATE TABLE orders (rowid text, _rowid_ text, oid text, email text)")
     run_sql(duckdb, "CREATE TABLE orders (rowid text, email text)")
