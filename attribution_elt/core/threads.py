@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -41,8 +42,9 @@ class DaemonThreads:
 
     def stop(self, *, wait: bool = False) -> None:
         """Drop tasks that have not started; with `wait`, return when running ones are done."""
-        while not self._tasks.empty():
-            self._tasks.get()
+        with suppress(Empty):  # no check before: a thread could take the last task in between
+            while True:
+                self._tasks.get_nowait()
         for _ in self._threads:
             self._tasks.put(None)
         if wait:

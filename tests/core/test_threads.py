@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -46,3 +48,20 @@ def test_stop_drops_what_no_thread_has_begun() -> None:
     threads.stop()
     go_on.set()
     assert not dropped.done()
+
+
+def test_stop_returns_although_a_thread_takes_the_last_task_meanwhile() -> None:
+    class Raced(SimpleQueue[Any]):
+        def empty(self) -> bool:
+            was_empty = super().empty()
+            while not super().empty():
+                self.get()
+            return was_empty
+
+    threads = DaemonThreads("raced")
+    threads._tasks = Raced()
+    threads._tasks.put(None)
+    stopping = threading.Thread(target=threads.stop, daemon=True)
+    stopping.start()
+    stopping.join(timeout=10)
+    assert not stopping.is_alive()
