@@ -23,9 +23,9 @@ DOCUMENTED = {"approvalStatus": (0, 1, 2), "status": (0, 3)}
 """Values that a request may filter by; programs can have others, such as 3, not applied."""
 FILTERS = (
     *("markets", "channel_ids", "program_ids", "approval_status", "program_status"),
-    "feed_info",
+    *("feed_info", "standard_commissions"),
 )
-"""Settings that decide which programs and feeds are listed."""
+"""Settings that decide which programs, feeds and commissions are listed."""
 
 
 class AdtractionReader(Reader[AdtractionClient, Unit, Pages]):
@@ -322,9 +322,9 @@ class ProgramDetails(AdtractionReader[ProgramDetail]):
                 self.write("commissions", row, channel_id=0, program_id=unit.program_id)
             return
         rows = list(answer)
-        known = {str(row.get("feedId")) for row in rows if isinstance(row, dict)}
+        known = set(map(_feed_id, rows))
         listed = self._listed.programs[unit.channel_id][unit.program_id]
-        rows += [row for row in listed if str(row.get("feedId")) not in known]
+        rows += [row for row in listed if _feed_id(row) not in known]
         self._listed.write_feeds(rows, channel_id=unit.channel_id, program_id=unit.program_id)
 
     @override
@@ -337,3 +337,7 @@ class ProgramDetails(AdtractionReader[ProgramDetail]):
     def on_failure(self, unit: ProgramDetail, error: UnitError) -> None:
         super().on_failure(unit, error)
         self._listed.incomplete = True
+
+
+def _feed_id(row: Any) -> str:
+    return str(row.get("feedId") if isinstance(row, dict) else row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from attribution_elt.kit.testing import Warehouse, claims_of
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.adtraction import Adtraction
-from tests.taps.tap_adtraction.helpers import bookmarks, requests_for, run_here, settings
+from tests.taps.tap_adtraction.helpers import all_bookmarks, bookmarks, requests_for, run_here, settings
 
 FIRST, SECOND = 700000000, 700000001
 
@@ -158,6 +159,24 @@ def test_feed_info_fills_the_approval_status_and_finds_unlisted_feeds(
     assert len(paths) == len(set(paths)) == programs
 
 
+def test_an_entry_of_the_listed_feeds_that_is_no_object_is_kept_as_a_row(
+    vendor: Adtraction, warehouse: Warehouse
+) -> None:
+    def with_a_text(body: bytes) -> bytes:
+        programs = json.loads(body)
+        for program in programs:
+            program["feeds"].append("none")
+        return json.dumps(programs).encode()
+
+    load(warehouse, vendor, feed_info=True)
+    before = len(warehouse.rows["feeds"])
+    vendor.faults.add(Fault("altered", change=with_a_text, match="/programs/", times=None))
+    state = load(more := Warehouse(), vendor, feed_info=True)
+    extras = [row["_extra"] for row in more.rows["feeds"].values()]
+    assert extras.count({"value": "none"}) == len(extras) - before > 0
+    assert bookmarks(state) == all_bookmarks(vendor)
+
+
 def test_standard_commissions_are_rows_of_channel_0(
     vendor: Adtraction, warehouse: Warehouse
 ) -> None:
@@ -183,6 +202,16 @@ def test_a_withdrawn_standard_commission_is_removed(
     vendor.withdraw("program", SECOND)
     load(warehouse, vendor, state, standard_commissions=True)
     assert not rows_of(warehouse, "commissions", SECOND)
+
+
+def test_standard_commissions_stay_if_they_are_no_longer_requested(
+    vendor: Adtraction, warehouse: Warehouse
+) -> None:
+    state = load(warehouse, vendor, standard_commissions=True)
+    before = dict(warehouse.rows["commissions"])
+    for _ in range(2):
+        state = load(warehouse, vendor, state)
+    assert warehouse.rows["commissions"] == before
 
 
 def test_channels_are_claimed_as_a_whole(vendor: Adtraction, warehouse: Warehouse) -> None:
