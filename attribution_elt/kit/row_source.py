@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import codecs
 import csv
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,20 @@ def naming(setting: str) -> Iterator[None]:
         yield
     except PluginError as error:
         raise PluginError(f"{setting}: {error}") from None
+
+
+def text_of(value: Any) -> str:
+    """Return an id or another text of a row; "" if the value is missing.
+
+    A column of whole numbers arrives as floats if one of them is missing, and one of texts as bytes
+    if its file or database does not mark it as text.
+    """
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if value is None or value != value:  # noqa: PLR0124 - NaN, where an id is missing
+        return ""
+    is_whole = isinstance(value, (float, Decimal)) and value % 1 == 0
+    return str(int(value) if is_whole else value)
 
 
 def rows_of_query(url: str, query: str, since: datetime | str | int) -> Rows:
@@ -125,10 +141,11 @@ def _csv(path: Path) -> Rows:
 def _jsonl(path: Path) -> Rows:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.strip():
+            text = line.removeprefix(codecs.BOM_UTF8)
+            if not text.strip():
                 continue
             try:
-                row = msgspec.json.decode(line)
+                row = msgspec.json.decode(text)
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
             if not isinstance(row, dict):

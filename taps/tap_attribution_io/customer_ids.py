@@ -5,14 +5,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from attribution_elt.core.text import storable
 from attribution_elt.kit.errors import PluginError
-from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query
+from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query, text_of
 from attribution_elt.kit.temporary import temporary_database
 
 COLUMN = "client_id"
@@ -32,7 +31,7 @@ def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
         with naming("settings 'customer_ids_url' and 'customer_ids_query'"):
             rows = rows_of_query(url, config["customer_ids_query"], since)
             first = (next(iter(row.values())) for row in rows)
-            yield from map(_text, first)
+            yield from map(text_of, first)
 
 
 def _ids_of_file(path: Path) -> Iterator[str]:
@@ -46,21 +45,7 @@ def _ids_of_file(path: Path) -> Iterator[str]:
     for number, row in enumerate(rows_of_file(path), 1):
         if COLUMN not in row:
             raise PluginError(f"{path}: row {number} has no column {COLUMN}")
-        yield _text(row[COLUMN]).strip()
-
-
-def _text(value: Any) -> str:
-    """Return an id as the vendor has it; "" if the value is missing.
-
-    A column of whole numbers arrives as floats if one of them is missing, and one of texts as bytes
-    if its file or database does not mark it as text.
-    """
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if value is None or value != value:  # noqa: PLR0124 - NaN, where an id is missing
-        return ""
-    is_whole = isinstance(value, (float, Decimal)) and value % 1 == 0
-    return str(int(value) if is_whole else value)
+        yield text_of(row[COLUMN]).strip()
 
 
 class CustomerOrder:

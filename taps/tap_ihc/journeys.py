@@ -15,7 +15,7 @@ import msgspec
 
 from attribution_elt.core.dates import rfc3339
 from attribution_elt.core.text import without_nul
-from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query
+from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query, text_of
 from attribution_elt.kit.temporary import temporary_database
 
 TEXTS = ("conversion_id", "session_id", "timestamp", "channel_label")
@@ -248,6 +248,7 @@ def _hash(value: Any) -> bytes:
 def _row_of(row: Mapping[str, Any]) -> tuple[str, bytes]:
     """Return the conversion of a row, and the properties that are kept of it."""
     kept = {name: row.get(name) for name in PROPERTIES}
+    kept |= {name: text_of(kept[name]) for name in TEXTS}
     return _text(kept["conversion_id"]), _encode(kept)
 
 

@@ -50,7 +50,9 @@ def test_stop_drops_what_no_thread_has_begun() -> None:
     assert not dropped.done()
 
 
-def test_stop_returns_although_a_thread_takes_the_last_task_meanwhile() -> None:
+def test_stop_returns_although_a_thread_takes_the_last_task_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Raced(SimpleQueue[Any]):
         def empty(self) -> bool:
             was_empty = super().empty()
@@ -58,9 +60,9 @@ def test_stop_returns_although_a_thread_takes_the_last_task_meanwhile() -> None:
                 self.get()
             return was_empty
 
-    threads = DaemonThreads("raced")
-    threads._tasks = Raced()
-    threads._tasks.put(None)
+    monkeypatch.setattr("attribution_elt.core.threads.SimpleQueue", Raced)
+    threads = DaemonThreads("raced", width=0)
+    threads.submit(lambda: None)
     stopping = threading.Thread(target=threads.stop, daemon=True)
     stopping.start()
     stopping.join(timeout=10)

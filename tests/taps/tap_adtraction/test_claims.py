@@ -11,7 +11,13 @@ import pytest
 from attribution_elt.kit.testing import Warehouse, claims_of
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.adtraction import Adtraction
-from tests.taps.tap_adtraction.helpers import all_bookmarks, bookmarks, requests_for, run_here, settings
+from tests.taps.tap_adtraction.helpers import (
+    all_bookmarks,
+    bookmarks,
+    requests_for,
+    run_here,
+    settings,
+)
 
 FIRST, SECOND = 700000000, 700000001
 

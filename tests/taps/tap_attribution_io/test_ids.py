@@ -42,7 +42,7 @@ def csv_file(path: Path, ids: list[str]) -> None:
 
 def jsonl_file(path: Path, ids: list[str]) -> None:
     rows = [{"n": None, "client_id": id_} for id_ in [*ids, None]]
-    path.write_text("\n\n".join(map(json.dumps, rows)))
+    path.write_text("\ufeff" + "\n\n".join(map(json.dumps, rows)))
 
 
 def parquet_file(path: Path, ids: list[str]) -> None:

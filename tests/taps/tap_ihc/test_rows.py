@@ -196,6 +196,22 @@ def test_typed_columns_are_written_as_the_vendor_reads_them(vendor: Ihc, tmp_pat
     assert [request.json()["customer_journeys"] for request in vendor.requests] == [PLAIN, PLAIN]
 
 
+@pytest.mark.parametrize(
+    ("conversions", "sessions"),
+    [([17.0, 17.0], [1.0, 2.0]), ([b"17", b"17"], [b"1", b"2"])],
+    ids=["floats", "bytes"],
+)
+def test_ids_in_columns_of_other_types(
+    vendor: Ihc, tmp_path: Path, conversions: list[Any], sessions: list[Any]
+) -> None:
+    typed = typed_table()
+    for name, values in (("conversion_id", conversions), ("session_id", sessions)):
+        typed = typed.set_column(typed.column_names.index(name), name, pa.array(values))
+    parquet.write_table(typed, tmp_path / "j.parquet")
+    output = run_here(settings(vendor, tmp_path / "j.parquet"))
+    assert matches_truth(output.rows("attributions"), expected(vendor, PLAIN))
+
+
 def test_texts_of_a_csv_file_are_read_as_what_they_mean(vendor: Ihc, tmp_path: Path) -> None:
     (tmp_path / "j.csv").write_text(
         "\ufeffsession_id,conversion_id,timestamp,channel_label,note,"
