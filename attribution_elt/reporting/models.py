@@ -37,6 +37,8 @@ def credits_of(warehouse: Warehouse, window: Window) -> Section:
         "Each table compares models on the conversions that all of its models credit.",
     )
     found = warehouse.answers
+    if warehouse.is_past:
+        return section
     if found is None:
         why = ["The SQL models are not built yet, or an earlier version built them."]
         hints = ["To build them, run: scripts/attribution-elt models"]

@@ -49,4 +49,4 @@ def _sections(warehouse: Warehouse, window: Window) -> list[Section]:
         loads.freshness(warehouse, window),
         loads.failures(warehouse, window),
     )
-    return [each for each in every if each.cards]  # without a vendor of revenue, two have none
+    return [each for each in every if each.cards]

@@ -132,7 +132,9 @@ class Warehouse:
     places: list[Place] = field(default_factory=list)
     revenues: list[Revenue] = field(default_factory=list)
     answers: Answers | None = None
-    """Findings of the SQL models; None if they are not built, or if the report is of the past."""
+    """Findings of the SQL models; None if they are not built."""
+    is_past: bool = False
+    """Whether this is what was known in the past. The SQL models have only current rows."""
 
 
 def read(
@@ -151,7 +153,7 @@ def read(
         attempts: failed runs in Meltano's history.
         known_at: a moment of the past: read what was known then, from the versions of the rows.
     """
-    warehouse = Warehouse(loader.name, title_of(loader.url))
+    warehouse = Warehouse(loader.name, title_of(loader.url), is_past=known_at is not None)
     if file := missing_file(loader.url):
         warehouse.problem = f"{file} does not exist: nothing has been loaded yet"
         return warehouse
@@ -166,7 +168,7 @@ def read(
                     if place.streams or place.attempts or place.is_configured:
                         warehouse.places.append(place)
                 _fill(warehouse, since.date(), known_at)
-            if known_at is None:  # the SQL models are built from the current rows
+            if not warehouse.is_past:
                 warehouse.answers = _answers(loader, since.date())
     except OneLineError as error:
         warehouse.problem = str(error)
