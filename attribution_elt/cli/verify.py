@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
+from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.display import display
@@ -36,6 +37,7 @@ from attribution_elt.meltano.display import Display
 from attribution_elt.meltano.failures import record_failures
 from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import VERIFY, Extractor, Loader, Project
+from attribution_elt.meltano.warehouse import explained
 
 COUNTS = ("identical", "modified", "missing", "extra")
 SHOWN = 20
@@ -137,10 +139,19 @@ def _requests(
         config={**extractor.settings, **settings}, catalog=project.catalog(extractor.name)
     )
     rows = {}
-    with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
+    with _opened(extractor, loader) as adapter:
         for name in tap.listing_streams:
             rows[name] = adapter.count(name) if adapter.columns(name) else 0
     return tap.count_requests(rows)
+
+
+@contextmanager
+def _opened(extractor: Extractor, loader: Loader) -> Iterator[Adapter]:
+    with (
+        explained(f"{loader.name} cannot be used"),
+        closing(connect(loader.url, loader.schema_of(extractor))) as adapter,
+    ):
+        yield adapter
 
 
 def _run(
@@ -169,7 +180,7 @@ def _read(extractor: Extractor, loader: Loader, outcome: Outcome) -> dict[str, A
     """Return the rows that a run has written into `_verifications`."""
     more = ("repeated", "rejected", "modified_columns", "samples", "complete", "message")
     names = ("stream", "unit", *COUNTS, *more)
-    with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
+    with _opened(extractor, loader) as adapter:
         rows = adapter.columns(VERIFICATIONS) and adapter.execute(
             f"SELECT {', '.join(names)} FROM {adapter.path(VERIFICATIONS)} "
             f"WHERE run_id = {adapter.dialect.literal(outcome.run_id)} ORDER BY stream, unit"
@@ -229,7 +240,7 @@ def _remove_repeated(
     repeated = [each["stream"] for each in streams if each["repeated"]]
     if not repeated:
         return
-    with closing(connect(loader.url, loader.schema_of(extractor))) as adapter:
+    with _opened(extractor, loader) as adapter:
         for name in repeated:
             adapter.deduplicate(name, list(keys[name]))
         adapter.commit()

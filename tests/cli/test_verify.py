@@ -109,7 +109,7 @@ def test_days_of_a_tap_without_ranges_are_refused(option: str) -> None:
     assert str(done.exception) == "tap-ignite is compared as a whole: leave out --from and --to"
 
 
-def test_a_failed_request_and_missing_days_end_with_one_line(
+def test_missing_days_a_warehouse_that_is_away_and_a_failed_request_end_with_one_line(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     folder = project(tmp_path / "project")
@@ -117,6 +117,11 @@ def test_a_failed_request_and_missing_days_end_with_one_line(
     done = attribution_elt(folder, environment, "verify", "tap-ecdp")
     assert done.returncode == 1
     assert done.stderr == "Error: tap-ecdp is compared by days: set --from and --to\n"
+    away = environment | {"TARGET_WAREHOUSE_URL": "postgresql://127.0.0.1:9/shop"}
+    done = attribution_elt(folder, away, "verify", "tap-ecdp", *DAYS)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: target-warehouse cannot be used: connection failed")
+    assert done.stderr.count("\n") == 1
     sandbox.ecdp.faults.add(Fault("status", status=401, times=None))
     done = attribution_elt(folder, environment, "verify", "tap-ecdp", *DAYS, "--json")
     assert done.returncode == 1
