@@ -114,8 +114,8 @@ class Sweeper:
         """Whether claims of the stream are swept; if not, the reason is logged once."""
         if self._scope is None and self._stopped is None and self._mode != "ignore":
             self._stopped = (
-                "the schema does not announce claims, or the stream has no key, is not upserted or "
-                "goes through a stream map"
+                "the schema does not announce claims, or the stream has no key, is not upserted, "
+                "goes through a stream map or has no metadata columns"
             )
             logger.warning("stream %r: vanished rows stay: %s", self._stream, self._stopped)
         return self.is_active and self.refusal is None

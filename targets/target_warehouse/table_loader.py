@@ -208,13 +208,14 @@ class TableLoader:
 
     def _keep_history(self) -> None:
         """Keep old versions of changed rows, if the setting names the stream."""
-        wanted = {self.stream, "*"} & {*self._options.history}
-        if not wanted or not self._metadata or not self._key_properties:
-            return
-        if self._options.load_method != "upsert" or not self._adapter.keeps_history:
-            if "*" not in wanted:
+        named = {self.stream, "*"} & {*self._options.history}
+        is_upsert = self._options.load_method == "upsert" and self._adapter.keeps_history
+        if not named or not (is_upsert and self._metadata and self._key_properties):
+            if named and "*" not in named:
                 logger.warning(
-                    "stream %r: no history is kept with this load method or warehouse", self.stream
+                    "stream %r: no history is kept without a key, without add_record_metadata, or "
+                    "with this load method or warehouse",
+                    self.stream,
                 )
             return
         self._history.is_on = True

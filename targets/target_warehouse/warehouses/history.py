@@ -54,34 +54,40 @@ def keep_changed(adapter: Tables, table: str, history: str, keys: Sequence[str],
 
 
 def ensure_view(
-    adapter: Tables, view: str, table: str, history: str, *, casts: bool = False
+    adapter: Tables, view: str, table: str, history: str, *, is_depended_on: bool = False
 ) -> bool:
     """Make `view` show all versions in a table and its history; return whether it was created.
 
-    Current versions have no end. A view that is correct is not created again. With `casts`, the
-    view converts the table's values to the types of the history, such as uuid to text.
+    Current versions have no end. A view that is correct is not created again. In databases where
+    views can be depended on, other views may read from it, and keep it if columns are added. There
+    it converts the table's values to the types of the history, such as uuid to text.
     """
     quoted, listed = adapter.dialect.identifier, adapter.dialect.identifiers
     held, kept = adapter.columns(table), adapter.columns(history)
-    names = [name for name in kept_columns(adapter, history) if name in held]
-    wanted = {name: (kept if casts else held)[name].type for name in names}
-    current = ", ".join(
-        quoted(name)
-        if wanted[name] == held[name].type
-        else f"CAST({quoted(name)} AS {wanted[name]}) AS {quoted(name)}"
-        for name in names
-    )
+    wanted = {
+        name: (kept if is_depended_on else held)[name].type
+        for name in kept_columns(adapter, history)
+        if name in held
+    }
+    current = {
+        name: quoted(name) if type_ == held[name].type else f"CAST({quoted(name)} AS {type_})"
+        for name, type_ in wanted.items()
+    }
+    current[VALID_FROM] = quoted(BATCHED_AT)
+    current[VALID_TO] = f"CAST(NULL AS {adapter.types[ColumnType.TIMESTAMP]})"
+    wanted |= dict.fromkeys((VALID_FROM, VALID_TO), held[BATCHED_AT].type)
     found = {name: column.type for name, column in adapter.columns(view).items()}
-    moments = dict.fromkeys((VALID_FROM, VALID_TO), held[BATCHED_AT].type)
-    if found == {**wanted, **moments}:
+    if found == wanted:
         return False
-    nothing = f"CAST(NULL AS {adapter.types[ColumnType.TIMESTAMP]})"
-    adapter.execute(f"DROP VIEW IF EXISTS {adapter.path(view)}")
+    create = "CREATE OR REPLACE"
+    if not is_depended_on or not found.items() <= wanted.items():
+        create, found = "CREATE", {}
+        adapter.execute(f"DROP VIEW IF EXISTS {adapter.path(view)}")
+    names = list(found | wanted)  # new columns have to be the last
+    values = ", ".join(f"{current[name]} AS {quoted(name)}" for name in names)
     adapter.execute(
-        f"CREATE VIEW {adapter.path(view)} AS "
-        f"SELECT {current}, {quoted(BATCHED_AT)} AS {quoted(VALID_FROM)}, "
-        f"{nothing} AS {quoted(VALID_TO)} FROM {adapter.path(table)} "
-        f"UNION ALL SELECT {listed([*names, VALID_FROM, VALID_TO])} FROM {adapter.path(history)}"
+        f"{create} VIEW {adapter.path(view)} AS SELECT {values} FROM {adapter.path(table)} "
+        f"UNION ALL SELECT {listed(names)} FROM {adapter.path(history)}"
     )
     return True
 

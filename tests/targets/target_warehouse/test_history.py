@@ -16,7 +16,14 @@ from target_warehouse.warehouses.base import Adapter, Merged
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.transaction import transact
 
-from tests.targets.target_warehouse.warehouses import PostgreSQL, Warehouse
+from tests.targets.target_warehouse.warehouses import (
+    PostgreSQL,
+    SQLite,
+    Warehouse,
+    record,
+    schema,
+    state,
+)
 
 HISTORY, VIEW = "orders__history", "orders__versions"
 COLUMNS = {
@@ -173,8 +180,39 @@ def test_a_view_of_the_user_on_the_versions(warehouse: Warehouse) -> None:
         merge(adapter, 2, {"id": 1, "note": "b"})
         definition = adapter.columns(VIEW)
         merge(adapter, 3, {"id": 1, "note": "c"})
-
         assert adapter.columns(VIEW) == definition
+
+        path = adapter.path("notes")
+        adapter.execute(f"CREATE VIEW {path} AS SELECT note FROM {adapter.path(VIEW)}")
+        adapter.commit()
+        kinds = {**COLUMNS, "amount": ColumnType.INTEGER}
+        merge(adapter, 4, {"id": 1, "note": "d", "amount": 7}, kinds=kinds)
+        assert adapter.columns(VIEW).keys() == {*definition, "amount"}
+        assert adapter.execute(f"SELECT COUNT(*) FROM {path}") == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "settings"),
+    [
+        ((), {}),
+        (("id",), {"add_record_metadata": False}),
+        (("id",), {"load_method": "append-only"}),
+        (("id",), {"load_method": "overwrite"}),
+    ],
+)
+@pytest.mark.parametrize("history", [["orders"], ["*"]])
+def test_a_stream_that_the_setting_names_and_that_cannot_have_versions(
+    sqlite: SQLite,
+    caplog: pytest.LogCaptureFixture,
+    history: list[str],
+    keys: tuple[str, ...],
+    settings: dict[str, Any],
+) -> None:
+    lines = [schema("orders", keys, id="integer"), record("orders", id=1), state(1)]
+    sqlite.load(*lines, history=history, **{"add_record_metadata": True, **settings})
+
+    assert HISTORY not in sqlite.tables()
+    assert ("no history is kept" in caplog.text) is (history == ["orders"])
 
 
 @pytest.mark.parametrize("text", ["It's 5 % of \\' all", "ends in a backslash\\", "ä\n;"])

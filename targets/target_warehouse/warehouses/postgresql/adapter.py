@@ -223,7 +223,7 @@ class PostgreSQLAdapter(Adapter):
 
     @override
     def ensure_versions(self, view: str, table: str, history: str) -> None:
-        if ensure_view(self, view, table, history, casts=True):  # UNION has no casts
+        if ensure_view(self, view, table, history, is_depended_on=True):
             self.execute(f"COMMENT ON VIEW {self.path(view)} IS {literal(VERSIONS)}")
 
     @override
