@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -311,6 +311,12 @@ def connected(place: Place) -> Adapter:
         return connect(place.url, place.schema)
 
 
-def open_schema(place: Place, people: People) -> closing[SchemaEraser]:
-    """Connect to a schema, for a `with` statement."""
-    return closing(SchemaEraser(place, people))
+@contextmanager
+def open_schema(place: Place, people: People) -> Iterator[SchemaEraser]:
+    """Connect to a schema.
+
+    Raises:
+        OpsError: the warehouse cannot be reached, or refuses a statement.
+    """
+    with explained(place.title), closing(SchemaEraser(place, people)) as schema:
+        yield schema

@@ -6,7 +6,7 @@ import pytest
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.people import People, Personal
-from attribution_elt.erasure.tables import Place, SchemaEraser, Stream
+from attribution_elt.erasure.tables import Place, SchemaEraser, Stream, open_schema
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
     PostgreSQL,
@@ -34,6 +34,26 @@ def erase(warehouse: Warehouse, keys: frozenset[str] = frozenset()) -> int:
     finally:
         eraser.close()
     return count
+
+
+def test_a_statement_that_the_warehouse_refuses_is_named_with_its_place(
+    postgresql: PostgreSQL,
+) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE orders (email text)",
+        f"INSERT INTO orders VALUES ('{JANE}')",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'permission denied'; END $$",
+        "CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON orders FOR EACH ROW "
+        "EXECUTE FUNCTION refuse()",
+    )
+    place = Place("the warehouse", postgresql.url, None)
+    with (
+        pytest.raises(OpsError, match=r"^the warehouse: permission denied"),
+        open_schema(place, People([JANE], ["key"])) as eraser,
+    ):
+        eraser.erase()
 
 
 @pytest.mark.parametrize("keys", [frozenset[str](), frozenset({"email"})])
