@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from duckdb import Error as DuckDBError
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.duckdb import adapter
 from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.transaction import transact
 
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
@@ -153,3 +155,23 @@ def test_a_table_that_is_dropped_has_no_columns(duckdb: DuckDB) -> None:
         assert warehouse.columns("orders").keys() == {"id"}
         warehouse.drop("orders")
         assert warehouse.columns("orders") == {}
+
+
+def test_a_transaction_after_a_failed_commit_is_one(duckdb: DuckDB) -> None:
+    run_sql(duckdb, "CREATE TABLE orders (id BIGINT PRIMARY KEY)")
+    with contextlib.closing(connect(duckdb.url, None)) as warehouse:
+
+        def conflict() -> None:
+            warehouse.execute("INSERT INTO orders VALUES (1)")
+            with warehouse._connection.cursor() as other:  # noqa: SLF001 - of the same process
+                other.execute("INSERT INTO orders VALUES (1)")
+
+        def interrupted() -> None:
+            warehouse.execute("INSERT INTO orders VALUES (2)")
+            raise InterruptedError
+
+        with pytest.raises(DuckDBError, match="Failed to commit"):
+            transact(warehouse, conflict)
+        with pytest.raises(InterruptedError):
+            transact(warehouse, interrupted)
+        assert warehouse.execute("SELECT id FROM orders") == [(1,)]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -324,7 +325,8 @@ class DuckDBAdapter(Adapter):
 
     @override
     def rollback(self) -> None:
-        self._connection.rollback()
+        with suppress(duckdb.TransactionException):  # a commit that failed has ended it
+            self._connection.rollback()
         self._tables.forget()
         self._connection.unregister(_STAGE_VIEW)
         self._connection.begin()
