@@ -81,17 +81,21 @@ class Comparison:
         """Add rows with distinct keys; they replace earlier rows with the same keys."""
         names = [n for n in rows.column_names if not n.startswith("_sdc_") or n == DELETED_AT]
         planned = {name: self._plan.columns[name] for name in names}
-        self._fit(planned)
+        staged = self._fitted(planned)
         batch = pa.repeat(pa.scalar(self._batches, pa.int64()), len(rows))
-        self._batches += 1
         columns = {**planned, _BATCH: Column(ColumnType.INTEGER)}
         self._adapter.insert(self._path, rows.select(names).append_column(_BATCH, batch), columns)
+        self._staged = staged  # only now: a transaction that fails before is repeated
+        self._batches += 1
 
-    def _fit(self, planned: Mapping[str, Column]) -> None:
-        """Make the temporary table hold these columns, in the types of the stream's table."""
-        adapter, path = self._adapter, self._path
+    def _fitted(self, planned: Mapping[str, Column]) -> dict[str, Column]:
+        """Make the temporary table hold these columns, in the types of the stream's table.
+
+        Return its columns.
+        """
+        adapter, path, staged = self._adapter, self._path, self._staged.copy()
         held = adapter.columns(self._plan.table)
-        if not self._staged:
+        if not staged:
             adapter.discard(path)
             alike = [n for n, c in planned.items() if n in held and not held[n].is_narrower(c)]
             batch = f"{self._name(_BATCH)} {adapter.types[ColumnType.INTEGER]}"
@@ -104,14 +108,15 @@ class Comparison:
                 adapter.execute(f"ALTER TABLE {path} ADD COLUMN {batch}")
             else:
                 adapter.execute(f"CREATE TEMPORARY TABLE {path} ({batch})")
-            self._staged = {name: planned[name] for name in alike}
+            staged = {name: planned[name] for name in alike}
         for name, column in planned.items():
             type_ = adapter.type_of(column)
-            if name not in self._staged:
+            if name not in staged:
                 adapter.execute(f"ALTER TABLE {path} ADD COLUMN {self._name(name)} {type_}")
-            elif self._staged[name] != column:
+            elif staged[name] != column:
                 adapter.execute(f"ALTER TABLE {path} ALTER COLUMN {self._name(name)} TYPE {type_}")
-            self._staged[name] = column
+            staged[name] = column
+        return staged
 
     def run(self, sweeps: Sequence[Sweep]) -> Findings:
         """Compare all staged rows, and count the rows that the sweeps would remove."""

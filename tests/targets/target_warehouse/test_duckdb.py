@@ -42,6 +42,17 @@ def test_a_batch_gets_the_memory_that_it_needs(
     assert duckdb.rows("SELECT count(*), sum(length(text)) FROM texts") == [(100, 38_000_000)]
 
 
+def test_a_comparison_gets_the_memory_that_it_needs(
+    duckdb: DuckDB, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    duckdb.load(TEXTS, record("texts", id=1, text="1" * 200_000))
+    monkeypatch.setattr(adapter, "_MEMORY", "2MB")
+    duckdb.load(*LARGE, dry_run=True)
+    assert any("retrying" in text for text in warnings_in(caplog))
+    found = duckdb.rows("SELECT identical, missing FROM _verifications WHERE unit IS NULL")
+    assert found == [(1, 99)]
+
+
 def test_a_limit_in_the_url_holds(tmp_path: Path) -> None:
     url = f"duckdb:///{tmp_path}/warehouse.duckdb"
     run = DuckDB(f"{url}?memory_limit=2MB", tmp_path).load(*LARGE, fails=True)
