@@ -65,6 +65,8 @@ class Sweeper:
         self._stopped: str | None = None
         """Why this run sweeps nothing more."""
         self._spool = KeySpool()
+        self._columns: dict[str, bool] | None = None
+        """Whether each remembered column is text; None if no row is remembered."""
         self._seen: Claimed = Claimed(0, 0, 0)
         """Counts of the claims that were swept."""
         self._counts: Claimed | None = None
@@ -124,8 +126,7 @@ class Sweeper:
         """Remember the keys of rows, and the columns that claims may name."""
         if not self.is_active or not len(rows):
             return
-        names = dict.fromkeys([*self._plan.keys, *self._scope_columns()])
-        self._add(rows.select([name for name in names if name in rows.column_names]))
+        self._add(rows.select(self._remembered_columns()))
 
     def remember_rejected(self, batch: Batch, rejects: Sequence[Reject]) -> None:
         """Remember the keys of rejected records: the vendor has them, so their old rows stay."""
@@ -148,7 +149,9 @@ class Sweeper:
 
     def planned(self, claims: Sequence[Claim]) -> Sweep | None:
         """Return the sweep of a batch's claims, unless it is unsafe."""
-        claimed = self._claimed(claims) if claims and self.takes_claims else None
+        if not claims or not self.takes_claims or not self._has_same_columns():
+            return None
+        claimed = self._claimed(claims)
         if claimed is None:
             return None
         return Sweep(
@@ -250,7 +253,24 @@ class Sweeper:
         new = written if self._inserted is None else min(written, self._inserted)
         return seen.live + counts.live - new, seen.vanished + counts.vanished - new
 
+    def _has_same_columns(self) -> bool:
+        """Return whether remembered rows still equal those of the table; if not, stop.
+
+        A column that becomes text gets texts that differ from those sent, such as 2.5 for 2.50.
+        """
+        columns = {
+            name: self._plan.columns[name].kind is ColumnType.TEXT
+            for name in self._remembered_columns()
+        }
+        if self._columns not in (None, columns):
+            self.stop("a column of the key or of the claims has changed in this run")
+            return False
+        self._columns = columns
+        return True
+
     def _add(self, keys: pa.Table) -> None:
+        if not self._has_same_columns():
+            return
         try:
             self._spool.add(keys)
         except OSError as error:
@@ -260,8 +280,9 @@ class Sweeper:
         known = self._plan.identifiers
         return [n for n in self._scope or () if n in known and n not in self._key_properties]
 
-    def _scope_columns(self) -> list[str]:
-        return [self._plan.identifiers[name] for name in self._scope_properties()]
+    def _remembered_columns(self) -> list[str]:
+        scope = (self._plan.identifiers[name] for name in self._scope_properties())
+        return list(dict.fromkeys([*self._plan.keys, *scope]))
 
 
 def _readable(line: bytes, kinds: Mapping[str, ColumnType]) -> Iterator[tuple[str, Any]]:
