@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,7 +72,11 @@ class Schedule:
             )
         interval = entry.get("interval")
         cron = None if interval in WITHOUT_CLOCK else str(interval)
-        return cls(entry["name"], cron, entry["job"], entry.get("env", {}))
+        variables = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in entry.get("env", {}).items()
+        }
+        return cls(entry["name"], cron, entry["job"], variables)
 
 
 def _blocks(task: str | Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import dagster
 
 from attribution_elt.meltano.project import Extractor, Project
+from attribution_elt.orchestration.task import name_of
 
 GRACE = timedelta(hours=2)
 """Time after the interval of a schedule before an asset counts as late."""
@@ -18,6 +19,8 @@ _ALIASES = {
     "@midnight": timedelta(days=1),
     "@weekly": timedelta(days=7),
     "@monthly": timedelta(days=31),
+    "@yearly": timedelta(days=366),
+    "@annually": timedelta(days=366),
 }
 
 
@@ -64,7 +67,7 @@ def _of(extractor: Extractor, length: timedelta | None) -> Iterator[dagster.Asse
         schema = extractor.tap.schemas.get_schema(stream.name)
         yield dagster.AssetSpec(
             [extractor.name, stream.name],
-            group_name=extractor.load_schema,
+            group_name=name_of(extractor.load_schema) or None,
             description=schema.get("description") or _first_paragraph(stream),
             metadata={"dagster/column_schema": dagster.TableSchema(list(_columns(schema)))},
             kinds={"table"},

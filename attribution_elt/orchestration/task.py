@@ -42,8 +42,8 @@ class _Ending:
 
 
 def name_of(*parts: str) -> str:
-    """Return a name of letters, digits and underscores, as Dagster requires."""
-    return re.sub(r"\W", "_", "_to_".join(parts))
+    """Return a name of ASCII letters, digits and underscores, as Dagster requires."""
+    return re.sub(r"\W", "_", "_to_".join(parts), flags=re.ASCII)
 
 
 def account_of(project: Project, extractor: str) -> str:

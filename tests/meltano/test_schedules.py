@@ -37,6 +37,12 @@ def test_a_schedule_has_a_cron_expression_if_its_interval_has(
     assert Schedule.of(entry) == Schedule("each-day", cron, "job", {"A": "1"})
 
 
+def test_the_variables_of_a_schedule_are_texts() -> None:
+    values = {"DAYS": 7, "DRY": True, "URL": "$URL"}
+    schedule = Schedule.of({"name": "daily", "interval": "@daily", "job": "job", "env": values})
+    assert schedule.variables == {"DAYS": "7", "DRY": "true", "URL": "$URL"}
+
+
 def test_the_error_of_a_schedule_without_a_job_has_advice() -> None:
     with pytest.raises(OpsError, match=r"'old' of meltano\.yml names an extractor and a loader: "):
         Schedule.of({"name": "old", "interval": "@daily", "extractor": "tap-a", "loader": "b"})

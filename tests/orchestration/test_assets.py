@@ -50,6 +50,16 @@ def test_an_asset_is_late_after_the_shortest_interval_of_its_schedules() -> None
     assert found["tap-adtraction"] is None
 
 
+@pytest.mark.parametrize(("schema", "group"), [("raw-ecdp", "raw_ecdp"), ("", "default")])
+def test_the_group_of_an_asset_has_a_name_that_dagster_accepts(
+    monkeypatch: pytest.MonkeyPatch, schema: str, group: str
+) -> None:
+    named = {"tap-ecdp": Extractor("tap-ecdp", TapEcdp, schema, {})}
+    monkeypatch.setattr(FakeProject, "extractors", named)
+    specs = dagster.Definitions(assets=assets(FakeProject("prod"))).resolve_all_asset_specs()
+    assert {each.group_name for each in specs} == {group}
+
+
 @pytest.mark.parametrize(
     ("cron", "hours"),
     [
@@ -61,6 +71,8 @@ def test_an_asset_is_late_after_the_shortest_interval_of_its_schedules() -> None
         ("0 5 * * 1", 7 * 24),
         ("0 5 1 * *", 31 * 24),
         ("0 5 1 1 *", 366 * 24),
+        ("@yearly", 366 * 24),
+        ("@annually", 366 * 24),
     ],
 )
 def test_intervals_of_schedules(cron: str, hours: int) -> None:

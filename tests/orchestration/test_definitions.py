@@ -84,3 +84,8 @@ def test_accounts_with_separate_keys_do_not_share_a_quota(
         node.definition.pool for node in nodes if isinstance(node.definition, dagster.OpDefinition)
     }
     assert pools == {"tap-ecdp", "tap-ecdp-shop-two"}
+
+
+def test_names_have_ascii_characters_only() -> None:
+    name = name_of("täglich", "target-warehouse")
+    assert dagster.GraphDefinition(name=name).name == "t_glich_to_target_warehouse"
