@@ -68,7 +68,10 @@ def execute(
 
 @contextmanager
 def _forwarding(process: subprocess.Popen[str]) -> Iterator[list[int]]:
-    """Forward signals to the run and wait for it; yield the signals received."""
+    """Forward signals to the run and wait for it; yield the signals received.
+
+    SIGHUP stays ignored if it is, because then `nohup` has started this process.
+    """
     received: list[int] = []
 
     def forward(number: int, _: FrameType | None) -> None:
@@ -76,7 +79,9 @@ def _forwarding(process: subprocess.Popen[str]) -> Iterator[list[int]]:
         if process.poll() is None:
             os.killpg(process.pid, number)
 
-    ending = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    ending = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ending.append(signal.SIGHUP)
     before = {number: signal.signal(number, forward) for number in ending}
     try:
         yield received
