@@ -25,7 +25,7 @@ from attribution_elt.cli.views import views
 from attribution_elt.core import redaction
 from attribution_elt.core.errors import lines_of
 from attribution_elt.core.redaction import redactor
-from attribution_elt.core.runtime import open_standard_streams
+from attribution_elt.core.runtime import end_at_signals, open_standard_streams
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Project, enter_root, load_variables
 
@@ -37,6 +37,7 @@ class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         # the log of the tap classes is not for this command's output
         logging.getLogger().addHandler(logging.NullHandler())
+        end_at_signals()  # by an exception, which ends Meltano and removes files with secrets
         open_standard_streams()
         if sys.stdout is None:
             sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - of the process

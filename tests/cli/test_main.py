@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from importlib.metadata import version
 
 import click
@@ -13,7 +16,7 @@ from click.testing import CliRunner
 from attribution_elt.cli.main import cli
 from attribution_elt.cli.report import report
 from attribution_elt.meltano.project import WEBHOOK
-from tests.pipeline.meltano import PROJECT
+from tests.pipeline.meltano import PROJECT, SCRIPTS
 
 UTILITY = yaml.safe_load((PROJECT / "meltano.yml").read_text())["plugins"]["utilities"][0]
 
@@ -70,3 +73,34 @@ def test_closed_streams_are_no_error() -> None:
 def test_a_number_of_days_is_checked() -> None:
     with pytest.raises(click.BadParameter):
         report.make_context("report", ["--days", "0"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_meltano_is_asked_leaves_no_process_and_no_file(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    for folder in (tmp_path / "bin", tmp_path / "temporary"):
+        folder.mkdir()
+    (tmp_path / "meltano.yml").write_text("default_environment: dev\n")
+    meltano = tmp_path / "bin/meltano"
+    meltano.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/asked\nexec sleep 100\n")
+    meltano.chmod(0o700)
+    os.mkfifo(tmp_path / "asked")
+    with subprocess.Popen(
+        [str(SCRIPTS / "attribution-elt"), "freshness", "--max-age=1h"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}",
+            "TMPDIR": str(tmp_path / "temporary"),
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        asked = int((tmp_path / "asked").read_text())
+        process.send_signal(number)
+        assert process.communicate()[1] == ""
+    assert process.returncode == 128 + number
+    assert not list((tmp_path / "temporary").iterdir())
+    with pytest.raises(ProcessLookupError):
+        os.kill(asked, 0)
