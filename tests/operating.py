@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import subprocess
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from tap_ihc.tap import TapIhc
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.meltano.project import Extractor
 from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.faults import Fault
+from attribution_elt.sandbox.messages import Request
 from tests import leaks
 from tests.pipeline.meltano import SCRIPTS, environment, settings
 
@@ -52,6 +56,30 @@ def attribution_elt(
     )
     leaks.guard(done.stdout, done.stderr)
     return done
+
+
+def interrupted(
+    sandbox: Sandbox, number: signal.Signals, folder: Path, *arguments: str
+) -> tuple[int, str]:
+    """Send a signal at tap-ecdp's first request; return the exit code and the standard output."""
+    asked = threading.Event()
+
+    def note(_: Request) -> bool:
+        asked.set()
+        return True
+
+    sandbox.ecdp.faults.add(Fault("slow", times=None, match=note, delay=2))
+    with subprocess.Popen(
+        [str(SCRIPTS / "attribution-elt"), *arguments],
+        cwd=folder,
+        env=variables(sandbox, ["tap-ecdp"], TAP_ECDP_WINDOW_DAYS="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert asked.wait(240)
+        process.send_signal(number)
+        printed, _ = process.communicate(timeout=60)
+    return process.returncode, printed
 
 
 def at_a_terminal(

@@ -93,15 +93,17 @@ def verify(
             _show(stream, shown)
         if repair and result["differs"] and not result["failures"]:
             _remove_repeated(extractor, target, result["streams"])
-            repaired = _run(project, extractor, target, settings, shown, dry=False)
-            record_failures(project, repaired, shown)
-            result |= {"repaired": not repaired.exit_code, "failures": repaired.complaints}
+            outcome = _run(project, extractor, target, settings, shown, dry=False)
+            record_failures(project, outcome, shown)
+            result |= {"repaired": not outcome.exit_code, "failures": outcome.complaints}
             if result["repaired"]:
                 shown.note(f"{tap}: {what} is repaired")
     if as_json:
         click.echo(redactor(json.dumps(result, ensure_ascii=False)))
     elif result["failures"]:
-        raise OpsError("; ".join(result["failures"]))
+        click.echo(redactor(f"Error: {'; '.join(result['failures'])}"), err=True)
+    if outcome.interrupted:
+        sys.exit(outcome.exit_code)
     differs = result["differs"] and not result["repaired"]
     sys.exit(1 if differs or result["failures"] else 0)
 

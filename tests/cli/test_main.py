@@ -5,8 +5,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest

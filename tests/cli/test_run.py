@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +15,8 @@ from click import unstyle
 from attribution_elt.meltano.failures import ELSEWHERE
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.faults import Fault
-from attribution_elt.sandbox.messages import Request
-from tests.operating import at_a_terminal, attribution_elt, variables
-from tests.pipeline.meltano import SCRIPTS, project
+from tests.operating import at_a_terminal, attribution_elt, interrupted, variables
+from tests.pipeline.meltano import project
 
 
 @pytest.fixture
@@ -113,24 +110,8 @@ def test_a_signal_ends_the_run_with_its_summary(
     sandbox: Sandbox, tmp_path: Path, number: signal.Signals
 ) -> None:
     folder = project(tmp_path / "project")
-    asked = threading.Event()
-
-    def note(_: Request) -> bool:
-        asked.set()
-        return True
-
-    sandbox.ecdp.faults.add(Fault("slow", times=None, match=note, delay=2))
-    with subprocess.Popen(
-        [str(SCRIPTS / "attribution-elt"), "run", "ecdp"],
-        cwd=folder,
-        env=variables(sandbox, ["tap-ecdp"], TAP_ECDP_WINDOW_DAYS="1"),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert asked.wait(240)
-        process.send_signal(number)
-        printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    exit_code, printed = interrupted(sandbox, number, folder, "run", "ecdp")
+    assert exit_code == 128 + number
     (summary,) = events(printed, "summary")
     assert summary["exit_code"] == 128 + number
     (failure,) = summary["failures"]

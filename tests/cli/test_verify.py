@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from attribution_elt.cli.verify import verify
 from attribution_elt.meltano.project import Extractor, Project
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.faults import Fault
-from tests.operating import attribution_elt, variables
+from tests.operating import attribution_elt, interrupted, variables
 from tests.pipeline.meltano import project
 
 TODAY = datetime.now(UTC).date()
@@ -126,3 +127,11 @@ def test_missing_days_a_warehouse_that_is_away_and_a_failed_request_end_with_one
     done = attribution_elt(folder, environment, "verify", "tap-ecdp", *DAYS, "--json")
     assert done.returncode == 1
     assert "answered 401: check the setting api_key" in str(json.loads(done.stdout)["failures"])
+
+
+def test_a_signal_decides_the_exit_code(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    command = ("verify", "tap-ecdp", *DAYS, "--json")
+    exit_code, printed = interrupted(sandbox, signal.SIGTERM, folder, *command)
+    assert exit_code == 128 + signal.SIGTERM
+    assert "interrupted; " in str(json.loads(printed)["failures"])
