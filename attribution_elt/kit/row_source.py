@@ -24,6 +24,7 @@ from attribution_elt.kit.json import array as json_array
 from attribution_elt.kit.settings import DISTRIBUTION, is_file
 
 Rows = Iterator[Mapping[str, Any]]
+Bookmark = datetime | str | int | float | Decimal
 
 EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres"}
 """Extras of the distribution that install the drivers of databases."""
@@ -73,13 +74,13 @@ def text_of(value: Any) -> str:
     return str(int(value) if is_whole else value)
 
 
-def rows_of_query(url: str, query: str, since: datetime | str | int) -> Rows:
+def rows_of_query(url: str, query: str, since: Bookmark) -> Rows:
     """Yield the rows of a SELECT, streamed; `:since` in it is bound to `since`.
 
     Args:
         url: the database, as an SQLAlchemy URL.
         query: a SELECT statement.
-        since: an instant, as a datetime or in ISO 8601, or an integer.
+        since: an instant, as a datetime or in ISO 8601, or another value of the user's column.
 
     Raises:
         PluginError: the connection or the query failed.
@@ -122,10 +123,15 @@ def _engine(url: str) -> sqlalchemy.Engine:
     return engine
 
 
-def _bound(since: datetime | str | int) -> str | int:
+def _bound(since: Bookmark) -> str | float:
     """Return a bookmark as a parameter; databases cast texts to the type of the other operand."""
-    if isinstance(since, int):
-        return since
+    if isinstance(since, (int, float, Decimal)):
+        return float(since) if isinstance(since, Decimal) else since
+    if isinstance(since, str):
+        try:
+            dates.day_of(since)
+        except ValueError:
+            return since
     return f"{dates.instant(since):%Y-%m-%d %H:%M:%S}+00:00"
 
 

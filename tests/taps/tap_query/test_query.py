@@ -112,17 +112,27 @@ def test_the_bookmark_is_bound_to_since(url: str, tmp_path: Path) -> None:
     assert [each["record"]["seen_at"] for each in later if each["type"] == "RECORD"] == [greatest]
 
 
-def test_an_integer_bookmark_is_bound_as_an_integer(url: str, tmp_path: Path) -> None:
-    query = {**QUERY, "query": "SELECT id FROM t WHERE id > :since", "replication_key": "id"}
-    messages, _ = run(tmp_path, url, [query])
-    assert len([each for each in messages if each["type"] == "RECORD"]) == 3
-    state = {"bookmarks": {"rows": {"replication_key": "id", "replication_key_value": 2}}}
+@pytest.mark.parametrize(
+    ("column", "bookmark"), [("id", 1), ("price", 0.25), ("CAST(id AS varchar)", "1")]
+)
+def test_a_bookmark_is_bound_as_a_value_of_its_column(
+    url: str, tmp_path: Path, column: str, bookmark: Any
+) -> None:
+    table = f"(SELECT id, {column} AS version FROM t) AS versions"
+    query = {
+        "name": "rows",
+        "query": f"SELECT * FROM {table} WHERE version > :since ORDER BY id",
+        "replication_key": "version",
+    }
+    if column != "CAST(id AS varchar)":  # the first run's bookmark is an instant or 0
+        messages, _ = run(tmp_path, url, [query])
+        assert len([each for each in messages if each["type"] == "RECORD"]) == 3
+    kept = {"replication_key": "version", "replication_key_value": bookmark}
 
-    messages, _ = run(tmp_path, url, [query], state)
+    messages, _ = run(tmp_path, url, [query], {"bookmarks": {"rows": kept}})
 
-    assert [each["record"] for each in messages if each["type"] == "RECORD"] == [
-        {"id": 9007199254740993}
-    ]
+    records = [each["record"] for each in messages if each["type"] == "RECORD"]
+    assert [each["id"] for each in records] == [2, 9007199254740993]
 
 
 @pytest.mark.parametrize(
