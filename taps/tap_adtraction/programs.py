@@ -108,7 +108,7 @@ class Programs(AdtractionReader[ProgramList]):
             "approvalStatus": run.config.get("approval_status"),
             "status": run.config.get("program_status"),
         }
-        self._requests_feed_info = bool(run.config["feed_info"])
+        self._requests_feed_info = run.config["feed_info"] and bool(run.config.get("channel_ids"))
         self._requests_standard = bool(run.config["standard_commissions"])
         self.feeds: dict[str, ProductFeed] = {}
         self.programs: dict[int, dict[int, list[Any]]] = {}
@@ -181,7 +181,7 @@ class Programs(AdtractionReader[ProgramList]):
         for row in lists.get("commissions", ()):
             self.write("commissions", row, **key)
         feeds = lists.get("feeds", [])
-        if not self._requests_feed_info or not unit.channel_id:
+        if not self._requests_feed_info:
             self.write_feeds(feeds, **key)
         try:
             program_id = integer(key["program_id"])

@@ -165,6 +165,13 @@ def test_feed_info_fills_the_approval_status_and_finds_unlisted_feeds(
     assert len(paths) == len(set(paths)) == programs
 
 
+def test_feed_info_changes_nothing_without_a_channel_to_request_it_for(vendor: Adtraction) -> None:
+    outputs = [
+        run_here(settings(vendor, channel_ids=..., feed_info=each)) for each in (False, True)
+    ]
+    assert claims_of(outputs[0], "feeds") == claims_of(outputs[1], "feeds") != []
+
+
 def test_an_entry_of_the_listed_feeds_that_is_no_object_is_kept_as_a_row(
     vendor: Adtraction, warehouse: Warehouse
 ) -> None:
