@@ -15,7 +15,7 @@ from attribution_elt.cli.parameters import Duration
 from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import webhook
-from attribution_elt.meltano.project import BACKFILL, VERIFY, Project
+from attribution_elt.meltano.project import BACKFILL, NO_ACCOUNT, VERIFY, Project
 
 
 @click.command()
@@ -32,9 +32,11 @@ def freshness(
 
     NAME is a tap or a job; without one, every account with credentials is checked. The times are
     those of Meltano's job history. Late accounts are also sent to the webhook. Exit with 1 if any
-    account is late.
+    account is late, or if none has credentials.
     """
     accounts = project.extractors_of(names) if names else project.accounts
+    if not accounts:
+        raise OpsError(f"nothing was checked: {NO_ACCOUNT}")
     findings = list(check(project, [each.name for each in accounts], max_age))
     show_findings(findings, as_json=as_json)
     late = [f"{each.subject}: {each.problems[0]}" for each in findings if not each.passed]

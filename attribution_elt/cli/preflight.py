@@ -13,7 +13,7 @@ import click
 from attribution_elt.checks import accounts, machine, warehouses, writers
 from attribution_elt.checks.findings import Finding
 from attribution_elt.cli.display import show_findings
-from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.project import NO_ACCOUNT, Project
 
 AT_ONCE = 4
 """Number of Meltano commands, or of requests to vendors, at a time."""
@@ -37,8 +37,7 @@ def preflight(project: Project, *, as_json: bool) -> None:
 def check(project: Project) -> Iterator[Finding]:
     """Yield the findings in the order of `meltano.yml`."""
     if not project.accounts:
-        problem = "no account has credentials: set them in .env or in the environment"
-        yield Finding("accounts", problems=[problem])
+        yield Finding("accounts", problems=[NO_ACCOUNT])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         kept = pool.map(partial(accounts.kept, project), project.accounts)
         probes = [

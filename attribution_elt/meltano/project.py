@@ -41,6 +41,8 @@ VERIFY = "verify"
 MANIFEST = "attribution-elt-manifest-"
 """Prefix of temporary folders with the resolved project, which contains secrets."""
 
+NO_ACCOUNT = "no account has credentials: set them in .env or in the environment"
+
 
 @dataclass(frozen=True)
 class Extractor:
