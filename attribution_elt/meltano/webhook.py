@@ -67,7 +67,10 @@ def _send_new(
 ) -> None:
     """Send the lines, and the drift that was not reported before."""
     state_id = f"{project.environment}:{STATE}"
-    reported: dict[str, bool] = project.state(state_id).get("drift", {}) if drift else {}
+    try:
+        reported: dict[str, bool] = project.state(state_id).get("drift", {}) if drift else {}
+    except OpsError:
+        reported = {}  # drift that is sent twice is better than a failure that is not sent
     new = [each for each in dict.fromkeys(drift) if each not in reported]
     lines = [*lines, *(f"new from the vendor: {each}" for each in new)]
     if lines:

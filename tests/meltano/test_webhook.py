@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from attribution_elt.cli.display import Lines
-from attribution_elt.cli.freshness import check
+from attribution_elt.cli.freshness import check, freshness
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import webhook
 from attribution_elt.meltano.outcome import Outcome
@@ -193,6 +194,28 @@ def test_an_account_is_late_without_a_recent_successful_run(
 ) -> None:
     (found,) = check(FakeProject(None, runs), ["tap-ecdp"], timedelta(hours=26))
     assert found.passed is not late
+
+
+def test_a_check_of_no_account_fails() -> None:
+    made = FakeProject(None)
+    made.extractors = {}
+    done = CliRunner().invoke(freshness, ["--max-age=26h"], obj=made)
+    assert done.exit_code == 1
+    assert str(done.exception).startswith("nothing was checked: no account has credentials")
+
+
+def test_an_alert_is_sent_even_if_the_states_cannot_be_read(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(_: str) -> dict[str, Any]:
+        raise OpsError("meltano state: database is locked")
+
+    made = FakeProject(receiver.url)
+    monkeypatch.setattr(made, "state", locked)
+    webhook.alert(made, [outcome(DRIFT, exit_code=1)], Lines())
+    (text,) = receiver.texts
+    assert "exit code 1" in text
+    assert "property 'tier'" in text
 
 
 def test_a_day_with_failures_is_reported_to_the_webhook(
