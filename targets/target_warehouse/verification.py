@@ -19,7 +19,7 @@ from target_warehouse.runs import Run, Tally
 from target_warehouse.sweeper import Sweeper
 from target_warehouse.system_tables import SystemTable
 from target_warehouse.table_writer import latest
-from target_warehouse.warehouses.base import Adapter, Sweep
+from target_warehouse.warehouses.base import Adapter, Sweep, WarehouseError
 from target_warehouse.warehouses.transaction import transact
 
 MOST_UNITS = 1_000
@@ -63,7 +63,13 @@ class Verifier:
         comparison = self._compared()
         if len(rows):
             bare = latest(rows, self._plan).drop_columns([LINE])
-            transact(self._adapter, lambda: comparison.stage(bare))
+            try:
+                transact(self._adapter, lambda: comparison.stage(bare))
+            except self._adapter.data_errors as error:  # its text may have the value
+                raise WarehouseError(
+                    "it is not compared, because a record has a value that its column refuses "
+                    f"({type(error).__name__}): a load would reject the record"
+                ) from None
         if sweep:
             self._sweeps.append(sweep)
         return []

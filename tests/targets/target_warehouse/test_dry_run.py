@@ -24,6 +24,7 @@ from tests.targets.target_warehouse.warehouses import (
     Warehouse,
     raw_record,
     record,
+    run_sql,
     schema,
     state,
 )
@@ -173,6 +174,18 @@ def test_records_that_a_load_would_reject_are_counted(loaded: Warehouse) -> None
     assert str(run.error) == "a load would reject records (events 1)"
     assert loaded.rows("SELECT rejected FROM _verifications WHERE unit IS NULL") == [(1,)]
     assert "_rejected" not in loaded.tables()
+
+
+def test_a_value_that_the_database_refuses_is_not_logged(postgresql: PostgreSQL) -> None:
+    run_sql(postgresql, "CREATE TABLE rows (id bigint PRIMARY KEY, customer uuid)")
+    row = record("rows", id=1, customer="jane@mail.example")
+    lines = schema("rows", id="integer", customer="string"), row, state("x")
+    run = postgresql.execute(*lines, dry_run=True)
+
+    assert run.code == 1
+    assert "a record has a value that its column refuses" in run.stderr
+    assert "jane" not in run.stderr
+    assert "jane" not in str(postgresql.rows("SELECT * FROM _verifications"))
 
 
 @pytest.mark.parametrize("load_method", ["append-only", "overwrite"])
