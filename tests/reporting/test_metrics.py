@@ -73,6 +73,17 @@ def test_the_file_has_what_runs_loaded(warehouse: Warehouse) -> None:
     assert all(each.name in METRICS for each in of(warehouse))
 
 
+def test_a_rule_finds_streams_that_never_had_a_complete_run(warehouse: Warehouse) -> None:
+    refused = record("attributed_orders", id=1, at="never")
+    last = {"type": "STATE", "value": {"bookmarks": {}}, "complete": False}
+    warehouse.load(ORDERS, refused, last, add_record_metadata=True, fails=True)
+    names = {each.name for each in of(warehouse)}
+    present, absent = "last_run_timestamp_seconds", "last_success_timestamp_seconds"
+    assert present in names
+    assert absent not in names
+    assert f"{PREFIX}{present} unless {PREFIX}{absent}" in expressions(RULES)
+
+
 def test_a_warehouse_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "w.db").write_text("this is not a database" * 100)
     with pytest.raises(OpsError, match=r"target-warehouse: .*w\.db cannot be read: "):
