@@ -47,6 +47,11 @@ def schema(stream: str, keys: Iterable[str] = ("id",), **properties: Any) -> dic
     }
 
 
+def date_time(format_: str = "date-time") -> dict[str, Any]:
+    """The type of a property that may be a text in this format, or null."""
+    return {"type": ["string", "null"], "format": format_}
+
+
 def record(stream: str, **values: Any) -> dict[str, Any]:
     return {"type": "RECORD", "stream": stream, "record": values}
 
