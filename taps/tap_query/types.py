@@ -59,16 +59,33 @@ def converter(column: str, schema: Schema) -> Callable[[Any], Any]:
         kinds.append(int)
 
     def convert(value: Any) -> Any:
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        if value is None or _is_not_finite(value):
             return None
         if _kind_of(value) not in kinds:
             raise PluginError(
                 f"column {column!r} has a value of type {type(value).__name__} after values of "
                 f"type {schema['type'][0]}: cast the column in the query"
             )
-        return _text(value) if isinstance(value, date) else value
+        return _json(value)
 
     return convert
+
+
+def _json(value: Any) -> Any:
+    """Return a value as JSON, nested values included; JSON has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {str(name): _json(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_json(each) for each in value]
+    if _is_not_finite(value):
+        return None
+    return value if isinstance(value, str | int | float | Decimal | None) else _text(value)
+
+
+def _is_not_finite(value: Any) -> bool:
+    if isinstance(value, Decimal):  # as a float, a great one would be infinite
+        return not value.is_finite()
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _kind_of(value: Any) -> type | None:

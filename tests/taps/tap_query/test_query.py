@@ -184,3 +184,23 @@ def test_a_type_that_changes_after_the_sample_is_reported(monkeypatch: pytest.Mo
     )
     with pytest.raises(PluginError, match="column 'a' has a value of type str after values"):
         list(tap.streams["rows"].get_records(None))
+
+
+def test_values_without_a_json_form_are_null_or_text(postgres_url: str, tmp_path: Path) -> None:
+    columns = {
+        "a": "'NaN'::numeric",
+        "b": "1e400::numeric",
+        "c": "ARRAY['Infinity'::numeric, 1.50]",
+        "d": "ARRAY['10.0.0.1'::inet]",
+        "e": "ARRAY[timestamp '2026-03-01']",
+    }
+    query = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    messages, _ = run(tmp_path, postgres_url, [{"name": "rows", "query": f"SELECT {query}"}])
+    (record,) = (each["record"] for each in messages if each["type"] == "RECORD")
+    assert record == {
+        "a": None,
+        "b": 10**400,
+        "c": [None, 1.5],
+        "d": ["10.0.0.1"],
+        "e": ["2026-03-01T00:00:00Z"],
+    }
