@@ -53,12 +53,10 @@ def freshness(
 def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterator[Finding]:
     """Yield a finding for each tap: its last successful run, and whether that was too long ago."""
     runs = project.runs()
-    loaders = [*project.loaders, *(each.name for each in project.writers)]
     now = datetime.now(UTC)
     for name in names:
         found = Finding(name)
-        jobs = [project.state_id(name, loader) for loader in loaders]
-        ended = _last_success(runs, jobs)
+        ended = _last_success(runs, project.state_id(name, ""))
         if ended is None:
             found.problems.append("Meltano's history has no successful run")
         else:
@@ -67,11 +65,14 @@ def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterato
         yield found
 
 
-def _last_success(runs: Sequence[Mapping[str, Any]], jobs: Sequence[str]) -> datetime | None:
-    """Return when any of these jobs last succeeded; backfills and verifications do not count."""
+def _last_success(runs: Sequence[Mapping[str, Any]], prefix: str) -> datetime | None:
+    """Return when a tap was last loaded by any loader; backfills and verifications do not count.
+
+    The prefix of the tap's jobs is followed by the loader's name.
+    """
     for run in runs:  # latest first
-        environment, job, *suffix = f"{run['job_name']}:".split(":")
+        _, _, *suffix = f"{run['job_name']}:".split(":")
         is_aside = any(each == VERIFY or each.startswith(BACKFILL) for each in suffix)
-        if f"{environment}:{job}" in jobs and run["state"] == "SUCCESS" and not is_aside:
+        if run["job_name"].startswith(prefix) and run["state"] == "SUCCESS" and not is_aside:
             return instant(run["ended_at"])
     return None

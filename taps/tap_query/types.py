@@ -83,7 +83,7 @@ def _json(value: Any) -> Any:
 
 
 def _is_not_finite(value: Any) -> bool:
-    if isinstance(value, Decimal):  # as a float, a great one would be infinite
+    if isinstance(value, Decimal):  # a great decimal is an infinite float
         return not value.is_finite()
     return isinstance(value, float) and not math.isfinite(value)
 

@@ -179,6 +179,7 @@ JOB = "prod:tap-ecdp-to-target-warehouse"
     [
         ([run_of(JOB, 25)], False),
         ([run_of(f"{JOB}:shop", 25)], False),
+        ([run_of("prod:tap-ecdp-to-target-postgres", 25)], False),
         ([run_of(JOB, 27)], True),
         ([run_of(JOB, 1, "FAIL"), run_of(JOB, 27)], True),
         ([run_of(JOB, 1, "FAIL"), run_of(JOB, 25)], False),
