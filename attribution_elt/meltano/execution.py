@@ -56,7 +56,7 @@ def execute(
         umask=PRIVATE,
         process_group=0,  # Meltano and its plugins get each signal once, from this process
     )
-    with process, _forwarding(process) as received:
+    with _forwarding(process) as received, process:
         for line in process.stdout or ():
             event = log.take(line)
             if event is not None:
@@ -68,7 +68,7 @@ def execute(
 
 @contextmanager
 def _forwarding(process: subprocess.Popen[str]) -> Iterator[list[int]]:
-    """Forward signals to the run and wait for it; yield the signals received.
+    """Forward signals to the run; yield the signals received.
 
     SIGHUP stays ignored if it is, because then `nohup` has started this process.
     """
