@@ -56,7 +56,7 @@ def interval(cron: str) -> timedelta:
     if weekday != "*":
         return timedelta(days=7)
     if hour.startswith("*"):
-        return timedelta(hours=int(hour.partition("/")[2] or 1))
+        return timedelta(hours=int(hour.partition(",")[0].partition("/")[2] or 1))
     return timedelta(days=1)
 
 

@@ -65,6 +65,7 @@ def test_the_group_of_an_asset_has_a_name_that_dagster_accepts(
     [
         ("10 */6 * * *", 6),
         ("5 * * * *", 1),
+        ("10 */6,3 * * *", 6),
         ("0 5 * * *", 24),
         ("0 5,17 * * *", 24),
         ("@daily", 24),
