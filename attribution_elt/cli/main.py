@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ from attribution_elt.cli.views import views
 from attribution_elt.core import redaction
 from attribution_elt.core.errors import lines_of
 from attribution_elt.core.redaction import redactor
-from attribution_elt.core.runtime import end_at_signals, open_standard_streams
+from attribution_elt.core.runtime import exit_code, open_standard_streams
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.meltano.project import Project, enter_root, load_variables
 
@@ -34,10 +35,16 @@ class _Commands(click.Group):
     """Reports errors in one line and exits with code 1, without a traceback."""
 
     @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # Click's own exit code is 1
+            sys.exit(exit_code(signal.SIGINT))
+
+    @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
         # the log of the tap classes is not for this command's output
         logging.getLogger().addHandler(logging.NullHandler())
-        end_at_signals()  # by an exception, which ends Meltano and removes files with secrets
         open_standard_streams()
         if sys.stdout is None:
             sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - of the process

@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -55,6 +56,19 @@ def on_signals(stop: Callable[[int], None]) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, handle)
+
+
+@contextmanager
+def handling(
+    numbers: Iterable[int], handle: Callable[[int, FrameType | None], object]
+) -> Iterator[None]:
+    """Handle signals, and restore the handlers that they had; only the main thread can do this."""
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def exit_code(number: int) -> int:

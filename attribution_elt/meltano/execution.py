@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from attribution_elt.core.events import RUN_ID
-from attribution_elt.core.runtime import exit_code
+from attribution_elt.core.runtime import exit_code, handling
 from attribution_elt.meltano.display import Display
 from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.process import PRIVATE, Meltano
@@ -82,9 +82,5 @@ def _forwarding(process: subprocess.Popen[str]) -> Iterator[list[int]]:
     ending = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         ending.append(signal.SIGHUP)
-    before = {number: signal.signal(number, forward) for number in ending}
-    try:
+    with handling(ending, forward):
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

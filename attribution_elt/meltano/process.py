@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from attribution_elt.core.errors import OpsError
+from attribution_elt.core.runtime import exit_code, handling
 
 PRIVATE = 0o077
 """File mode mask: Meltano and its plugins create files with settings, state and data."""
@@ -44,14 +48,15 @@ class Meltano:
             OpsError: the command failed; the text is the reason that Meltano gives.
         """
         try:
-            done = subprocess.run(  # noqa: S603 - our own command line
-                self.command(*arguments),
-                env={**os.environ, **(variables or {})},
-                capture_output=True,
-                text=True,
-                check=False,
-                umask=PRIVATE,
-            )
+            with _ending_at_signals():
+                done = subprocess.run(  # noqa: S603 - our own command line
+                    self.command(*arguments),
+                    env={**os.environ, **(variables or {})},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    umask=PRIVATE,
+                )
         except OSError as error:
             raise OpsError(f"meltano {arguments[0]} cannot be started: {error.strerror}") from None
         if done.returncode:
@@ -69,6 +74,16 @@ class Meltano:
             return json.loads(printed)
         except ValueError:
             raise OpsError(f"the output of meltano {arguments[0]} is not JSON") from None
+
+
+def _ending_at_signals() -> AbstractContextManager[None]:
+    """End by an exception at a signal, which ends Meltano and removes files with secrets.
+
+    Other code keeps the usual handlers: DuckDB replaces an exception that comes during a query.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return nullcontext()
+    return handling((signal.SIGINT, signal.SIGTERM), lambda number, _: sys.exit(exit_code(number)))
 
 
 def executable(name: str) -> str:

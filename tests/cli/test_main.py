@@ -104,3 +104,30 @@ def test_a_signal_while_meltano_is_asked_leaves_no_process_and_no_file(
     assert not list((tmp_path / "temporary").iterdir())
     with pytest.raises(ProcessLookupError):
         os.kill(asked, 0)
+
+
+def test_ctrl_c_has_the_exit_code_of_its_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attribution_elt.cli.main.enter_root", interrupt)
+    assert CliRunner().invoke(cli, ["views"]).exit_code == 128 + signal.SIGINT
+
+
+DURING_A_QUERY = """
+import os, signal, threading, duckdb
+from attribution_elt.cli import main
+def query():
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    rows = "range(200000) AS a, range(20000) AS b WHERE hash(a.range, b.range) % 7 = 3"
+    duckdb.sql(f"SELECT count(*) FROM {rows}").fetchall()
+main.enter_root = query
+main.cli(["views"])
+"""
+
+
+def test_a_signal_during_a_query_of_duckdb_is_no_error_of_the_warehouse() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DURING_A_QUERY], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
