@@ -83,7 +83,7 @@ def test_a_signal_while_meltano_is_asked_leaves_no_process_and_no_file(
         folder.mkdir()
     (tmp_path / "meltano.yml").write_text("default_environment: dev\n")
     meltano = tmp_path / "bin/meltano"
-    meltano.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/asked\nexec sleep 100\n")
+    meltano.write_text(f"#!/bin/sh\nsleep 0.3\necho $$ >{tmp_path}/asked\nexec sleep 100\n")
     meltano.chmod(0o700)
     os.mkfifo(tmp_path / "asked")
     with subprocess.Popen(
