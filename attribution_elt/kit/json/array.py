@@ -123,7 +123,7 @@ def _cut(text: bytes, between: re.Pattern[bytes]) -> tuple[int, int] | None:
         with suppress(ValueError):
             if count := _count(text[:comma]):
                 return comma, count
-        if tried >= FEW:  # in a long nested array, the commas nearby are nested too
+        if tried >= FEW:  # inside a long nested array, earlier commas are nested too
             next(islice(commas, skipped := 2 ** (tried - FEW + 1) - 1, skipped), None)
     return None
 
