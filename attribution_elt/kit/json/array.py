@@ -23,7 +23,7 @@ _BARE = re.compile(_START + rb"\[")
 _OBJECT = re.compile(_START + rb"\{")
 MOST_PLACES = 100
 """Places at which the array is looked for in an object; each takes the time of decoding a block."""
-FEW = 7
+_FEW = 7
 """Commas that are tried one by one; then more and more are skipped."""
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*\{")
 _BETWEEN_VALUES = re.compile(rb",")
@@ -123,8 +123,8 @@ def _cut(text: bytes, between: re.Pattern[bytes]) -> tuple[int, int] | None:
         with suppress(ValueError):
             if count := _count(text[:comma]):
                 return comma, count
-        if tried >= FEW:  # inside a long nested array, earlier commas are nested too
-            next(islice(commas, skipped := 2 ** (tried - FEW + 1) - 1, skipped), None)
+        if tried >= _FEW:  # inside a long nested array, earlier commas are nested too
+            next(islice(commas, skipped := 2 ** (tried - _FEW + 1) - 1, skipped), None)
     return None
 
 
