@@ -43,11 +43,16 @@ class QuotaLimiter:
         self._clock = _VendorClock()
         self._governed: bool | None = None
         self._remaining: int | None = None
-        self._first_remaining = 0
-        self._answers = 0
-        self._reset: float | None = None
         self._in_flight = 0
-        self._probing = False
+        # the current window: its reset as first and as last seen, and the requests left likewise
+        self._reset: float | None = None
+        self._last_reset: float | None = None
+        self._first_remaining = self._lowest = 0
+        self._answers = 0
+        self._began_idle = False  # whether no request was in flight when it began
+        self._waited_until = 0.0
+        # when the request that learns the quota was sent; None if it is not in flight
+        self._probe: float | None = None
         self._foreign: bool | None = None
         # the second that whole epoch seconds may lack; 1 after a refusal within a second after one
         self._cut_off = 0.0
@@ -61,8 +66,9 @@ class QuotaLimiter:
                     delay = self._begin_wait()
                 self._changed.wait(None if delay == UNKNOWN else delay)
             self._in_flight += 1
-            self._probing = self._remaining is None
-            return time.time()
+            sent = time.time()
+            self._probe = sent if self._remaining is None else None
+            return sent
 
     def _decide(self) -> float:
         """Return the seconds until a request may be sent, `UNKNOWN` or `SPENT`."""
@@ -71,7 +77,7 @@ class QuotaLimiter:
         if self._governed is False:
             return 0
         if self._remaining is None:
-            return UNKNOWN if self._probing else 0
+            return 0 if self._probe is None else UNKNOWN
         # other clients may use as many requests, unless none was seen
         reserved = self._in_flight * (1 if self._foreign is False else 2)
         kept = 1 if self._foreign else 0  # other clients may have sent a request since the response
@@ -84,6 +90,7 @@ class QuotaLimiter:
         wait = self._until_reset()
         self._log_wait(wait, "for the quota")
         self._blocked_until = time.monotonic() + wait
+        self._waited_until = time.time() + wait
         self._remaining = None
         return wait
 
@@ -99,9 +106,9 @@ class QuotaLimiter:
             )
 
     def _until_reset(self) -> float:
-        if self._reset is None:
+        if self._last_reset is None:
             return self._window or 1.0
-        return self._until(self._reset)
+        return self._until(self._last_reset)
 
     def _until(self, reset: float) -> float:
         """Seconds until a time by the vendor's clock."""
@@ -119,7 +126,8 @@ class QuotaLimiter:
         received = time.time()
         with self._changed:
             self._in_flight -= 1
-            self._probing = False
+            if self._probe is not None and sent >= self._probe:
+                self._probe = None
             date = http_date(headers.get("Date"))
             if date is not None:
                 self._clock.saw_date(date, sent, received)
@@ -148,29 +156,37 @@ class QuotaLimiter:
         if reset is None or before is None or reset > before + SAME_WINDOW:
             if reset is not None:
                 self._clock.saw_reset(ended, reset, sent, received)
-            if self._answers and self._foreign is None:
-                self._foreign = False
-            self._reset = reset
-            self._remaining = self._first_remaining = left
-            self._answers = 0
+            self._conclude_foreign()
+            self._reset = self._last_reset = reset
+            self._begin_window(left)
         elif reset >= before - SAME_WINDOW:
             self._clock.saw_reset(None, reset, sent, received)
-            self._learn_left(left)
+            self._last_reset = max(self._last_reset or reset, reset)
+            self._learn_left(left, sent)
         elif status == 429:
             self._pause(self._until(reset))
 
-    def _learn_left(self, left: int) -> None:
+    def _begin_window(self, left: int) -> None:
+        self._remaining = self._first_remaining = self._lowest = left
+        self._answers = 0
+        self._began_idle = not self._in_flight
+
+    def _learn_left(self, left: int, sent: float) -> None:
         """Update the requests left in the current window."""
-        if self._remaining is None:
-            if time.monotonic() >= self._blocked_until:  # sent before the window ended
-                self._remaining = self._first_remaining = left
-                self._answers = 0
+        if self._remaining is None and sent >= self._waited_until:
+            self._begin_window(left)
             return
         self._answers += 1
-        self._remaining = min(self._remaining, left)
-        ours = self._answers + self._in_flight
-        if left < self._first_remaining - ours:
+        self._lowest = min(self._lowest, left)
+        if self._lowest < self._first_remaining - self._answers - self._in_flight:
             self._foreign = True
+        if self._remaining is not None:  # otherwise the response is about the window that has ended
+            self._remaining = min(self._remaining, left)
+
+    def _conclude_foreign(self) -> None:
+        """Decide whether other clients use the quota, if every response of the window counted."""
+        if self._foreign is None and self._answers and self._began_idle and not self._in_flight:
+            self._foreign = self._lowest < self._first_remaining - self._answers
 
     def _learn_pause(self, status: int | None, retry_after: str | None, vendor_now: float) -> None:
         """Read `Retry-After`, which is valid with 429 and 503 only."""
