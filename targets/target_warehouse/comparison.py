@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from target_warehouse.column_plan import ColumnPlan
 from target_warehouse.columns import Column, ColumnType
+from target_warehouse.sweeper import Sweeper
 from target_warehouse.warehouses.base import Adapter, Claimed, Sweep
 from target_warehouse.warehouses.history import DELETED_AT
 
@@ -53,27 +54,16 @@ class Findings:
 
 
 class Comparison:
-    """Compares a stream's table with its delivered rows, staged in a temporary table.
+    """Compares a stream's table with its delivered rows, staged in a temporary table."""
 
-    Args:
-        scope: properties whose values make a unit.
-        volatile: properties that differ between two readings of the same data.
-    """
-
-    def __init__(
-        self,
-        adapter: Adapter,
-        plan: ColumnPlan,
-        *,
-        scope: Collection[str],
-        volatile: Collection[str],
-    ) -> None:
-        self._adapter, self._plan = adapter, plan
+    def __init__(self, adapter: Adapter, plan: ColumnPlan, sweeper: Sweeper) -> None:
+        self.volatile: Collection[str] = ()
+        """Properties that differ between two readings of the same data."""
+        self._adapter, self._plan, self._sweeper = adapter, plan, sweeper
         self._name = adapter.dialect.identifier
         number = next(_numbers)
         self._path = adapter.temporary(f"verified_{number}")
         self._latest = adapter.temporary(f"verified_latest_{number}")
-        self._scope, self._volatile = scope, volatile
         self._staged: dict[str, Column] = {}
         self._batches = 0
 
@@ -133,7 +123,7 @@ class Comparison:
     def _compare(self, held: Mapping[str, Column], findings: Findings) -> None:
         adapter, keys, columns = self._adapter, self._plan.keys, self._plan.columns
         source = self._last_of_each_key() if self._batches > 1 else self._path
-        ignored = {*keys, *(self._plan.identifiers.get(name) for name in self._volatile)}
+        ignored = {*keys, *(self._plan.identifiers.get(name) for name in self.volatile)}
         conditions = {
             name: self._differs(name, held.get(name), columns[name])
             for name in self._staged
@@ -274,9 +264,8 @@ class Comparison:
     def _units(self) -> dict[str, str]:
         """Return the columns of units by property."""
         known = self._plan.identifiers
-        return {
-            n: known[n] for n in self._scope if known.get(n) in self._staged or not self._staged
-        }
+        scope = self._sweeper.scope
+        return {n: known[n] for n in scope if known.get(n) in self._staged or not self._staged}
 
     def _unit_sql(self, of: str) -> list[str]:
         """Return the SQL of the columns of units; instants count by their day."""

@@ -32,7 +32,7 @@ class Rejects:
         stream: str,
         batch: Batch,
         rejects: Sequence[Reject],
-        shown: Callable[[str, str], tuple[str, str]] = lambda record, reason: (record, reason),
+        shown: Callable[[str, str], tuple[str, str]],
     ) -> None:
         """Write the rejected records of a batch, as they were sent, and commit.
 

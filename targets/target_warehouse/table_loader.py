@@ -125,8 +125,8 @@ class TableLoader:
         *,
         scope: Sequence[str] | None,
         bookmark: str | None,
-        volatile: Sequence[str] = (),
-        descriptions: Mapping[str, str] | None = None,
+        volatile: Sequence[str],
+        descriptions: Mapping[str, str],
         personal: Personal,
     ) -> None:
         """Make the table hold properties of these kinds, keyed by `keys`.
@@ -154,7 +154,7 @@ class TableLoader:
         self._key_properties = () if self._options.load_method == "append-only" else tuple(keys)
         self._bookmark = bookmark if bookmark in kinds else None
         if self.verifier:
-            self.verifier.ignore(volatile)
+            self.verifier.comparison.volatile = volatile
 
         def prepare() -> None:
             self._keep_history()
@@ -164,7 +164,7 @@ class TableLoader:
             self._writer.prepare()
 
         transact(self._adapter, prepare)
-        self._descriptions = descriptions or {}
+        self._descriptions = descriptions
         if not self.verifier and self._options.load_method != "overwrite":
             self.describe(self._plan.table)
         if previous and previous != self._key_properties:

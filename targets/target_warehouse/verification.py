@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,14 +42,8 @@ class Verifier:
         """Why the stream is not compared; None if it is."""
         self._adapter = adapter
         self._plan = plan
-        self._sweeper = sweeper
-        self._volatile: Collection[str] = ()
-        self._comparison: Comparison | None = None
+        self.comparison = Comparison(adapter, plan, sweeper)
         self._sweeps: list[Sweep] = []
-
-    def ignore(self, volatile: Collection[str]) -> None:
-        """Ignore properties that differ between two readings of the same data."""
-        self._volatile = volatile
 
     def prepare(self) -> None:
         """Check whether the stream can be compared."""
@@ -60,11 +54,10 @@ class Verifier:
         """Keep the rows of a batch, with its claims, for the comparison."""
         if self.message:
             return []
-        comparison = self._compared()
         if len(rows):
             bare = latest(rows, self._plan).drop_columns([LINE])
             try:
-                transact(self._adapter, lambda: comparison.stage(bare))
+                transact(self._adapter, lambda: self.comparison.stage(bare))
             except self._adapter.data_errors as error:  # its text may have the value
                 raise WarehouseError(
                     "it is not compared, because a record has a value that its column refuses "
@@ -77,18 +70,7 @@ class Verifier:
     def finish(self) -> None:
         """Compare all rows with the table."""
         if not self.message:
-            comparison = self._compared()
-            self.findings = transact(self._adapter, lambda: comparison.run(self._sweeps))
-
-    def _compared(self) -> Comparison:
-        if self._comparison is None:
-            self._comparison = Comparison(
-                self._adapter,
-                self._plan,
-                scope=self._sweeper.scope,
-                volatile=self._volatile,
-            )
-        return self._comparison
+            self.findings = transact(self._adapter, lambda: self.comparison.run(self._sweeps))
 
 
 def write_verifications(
