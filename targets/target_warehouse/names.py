@@ -8,8 +8,6 @@ from collections.abc import Collection
 from attribution_elt.core.text import storable
 from target_warehouse.warehouses.dialect import SqlDialect
 
-_SUFFIX = 8
-
 
 def assign_identifiers(
     names: Collection[str],
@@ -75,6 +73,11 @@ def _shortened(name: str, dialect: SqlDialect) -> str:
 
 
 def _suffixed(name: str, dialect: SqlDialect) -> str:
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_SUFFIX]
-    head = dialect.sanitize(storable(name)).encode()[: dialect.name_limit - _SUFFIX - 1]
-    return f"{head.decode(errors='ignore')}_{digest}"
+    suffix = hashed(name)
+    head = dialect.sanitize(storable(name)).encode()[: dialect.name_limit - len(suffix) - 1]
+    return f"{head.decode(errors='ignore')}_{suffix}"
+
+
+def hashed(name: str) -> str:
+    """Return a hash that distinguishes names which would look alike."""
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]

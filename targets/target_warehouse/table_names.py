@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable
 
 from attribution_elt.core.events import MASKING, REJECTED, RUNS, SUPPRESSED, VERIFICATIONS
-from target_warehouse.names import assign_identifiers, spellings
+from target_warehouse.names import assign_identifiers, hashed, spellings
 from target_warehouse.warehouses.base import Adapter
 
 HISTORY = "__history"
 """Suffix of the table that keeps removed and superseded rows."""
 VERSIONS = "__versions"
 """Suffix of the view of a table together with its history."""
-_HASH = 8
 _FRESH = 1.0
 """Seconds for which the list of tables is not read again."""
 
@@ -31,11 +29,11 @@ class TableNames:
 
     def of_stream(self, stream: str) -> str:
         """Return the table of a stream."""
-        return self._identifier(stream, stream, reserved=stream.endswith((HISTORY, VERSIONS)))
+        return self._identifier(stream, stream, hash_it=stream.endswith((HISTORY, VERSIONS)))
 
     def aside(self, stream: str) -> str:
         """Return the table that takes a stream's new rows until they replace the old ones."""
-        return self._identifier(f"\0aside {stream}", _hashed(f"{stream}__overwrite"))
+        return self._identifier(f"\0aside {stream}", f"{stream}__overwrite", hash_it=True)
 
     def history(self, table: str) -> str:
         """Return the table that keeps the removed rows of `table`."""
@@ -45,10 +43,10 @@ class TableNames:
         """Return the view of a table together with its history."""
         return self._identifier(f"\0versions {table}", f"{table}{VERSIONS}")
 
-    def _identifier(self, key: str, name: str, *, reserved: bool = False) -> str:
+    def _identifier(self, key: str, name: str, *, hash_it: bool = False) -> str:
         if key not in self._assigned:
             dialect = self._adapter.dialect
-            wanted = _hashed(name) if reserved else name
+            wanted = f"{name}_{hashed(name)}" if hash_it else name
             near = spellings(wanted, dialect)
             fitted = assign_identifiers(
                 [wanted],
@@ -83,8 +81,3 @@ class _Alike:
     def like(self, spellings: Iterable[str]) -> list[str]:
         """Return the names that are one of `spellings` in lower case."""
         return [name for each in spellings for name in self._names.get(each, ())]
-
-
-def _hashed(name: str) -> str:
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_HASH]
-    return f"{name}_{digest}"
