@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from types import TracebackType
 from typing import Any, Self
 
 from requests.adapters import HTTPAdapter
@@ -38,12 +37,7 @@ class Deadline:
         self._timer.start()
         return self
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._timer.cancel()
         _requests.deadline = None
 
@@ -58,21 +52,14 @@ class _HTTPConnection(HTTPConnection):
     @override
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
-        _note(self)
+        deadline: Deadline | None = getattr(_requests, "deadline", None)
+        if deadline is not None:
+            # the connection drops its socket if the body has no length
+            deadline.socket = self.sock
 
 
-class _HTTPSConnection(HTTPSConnection):
-    @override
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        super().request(*args, **kwargs)
-        _note(self)
-
-
-def _note(connection: HTTPConnection) -> None:
-    deadline: Deadline | None = getattr(_requests, "deadline", None)
-    if deadline is not None:
-        # the connection drops its socket if the body has no length
-        deadline.socket = connection.sock
+class _HTTPSConnection(_HTTPConnection, HTTPSConnection):
+    pass
 
 
 class _HTTPPool(HTTPConnectionPool):

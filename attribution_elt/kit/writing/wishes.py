@@ -6,7 +6,7 @@ import enum
 import os
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -107,25 +107,12 @@ class Ledger:
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Append outcomes to the audit in one commit."""
+        run = {"run_id": self.run_id, "target": self.target, "dry_run": self.dry_run}
         rows = []
         for entry in entries:
             self.final[entry.key] = entry
-            rows.append(
-                {
-                    "run_id": self.run_id,
-                    "target": self.target,
-                    "key": entry.key,
-                    "wish": dict(entry.wish),
-                    "before": entry.before,
-                    "after": entry.after,
-                    "outcome": str(entry.outcome),
-                    "reason": entry.reason,
-                    "http_status": entry.http_status,
-                    "attempt": entry.attempt,
-                    "dry_run": self.dry_run,
-                    "at": self._now(),
-                }
-            )
+            row = asdict(entry) | {"outcome": str(entry.outcome), "at": self._now()}
+            rows.append(run | row)
         if rows:
             self.audit.append(rows)
 
