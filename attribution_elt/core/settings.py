@@ -17,6 +17,7 @@ from jsonschema.exceptions import ValidationError
 from singer_sdk.plugin_base import PluginBase
 
 from attribution_elt.core.dates import day_of
+from attribution_elt.core.spelling import variable_of
 
 _formats = FormatChecker(())
 _BOOLEANS = {"true", "1", "yes", "on", "false", "0", "no", "off"}
@@ -38,7 +39,7 @@ def misread_variables(plugin: str, schema: Mapping[str, Any]) -> Iterator[str]:
     The SDK would read such a text as false, or fail without the name of the setting.
     """
     for name, property_ in schema["properties"].items():
-        variable = f"{plugin}_{name}".upper().replace("-", "_")
+        variable = variable_of(plugin, name)
         kinds, text = _listed(property_.get("type")), os.environ.get(variable)
         if text is None:
             continue
@@ -80,21 +81,16 @@ def whole_schema(plugin: type[PluginBase]) -> Mapping[str, Any]:
 def mend_stream_maps(config_jsonschema: dict[str, Any]) -> None:
     """Make the SDK's schema of `stream_maps` valid; validators fail at its alternatives."""
     properties = config_jsonschema["properties"]
-    properties["stream_maps"] = _with_valid_alternatives(properties["stream_maps"])
+    text = json.dumps(properties["stream_maps"])
+    properties["stream_maps"] = json.loads(text, object_hook=_with_valid_alternatives)
 
 
-def _with_valid_alternatives(schema: Any) -> Any:
-    """Return a JSON schema in which the alternatives that the SDK writes as `null` are schemas."""
-    if isinstance(schema, dict):
-        return {
-            key: [{"type": each} if isinstance(each, str) else each for each in made]
-            if key == "anyOf"
-            else made
-            for key, value in schema.items()
-            for made in [_with_valid_alternatives(value)]
-        }
-    if isinstance(schema, list):
-        return [_with_valid_alternatives(each) for each in schema]
+def _with_valid_alternatives(schema: dict[str, Any]) -> dict[str, Any]:
+    """Replace alternatives that the SDK writes as the name of a type, such as `null`."""
+    alternatives = schema.get("anyOf", [])
+    for place, each in enumerate(alternatives):
+        if isinstance(each, str):
+            alternatives[place] = {"type": each}
     return schema
 
 
