@@ -50,14 +50,10 @@ class Control(Vendor):
         )
 
     def _truth(self, request: Request, vendor: str) -> Response:
-        found = self._vendor(vendor)
+        if vendor not in self._vendors:
+            raise RefusalError(HTTPStatus.NOT_FOUND, f"unknown vendor {vendor}")
         try:
             day = date.fromisoformat(request.query.get("day", [str(self.clock.today)])[0])
-            return Response.json(found.on(day).truth())
+            return Response.json(self._vendors[vendor].on(day).truth())
         except ValueError as error:
             raise bad_request(f"day: {error}") from None
-
-    def _vendor(self, name: str) -> Vendor:
-        if name not in self._vendors:
-            raise RefusalError(HTTPStatus.NOT_FOUND, f"unknown vendor {name}")
-        return self._vendors[name]

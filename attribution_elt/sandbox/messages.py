@@ -111,15 +111,7 @@ def mask(text: str, credentials: Mapping[str, str]) -> str:
     return text
 
 
-def record(
-    request: Request,
-    credentials: Mapping[str, str],
-    *,
-    status: int | None,
-    fault: str | None,
-    time: float,
-    in_flight: int,
-) -> Recorded:
+def record(request: Request, credentials: Mapping[str, str], **outcome: Any) -> Recorded:
     """Build the log record of a request, with credentials masked."""
 
     def masked(text: str) -> str:
@@ -131,8 +123,5 @@ def record(
         query={name: [masked(value) for value in values] for name, values in request.query.items()},
         headers={name: masked(value) for name, value in request.headers.items()},
         body=masked(request.body.decode(errors="replace")),
-        status=status,
-        fault=fault,
-        time=time,
-        in_flight=in_flight,
+        **outcome,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from types import TracebackType
 from typing import Self, TypeVar
 
 from attribution_elt.sandbox.adtraction import Adtraction
@@ -64,10 +63,5 @@ class Sandbox:
         self._server.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._server.stop()
