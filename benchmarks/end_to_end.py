@@ -1,12 +1,11 @@
 """From vendor to PostgreSQL: the taps and target-warehouse compared with alternatives.
 
     python benchmarks/end_to_end.py [--only adtraction ...] [--sizes 1 2 3] [--rounds 1]
-                                    [--latency 0.05] [--write]
+                                    [--latency 0.05]
 
 Each contender reads the same vendor's data from the sandbox into a fresh database, in turn. Printed
 are medians, the requests that the vendor counted, and the differences between the loaded rows and
-the vendor's. `--write` puts the table into `benchmarks/README.md`. Peers get environments in
-`benchmarks/.venvs`.
+the vendor's. Peers get environments in `benchmarks/.venvs`.
 """
 
 from __future__ import annotations
@@ -31,8 +30,6 @@ from vendors.results import Result, Results, table
 from vendors.scenes import SCENES, Scene
 from vendors.serving import Served, serve
 
-HERE = Path(__file__).parent
-BEGIN, END = "<!-- end_to_end.py: results -->\n", "<!-- end -->\n"
 REFUSED = 429
 
 
@@ -44,7 +41,6 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 3], choices=[1, 2, 3])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds before every answer")
-    parser.add_argument("--write", action="store_true", help="into the README")
     arguments = parser.parse_args()
     for contender in CONTENDERS:
         prepare(contender.requirements)
@@ -59,13 +55,7 @@ def main() -> None:
                 scene, size - 1, arguments.latency, opened["PostgreSQL"], arguments.rounds
             )
         ]
-        text = f"{_machine(about(opened), arguments.rounds)}\n\n{table(results)}"
-    print(text, end="")
-    if arguments.write:
-        readme = HERE / "README.md"
-        before, _, after = readme.read_text(encoding="utf-8").partition(BEGIN)
-        rest = after.partition(END)[2]
-        readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest}", encoding="utf-8")
+        print(f"{_machine(about(opened), arguments.rounds)}\n\n{table(results)}", end="")
 
 
 def _machine(versions: str, rounds: int) -> str:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from loaders.tables import markdown
 from tap_attribution_io.tap import TapAttributionIo
 
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
@@ -239,15 +240,14 @@ def measured(seeds: int, persons: int) -> dict[str, list[dict[str, float]]]:
 
 def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """Return a table in Markdown: means in percent with half the width of their intervals."""
-    lines = [f"| world | {' | '.join(f'`{model}`' for model in MODELS)} |"]
-    lines.append("| --- |" + " ---: |" * len(MODELS))
+    rows = []
     for name, each in found.items():
         cells = [_interval([100 * seed[model] for seed in each]) for model in MODELS]
         best = min(range(len(cells)), key=lambda place: cells[place][0])
         shown = [f"{mean:.1f} ± {half:.1f}" for mean, half in cells]
         shown[best] = f"**{shown[best]}**"
-        lines.append(f"| {name} | {' | '.join(shown)} |")
-    return "\n".join(lines) + "\n"
+        rows.append([name, *shown])
+    return markdown(["world", *(f"`{model}`" for model in MODELS)], rows, texts=[0])
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:
