@@ -61,9 +61,7 @@ class Finder(abc.ABC):
     def finds(self, value: Any, *, personal: bool = False) -> bool:
         """Return whether a text, or any text in a JSON value, names a person.
 
-        Args:
-            value: the text or JSON value.
-            personal: whether it is of a personal column, where ids of any form name people.
+        In a personal column, ids of any form do.
         """
         if isinstance(value, dict):
             return any(

@@ -96,10 +96,6 @@ def open_standard_streams() -> None:
 
 
 def require_output() -> None:
-    """Refuse to run without a standard output.
-
-    Raises:
-        OneLineError: the parent process has closed it.
-    """
+    """Raise OneLineError if the parent process has closed the standard output."""
     if sys.stdout is None:
         raise OneLineError("standard output is closed: messages cannot be written")

@@ -9,12 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 def unknown_settings(
     plugin: str, known: Collection[str], config: Mapping[str, object] | None = None
 ) -> Iterator[str]:
-    """Yield a line for each setting that a plugin does not have, with the nearest name.
+    """Yield a line for each setting that a plugin does not have, with the nearest known name.
 
-    Args:
-        plugin: name of the plugin, which is the prefix of its environment variables.
-        known: names of its settings.
-        config: its configuration, in addition to the environment variables.
+    It may be in `config`, or in an environment variable that begins with the plugin's name.
     """
     unknown = sorted({*(config or ()), *_variables(plugin, known)} - set(known))
     if not unknown:

@@ -17,10 +17,6 @@ class DaemonThreads:
 
     The threads are daemons: a process that ends does not wait for their tasks. The standard
     library's ThreadPoolExecutor does wait for them.
-
-    Args:
-        name: names the threads.
-        width: the largest number of threads.
     """
 
     def __init__(self, name: str, width: int = 1) -> None:

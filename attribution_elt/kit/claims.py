@@ -106,9 +106,7 @@ class Written:
 def as_written(where: Where, days: Mapping[str, str]) -> dict[str, Any]:
     """Return a claim's `where` as the STATE message has it.
 
-    Args:
-        where: in terms of records as written.
-        days: the formats (`date` or `date-time`) of the columns that contain dates or instants.
+    `days` are the formats (`date` or `date-time`) of the columns that contain dates or instants.
     """
     return {
         name: {"from": _bound(value.first, days[name]), "to": _bound(value.end, days[name])}

@@ -31,12 +31,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def state_errors(state: object, streams: Collection[str]) -> Iterator[str]:
-    """Yield a line for each part of a state that has the wrong shape.
-
-    Args:
-        state: the state as decoded.
-        streams: the names of the vendor's streams.
-    """
+    """Yield a line for each part of a state that has the wrong shape."""
     if not isinstance(state, Mapping):
         yield f"state: {_kind(state)} instead of an object"
         return
@@ -71,12 +66,7 @@ def _is_day(value: object) -> bool:
 
 
 def catalog_errors(catalog: object, streams: Collection[str]) -> Iterator[str]:
-    """Yield a line for each part of a catalog that cannot be used.
-
-    Args:
-        catalog: the catalog as decoded.
-        streams: the names of the tap's streams.
-    """
+    """Yield a line for each part of a catalog that cannot be used."""
     entries = catalog.get("streams") if isinstance(catalog, Mapping) else None
     if not isinstance(entries, list):
         yield "catalog: it is not an object with a list 'streams', as --discover writes it"

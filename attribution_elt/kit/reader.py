@@ -33,12 +33,7 @@ PROGRESS_EVERY = 5.0
 
 
 class Progress:
-    """Logs how many units of a reader are done, at intervals and at the end.
-
-    Args:
-        logger: the log of the tap.
-        streams: the streams that the reader feeds.
-    """
+    """Logs how many units of a reader are done, at intervals and at the end."""
 
     def __init__(self, logger: logging.Logger, streams: Sequence[VendorStream]) -> None:
         self._logger = logger
@@ -47,12 +42,7 @@ class Progress:
         self._logged_at = time.monotonic()
 
     def step(self, total: int | None, *, failed: bool = False) -> None:
-        """Count a finished unit.
-
-        Args:
-            total: the number of all units, if it is known.
-            failed: whether the unit failed.
-        """
+        """Count a finished unit; `total` is the number of all units, if it is known."""
         self._done += 1
         self._failed += failed
         if time.monotonic() - self._logged_at >= PROGRESS_EVERY:
@@ -88,10 +78,6 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
     A unit is the smallest thing that is read again after an interruption: a window, a website, a
     feed, a customer. A unit that fails after all retries is reported, and the next run reads it
     again; other units continue.
-
-    Args:
-        run: the run that this reader belongs to.
-        streams: its selected streams that this reader feeds.
 
     Attributes:
         streams: the streams by name.

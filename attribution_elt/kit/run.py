@@ -122,11 +122,7 @@ class Run(Generic[ClientT]):
 
     @cached_property
     def writer(self) -> LineWriter:
-        """The writer of all messages.
-
-        Raises:
-            TypeError: the tap was given a writer of another class.
-        """
+        """The writer of all messages."""
         writer = self._tap.message_writer
         if not isinstance(writer, LineWriter):
             raise TypeError(f"{type(writer).__name__} cannot write records with a prefix")
@@ -172,11 +168,7 @@ class Run(Generic[ClientT]):
             self.logger.warning(text, extra=event(kind))
 
     def reader(self, kind: type[ReaderT]) -> ReaderT:
-        """Return the run's reader of a kind, for all selected streams that it feeds.
-
-        Raises:
-            InvalidSettingsError: a selected stream needs other settings.
-        """
+        """Return the run's reader of a kind, for all selected streams that it feeds."""
         if not self._readers and (errors := self._selection_errors()):
             raise InvalidSettingsError(list(errors))
         found = self._readers.get(kind)
@@ -188,9 +180,7 @@ class Run(Generic[ClientT]):
     def read(self, kind: type[ReaderT], *, leader: Stream | None = None) -> ReaderT:
         """Write all records of a reader, once in a run, and return the reader.
 
-        Args:
-            kind: the reader.
-            leader: the stream whose SCHEMA message the SDK has written already.
+        The SDK has written the SCHEMA message of the stream `leader` already.
         """
         reader = self.reader(kind)
         if kind not in self._read:

@@ -13,11 +13,7 @@ MOST_NAMED = 20
 
 
 class Totals:
-    """Warns of each total that differs from the rows; of the first units, for each stream.
-
-    Args:
-        warn: logs a warning.
-    """
+    """Warns of each total that differs from the rows; of the first units, for each stream."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
@@ -26,15 +22,9 @@ class Totals:
     def compare(
         self, stream: str, unit: str, name: str, total: Any, rows: int, *, or_more: bool = False
     ) -> None:
-        """Compare a count; anything but a whole number is not a count.
+        """Compare a vendor's count with the rows that arrived; only whole numbers are counts.
 
-        Args:
-            stream: the stream of the rows.
-            unit: name of the unit in logs.
-            name: the vendor's name of the count.
-            total: the vendor's count.
-            rows: number of rows that arrived.
-            or_more: whether more rows than the count are no difference.
+        With `or_more`, more rows than the count are no difference.
         """
         if isinstance(total, int) and (rows < total or (rows > total and not or_more)):
             self.differ(stream, unit, f"{name} is {total}, but {counted(rows, 'row')} arrived")

@@ -80,11 +80,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             self.flush()
 
     def flush(self) -> None:
-        """Write all buffered lines.
-
-        Raises:
-            PluginError: the reader of the pipe has exited.
-        """
+        """Write all buffered lines."""
         lines, self._buffer = self._buffer, bytearray()
         self._flushed = time.monotonic()
         try:

@@ -49,14 +49,7 @@ class Seed:
 
 
 class Folder:
-    """The part of a dbt project that `attribution-elt models` reads.
-
-    Args:
-        path: the folder with `dbt_project.yml`.
-
-    Raises:
-        OpsError: the file does not exist or cannot be read.
-    """
+    """The part of a dbt project that `attribution-elt models` reads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

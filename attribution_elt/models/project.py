@@ -23,14 +23,8 @@ _COMPUTED = "tap_ihc"
 def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> Models:
     """Connect to the project's first warehouse and return the models that can be built in it.
 
-    Args:
-        project: the Meltano project.
-        schema: the schema of the models; it gets the prefix that the loader's setting gives to
-        schemas, such as `staging_`.
-        variables: values that replace the folder's defaults.
-
-    Raises:
-        OpsError: the folder is not valid, or the warehouse cannot be used.
+    The schema gets the prefix that the loader's setting gives to schemas, such as `staging_`.
+    `variables` replace the folder's defaults.
     """
     loader = project.loader
     parsed = folder()
@@ -39,17 +33,7 @@ def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> 
 
 
 def create_view(project: Project, loader: Loader, model: str, schema: str) -> None:
-    """Create or replace an up-to-date view: a model that reads only loaded tables.
-
-    Args:
-        project: the Meltano project.
-        loader: its warehouse.
-        model: name of the model and of the view.
-        schema: schema of the view.
-
-    Raises:
-        OpsError: the folder is not valid, or the warehouse refuses the view.
-    """
+    """Create or replace an up-to-date view: a model that reads only loaded tables."""
     tables = _loaded(loader, project)
     # IHC's results are computed from the view, so the view must not read them.
     own = {key: table for key, table in tables.found.items() if key[0] != _COMPUTED}
@@ -63,11 +47,7 @@ def create_view(project: Project, loader: Loader, model: str, schema: str) -> No
 
 
 def folder() -> Folder:
-    """Return the project's own models, or the distribution's.
-
-    Raises:
-        OpsError: the folder is not valid.
-    """
+    """Return the project's own models, or the distribution's."""
     own = Path("transform")
     installed = Path(__file__).parents[1] / "transform"
     checkout = Path(__file__).parents[2] / "transform"

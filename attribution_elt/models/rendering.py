@@ -79,9 +79,6 @@ class Renderer:
         types: the warehouse's type of each kind of column.
         tables: the tables that taps have loaded.
         variables: values that replace the folder's defaults.
-
-    Raises:
-        OpsError: a variable is unknown or has a wrong value, or a macro is not valid.
     """
 
     def __init__(
@@ -119,9 +116,6 @@ class Renderer:
             text: the template.
             ref: returns SQL for a FROM clause, given the name of a model or seed.
             more: further names for the template.
-
-        Raises:
-            OpsError: the template is not valid.
         """
         rendered = Rendered("")
 
@@ -147,11 +141,7 @@ class Renderer:
         return rendered
 
     def macro(self, name: str) -> Callable[..., str]:
-        """Return a macro of the folder.
-
-        Raises:
-            OpsError: the macro does not exist.
-        """
+        """Return a macro of the folder."""
         if name not in self._macros:
             raise OpsError(f"the macro {name} does not exist")
         found: Callable[..., str] = self._macros[name]
@@ -162,11 +152,7 @@ class Renderer:
         return {"timestamp": self._types[ColumnType.TIMESTAMP]}.get(declared, declared)
 
     def empty(self, model: str) -> str:
-        """Return SQL for a FROM clause: the columns of a model that was left out, without rows.
-
-        Raises:
-            OpsError: no YAML file describes the model.
-        """
+        """Return SQL for a FROM clause: the columns of a model that was left out, without rows."""
         described = self._folder.descriptions.get(model)
         if described is None:
             raise OpsError(f"no YAML file describes the columns of {model}")

@@ -23,11 +23,7 @@ def without_rows(seed: Seed) -> str:
 
 
 def selects_of(seed: Seed, dialect: str, rows: int = _ROWS_AT_ONCE) -> Iterator[str]:
-    """Yield SELECTs that together have all rows of a seed, a limited number each.
-
-    Raises:
-        OpsError: a value does not fit the type of its column.
-    """
+    """Yield SELECTs that together have all rows of a seed, a limited number each."""
     names = ", ".join(map(quoted, seed.columns))
     # In SQLite, a cast to a date would return a number; without a cast, the text stays.
     casts = ", ".join(
@@ -47,11 +43,7 @@ def selects_of(seed: Seed, dialect: str, rows: int = _ROWS_AT_ONCE) -> Iterator[
 
 
 def select_of(seed: Seed, dialect: str) -> str:
-    """Return one SELECT of a whole seed.
-
-    Raises:
-        OpsError: a value does not fit the type of its column.
-    """
+    """Return one SELECT of a whole seed."""
     return next(selects_of(seed, dialect, max(len(seed.rows), 1)), without_rows(seed))
 
 

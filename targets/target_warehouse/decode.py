@@ -97,10 +97,8 @@ class Decoder:
     ) -> tuple[pa.Table, list[Reject]]:
         """Decode lines; rejected records are not in the table.
 
-        Args:
-            lines: RECORD messages.
-            places: Places of the lines in the input, for error messages.
-            start: Place of the first line in its batch.
+        `places` are those in the input, for error messages; `start` is that of the first line in
+        its batch.
         """
         try:
             return self._decode_typed(lines, start), []

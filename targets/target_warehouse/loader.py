@@ -169,12 +169,7 @@ class Loader:
     def finish(self, *, stopped: bool) -> None:
         """Load all records that have arrived, and end the run.
 
-        Args:
-            stopped: Whether a signal ended reading before the end of the input.
-
-        Raises:
-            LoadError: A stream was not loaded, or old rows were not replaced.
-            RecordsRejectedError: Records were rejected.
+        It was stopped if a signal ended reading before the end of the input.
         """
         try:
             self.drain()

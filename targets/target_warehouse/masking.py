@@ -26,13 +26,8 @@ def follow(
 
     A tap refuses such a change unless everything is loaded again, so that the values come back in
     their new form. Rows whose key is personal are removed, because they come back under another.
-
-    Args:
-        adapter: the warehouse.
-        stream: name of the stream.
-        tables: its table and the history of that, if they exist.
-        personal: its personal columns.
-        setting: what the tap announces: `keep`, or the mode and a fingerprint of the key.
+    `tables` are the stream's table and its history, if they exist. `setting` is what the tap
+    announces: `keep`, or the mode and a fingerprint of the key.
     """
     quoted = adapter.dialect.identifier
     of_stream = f"{quoted('stream')} = {adapter.dialect.literal(stream)}"

@@ -24,8 +24,7 @@ def make_aside(adapter: Adapter, names: TableNames, stream: str) -> str:
 def replace_all(adapter: Adapter, names: TableNames, tables: Collection[TableLoader]) -> None:
     """Replace the rows of the streams' tables by the loaded ones, all in one transaction.
 
-    Raises:
-        LoadError: the warehouse refuses it; all tables keep their rows.
+    If the warehouse refuses it, all tables keep their rows.
     """
     current: TableLoader
     errors: tuple[type[Exception], ...] = (*adapter.errors, WarehouseError)

@@ -105,11 +105,7 @@ class Suppressed(Finder):
 
 
 def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:
-    """Return the people in the table `_suppressed`; or None.
-
-    Raises:
-        WarehouseError: the key is not set, so people could come back.
-    """
+    """Return the people in the table `_suppressed`; None if there are none."""
     if not adapter.columns(SUPPRESSED):
         return None
     person = adapter.dialect.identifier("person")

@@ -13,12 +13,7 @@ from target_warehouse.warehouses.base import Adapter
 
 
 class SystemTable:
-    """A table of the loader itself, with the columns that a text describes.
-
-    Args:
-        name: Name of the table.
-        columns: Names and kinds of its columns, such as `stream text, records integer`.
-    """
+    """A table of the loader itself, with columns such as `stream text, records integer`."""
 
     def __init__(self, name: str, columns: str) -> None:
         self.name = name

@@ -131,14 +131,7 @@ class TableLoader:
     ) -> None:
         """Make the table hold properties of these kinds, keyed by `keys`.
 
-        Args:
-            kinds: Kinds by property.
-            keys: Properties of the primary key.
-            scope: Properties that claims may name; None if vanished rows stay.
-            bookmark: Property of the replication key.
-            volatile: Properties that differ between two readings of the same data.
-            descriptions: Descriptions by property.
-            personal: Properties with personal data.
+        `scope` has the properties that claims may name; it is None if vanished rows stay.
         """
         for key in keys:
             if key in self._metadata:

@@ -23,10 +23,7 @@ _TABLE = SystemTable(
 class WriteLog:
     """The table `_writes` of a warehouse, opened for one run.
 
-    Args:
-        url: the warehouse, as the setting `url` of target-warehouse.
-        schema: the schema of the table; the database's own if None.
-        settling: the outcomes that settle a write that was sent.
+    `settling` are the outcomes that settle a write that was sent.
     """
 
     def __init__(self, url: str, schema: str | None, settling: Iterable[str]) -> None:

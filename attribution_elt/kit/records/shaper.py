@@ -212,12 +212,7 @@ class RecordShaper:
         self._named = {target for target, _ in self._fields.values()}
 
     def __call__(self, row: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the record of a vendor's object.
-
-        Args:
-            row: the object, as decoded.
-            context: properties that the vendor does not send with the row, by name.
-        """
+        """Return the record of a vendor's object, with the properties that do not come with it."""
         record = self._blank.copy()
         extra: dict[str, Any] = {}
         self._take(row, "", record, extra)

@@ -17,11 +17,7 @@ TYPES = {"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION"}
 
 
 class WishReader(GenericSingerReader[bytes]):
-    """Collects the records of one stream and the last state.
-
-    Args:
-        stream: the stream that the target reads. Records of other streams are counted only.
-    """
+    """Collects the last state and the records of one stream; those of others are only counted."""
 
     def __init__(self, stream: str) -> None:
         super().__init__()

@@ -26,12 +26,7 @@ def query(source: str, table: str, columns: Columns, constraints: Iterable[Const
     """Return the query for the indexes of refused rows, with the reasons in DuckDB's words.
 
     It looks at types, NOT NULL and CHECK. It fails if a CHECK needs a column that the rows lack.
-
-    Args:
-        source: Name of the view of the `numbered` rows.
-        table: Name of the table that takes them.
-        columns: Columns of the table that the rows fill.
-        constraints: Constraints of the table.
+    `source` is the view of the `numbered` rows.
     """
     values, reasons = [quoted(_INDEX)], []
     for name, column in columns.items():
