@@ -15,10 +15,8 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
-import gc
 import hashlib
 import importlib
-import inspect
 import itertools
 import json
 import math
@@ -29,14 +27,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 from mutations import PLACES, Mutant, changed, chosen, order
 
 ROOT = Path(__file__).parent.parent
@@ -127,89 +122,39 @@ class Tests:
         return list(dict.fromkeys([*found, *others]))
 
 
-def essence(code: CodeType) -> Any:
-    """Return what differs between two code objects that do not do the same."""
-    inner = [essence(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
-    return code.co_code, code.co_names, inner
+def result(root: Path, names: list[str], seconds: float) -> str:
+    """Run tests of the changed copy; return what became of the change."""
+    command = [sys.executable, "-m", "pytest", *PYTEST, "-x", f"--basetemp={root.parent}/temporary"]
+    with (root.parent / "last.log").open("w") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            [*command, *names], cwd=root, stdout=log, stderr=log, process_group=0
+        )
+        # a loop of the change may never end
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (8 << 30, 8 << 30))
+        try:
+            return "killed" if process.wait(seconds) else "survived"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)  # lets the tests stop their servers
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return "timeout"
 
 
-def is_replaced(mutant: Mutant, source: bytes) -> bool:
-    """Replace the code of a function in this process; return whether the change is in one."""
-    place = Path(mutant.path).with_suffix("").as_posix().removesuffix("/__init__")
-    found: Any = sys.modules.get(re.sub("^(taps|targets)/", "", place).replace("/", "."))
-    codes = [compile(source, mutant.path, "exec", dont_inherit=True)]
-    for part in mutant.key.split(":")[1].split(".")[1:]:
-        found = getattr(found, "__dict__", {}).get(part)
-        for wrapper in ("__func__", "fget", "func"):
-            found = getattr(found, wrapper, found)
-        found = inspect.unwrap(found)
-        consts = [each for code in codes for each in code.co_consts]
-        codes = [each for each in consts if isinstance(each, CodeType) and each.co_name == part]
-        if isinstance(found, FunctionType):
-            old = found.__code__
-            for new in codes:
-                if new.co_firstlineno == old.co_firstlineno and essence(new) != essence(old):
-                    with contextlib.suppress(ValueError):  # other variables of outer functions
-                        found.__code__ = new
-                        return True
-            return False
-    return False
-
-
-def run_items(items: list[pytest.Item]) -> int:
-    """Run tests that are collected, until one fails; return an exit code of pytest."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
-        for report in runtestprotocol(item, log=False, nextitem=following):
-            if report.failed:
-                print("FAILED", item.nodeid, report.longreprtext, flush=True)
-                with contextlib.suppress(BaseException):
-                    item.session._setupstate.teardown_exact(None)  # noqa: SLF001 - ends servers
-                return 1
-    return 0
-
-
-def result(
-    root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float, *, in_process: bool
-) -> str:
-    """Run tests in a child; return what became of the change."""
-    source = (root / mutant.path).read_bytes()
-    if not (child := os.fork()):
-        os.setpgid(0, 0)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        output = os.open(root.parent / "last.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # a loop may never end
-        if in_process and is_replaced(mutant, source):
-            os._exit(run_items(items))
-        names = [*(each.nodeid for each in items), *ON_IMPORT]
-        command = [sys.executable, "-m", "pytest", *PYTEST, "-x"]
-        os.execv(sys.executable, [*command, f"--basetemp={root.parent}/temporary", *names])  # noqa: S606
-    until = time.monotonic() + seconds
-    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-        time.sleep(0.02)
-        if time.monotonic() > until:
-            os.killpg(child, signal.SIGINT if time.monotonic() < until + 15 else signal.SIGKILL)
-            time.sleep(1)
-    if time.monotonic() > until:
-        return "timeout"
-    return "killed" if os.waitstatus_to_exitcode(ended[1]) else "survived"
-
-
-def attempt(
-    root: Path, mutant: Mutant, items: list[pytest.Item], seconds: float, *, in_process: bool
-) -> dict[str, Any]:
+def attempt(root: Path, mutant: Mutant, names: list[str], seconds: float) -> dict[str, Any]:
     """Try one change, and return what became of it."""
     file = root / mutant.path
     original = file.read_bytes()
     try:
         file.write_bytes(changed(original, mutant))
-        outcome = result(root, mutant, items, seconds, in_process=in_process)
+        outcome = result(root, names, seconds)
     finally:
         file.write_bytes(original)
         for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
             compiled.unlink()
-    noted = {**mutant._asdict(), "result": outcome, "tests": len(items)}
+    noted = {**mutant._asdict(), "result": outcome, "tests": len(names)}
     if outcome == "killed":
         log = (root.parent / "last.log").read_text(errors="replace")
         noted["by"] = re.findall(r"^(?:FAILED|ERROR) (\S+)", log, re.MULTILINE)[:1]
@@ -217,43 +162,27 @@ def attempt(
     return noted
 
 
-class Trying:
-    """A plugin of pytest that tries changes, instead of running all collected tests."""
-
-    def __init__(self, root: Path, mutants: list[Mutant], tests: Tests) -> None:
-        self._root, self._mutants, self._tests = root, mutants, tests
-
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Try each change with some of the tests, and write what became of it."""
-        items = {item.nodeid: item for item in session.items}
-        gc.freeze()
-        for mutant in self._mutants:
-            found = [items[each] for each in self._tests.of(mutant) if each in items]
-            rest = found[CLOSEST:]
-            found = found[:CLOSEST] + rest[:: len(rest) // SPREAD + 1]
-            seconds = 60 + 6 * sum(self._tests.seconds[each.nodeid] for each in found)
-            in_process = bool(self._tests.exact(mutant))
-            noted = attempt(self._root, mutant, found, seconds, in_process=in_process)
-            with (self._root.parent / "results.jsonl").open("a") as lines:
-                lines.write(json.dumps(noted) + "\n")
-        return True
-
-
 def run(root: Path, options: argparse.Namespace) -> None:
-    """Try each chosen change."""
+    """Try each chosen change with some of the tests, and write what became of it."""
     known = read(root.parent)
-    wanted = ("survived",) if options.again else (None,)
-    todo = [
-        each
-        for each in sorted(chosen(root, options.count), key=order)
-        if re.search(options.only, each.path) and known.get(each.key, {}).get("result") in wanted
-    ]
+    wanted = "survived" if options.again else None
     tests = Tests(root.parent)
     import_copy(root)
-    files = sorted({name.partition("::")[0] for name in tests.seconds})
-    found = [each for each in files if Path(each).exists()]
-    arguments = [*PYTEST, "-s", f"--basetemp={root.parent}/temporary", *found]
-    pytest.main(arguments, [Trying(root, todo, tests)])
+    listing = [sys.executable, "-m", "pytest", *PYTEST, "--collect-only"]
+    collected = subprocess.run(listing, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own command line
+    existing = set(collected.splitlines())
+    for mutant in sorted(chosen(root, options.count), key=order):
+        is_wanted = known.get(mutant.key, {}).get("result") == wanted
+        if not is_wanted or not re.search(options.only, mutant.path):
+            continue
+        found = [each for each in tests.of(mutant) if each in existing]
+        rest = found[CLOSEST:]
+        found = found[:CLOSEST] + rest[:: len(rest) // SPREAD + 1]
+        seconds = 60 + 6 * sum(tests.seconds[each] for each in found)
+        names = found if tests.exact(mutant) & existing else [*found, *ON_IMPORT]
+        noted = attempt(root, mutant, names, seconds)
+        with (root.parent / "results.jsonl").open("a") as lines:
+            lines.write(json.dumps(noted) + "\n")
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
