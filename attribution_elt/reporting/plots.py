@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from attribution_elt.reporting.cards import Bar, Plot, money
@@ -90,8 +90,3 @@ def lane(bars: Sequence[tuple[date, float, str, str]], first: date, last: date) 
             for day, height, colour, label in bars
         ]
     )
-
-
-def midnight(day: date) -> datetime:
-    """Return the beginning of a day in UTC."""
-    return datetime.combine(day, time(), UTC)

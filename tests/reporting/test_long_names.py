@@ -8,7 +8,6 @@ import duckdb
 import pytest
 
 from attribution_elt.reporting.page import page
-from attribution_elt.reporting.plots import midnight
 from attribution_elt.reporting.reading import read
 from tests.reporting import chromium
 from tests.reporting.test_models_section import NOW
@@ -31,7 +30,7 @@ def test_long_names_leave_room_for_the_numbers(tmp_path: Path) -> None:
     shop.load("tap_ecdp", "attributed_orders", *orders)
     with duckdb.connect(f"{tmp_path}/warehouse.duckdb") as opened:
         opened.execute("UPDATE tap_ecdp._runs SET complete = true")  # then the page has its time
-    found = read(loader(shop.warehouse), extractors("tap-ecdp"), midnight(NOW.date()))
+    found = read(loader(shop.warehouse), extractors("tap-ecdp"), NOW.replace(hour=0))
     file = tmp_path / "page.html"
     file.write_text(page([found], "environment-" * 20, NOW, 7), encoding="utf-8")
     with chromium.Chromium(browser, tmp_path / "profile") as shown:

@@ -13,7 +13,6 @@ from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.reporting.credit import Comparison
 from attribution_elt.reporting.page import page
-from attribution_elt.reporting.plots import midnight
 from attribution_elt.reporting.reading import read
 from tests.reporting.test_report import LESS, Reader
 from tests.reporting.vendors_data import extractors, loader
@@ -28,7 +27,7 @@ MODELS = ("+fct_credits", "+fct_conversions", "+fct_double_claims", "+fct_restat
 
 def section(warehouse: Warehouse) -> str:
     """Return the text of the section."""
-    found = read(loader(warehouse), extractors(*TAPS), midnight(NOW.date() - timedelta(days=27)))
+    found = read(loader(warehouse), extractors(*TAPS), NOW - timedelta(days=27, hours=12))
     whole = page([found], "dev", NOW, 28)
     return Reader(whole.partition('<section id="credits">')[2].partition("</section>")[0]).text
 
@@ -85,9 +84,7 @@ def test_models_are_compared_on_the_same_conversions(shop: Shop) -> None:
     assert "Only tables with the loader's setting history show such changes." in text
 
     # conversions of other days are not compared
-    found = read(
-        loader(shop.warehouse), extractors(*TAPS), midnight(datetime(2026, 3, 4, tzinfo=UTC).date())
-    )
+    found = read(loader(shop.warehouse), extractors(*TAPS), datetime(2026, 3, 4, tzinfo=UTC))
     assert found.answers is not None
     assert found.answers.comparisons == []
     assert found.answers.claims == []

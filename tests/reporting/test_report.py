@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from attribution_elt.meltano.project import SCHEMA, Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import title_of
 from attribution_elt.reporting.attempts import failed_attempts
 from attribution_elt.reporting.page import page
-from attribution_elt.reporting.plots import midnight
 from attribution_elt.reporting.reading import read
 from tests.pipeline.meltano import PROJECT
 from tests.reporting.vendors_data import (
@@ -72,7 +71,7 @@ class Reader(HTMLParser):
 
 
 def made(warehouse: Warehouse, *taps: str, now: datetime = NOW) -> str:
-    since = midnight(now.date() - timedelta(days=27))
+    since = datetime.combine(now.date() - timedelta(days=27), time(), UTC)
     return page([read(loader(warehouse), extractors(*taps), since)], "dev", now, 28)
 
 
