@@ -43,14 +43,6 @@ DOMAINS = {
 EXTRAS = dict.fromkeys(
     ("tap-query", "target-adtraction", "target-ignite", "target-warehouse"), "[duckdb,postgres]"
 )
-KINDS = {
-    "string": "string",
-    "integer": "integer",
-    "number": "integer",
-    "boolean": "boolean",
-    "array": "array",
-    "object": "object",
-}
 LEFT_OUT = {"faker_config"}
 """Settings of the SDK that need a package which this project does not install."""
 VALUES = {
@@ -260,7 +252,10 @@ def kind(schema: Mapping[str, Any]) -> str:
     number of seconds is an integer there, and a share is a string.
     """
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return KINDS["string" if "string" in types else next(each for each in types if each != "null")]
+    if "string" in types:
+        return "string"
+    found = next(each for each in types if each != "null")
+    return "integer" if found == "number" else found
 
 
 if __name__ == "__main__":
