@@ -96,11 +96,7 @@ def backfill(
 
 
 def refuse(extractor: Extractor, days: Window) -> None:
-    """Check that a tap can load these days.
-
-    Raises:
-        OpsError: the tap cannot; the text has the reason.
-    """
+    """Raise OpsError if a tap cannot load these days."""
     if reason := extractor.tap.backfill_refusal:
         raise OpsError(f"{extractor.name} cannot load a range of past days: {reason}")
     check_account(extractor)

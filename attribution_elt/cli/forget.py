@@ -97,9 +97,7 @@ def _learn(
 def _erase_rows(by_place: Mapping[Place, People], *, again: bool) -> None:
     """Erase people from warehouses, and rewrite the tables, or the file of a warehouse once.
 
-    Args:
-        by_place: the people.
-        again: whether an earlier command may have been interrupted before it rewrote them.
+    With `again`, they are rewritten in any case: an earlier command may have been interrupted.
     """
     for place, theirs in by_place.items():
         with open_schema(place, theirs) as schema:

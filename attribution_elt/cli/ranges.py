@@ -19,21 +19,13 @@ START_SECONDS, REQUEST_SECONDS = 10, 1
 
 
 def check_account(extractor: Extractor) -> None:
-    """Check that a tap has credentials.
-
-    Raises:
-        OpsError: no credentials are set.
-    """
+    """Raise OpsError if a tap has no credentials."""
     if not extractor.configured:
         raise OpsError(f"{extractor.name} has no credentials: set {extractor.credentials}")
 
 
 def check_days(days: Window) -> None:
-    """Check that these are past days.
-
-    Raises:
-        OpsError: they are not in order, or one is in the future.
-    """
+    """Raise OpsError if days are not in order, or one is in the future."""
     today = datetime.now(UTC).date()
     if days.last < days.first:
         raise OpsError(f"--to {days.last} is before --from {days.first}")
@@ -42,11 +34,7 @@ def check_days(days: Window) -> None:
 
 
 def loader_of(project: Project, name: str | None) -> Loader:
-    """Return a loader; the project's first if no name is given.
-
-    Raises:
-        OpsError: the project has no such loader.
-    """
+    """Return a loader; the project's first if no name is given."""
     if name is None:
         return project.loader
     if name not in project.loaders:
@@ -75,17 +63,9 @@ def run_range(
     options: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Run a tap into a loader with a separate state.
+    """Run a tap into a loader with a separate state, whose id has a suffix.
 
-    Args:
-        project: the project.
-        extractor: the tap.
-        loader: the loader.
-        display: the display of events.
-        settings: settings of the tap that differ from the project's.
-        suffix: suffix of the state's id.
-        options: more options of `meltano run`.
-        variables: more environment variables.
+    `settings` and `variables` differ from the project's; `options` are those of `meltano run`.
     """
     given = {variable_of(extractor.name, name): str(value) for name, value in settings.items()}
     return execute(

@@ -33,10 +33,7 @@ _LONGEST = 1 << 20
 def files_with(people: People, root: Path, *, without: Collection[Path] = ()) -> Iterator[Path]:
     """Yield the files of a project that name people, but for files under version control.
 
-    Args:
-        people: whom to find.
-        root: folder of the project.
-        without: files that are searched in other ways, such as warehouses.
+    `without` are files that are searched in other ways, such as warehouses.
     """
     left_out = {each.resolve() for each in without} | _tracked(root)
     for path in _files(root):

@@ -28,9 +28,6 @@ def places(project: Project) -> list[Place]:
     """Return the schemas that people may be in: those of taps, of models and of writes.
 
     A schema of an account may not exist yet: its first load has to leave people out too.
-
-    Raises:
-        OpsError: a warehouse cannot be reached, or its rows have no ids.
     """
     found: dict[tuple[str, str | None], Place] = {}
     for loader in project.loaders.values():

@@ -63,15 +63,7 @@ class Counts:
 
 
 class SchemaEraser:
-    """Finds people in a schema, and erases them.
-
-    Args:
-        place: the schema.
-        people: whom to find; `learn` adds their other ids.
-
-    Raises:
-        OpsError: the warehouse cannot be reached, or rows of a table have no ids.
-    """
+    """Finds people in a schema, and erases them; `learn` adds their other ids."""
 
     def __init__(self, place: Place, people: People) -> None:
         self._people = people
@@ -302,21 +294,13 @@ def _searchable(value: Any) -> Any:
 
 
 def connected(place: Place) -> Adapter:
-    """Connect to a schema, which is created if it is missing.
-
-    Raises:
-        OpsError: the warehouse cannot be reached.
-    """
+    """Connect to a schema, which is created if it is missing."""
     with explained(place.title):
         return connect(place.url, place.schema)
 
 
 @contextmanager
 def open_schema(place: Place, people: People) -> Iterator[SchemaEraser]:
-    """Connect to a schema.
-
-    Raises:
-        OpsError: the warehouse cannot be reached, or refuses a statement.
-    """
+    """Connect to a schema."""
     with explained(place.title), closing(SchemaEraser(place, people)) as schema:
         yield schema

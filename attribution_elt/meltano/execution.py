@@ -33,15 +33,7 @@ def execute(
     options: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Run `meltano run` to its end and show its events.
-
-    Args:
-        meltano: Meltano in an environment.
-        blocks: plugins and jobs to run.
-        display: the display of events.
-        options: options of `meltano run`.
-        variables: more environment variables.
-    """
+    """Run `meltano run` to its end and show its events."""
     run_id = str(uuid.uuid4())
     log = RunLog()
     began = time.monotonic()

@@ -121,11 +121,7 @@ class Project:
 
     @cached_property
     def environment(self) -> str:
-        """The name of the Meltano environment.
-
-        Raises:
-            OpsError: none was chosen, and the project has no default.
-        """
+        """The name of the Meltano environment."""
         chosen = self._chosen or os.environ.get("MELTANO_DEFAULT_ENVIRONMENT")
         name = chosen or yaml.safe_load(Path("meltano.yml").read_text()).get("default_environment")
         if not name:
@@ -180,22 +176,14 @@ class Project:
         }
 
     def extractor(self, name: str) -> Extractor:
-        """Return one of our extractors.
-
-        Raises:
-            OpsError: the project has no such extractor.
-        """
+        """Return one of our extractors."""
         if name not in self.extractors:
             known = ", ".join(self.extractors)
             raise OpsError(f"unknown extractor {name!r}; choose from {known}")
         return self.extractors[name]
 
     def extractors_of(self, names: Iterable[str]) -> list[Extractor]:
-        """Return the extractors of these names; a job's name means all of its extractors.
-
-        Raises:
-            OpsError: a name is neither an extractor nor a job of the project.
-        """
+        """Return the extractors of these names; a job's name means all of its extractors."""
         jobs = {job.name: job for job in self.jobs}
         found: dict[str, Extractor] = {}
         for name in names:
@@ -214,11 +202,7 @@ class Project:
 
     @cached_property
     def loaders(self) -> dict[str, Loader]:
-        """The loaders that run `target-warehouse`, by name.
-
-        Raises:
-            OpsError: the project has no such loader.
-        """
+        """The loaders that run `target-warehouse`, by name."""
         found = {}
         for name, (variables, executable) in self._plugins("loaders").items():
             if executable == TARGET:
@@ -251,11 +235,7 @@ class Project:
 
     @property
     def schedules(self) -> list[Schedule]:
-        """The schedules of `meltano.yml`.
-
-        Raises:
-            OpsError: a schedule does not name a job.
-        """
+        """The schedules of `meltano.yml`."""
         return [Schedule.of(each) for each in self._manifest.get("schedules", ())]
 
     @property
@@ -314,11 +294,7 @@ class Project:
 
 
 def enter_root() -> None:
-    """Make the project's folder the working folder, as Meltano does for every plugin.
-
-    Raises:
-        OpsError: neither the working folder nor a folder above it is a project.
-    """
+    """Make the project's folder the working folder, as Meltano does for every plugin."""
     here = Path(os.environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())
     for folder in (here, *here.parents):
         if (folder / "meltano.yml").is_file():

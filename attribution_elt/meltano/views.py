@@ -43,11 +43,7 @@ def is_read_by(extractor: Extractor) -> bool:
 
 
 def views_of(project: Project, loader: Loader) -> list[View]:
-    """Return the view in each schema of a loader's warehouse to which it belongs.
-
-    Raises:
-        OpsError: the warehouse cannot be read.
-    """
+    """Return the view in each schema of a loader's warehouse to which it belongs."""
     found: list[View] = []
     scheme = loader.url.partition(":")[0].partition("+")[0]
     if scheme not in HAVE_VIEWS or is_through_dlt(loader.url) or missing_file(loader.url):

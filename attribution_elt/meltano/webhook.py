@@ -33,13 +33,8 @@ def alert(
 ) -> None:
     """Send the failures, lost days and new properties of runs, if there are any.
 
-    If an alert cannot be sent, a note is shown; the run does not fail.
-
-    Args:
-        project: the project of the webhook.
-        outcomes: the ended runs; interrupted runs are not reported as failed.
-        display: the display of the note.
-        failure_alert: whether to report failures; lost days and new properties are always reported.
+    Interrupted runs have not failed. Without `failure_alert`, only lost days and new properties are
+    sent. If an alert cannot be sent, a note is shown; the run does not fail.
     """
     failed = [each for each in outcomes if each.exit_code and not each.interrupted]
     lines = [line for each in failed for line in each.complaints] if failure_alert else []

@@ -28,10 +28,7 @@ def assemble(
 ) -> dagster.Definitions:
     """Return a project's jobs, schedules and assets.
 
-    Args:
-        project: the project of `meltano.yml`.
-        retry: number and delay of the retries of a failed task.
-        executor: the executor of the tasks; None: processes on this machine.
+    `retry` is for failed tasks. Without an executor, tasks are processes on this machine.
     """
     runs = {blocks for job in project.jobs for blocks in job.runs}
     tasks = {blocks: task(project, blocks, retry) for blocks in sorted(runs)}

@@ -48,11 +48,7 @@ class Sample:
 
 
 def samples(loader: Loader, extractors: Sequence[Extractor]) -> list[Sample]:
-    """Return the samples of a loader's warehouse.
-
-    Raises:
-        OpsError: the warehouse cannot be read.
-    """
+    """Return the samples of a loader's warehouse."""
     found: list[Sample] = []
     if missing_file(loader.url):
         return found

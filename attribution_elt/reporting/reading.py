@@ -146,12 +146,8 @@ def read(
 ) -> Warehouse:
     """Read the data of these extractors in a loader's warehouse.
 
-    Args:
-        loader: the loader.
-        extractors: the extractors whose tables are read.
-        since: the earliest run that is read.
-        attempts: failed runs in Meltano's history.
-        known_at: a moment of the past: read what was known then, from the versions of the rows.
+    Runs before `since` are not read. With `known_at`, read what was known at that moment, from the
+    versions of the rows.
     """
     warehouse = Warehouse(loader.name, title_of(loader.url), is_past=known_at is not None)
     if file := missing_file(loader.url):
