@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from types import ModuleType
 from typing import Any, ClassVar
 
 import msgspec
-from singer_sdk import Stream, Tap, metrics
-from singer_sdk.helpers.types import Context
+from singer_sdk import Tap
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform, StreamMap
 from singer_sdk.schema.source import SchemaDirectory
 from singer_sdk.singerlib import RecordMessage, SchemaMessage
@@ -25,6 +24,7 @@ from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.listed_ids import fingerprint
 from attribution_elt.kit.records.shaper import RecordShaper
 from attribution_elt.kit.run import AnyReader, Run
+from attribution_elt.kit.sdk_hooks import SdkHooks
 
 PERSONAL_DATA = "personal_data"
 """The member of a stream's state that holds the fingerprint of `pii` and `pii_key`."""
@@ -36,7 +36,7 @@ _SCOPE_OPTIONS = {"__filter__", "__alias__", "__source__", "__key_properties__"}
 _encode = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 
 
-class VendorStream(Stream):
+class VendorStream(SdkHooks):
     """A stream as a vendor's package declares it: attributes, and the reader of its records.
 
     Attributes:
@@ -57,7 +57,6 @@ class VendorStream(Stream):
         self._log.addFilter(lambda record: "unhandled error" not in str(record.msg))
         self.emitted = 0
         self.keyless = 0
-        self._counter: metrics.Counter | None = None
         self._counted = 0
 
     @property
@@ -69,47 +68,23 @@ class VendorStream(Stream):
     def _masked_schema(self) -> dict[str, Any]:
         return self.run.personal_data.schema(self._schemas.get_schema(self.name))
 
-    # hooks of the SDK
-    #
-    # It writes one stream after the other: `Tap.sync_all` and `Stream.sync` are final. Here, one
-    # response feeds several streams, and a bookmark may move only when the records of all of them
-    # are written. So a reader writes the records of its streams together when the SDK first asks
-    # one of them for records.
-
     @override
-    def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Prepare to read: the SDK asks for the signpost before it writes SCHEMA.
-
-        Return None: bookmarks are those of whole units, which readers keep behind the clock.
-        """
+    def prepare(self) -> None:
         self.run.reader(self.reader)
         self._announce()
 
     @override
-    def get_record_counter(
-        self, *, endpoint: str | None = None, log_interval: float = metrics.DEFAULT_LOG_INTERVAL
-    ) -> metrics.Counter:
-        """Keep the counter: records are counted where they are written."""
-        self._counter = super().get_record_counter(endpoint=endpoint, log_interval=log_interval)
-        self.count()
-        return self._counter
-
-    @override
-    def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
-        """Have the reader write all records, and return none for the SDK to write."""
+    def write_records(self) -> None:
         self.run.read(self.reader, leader=self)
-        return ()
 
     @override
-    def log_sync_costs(self) -> None:
-        """End the run: the SDK logs costs, of each stream, when it has synced every stream."""
-        super().log_sync_costs()
+    def finish(self) -> None:
         self.run.finish()
 
+    @override
     def count(self) -> None:
-        """Update the SDK's counter of records."""
-        if self._counter is not None:
-            self._counter.increment(self.emitted - self._counted)
+        if self.counter is not None:
+            self.counter.increment(self.emitted - self._counted)
             self._counted = self.emitted
 
     # records
