@@ -52,14 +52,14 @@ DECLARED = {
     "TIMESTAMP WITH TIME ZONE": "timestamp",
     "VARCHAR": "varchar",
 }
-"""What descriptions call the types of DuckDB."""
+"""Names of DuckDB's types in descriptions."""
 DERIVED = {
     "order_key": "Website and order, `website_id:order_id`",
     "event_key": "The event as a conversion, `attribution_io:id`",
     "touch_key": "The touchpoint as a touch, `attribution_io:id`",
     "email_hash": "SHA-256 of the customer's e-mail address in lower case",
     "returned_quantity": "Quantity returned; 0 if none",
-    "net_amount": "Price of what was not returned, in the currency of the order",
+    "net_amount": "Price of the units that were not returned, in the currency of the order",
     "recommendation_scope": "Channel or Onsite, if a recommendation added the product",
     "recommendation_type": "Label of the recommender type",
     "recommendation_channel": "Banner, Email or PopUp",

@@ -1,4 +1,4 @@
-{# The variable `reporting_currency`, and the other currencies of variables, as ISO 4217 writes them. #}
+{# The variable `reporting_currency` and other variables with currencies, as ISO 4217 codes. #}
 {%- macro currency_of(variable) -%}
 {{ var(variable) | upper }}
 {%- endmacro -%}
@@ -17,7 +17,7 @@ rate AS (
 )
 {%- endmacro -%}
 
-{# For a FROM: the rate of a currency on a day. #}
+{# A join for a FROM clause: the rate of a currency on a day. #}
 {%- macro join_rate(currency, day) -%}
 LEFT JOIN rate
         ON rate.currency = {{ currency }}
@@ -25,7 +25,7 @@ LEFT JOIN rate
         AND (rate.valid_to > {{ day }} OR rate.valid_to IS NULL)
 {%- endmacro -%}
 
-{# An amount in `reporting_currency`, null without a rate; as it is without that variable. #}
+{# An amount in `reporting_currency`, null without a rate; unchanged without that variable. #}
 {%- macro converted(amount, currency) -%}
 {%- if var('reporting_currency') -%}
 {{ amount }} * CASE WHEN {{ currency }} = '{{ currency_of('reporting_currency') }}' THEN 1.0 ELSE rate.rate END

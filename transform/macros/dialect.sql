@@ -1,6 +1,6 @@
-{# What DuckDB, PostgreSQL, SQLite and Snowflake write differently. On SQLite the functions
+{# SQL that differs between DuckDB, PostgreSQL, SQLite and Snowflake. On SQLite the functions
    `day_in_zone`, `json_ordered`, `sha256` and `split_part` come from the connection of
-   `target-warehouse`; nothing else that these macros write needs it. #}
+   `target-warehouse`; the other SQL of these macros does not need it. #}
 
 {# Seconds since 1970 of an instant, as a double. #}
 {%- macro epoch_seconds(instant) -%}
@@ -85,7 +85,7 @@ CAST(json_agg({{ value }} ORDER BY {{ position }}) AS varchar)
 {%- endif -%}
 {%- endmacro -%}
 
-{# Aggregate: the same of JSON objects that `json_object_of` made. #}
+{# Aggregate: a JSON array, as text, of JSON objects from `json_object_of`. #}
 {%- macro json_objects(value, position) -%}
 {%- if target.type == 'sqlite' -%}
 json_ordered({{ value }}, {{ position }}, 1)
@@ -94,7 +94,7 @@ json_ordered({{ value }}, {{ position }}, 1)
 {%- endif -%}
 {%- endmacro -%}
 
-{# A JSON object; `members` are names and SQL in turns. #}
+{# A JSON object; `members` alternates names and SQL. #}
 {%- macro json_object_of(members) -%}
 {%- if target.type == 'postgres' -%}
 json_build_object({{ members }})
@@ -105,12 +105,12 @@ json_object({{ members }})
 {%- endif -%}
 {%- endmacro -%}
 
-{# A text of the variables as a literal. #}
+{# A text from the variables as a literal. #}
 {%- macro literal(text) -%}
 '{{ text | replace("'", "''") }}'
 {%- endmacro -%}
 
-{# For a FROM: the elements of a JSON array in a column, as `item.value`; no rows if it is not an array. #}
+{# A join for a FROM clause: the elements of a JSON array in a column, as `item.value`; no rows if it is not an array. #}
 {%- macro json_items(column) -%}
 {%- if target.type == 'duckdb' -%}
 CROSS JOIN LATERAL unnest(json_transform(CAST({{ column }} AS json), '["VARCHAR"]')) AS item (value)

@@ -1,4 +1,4 @@
-{# A table that a tap has loaded, for a FROM, to be given an alias: without rows that the loader has
+{# A loaded table for a FROM clause, which needs an alias: without rows that the loader has
    marked as deleted. Columns that the table does not have are null, and a table that is not there
    has no rows. `attribution-elt models` has a function of this name that does the same. #}
 {%- macro loaded(source_name, table_name) -%}

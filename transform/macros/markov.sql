@@ -1,6 +1,6 @@
 {# Rounds of doubling: `visits` sums the powers 0 to 2^round - 1 of the transitions, `power` is the
    power 2^round. Begins with the CTEs `visits_0` and `power_0`. What is less than 1e-100 is dropped,
-   for PostgreSQL refuses products that underflow. #}
+   because PostgreSQL refuses products that underflow. #}
 {%- macro doubled(rounds) -%}
 {%- for round in range(1, rounds + 1) %}
 visits_{{ round }} AS (

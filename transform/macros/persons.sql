@@ -1,10 +1,10 @@
-{# An id in lower case; null for what shops send where they know nobody. #}
+{# An id in lower case; null for placeholders that shops send for unknown persons. #}
 {%- macro known_id(id) -%}
 CASE WHEN lower(trim(CAST({{ id }} AS varchar))) NOT IN ('', '0', '-1', 'null', 'none', 'nil', 'undefined', 'unknown', 'anonymous', 'guest')
         THEN lower(trim(CAST({{ id }} AS varchar))) END
 {%- endmacro -%}
 
-{# A source's id of a person, as a hash: the models keep no e-mail address and no client id. #}
+{# A source's id of a person, as a hash: the models do not contain e-mail addresses or client ids. #}
 {%- macro person_id(source, id) -%}
 substr({{ sha256_of("'" ~ source ~ ":' || " ~ known_id(id)) }}, 1, 32)
 {%- endmacro -%}
@@ -12,7 +12,7 @@ substr({{ sha256_of("'" ~ source ~ ":' || " ~ known_id(id)) }}, 1, 32)
 {# Rounds that give each id of the CTE `edge` (`one`, `other`; in both directions) the smallest id
    that it is connected with, as `label_<rounds>`. A round offers each id, and its label, the smallest
    label of the id's neighbours, and then takes twice the label of the label. No step joins more than
-   two of these CTEs, because PostgreSQL takes each of them for 200 rows and would multiply two. #}
+   two of these CTEs, because PostgreSQL assumes 200 rows for each of them and would multiply two. #}
 {%- macro labelled(rounds) -%}
 label_0 AS (
     SELECT DISTINCT one AS id, one AS label, 0 AS hops FROM edge

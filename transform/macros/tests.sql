@@ -1,6 +1,6 @@
-{# Tests that YAML files name: rows that are wrong. dbt takes macros of such names for tests. #}
+{# Generic tests: queries of wrong rows. dbt treats macros with such names as tests. #}
 
-{# Rows whose key is null or not theirs alone. #}
+{# Rows whose key is null or not unique. #}
 {%- macro test_is_key(model, columns) -%}
 SELECT {{ columns | join(', ') }}, count(*) AS rows_of_key
 FROM {{ model }}

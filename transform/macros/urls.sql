@@ -19,12 +19,12 @@ CASE WHEN {{ url_rest(url) }} LIKE '%/%'
     THEN substr({{ url_rest(url) }}, length(split_part({{ url_rest(url) }}, '/', 1)) + 1) ELSE '/' END
 {%- endmacro -%}
 
-{# A parameter of a URL's query as it stands there; null if it is absent or empty. #}
+{# A parameter of a URL's query, still encoded; null if it is absent or empty. #}
 {%- macro url_parameter(url, name) -%}
 nullif(split_part(split_part('&' || split_part(split_part({{ url }}, '#', 1), '?', 2), '&{{ name }}=', 2), '&', 1), '')
 {%- endmacro -%}
 
-{# The same with `+` and the escapes that campaign names use decoded. #}
+{# A parameter of a URL's query, with `+` and the escapes of campaign names decoded. #}
 {%- macro url_text(url, name) -%}
 replace(replace(replace(replace(replace(replace({{ url_parameter(url, name) }}, '+', ' '), '%20', ' '), '%2B', '+'), '%2F', '/'), '%7C', '|'), '%26', '&')
 {%- endmacro -%}

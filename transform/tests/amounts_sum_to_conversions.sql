@@ -1,5 +1,5 @@
--- To the cent, a model credits the amounts of its conversions. Differences are added up instead of
--- amounts, and large amounts may differ by more, because doubles have 15 digits.
+-- A model credits exactly the amounts of its conversions, to the cent. The test sums differences instead
+-- of amounts, and allows more for large amounts, because doubles have 15 digits.
 WITH credited AS (
     SELECT credit.model, credit.currency, credit.conversion_key, sum(credit.amount) AS amount, sum(credit.credit) AS credit
     FROM {{ ref('fct_credits') }} AS credit

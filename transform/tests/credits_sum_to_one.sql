@@ -1,4 +1,4 @@
--- Credit of a conversion and model is 1. Vendors may give less, which `fct_conversions` lists as
+-- The credit of a conversion and model is 1. Vendors may give less, which `fct_conversions` lists as
 -- partial, but not more.
 SELECT conversion_key, model, sum(credit) AS credit
 FROM {{ ref('fct_credits') }} AS credit

@@ -1,4 +1,4 @@
--- No link is left between two persons: if one is, the variable `stitching_rounds` is too small.
+-- No link is left between two persons. If a link is left, increase the variable `stitching_rounds`.
 SELECT link.source, link.source_id
 FROM {{ ref('int_persons__linked') }} AS link
 JOIN {{ ref('int_persons__stitched') }} AS own ON own.source_id = link.source_id

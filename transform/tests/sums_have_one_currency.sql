@@ -1,6 +1,6 @@
 {{ config(severity='warn') }}
--- mmm_weekly has no revenue where conversions are in several currencies, and no spend where that is in
--- several: set `reporting_currency`, or `mmm_currency`.
+-- In mmm_weekly, revenue is null if conversions are in several currencies, and spend is null if it is in
+-- several: set `reporting_currency` or `mmm_currency`.
 SELECT currencies
 FROM (
     SELECT count(DISTINCT coalesce(currency, '')) AS currencies

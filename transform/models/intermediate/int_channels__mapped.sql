@@ -17,7 +17,7 @@ WITH named AS (
     FROM {{ ref('stg_ecdp__orders') }} AS orders
     WHERE orders.channel_raw IS NOT NULL
     UNION
-    -- what vendors credited before, which only the history of their rows still has
+    -- earlier credits of the vendors, which are only in the history of their rows
     SELECT 'ecdp', version.channel, '(none)', '(none)', '(none)'
     FROM {{ loaded('tap_ecdp', 'attributed_orders__versions') }} AS version
     WHERE version.channel IS NOT NULL

@@ -1,7 +1,7 @@
 {{ config(materialized='table') }}
--- Orders of ECDP, conversion events of Attribution.io, and conversions that IHC alone has. An order
--- and an event with the order's id as its transaction are one conversion, the event's: its journey
--- is known. A pair is made of those that are nearest in time, for websites may share order ids.
+-- Orders of ECDP, conversion events of Attribution.io, and conversions that only IHC has. An order
+-- and an event with the order's id as its transaction are one conversion. The event represents it,
+-- because its journey is known. Websites may share order ids, so the nearest in time are matched.
 WITH near AS (
     SELECT
         event.event_key,
@@ -33,7 +33,7 @@ kept AS (
 ),
 
 priced AS (
-    -- the reporting currency's amount if that currency is known, else the order's own
+    -- the amount in the reporting currency if that currency is known, else in the order's
     SELECT
         orders.order_key,
         'ecdp:' || orders.order_key AS conversion_key,

@@ -1,7 +1,6 @@
 {{ config(materialized='table', meta={'requires': ['int_touches__channelled']}) }}
--- A journey is the touches of a person before one of their conversions, and all windows are of a
--- conversion: of a person's second purchase as much as of the first. Touches of one instant are in
--- the order of their ids.
+-- A journey consists of the touches of a person before one of their conversions. Each conversion has
+-- its own journey, so a touch can be in several. Touches at the same instant are ordered by id.
 WITH before AS (
     SELECT
         conversion.conversion_key,

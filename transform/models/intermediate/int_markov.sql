@@ -1,6 +1,6 @@
 {{ config(materialized='table', meta={'requires': ['int_touches__channelled']}) }}
 -- The first half of the rounds of the Markov chain, which `fct_channel_effects` explains. Steps from a
--- channel to itself change no visit and are taken out, which leaves less to sum.
+-- channel to itself do not change the visits and are removed, which leaves less to sum.
 {% set rounds = (var('markov_rounds') | int) // 2 %}
 WITH counted AS (
     SELECT from_state, to_state, CAST(transitions AS double precision) AS transitions

@@ -1,6 +1,6 @@
 {{ config(materialized='table') }}
--- A row links an id of a person with another; an id without any other is linked with itself. An id that
--- more ids have than `shared_id_limit` belongs to a device or a shop, not to a person, and links nothing.
+-- Each row links two ids of a person; an id without a link is linked with itself. An id that more than
+-- `shared_id_limit` ids share belongs to a device or a shop, not to a person, and is not used as a link.
 WITH link AS (
     SELECT
         'ecdp' AS source,

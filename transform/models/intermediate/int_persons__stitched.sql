@@ -1,6 +1,6 @@
 {{ config(materialized='table') }}
--- A person is everything that links connect; its key is the smallest id. The second half of the rounds
--- goes over the labels that the first half left connected, which are few. The test
+-- A person is a group of ids that links connect; its key is the smallest id. The second half of the
+-- rounds merges the few labels that are still connected after the first half. The test
 -- `persons_are_stitched` fails if a link is left between two persons.
 {% set first = (var('stitching_rounds') | int) // 2 %}
 {% set rounds = (var('stitching_rounds') | int) - first %}

@@ -2,7 +2,7 @@
 SELECT
     touch.touch_key,
     touch.source,
-    -- a touch without an id, as with `pii: drop`, is that of a person of its own
+    -- a touch without an id, as with `pii: drop`, gets a separate person
     coalesce(person.person_key, touch.source_id, 'touch:' || touch.touch_key) AS person_key,
     touch.occurred_at,
     channel.channel,

@@ -1,6 +1,6 @@
 {{ config(materialized='table', meta={'requires': ['int_touches__channelled']}) }}
 -- How often one state of the Markov chain follows another. States are `start`, `conversion`, `null`
--- and the channels, whose names begin with `channel:` here so that none is taken for the others.
+-- and the channels, whose names begin with `channel:` here so that none is confused with the others.
 WITH visit AS (
     SELECT 'conversion' AS outcome, conversion_key AS path_key, 'channel:' || channel AS state, position, touches
     FROM {{ ref('int_journeys') }} AS journey

@@ -1,5 +1,5 @@
 {{ config(materialized='table') }}
--- Persons by what links their ids, without any of the ids themselves.
+-- Persons as groups of linked ids, without the ids themselves.
 WITH counted AS (
     SELECT
         person_key,

@@ -1,7 +1,7 @@
 {{ config(materialized='table', meta={'requires': ['stg_adtraction__commissions', 'int_touches__channelled']}) }}
--- What conversions would cost that the last affiliate click earned, by the lowest and the highest
--- commission of the program that was valid on the day. A touch belongs to the program whose name, or
--- whose site, its source or campaign names; to program 0, which has all commissions, if none does.
+-- The cost of conversions that the last affiliate click earned, by the lowest and the highest
+-- commission of the program that was valid on the day. A touch belongs to the program whose name or
+-- site its source or campaign contains, otherwise to program 0, which has all commissions.
 WITH affiliate AS (
     SELECT credit.conversion_key, credit.touch_key, credit.channel, credit.credit, credit.amount, credit.currency
     FROM {{ ref('fct_credits') }} AS credit
@@ -25,13 +25,13 @@ version AS (
         program_id,
         upper(type) AS type,
         CAST(value AS double precision) AS value,
-        -- what was in force before a program was first loaded is not known: its first versions stand for it
+        -- commissions before a program's first load are not known: its first versions are used
         CASE WHEN _sdc_valid_from > min(_sdc_valid_from) OVER (PARTITION BY program_id) THEN _sdc_valid_from END AS valid_from,
         _sdc_valid_to AS valid_to
     FROM {{ loaded('tap_adtraction', 'commissions__versions') }} AS version
     WHERE transaction_type = 3 OR transaction_type IS NULL
     UNION ALL
-    -- without a history, today's commissions count for all days
+    -- without a history, today's commissions are used for all days
     SELECT program_id, upper(type), value, NULL, NULL
     FROM {{ ref('stg_adtraction__commissions') }} AS commission
     WHERE (transaction_type = 3 OR transaction_type IS NULL)

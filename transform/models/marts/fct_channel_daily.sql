@@ -1,5 +1,5 @@
 {{ config(materialized='table') }}
--- Credit by day, and what was spent that day. A day with spend and without credit has a row for every
+-- Credit and spend by day. A day with spend and without credit has a row for every
 -- model too, so that sums over days are right.
 WITH credited AS (
     SELECT

@@ -2,7 +2,7 @@
 -- The removal effect of a channel in the first-order Markov chain: the share of the conversions that
 -- is lost when every transition into the channel leads to `null` instead. With N the expected visits
 -- of the chain and c the probability of a conversion, it is N(start, channel) / N(channel, channel)
--- * c(channel) / c(start): what is lost are the paths that pass the channel and then convert.
+-- * c(channel) / c(start): the lost paths are those that pass the channel and then convert.
 --
 -- N is the sum of all powers of the transitions between states that are not left for good. Each
 -- round doubles the number of powers, so {{ var('markov_rounds') }} rounds sum 2^{{ var('markov_rounds') }} steps. `int_markov` has done the first

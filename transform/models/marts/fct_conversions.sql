@@ -19,7 +19,7 @@ modelled AS (
 ),
 
 partial AS (
-    -- vendors leave some of the credit of some conversions with no touch at all
+    -- vendors do not assign the complete credit of some conversions
     SELECT conversion_key, {{ json_list('model', 'model') }} AS partial_models
     FROM shared
     WHERE source <> 'sql' AND credit < 1 - 0.000001 * shares

@@ -1,6 +1,6 @@
 {{ config(materialized='table') }}
--- Every model's credit for a conversion, a row for each touch. Shares of one conversion and model sum
--- to 1; conversions without a touch in the look-back have the vendors' rows alone.
+-- Every model's credit for a conversion, one row per touch. Shares of one conversion and model sum
+-- to 1; conversions without a touch in the look-back have only the vendors' rows.
 WITH touch AS (
     SELECT
         journey.conversion_key,
@@ -123,7 +123,7 @@ ihc AS (
 computed AS (
     SELECT
         ihc.*,
-        -- conversion types are different models: their names say which, where there are several
+        -- conversion types are different models: if there are several, their names contain the type
         CASE WHEN (SELECT count(DISTINCT conv_type_id) FROM ihc) > 1 THEN ':' || conv_type_id ELSE '' END AS suffix
     FROM ihc
 ),

@@ -1,6 +1,6 @@
 {{ config(materialized='table') }}
--- Conversions that more than one vendor takes for its own. A vendor with several models claims once,
--- by the model that claims most; models of this project and IHC claim nothing.
+-- Conversions that more than one vendor claims. A vendor with several models claims once, by the model
+-- that claims most. IHC and the models of this project do not claim conversions.
 WITH claimed AS (
     SELECT
         conversion_key,

@@ -1,6 +1,6 @@
 {{ config(materialized='table') }}
--- Two models are compared on the conversions that both have. Conversions are taken together by month,
--- currency and the models that have them, before models are paired.
+-- Two models are compared on the conversions that both have. Conversions are grouped by month, currency
+-- and the models that have them, before models are paired.
 WITH credited AS (
     SELECT
         {{ month_of('conversion.converted_on') }} AS period,

@@ -1,6 +1,6 @@
 {{ config(materialized='table') }}
--- What vendors changed about days that were known before, from the history of their rows. A version
--- adds its amount on the day it became valid and takes it away on the day it was replaced.
+-- The vendors' changes of days that were already loaded, from the history of their rows. A version
+-- adds its amount on the day it became valid and subtracts it on the day it was replaced.
 WITH {{ rates(ref('fx_rates')) }},
 
 ordered AS (
@@ -79,7 +79,7 @@ daily AS (
 ),
 
 known AS (
-    -- the day on which a day's conversions came first is no restatement of it
+    -- the first load of a day's conversions is not a restatement
     SELECT converted_on, model, min(as_of) AS first_as_of FROM daily GROUP BY converted_on, model
 ),
 

@@ -1,9 +1,9 @@
 {{ config(materialized='view', meta={'requires': ['int_touches__channelled']}) }}
--- The journeys that `tap-ihc` sends: those of Attribution.io's conversions, as every model has them.
+-- The journeys that `tap-ihc` sends: those of Attribution.io's conversions, the same as in every model.
 --
--- `holder_engagement` and `closer_engagement` follow the example rules of the vendor's document: a
--- session holds with three pageviews or more, and closes if the conversion happens in it. A session
--- lasts from a touch of a person to their next one.
+-- `holder_engagement` and `closer_engagement` follow the example rules of the vendor's document: the
+-- session has three pageviews or more, or contains the conversion. A session lasts from a touch of a
+-- person to their next touch.
 WITH session AS (
     SELECT
         touch.touch_key,

@@ -1,14 +1,14 @@
 {{ config(materialized='table') }}
 {% set channels = var('mmm_channels') %}
--- A row a week, Monday first, from the first week with a conversion or spend to the last: what
--- Meridian and Robyn read. Weeks without anything are there too, with zeros. Conversions are those in
--- the variable `mmm_currency`; if it is not set, all, with revenue if they share one currency. The same
--- goes for spend.
+-- The input of Meridian and Robyn: one row per week (from Monday), from the first week with a
+-- conversion or spend to the last. Empty weeks have zeros. The variable `mmm_currency` selects the
+-- conversions. If it is not set, all are counted, with revenue if they share one currency. The same
+-- applies to spend.
 {% set currency = currency_of('mmm_currency') %}
 WITH RECURSIVE {{ rates(ref('fx_rates')) }},
 
 typed AS (
-    -- each conversion type of IHC is a model: a conversion with several has their mean
+    -- each conversion type of IHC is a model: a conversion with several types has their mean
     SELECT conversion_key, count(DISTINCT model) AS models
     FROM {{ ref('fct_credits') }} AS credit
     WHERE model = 'ihc' OR model LIKE 'ihc:%'
