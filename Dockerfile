@@ -5,9 +5,9 @@ WORKDIR /srv/attribution-elt
 COPY . .
 RUN python -m venv /opt/attribution-elt
 RUN /opt/attribution-elt/bin/python -m pip install --no-cache-dir --no-compile --constraint constraints.txt ".[$EXTRAS]"
-# plugins start from this environment, which saves one for each of them
+# all plugins use this environment instead of one each
 RUN sed -i '/pip_url: -e /d' meltano.yml && sed -i '/"pip_url"/d' plugins/*/*--attribution-elt.lock
-# Meltano makes these folders where they are missing, and the project is read-only
+# Meltano creates these folders if they are missing, but the project is read-only
 RUN mkdir -p plugins/extractors plugins/loaders plugins/mappers plugins/utilities plugins/orchestrators plugins/transformers plugins/transforms plugins/files
 RUN rm -rf /opt/attribution-elt/lib/python3*/site-packages/pyarrow/include && /opt/attribution-elt/bin/python -m pip uninstall --yes pip
 
@@ -18,7 +18,7 @@ WORKDIR /srv/attribution-elt
 COPY --from=build /srv/attribution-elt/meltano.yml /srv/attribution-elt/logging.yaml ./
 COPY --from=build /srv/attribution-elt/plugins ./plugins
 COPY --from=build /srv/attribution-elt/transform ./transform
-# everything that changes is in /data; the rest may be read-only
+# all data that changes is in /data; the rest may be read-only
 ENV PATH=/opt/attribution-elt/bin:/usr/local/bin:/usr/bin:/bin
 ENV MELTANO_PROJECT_ROOT=/srv/attribution-elt
 ENV MELTANO_SYS_DIR_ROOT=/data/.meltano

@@ -3,9 +3,9 @@
     python benchmarks/end_to_end.py [--only adtraction ...] [--sizes 1 2 3] [--rounds 1]
                                     [--latency 0.05]
 
-Each contender reads the same vendor's data from the sandbox into a fresh database, in turn. Printed
-are medians, the requests that the vendor counted, and the differences between the loaded rows and
-the vendor's. Peers get environments in `benchmarks/.venvs`.
+Each contender in turn reads the same vendor's data from the sandbox into a fresh database. The
+benchmark prints medians, the requests that the vendor counted, and the differences between the
+loaded rows and the vendor's. The other contenders get environments in `benchmarks/.venvs`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="VENDOR", default=vendors, choices=vendors)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 3], choices=[1, 2, 3])
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds before every answer")
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds before every response")
     arguments = parser.parse_args()
     for contender in CONTENDERS:
         prepare(contender.requirements)

@@ -3,12 +3,12 @@
     python benchmarks/loading.py [--records 200000] [--rounds 3] [--only target-warehouse ...]
 
 In each round every loader loads the same Singer messages from a file on stdin into a new database;
-then the messages of a day later, with a fifth of the records changed, into the same table; and
+then the messages of the next day, with a fifth of the records changed, into the same table; and
 2,000 records into a new database, which shows the start-up time. The benchmark compares the tables
 with the messages, value by value. The floor is the database's own bulk load of a prepared file into
-an empty table without a key; PostgreSQL's COPY is also measured with the key of the messages. Peers
-get environments in `benchmarks/.venvs`. The table shows medians; ratios to the floor are those
-within a round.
+an empty table without a key; PostgreSQL's COPY is also measured with the key of the messages. The
+other loaders get environments in `benchmarks/.venvs`. The table shows medians; the ratios to the
+floor are computed within each round.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The time that the SQL models take: the baselines, Shapley and Markov, and everything.
+"""Measures the SQL models: journeys, credits, and all models.
 
     python benchmarks/models.py [--touches 356000] [--conversions 30000] [--rounds 3]
 
-Touchpoints and events of Attribution.io, made up from a seed, are loaded with `target-warehouse`.
-Each round builds and tests the models of `transform/`; the table shows medians. Credits are those
-of the eight models, Shapley and Markov among them, in `fct_credits`.
+The benchmark generates touchpoints and events of Attribution.io from a seed, and loads them with
+`target-warehouse`. Each round builds and tests the models of `transform/`; the table shows medians.
+Credits are those of the eight SQL models in `fct_credits`.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@
 
 The first load fills a table. Each round loads orders again into two copies of that database, in
 alternating order. With `claims`, the orders of the last days are read again, and a share of them is
-gone: one load claims these days, so it removes the missing orders. With `history`, a share of the
-orders has changed: one load keeps their old versions. The table shows medians; the ratios are those
-within a round. CPU seconds are of the loader and of the database's server; they vary less than
-seconds while other programs run.
+missing: one load claims these days, so it removes the missing orders. With `history`, a share of
+the orders has changed: one load keeps their old versions. The table shows medians; the ratios are
+computed within each round. CPU seconds are those of the loader and the database server; while other
+programs run, they vary less than seconds.
 """
 
 from __future__ import annotations

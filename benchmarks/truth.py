@@ -1,13 +1,13 @@
-"""Errors of the attribution models in made-up worlds, in which the cause of a purchase is known.
+"""Errors of the attribution models in simulated worlds, in which the cause of a purchase is known.
 
     python benchmarks/truth.py [--seeds 20] [--persons 3000] [--check]
 
 In these worlds a touch either causes a purchase or does not, by the effect of its channel, and some
-persons buy without any cause. Touches and purchases are made up from a seed, and the models of
+persons buy without any cause. Touches and purchases are generated from a seed, and the models of
 `transform/` credit them in DuckDB. The error of a model is the share of its credit that would have
 to move to other channels to give each channel the purchases that it caused; a purchase without a
-cause belongs to `Direct`. The table of `docs/models/truth.md` holds the mean error over the seeds
-with its 95 % interval; `--check` fails if it differs from what is computed.
+cause belongs to `Direct`. The table of `docs/models/truth.md` has the mean error over the seeds
+with its 95 % interval; `--check` fails if the table has other figures.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ console = Console(highlight=False)
 
 
 def main() -> None:
-    """Run, let days pass, run again, and show what landed and what changed."""
+    """Run, let days pass, run again, and show the loaded rows and the changes."""
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("")
     WAREHOUSE.unlink(missing_ok=True)
@@ -137,7 +137,7 @@ def orders() -> dict[Any, tuple[Any, ...]]:
 
 
 def show(before: dict[Any, tuple[Any, ...]], after: dict[Any, tuple[Any, ...]]) -> None:
-    """Print what landed, revenue by channel, and what the second run changed."""
+    """Print the loaded rows, revenue by channel, and the changes of the second run."""
     tables = query(
         """SELECT table_schema, table_name FROM information_schema.tables
            WHERE table_type = 'BASE TABLE' AND starts_with(table_schema, 'tap_')

@@ -1,13 +1,13 @@
-"""Change the product a little, many times, and count the changes that the tests notice.
+"""Make many small changes of the product, and count the changes that tests detect.
 
     python scripts/mutate.py cover FOLDER tests/kit -k duckdb    # which tests execute which lines
     python scripts/mutate.py run FOLDER [--count 340] [--again]  # one change at a time
-    python scripts/mutate.py report FOLDER                       # figures, and what survived
+    python scripts/mutate.py report FOLDER                       # figures and survivors
 
-FOLDER holds a copy of the last commit with the tests of the work tree, the coverage (install the
-package `coverage`), and `results.jsonl`. `run` continues where it was interrupted; `--again`
-repeats what survived. A change is chosen by its own text, so other changes of the source matter
-little.
+FOLDER contains a copy of the last commit with the tests of the work tree, the coverage (install the
+package `coverage`), and `results.jsonl`. After an interruption, `run` resumes; `--again` repeats
+the changes that survived. A hash of its text decides whether a change is chosen, so edits elsewhere
+in the source matter little.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ CLOSEST, SPREAD = 20, 40  # tests that are run for each change
 
 
 class Noticing:
-    """A plugin of pytest that notes which test runs, and how long it takes."""
+    """A plugin of pytest that records which test runs, and how long it takes."""
 
     def __init__(self, coverage: Any) -> None:
         self._coverage = coverage
         self.seconds: dict[str, float] = collections.defaultdict(float)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Let the lines that are executed from now on belong to a test."""
+        """Assign the lines that are executed from now on to a test."""
         self._coverage.switch_context(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -61,7 +61,7 @@ class Noticing:
 
 
 def import_copy(root: Path) -> None:
-    """Let this process and its children import the copy."""
+    """Make this process and its children import the copy."""
     sys.path[:0] = folders = [str(root), str(root / "taps"), str(root / "targets")]
     os.environ["PYTHONPATH"] = os.pathsep.join(folders)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -70,7 +70,7 @@ def import_copy(root: Path) -> None:
 
 
 def cover(root: Path, tests: list[str]) -> None:
-    """Run tests and note which lines each of them executes."""
+    """Run tests and record which lines each of them executes."""
     import_copy(root)
     name = hashlib.sha256(" ".join(tests).encode()).hexdigest()[:8]
     coverage = importlib.import_module("coverage")
@@ -123,7 +123,7 @@ class Tests:
 
 
 def result(root: Path, names: list[str], seconds: float) -> str:
-    """Run tests of the changed copy; return what became of the change."""
+    """Run tests of the changed copy; return the result of the change."""
     command = [sys.executable, "-m", "pytest", *PYTEST, "-x", f"--basetemp={root.parent}/temporary"]
     with (root.parent / "last.log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command line
@@ -144,7 +144,7 @@ def result(root: Path, names: list[str], seconds: float) -> str:
 
 
 def attempt(root: Path, mutant: Mutant, names: list[str], seconds: float) -> dict[str, Any]:
-    """Try one change, and return what became of it."""
+    """Try one change, and return its result."""
     file = root / mutant.path
     original = file.read_bytes()
     try:
@@ -163,7 +163,7 @@ def attempt(root: Path, mutant: Mutant, names: list[str], seconds: float) -> dic
 
 
 def run(root: Path, options: argparse.Namespace) -> None:
-    """Try each chosen change with some of the tests, and write what became of it."""
+    """Try each chosen change with some of the tests, and write its result."""
     known = read(root.parent)
     wanted = "survived" if options.again else None
     tests = Tests(root.parent)
@@ -193,7 +193,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def report(folder: Path) -> None:
-    """Print figures for each package, and the changes that no test noticed."""
+    """Print figures for each package, and the changes that no test detected."""
     figures: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for noted in read(folder).values():
         for name in (str(Path(noted["path"]).parent), "all"):

@@ -34,7 +34,7 @@ class Mutant(NamedTuple):
 
 
 def changes(node: ast.AST) -> Iterator[tuple[Any, str, Any]]:  # noqa: C901, PLR0912 - a case each
-    """Yield what can be changed at a node: the part that is replaced, a name, the replacement."""
+    """Yield the possible changes of a node: the replaced part, a name, the replacement."""
     match node:
         case ast.Compare(left=left, ops=[op], comparators=others):
             yield node, "comparison", ast.Compare(left, [SWAPS[type(op)]()], others)
@@ -95,7 +95,7 @@ def walk(node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:
 
 
 def order(mutant: Mutant) -> bytes:
-    """Return what puts changes in an order that looks random and stays the same."""
+    """Return a sort key of changes: the order looks random, but does not change."""
     return hashlib.sha256(mutant.key.encode()).digest()
 
 

@@ -30,7 +30,7 @@ DISTRIBUTION = "attribution-elt"
 PACKAGES = {"extractors": "taps", "loaders": "targets"}
 """Folder of the packages of each type of plugin."""
 PACKAGE = "${ATTRIBUTION_ELT_PACKAGE}"
-"""What other projects install: never a bare name, which anybody could register."""
+"""The package that other projects install: never a bare name, which anybody could register."""
 REPOSITORY = "${ATTRIBUTION_ELT_REPOSITORY}"
 """The variable that a publisher replaces by the URL of the repository."""
 DOMAINS = {

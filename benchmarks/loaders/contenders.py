@@ -40,9 +40,9 @@ class Run:
     """The database and the files of a load.
 
     Attributes:
-        url: the database's.
+        url: URL of the database.
         data: path of the data, without the suffix.
-        folder: kept from a first load to its reload.
+        folder: a folder that is kept from the first load to the reload.
     """
 
     url: str
@@ -66,8 +66,8 @@ class Contender:
     """A loader.
 
     Attributes:
-        table: where it puts the records.
-        requirements: what its own environment needs; without any it runs in ours.
+        table: the table that it loads.
+        requirements: requirements of its environment; if empty, it runs in the project's.
     """
 
     name: str

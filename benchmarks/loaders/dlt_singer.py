@@ -2,10 +2,10 @@
 
     python dlt_singer.py DESTINATION URL FOLDER dictionaries|arrow < products.singer
 
-Settings: upsert as merge strategy; parquet files, which go into PostgreSQL through ADBC's COPY and
-took less time than CSV; for dictionaries one normalizing process a core, with files of 25,000 rows
-to share the work by; nested values kept in a JSON column; no telemetry. Arrow tables are made of
-16 MB of lines at a time by pyarrow's own JSON reader.
+The merge strategy is upsert. Parquet files go into PostgreSQL through ADBC's COPY, which took less
+time than CSV. Dictionaries are normalized by one process per core, which share files of 25,000
+rows. Nested values are kept in a JSON column. Telemetry is off. pyarrow's own JSON reader makes
+Arrow tables from 16 MB of lines at a time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Any number of product records in tap-adtraction's format, generated from a seed.
 
-Two loads are written, `first` and `reload`, where a fifth of the records has changed: each as
-Singer messages (.singer), as lines of JSON (.ndjson) and as CSV (.csv).
+The module writes two loads, `first` and `reload`, in which a fifth of the records has changed: each
+as Singer messages (.singer), as lines of JSON (.ndjson) and as CSV (.csv).
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ class Job:
     """The data to read and the database to load.
 
     Attributes:
-        streams: of the project's own tap.
-        url: the database's.
-        folder: has the tap's configuration in `config.json`, and room.
+        streams: streams of the project's tap.
+        url: URL of the database.
+        folder: a folder for files, with the tap's configuration in `config.json`.
     """
 
     vendor: str
@@ -50,10 +50,10 @@ class Contender:
     """A pipeline from a vendor to PostgreSQL.
 
     Attributes:
-        commands: one, or two that are a pipe.
-        form: of the tables it makes: see `landed.Table`.
-        schema: where it makes them.
-        requirements: what its own environment needs; without any it runs in ours.
+        commands: one command, or two that form a pipe.
+        form: form of the tables: see `landed.Table`.
+        schema: schema of the tables.
+        requirements: requirements of its environment; if empty, it runs in the project's.
     """
 
     name: str

@@ -2,11 +2,11 @@
 
     python dlt_rest.py VENDOR CONFIG URL FOLDER defaults|tuned
 
-CONFIG is that of the project's own tap. At its defaults dlt makes a table of each nested list.
-Tuned: children fetched in parallel; parquet files, which go into PostgreSQL through ADBC's COPY; a
-normalizing process a core, with files of 25,000 rows to share the work by; nested values kept in
-JSON columns. The merge is by delete and insert, as is the default: upsert fails where rows share a
-key.
+CONFIG is the configuration of the project's own tap. With its defaults, dlt makes a table of each
+nested list. `tuned` fetches children in parallel, loads Parquet files into PostgreSQL through
+ADBC's COPY, normalizes with one process per core, which share files of 25,000 rows, and keeps
+nested values in JSON columns. The merge is the default, delete and insert, because upsert fails if
+rows share a key.
 """
 
 from __future__ import annotations

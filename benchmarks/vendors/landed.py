@@ -22,10 +22,10 @@ class Table:
     """Expected rows, and the query for the loaded ones.
 
     Attributes:
-        truth: gives them, keys and then values, of all that the vendor has.
-        queries: SQL by the form of the tables: `own` of our tap; `nested` where lists stay in a
-            column; `children` where each is a table. If not given, of a table of this name.
-        parts: names of what is taken from the objects of a list, where a row ends in one.
+        truth: returns the expected rows, keys first, from the vendor's complete data.
+        queries: SQL by the form of the tables: `own` of our tap; `nested` if lists stay in a
+            column; `children` if each list is a table. If missing, a query of the table `name`.
+        parts: members to take from the objects of a list, if the last column is a list.
     """
 
     name: str

@@ -26,9 +26,9 @@ class Result:
     """The costs of a contender in a round.
 
     Attributes:
-        requests: that the vendor counted.
-        refused: how many of them it refused, for its quota.
-        differences: of what landed from what the vendor has.
+        requests: number of requests that the vendor counted.
+        refused: number of requests that the vendor refused because of its quota.
+        differences: differences between the loaded rows and the vendor's.
     """
 
     cost: Cost

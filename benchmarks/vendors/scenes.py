@@ -43,7 +43,7 @@ class Scene:
     sent: Callable[[int, date], Any] | None = None
 
     def options(self, size: int, latency: float) -> list[str]:
-        """Return the sandbox's options for one of the sizes; answers take `latency` seconds."""
+        """Return the sandbox's options for one of the sizes; responses take `latency` seconds."""
         settings = {"latency": latency, **self.settings[size]}
         owner = self.vendor.replace("-", "_")
         return [f"--set={owner}.{name}={value!r}" for name, value in settings.items()]

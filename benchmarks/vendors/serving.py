@@ -24,7 +24,7 @@ class Served:
     """A vendor of a running sandbox.
 
     Attributes:
-        credentials: what opens it, by name.
+        credentials: the vendor's credentials, by name.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Served:
 
     @property
     def statuses(self) -> list[int | None]:
-        """The requests so far, with the status of each answer."""
+        """The requests so far, with the status of each response."""
         return [each["status"] for each in self._ask("requests")[self.name]]
 
     def _ask(self, path: str) -> Any:
