@@ -40,7 +40,7 @@ def test_it_begins_with_the_users_and_a_picture_of_the_report() -> None:
 
 def test_use_comes_before_reasons_and_reasons_before_the_documentation() -> None:
     assert HEADINGS == [
-        "First row in three lines",
+        "Quickstart",
         "Sources and warehouses",
         "Guarantees",
         "Why not dlt, Airbyte or Fivetran?",
@@ -49,8 +49,8 @@ def test_use_comes_before_reasons_and_reasons_before_the_documentation() -> None
     ]
 
 
-def test_three_lines_lead_to_a_first_row() -> None:
-    block = re.search(r"```sh\n(.+?)```", BY_HEADING["First row in three lines"], re.DOTALL)
+def test_the_quickstart_has_three_commands() -> None:
+    block = re.search(r"```sh\n(.+?)```", BY_HEADING["Quickstart"], re.DOTALL)
     assert block
     copied, run, report = (line.partition("#")[0].split() for line in block[1].splitlines())
     assert copied == ["cp", ".env.example", ".env"]

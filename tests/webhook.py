@@ -1,4 +1,4 @@
-"""Somebody's webhook."""
+"""A webhook that records its requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.serving import serving
 
 
 class Receiver:
-    """What the webhook gets."""
+    """The requests that the webhook received."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []

@@ -40,7 +40,7 @@ class Kept:
 class Probe:
     """An account and its client; without a client the finding is complete.
 
-    `days_left` is when the vendor drops data that the next run needs, if it drops any.
+    `days_left` is the number of days until the vendor drops data that the next run needs.
     """
 
     finding: Finding

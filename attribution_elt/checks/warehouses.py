@@ -131,13 +131,13 @@ def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str, str]]:
         table, where = f"{place}.{table}", f" in the schema {schema}"
         is_new = not has_schema(adapter, schema)
     if is_new:
-        yield "schema", f"make the schema {schema}", f"CREATE SCHEMA {place}"
-    yield "table", f"make a table{where}", f"CREATE TABLE {table} (moment TIMESTAMP)"
+        yield "schema", f"create the schema {schema}", f"CREATE SCHEMA {place}"
+    yield "table", f"create a table{where}", f"CREATE TABLE {table} (moment TIMESTAMP)"
     yield "table", f"write to a table{where}", f"INSERT INTO {table} VALUES (CURRENT_TIMESTAMP)"
     yield "table", f"drop a table{where}", f"DROP TABLE {table}"
     if is_new:
         yield "schema", f"drop the schema {schema}", f"DROP SCHEMA {place}"
-    words = "make a temporary table"
+    words = "create a temporary table"
     yield "temporary", words, f"CREATE TEMPORARY TABLE {temporary} (moment TIMESTAMP)"
 
 

@@ -60,7 +60,7 @@ def backfill(
     """Load past days of TAP, slice by slice.
 
     The rows go into the same tables. A backfill has its own state, so the bookmark of other runs
-    stays. To resume an interrupted backfill, run the same command.
+    does not move. To resume an interrupted backfill, run the same command.
     """
     extractor = project.extractor(tap)
     days = Window(first, last)

@@ -54,7 +54,7 @@ def display(*, quiet: bool = False) -> Iterator[Display]:
 
 
 class Lines:
-    """Prints JSON objects, one a line."""
+    """Prints JSON objects, one per line."""
 
     def show(self, event: Event) -> None:
         """Print an event."""
@@ -219,7 +219,7 @@ def _rows(outcomes: Iterable[Outcome]) -> Iterator[tuple[Any, ...]]:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, padding: int = 2) -> Table:
-    """Return a table without lines; numbers are right-aligned, and None is a dash."""
+    """Return a table without borders; numbers are right-aligned, and None is a dash."""
     made = Table(box=None, pad_edge=False, padding=(0, padding, 0, 0))
     for place, name in enumerate(header):
         numbers = all(isinstance(row[place], int | None) for row in rows)

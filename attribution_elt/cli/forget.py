@@ -40,8 +40,8 @@ def forget(
 ) -> None:
     """Erase people from warehouses, states and files.
 
-    People are found by their addresses and by the hashes of these. Rows about them lose all
-    personal columns, or are removed if the key is personal. The table _suppressed keeps keyed
+    People are found by their addresses and by the hashes of these. All personal columns of rows
+    about them become null; rows with a personal key are removed. The table _suppressed keeps keyed
     hashes, so that later runs leave these people out. Exit with 1 if anything is left.
     """
     addresses = [*_checked(emails, "--email"), *_checked(_addresses(listed), "--from")]
@@ -53,7 +53,7 @@ def forget(
     without = {*warehouse_files(found), *([given] if given else [])}
     if not dry_run:
         for name in make_loader_keys(project, project.env_file, known):
-            click.echo(f"{name} is set in .env: keep it, the loader needs it in every environment")
+            click.echo(f"{name} is set in .env: keep it for the loader, in every environment")
     people = People(addresses, known)
     click.echo("1 person" if people.count == 1 else f"{people.count} people")
     _warn_of_compressed_files()
@@ -68,7 +68,7 @@ def forget(
             click.echo(f"{_relative(path)}: erased")
     left = _count(project, people, by_place, without, show=False)
     if left:
-        sys.exit(f"Error: people are left in {', '.join(left)}")
+        sys.exit(f"Error: personal data is left in {', '.join(left)}")
     click.echo("nothing is left")
 
 
@@ -82,7 +82,8 @@ def _learn(
 ) -> tuple[dict[Place, People], bool]:
     """Return the people with the ids that they have in each place.
 
-    With `suppress`, later runs leave them out from now on. Return also whether they did before.
+    With `suppress`, later runs leave them out from now on. Also return whether earlier runs left
+    them out.
     """
     by_place, again = {}, False
     for place in found:

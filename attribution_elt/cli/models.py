@@ -86,7 +86,7 @@ def _variables(assignments: Sequence[str]) -> dict[str, Any]:
 def _show_left_out(opened: Models, chosen: Sequence[str]) -> None:
     """Print the tables that do not exist, and the models that are left out because of that."""
     for account, read in opened.tables.left_out.items():
-        click.echo(f"not read: {account}, because models read one account of a vendor, {read}")
+        click.echo(f"not read: {account}, because models read one account of a vendor: {read}")
     for source, names in opened.plan.missing.items():
         click.echo(f"not loaded: {source} ({', '.join(names)})")
     if opened.plan.left_out:

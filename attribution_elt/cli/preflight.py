@@ -25,9 +25,9 @@ AT_ONCE = 4
 def preflight(project: Project, *, as_json: bool) -> None:
     """Check accounts, warehouse and machine.
 
-    Each vendor gets its cheapest request; IHC gets none, because every request costs quota. Targets
-    that write to a vendor only read from it. The checks leave nothing in the warehouse. Exit with 1
-    if a check finds a problem.
+    The command sends each vendor its cheapest request, but none to IHC, where every request costs
+    quota. Targets that write to a vendor only read from it. The checks leave nothing in the
+    warehouse. Exit with 1 if a check finds a problem.
     """
     findings = list(check(project))
     show_findings(findings, as_json=as_json)

@@ -34,9 +34,9 @@ WITH_VALUE = ("--state-id-suffix", "--state-strategy", "--timeout", "--database-
 def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) -> None:
     """Run jobs, each task separately.
 
-    A task that fails does not stop the others. Extractors of jobs are skipped if they have no
-    credentials. Plugins such as `tap-ecdp target-warehouse` can take the place of JOB, and the
-    options of `meltano run` are passed on.
+    A failed task does not stop the others. Extractors of jobs are skipped if they have no
+    credentials. Instead of JOB, you can pass plugins such as `tap-ecdp target-warehouse`. Options
+    of `meltano run` are passed on.
 
     On a terminal, the command shows progress and a summary; otherwise it prints JSON lines. Exit
     with 1 if any task failed.

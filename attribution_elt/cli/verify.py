@@ -125,7 +125,7 @@ def _days(extractor: Extractor, first: date | None, last: date | None) -> Window
 def _settings(days: Window) -> dict[str, Any]:
     """Return settings that read one more day at both ends.
 
-    Vendors may read the outermost days in part, so the taps do not claim them.
+    Vendors may return incomplete data for the first and last day, so the taps do not claim them.
     """
     today = datetime.now(UTC).date()
     day = timedelta(days=1)

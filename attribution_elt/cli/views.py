@@ -25,4 +25,4 @@ def views(project: Project) -> None:
                 + (f"needs the tables {tables}: load them first" if tables else "created")
             )
         if not found:
-            click.echo(f"{loader.name}: the views have no tables yet; load them first")
+            click.echo(f"{loader.name}: the tables of the views do not exist yet; load them first")

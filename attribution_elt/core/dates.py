@@ -26,7 +26,7 @@ def day_of(value: str) -> date:
 
 
 def instant(value: str | datetime) -> datetime:
-    """Return an instant in UTC; a value without an offset is taken as UTC.
+    """Return an instant in UTC; a value without an offset is read as UTC.
 
     Raises:
         ValueError: a text is not ISO 8601.

@@ -1,6 +1,6 @@
 """Names that the taps, the loader and `attribution-elt` share.
 
-Taps and the loader log events: log records with fields of their own. Meltano keeps the fields if
+Taps and the loader log events: log records with extra fields. Meltano keeps the fields if
 its log is JSON, and `attribution-elt run` reads them there.
 """
 
@@ -22,7 +22,7 @@ VERIFICATIONS = "_verifications"
 MASKING = "_masking"
 """The table of streams with masked personal data, and how it is masked."""
 SUPPRESSED = "_suppressed"
-"""The table of the keyed hashes of people who asked to be forgotten."""
+"""The table of the keyed hashes of forgotten people."""
 WRITES = "_writes"
 """The table of writes to vendors and their outcomes."""
 

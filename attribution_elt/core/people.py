@@ -1,4 +1,4 @@
-"""Finds people in texts and rows, and takes them out."""
+"""Finds people in texts and rows, and removes them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PERSONAL = "x-personal"
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _AT = re.compile(r"[@\uff20]|%(?:25)*40|&(?:amp;)*#(?:64|x40);|\\+u0040", re.IGNORECASE)
-"""An `@` as it is, or encoded once or more: `%2540` is a URL within a URL."""
+"""An `@`, plain or percent-encoded once or more: `%2540` is a URL within a URL."""
 _SEPARATOR = re.compile(
     r"[\s\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff\ufffd\"'<>(),:;=?&/\\\[\]{}|]"
     r"|%(?:25)*(?:0[AD]|2[026789CF]|3[A-F]|5[BCD]|7[BCD])",
@@ -35,7 +35,7 @@ _SEPARATOR = re.compile(
 _ESCAPED = re.compile(r"[bfnrt]|u[0-9a-f]{4}", re.IGNORECASE)
 """The rest of a JSON escape after its backslash, such as a line break before an address."""
 _DOMAIN = re.compile(r"\w[\w\u0300-\u036f-]*(?:[.\uff0e]\w[\w\u0300-\u036f-]*)*")
-"""A domain; its accents may be characters of their own, and its characters full-width."""
+"""A domain, also with combining accents and full-width characters."""
 _DIGEST = re.compile(
     r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])", re.IGNORECASE
 )
@@ -76,7 +76,7 @@ class Finder(abc.ABC):
         return (personal and self.is_person(text)) or next(self._places(text), None) is not None
 
     def without(self, value: Any) -> Any:
-        """Return a value without people: None for a whole name, `erased` for one in a text."""
+        """Return a value without people: None if it is a name, `erased` for names in a text."""
         if isinstance(value, dict):
             return {self.cut(name): self.without(each) for name, each in value.items()}
         if isinstance(value, list):
@@ -247,7 +247,7 @@ class Personal:
         """Return a row without the people whom a finder finds; None if nothing is left.
 
         A row about such a person loses all personal columns. A list of several people loses its
-        members who are found. Other columns lose the name alone.
+        members who are found. From other columns, only the name is removed.
         """
         found = {n for n, each in row.items() if finder.finds(each, personal=n in self.pii)}
         if not found:
@@ -273,7 +273,7 @@ class Personal:
     def erased_text(self, record: str, finder: Finder) -> str | None:
         """Return the JSON of a record without people; None if nothing is left of it.
 
-        Nothing is left of a text that is not the JSON of a record and that has a person.
+        If a text contains a person and is not the JSON of a record, nothing is left.
         """
         row = decoded(record)
         if not isinstance(row, dict):

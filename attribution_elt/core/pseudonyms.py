@@ -28,9 +28,9 @@ def email_key(address: str, key: str) -> str:
 def person_key(text: str, key: str) -> str:
     """Return the pseudonym of a text that is personal data: an address, a phone number, an id.
 
-    Case, surrounding blanks and the form of composed characters do not count. An international
-    phone number has one pseudonym in all its spellings; a number without its country keeps its own,
-    because its country would be a guess.
+    Case, surrounding blanks and the form of composed characters do not matter. An international
+    phone number has the same pseudonym in every notation. A number without a country code has a
+    separate one, because its country would be a guess.
     """
     wide = unicodedata.normalize("NFKC", text).strip()
     if _ADDRESS.fullmatch(wide):

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 MASK = "***"
 SHORT = 8
-"""Below this length, a secret is removed only where it is a whole word: many words contain `k`."""
+"""A shorter secret is removed only where it is a whole word: many words contain `k`."""
 _PASSWORD = re.compile(r"(?:.*//|)[^:/@\s]*:(?P<all>(?P<first>[^@]+).*)@", re.DOTALL)
 """The password in a URL's text, valid or not; a password that contains `@` ends at the last one."""
 _PERCENT = re.compile("%..")

@@ -39,7 +39,7 @@ def collect_rarely() -> None:
 
 
 def switch_often() -> None:
-    """Switch threads more often, for one that feeds a server while another computes."""
+    """Switch threads more often: one thread feeds a server while another one computes."""
     sys.setswitchinterval(SWITCH_INTERVAL)
 
 
@@ -87,7 +87,7 @@ def open_standard_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - of the process
         for handler in logging.getLogger().handlers:

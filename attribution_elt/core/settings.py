@@ -117,7 +117,7 @@ def _sentence(error: ValidationError) -> str:
     if error.validator == "additionalProperties":
         known = schema.get("properties", {})
         unknown = (f"{name}.{each}".lstrip(".") for each in value if each not in known)
-        return f"setting {', '.join(map(repr, unknown))} is unknown: there are {', '.join(known)}"
+        return f"setting {', '.join(map(repr, unknown))} is unknown; known are {', '.join(known)}"
     given = (
         "" if schema.get("secret") else f"{value if isinstance(value, Decimal) else repr(value)} "
     )
@@ -134,7 +134,7 @@ def _sentence(error: ValidationError) -> str:
         "format": "must be a date, YYYY-MM-DD",
         "anyOf": "must be of another type",
     }
-    rule = rules.get(str(error.validator), f"breaks the rule {error.validator!r}")
+    rule = rules.get(str(error.validator), f"violates the rule {error.validator!r}")
     return f"setting {name!r}: {given}{rule} ({schema.get('description', 'see --about')})"
 
 

@@ -31,7 +31,7 @@ _LONGEST = 1 << 20
 
 
 def files_with(people: People, root: Path, *, without: Collection[Path] = ()) -> Iterator[Path]:
-    """Yield the files of a project that name people, but for files under version control.
+    """Yield the files of a project that name people, except files under version control.
 
     `without` are files that are searched in other ways, such as warehouses.
     """
@@ -48,7 +48,7 @@ def files_with(people: People, root: Path, *, without: Collection[Path] = ()) ->
 
 
 def compressed(root: Path) -> Iterator[Path]:
-    """Yield the files of a project that cannot be searched, but for files under version control."""
+    """Yield the files of a project that cannot be searched, except files under version control."""
     tracked = _tracked(root)
     for path in _files(root):
         if path.suffix.lower() in _COMPRESSED and path.resolve() not in tracked:
@@ -56,7 +56,7 @@ def compressed(root: Path) -> Iterator[Path]:
 
 
 def erase(people: People, path: Path) -> bool:
-    """Erase people from a file; return False if it cannot be changed, such as for its format."""
+    """Erase people from a file; return False if it cannot be changed."""
     if _is_sqlite(path):
         try:
             with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:

@@ -1,4 +1,4 @@
-"""Lists the places of people in a Meltano project, and the keys of their pseudonyms."""
+"""Lists where a Meltano project may contain people, and the keys of their pseudonyms."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ def keys(project: Project) -> list[str]:
     for extractor in project.extractors.values():
         if extractor.settings.get("pii_key"):
             found.append(str(extractor.settings["pii_key"]))
-        elif extractor.settings.get("pii") == "drop":  # keys of rows are hashed all the same
+        elif extractor.settings.get("pii") == "drop":  # keys of rows are hashed anyway
             try:
                 found.append(extractor.tap(config=dict(extractor.settings)).run.personal_data.key)
-            except OneLineError:  # settings that no run can have had
+            except OneLineError:  # settings that no run can have used
                 continue
     named = [each for each in found if each]
     redactor.add(named)

@@ -208,7 +208,7 @@ class SchemaEraser:
     def _found(
         self, table: str, known: set[tuple[Any, ...]]
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-        """Yield the rows with people, and what is left of each.
+        """Yield the rows with people, and the remaining part of each.
 
         The member `""` of a row has the values that identify it. Rows of `known` are left out, and
         those that are yielded are added to it.
@@ -228,7 +228,7 @@ class SchemaEraser:
                 yield row, left
 
     def _rejected(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what is left of a rejected record; None if nothing is left."""
+        """Return a rejected record without people; None if nothing is left."""
         personal = self._by_stream.get(row["stream"], Personal())
         text = personal.erased_text(row["record"], self._people)
         if text is None:

@@ -1,1 +1,1 @@
-"""The kit: what the taps of all vendors share."""
+"""The kit: code that the taps of all vendors share."""

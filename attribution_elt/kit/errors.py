@@ -46,11 +46,11 @@ class UnitError(PluginError):
 
 
 class CredentialsError(UnitError):
-    """The vendor answered 401 or 403: no other request of this account can succeed."""
+    """The vendor returned 401 or 403: no other request of this account can succeed."""
 
 
 class OverloadedError(UnitError):
-    """The vendor answered 5xx or timed out: a smaller request may succeed."""
+    """The vendor returned 5xx or timed out: a smaller request may succeed."""
 
 
 class UnreachableError(UnitError):

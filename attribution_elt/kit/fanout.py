@@ -25,7 +25,7 @@ def fan_out(
 ) -> Iterator[tuple[Unit, Future[Result]]]:
     """Yield each unit with its finished future, in the units' order; `width` run at once at most.
 
-    The output does not depend on which response arrives first. Units are taken as they are needed,
+    The output does not depend on which response arrives first. Units are read when they are needed,
     so that memory stays bounded. An error concerns only its unit. The threads only fetch; they are
     daemons, so that a run that ends early does not wait for their responses.
     """

@@ -24,7 +24,7 @@ def readable_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Return an object without its null members; anything else as it is."""
+    """Return an object without its null members; return other values unchanged."""
     if not isinstance(value, dict):
         return value
     return {name: each for name, each in value.items() if each is not None}

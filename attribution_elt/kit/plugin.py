@@ -1,4 +1,4 @@
-"""What vendors' taps and targets share: the check of their settings, and their command."""
+"""Code that vendors' taps and targets share: validation of settings, and the command."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class VendorPlugin(PluginBase):
             self.logger.warning(line, extra=event("warning"))
 
     def setting_errors(self) -> Iterable[str]:
-        """Yield a line for each invalid setting; plugins add rules of their own."""
+        """Yield a line for each invalid setting; plugins add their own rules."""
         yield from settings.setting_errors(whole_schema(type(self)), self.config)
 
     @classmethod

@@ -88,7 +88,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
     lookahead: ClassVar[int] = LOOKAHEAD
     """Units requested per worker while an earlier one is emitted; 1 requests one at a time."""
     requests_each: int = 1
-    """Requests that a unit takes, if all goes well."""
+    """Number of requests of a unit, without retries."""
     bookmark_settings: ClassVar[Sequence[str]] = ()
     """Settings that decide which rows a bookmark covers; after a change all rows are read again."""
     units_of: ClassVar[str] = ""
@@ -203,7 +203,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
     def read(self) -> None:
         """Read every unit; after too many failures in a row, leave the others to the next run.
 
-        The failures of the reader before count, so that a vendor that is down gets few requests.
+        Failures of the previous reader count too, so that a vendor that is down gets few requests.
 
         Raises:
             CredentialsError: no other request of the account can succeed.
@@ -251,7 +251,7 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
             self.on_failure(unit, each)
         if not errors:
             self.on_complete(unit)
-            # the vendor may still have a row without its key under that key
+            # a row without its key may be a delivered row of the vendor: claim nothing
             is_keyed = self._keyless == keyless_before
             self._write_state(self.claims(unit, answer) if is_keyed else ())
 

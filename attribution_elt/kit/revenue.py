@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 KNOWN_FROM, KNOWN_UNTIL = "known_from", "known_until"
-"""Columns of a credit: for which time it was known."""
+"""Columns of a credit: the period in which it was known."""
 
 
 @dataclass(frozen=True)

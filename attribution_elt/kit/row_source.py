@@ -209,7 +209,7 @@ class RowSource:
         """Yield a line for each of these settings that is invalid."""
         file, url, query = (f"{self.prefix}_{each}" for each in ("file", "url", "query"))
         if bool(config.get(url)) != bool(config.get(query)):
-            yield f"settings {url!r} and {query!r} need each other"
+            yield f"settings {url!r} and {query!r} must be set together"
         path = config.get(file)
         if not path or not isinstance(path, str):
             return

@@ -41,7 +41,7 @@ class SdkHooks(Stream):
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Call `prepare`: the SDK asks for the signpost before it writes SCHEMA.
 
-        Return None: bookmarks are those of whole units, which readers keep behind the clock.
+        Return None: readers move bookmarks after whole units, and never past the current time.
         """
         self.prepare()
 

@@ -29,7 +29,7 @@ from attribution_elt.kit.sdk_hooks import SdkHooks
 PERSONAL_DATA = "personal_data"
 """The member of a stream's state that holds the fingerprint of `pii` and `pii_key`."""
 STAND_IN = "x-stand-in"
-"""The annotation of a key property with the stand-in for missing values."""
+"""The annotation of a key property with the value that replaces missing ones."""
 _SCOPE_OPTIONS = {"__filter__", "__alias__", "__source__", "__key_properties__"}
 """Options of a stream map that change which records a stream has, or their identity."""
 
@@ -98,8 +98,8 @@ class VendorStream(SdkHooks):
     def emit(self, row: Any, **context: Any) -> dict[str, Any] | None:
         """Write a vendor's object as a record, and return the record.
 
-        A missing part of the key gets a stand-in, because no warehouse could distinguish rows
-        without keys.
+        A missing part of the key is filled in, because no warehouse could distinguish rows without
+        keys.
 
         Args:
             row: the object as decoded.
@@ -127,9 +127,7 @@ class VendorStream(SdkHooks):
         return record
 
     def _stand_in(self, key: str, row: Mapping[str, Any]) -> Any:
-        self.run.warn_once(
-            f"{self.name}: rows without {key!r}; a stand-in takes its place", kind="drift"
-        )
+        self.run.warn_once(f"{self.name}: rows without {key!r}; the tap fills it in", kind="drift")
         schema = self.schema["properties"][key]
         if STAND_IN in schema:
             return schema[STAND_IN]
@@ -184,7 +182,7 @@ class VendorStream(SdkHooks):
     # claims
 
     def _announce(self) -> None:
-        """Have the SCHEMA messages name the columns of claims and those with personal data."""
+        """Add the columns of claims and of personal data to the SCHEMA messages."""
         properties = self.schema["properties"]
         personal = replace(
             Personal.of_schema(properties, self._keys), setting=self._fingerprint or ""

@@ -136,7 +136,7 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
         return [each.units_of for each in self._readers() if each.units_of]
 
     def count_requests(self, rows: Mapping[str, int] | None = None) -> int:
-        """Return how many requests a run without a state takes, if all goes well.
+        """Return how many requests a run without a state needs, not counting retries.
 
         Args:
             rows: number of rows of the `listing_streams`.

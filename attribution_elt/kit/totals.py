@@ -24,7 +24,7 @@ class Totals:
     ) -> None:
         """Compare a vendor's count with the rows that arrived; only whole numbers are counts.
 
-        With `or_more`, more rows than the count are no difference.
+        With `or_more`, there may be more rows than the count.
         """
         if isinstance(total, int) and (rows < total or (rows > total and not or_more)):
             self.differ(stream, unit, f"{name} is {total}, but {counted(rows, 'row')} arrived")

@@ -17,7 +17,7 @@ from attribution_elt.meltano.project import Project
 from attribution_elt.meltano.run_log import Pipeline
 
 ELSEWHERE = "units of other streams failed"
-"""Message of a stream that is incomplete only because the run is."""
+"""Message of a stream that is incomplete only because the run is incomplete."""
 LONGEST = 2000
 """Maximum number of characters of a message."""
 

@@ -26,7 +26,7 @@ class Meltano:
 
     Args:
         environment: name of an environment.
-        env_file: the file of variables that Meltano reads in place of `.env`.
+        env_file: the file of variables that Meltano reads instead of `.env`.
     """
 
     def __init__(self, environment: str, env_file: Path | None = None) -> None:
@@ -69,7 +69,7 @@ class Meltano:
 
 
 def _ending_at_signals() -> AbstractContextManager[None]:
-    """End by an exception at a signal, which ends Meltano and removes files with secrets.
+    """Raise an exception at a signal, which ends Meltano and removes files with secrets.
 
     Other code keeps the usual handlers: DuckDB replaces an exception that comes during a query.
     """
@@ -116,4 +116,4 @@ def reason(lines: Sequence[str]) -> str:
             return str(record["event"]).splitlines()[0]
         if record is None and line.startswith("Error: "):
             return line.removeprefix("Error: ")
-    return "it failed without a reason"
+    return "it failed without a message"

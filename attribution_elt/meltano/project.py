@@ -112,7 +112,7 @@ class Project:
 
     Args:
         environment: name of an environment; None: the project's default.
-        env_file: the file of variables that Meltano reads in place of `.env`.
+        env_file: the file of variables that Meltano reads instead of `.env`.
     """
 
     def __init__(self, environment: str | None, env_file: Path | None = None) -> None:

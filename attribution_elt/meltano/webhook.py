@@ -97,7 +97,7 @@ def send(url: str, title: str, lines: Sequence[str]) -> None:
     except (requests.RequestException, ValueError) as error:
         raise OpsError(f"the webhook cannot be reached ({type(error).__name__})") from None
     if status // 100 != 2:
-        raise OpsError(f"the webhook answered {status}")
+        raise OpsError(f"the webhook returned {status}")
 
 
 def _plain(text: str) -> str:

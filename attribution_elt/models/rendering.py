@@ -42,7 +42,7 @@ def _check(name: str, value: Any, default: Any) -> None:
     if isinstance(default, int | float):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not 0 <= value < inf:
-            raise OpsError(f"the variable {name} must be a number from 0 on, not {value!r}")
+            raise OpsError(f"the variable {name} must be a number of at least 0, not {value!r}")
     elif isinstance(default, list | dict):
         if not isinstance(value, type(default)):
             raise OpsError(f"the variable {name} must be a {type(default).__name__}, not {value!r}")

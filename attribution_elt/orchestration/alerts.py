@@ -42,4 +42,4 @@ def _reasons(event: dagster.DagsterEvent) -> Iterator[str]:
 
 
 def _first_line(text: str | None) -> str:
-    return next(iter((text or "").splitlines()), "it failed without a reason")
+    return next(iter((text or "").splitlines()), "it failed without a message")

@@ -37,7 +37,7 @@ class _Ending:
     last: str = ""
 
     def reasons(self, exit_code: int) -> Sequence[str]:
-        """Return the failures in a line each."""
+        """Return the failures, one per line."""
         return self.summary.get("failures") or [self.last or f"exit code {exit_code}"]
 
 

@@ -71,7 +71,7 @@ def revenue(warehouse: Warehouse, window: Window) -> Section:
         "revenue",
         "Revenue by channel",
         "The current credits of each vendor, by the UTC day of the conversion. Vendors and "
-        f"currencies are not added up. Change is against {window.before}. Restated is the part "
+        f"currencies are not added up. Change compares with {window.before}. Restated is the part "
         "that changed after its day was first complete.",
     )
     for found in warehouse.revenues:

@@ -123,7 +123,7 @@ def completeness(courses: Sequence[Course], age: int) -> Completeness | None:
 
 
 def _between(values: Sequence[float], place: float) -> float:
-    """Return the value at a place that is counted from 1 and may lie between two values."""
+    """Return the value at a position that is counted from 1 and may be between two values."""
     lower, upper = max(floor(place), 1), min(ceil(place), len(values))
     part = place - lower
     return values[lower - 1] * (1 - part) + values[upper - 1] * part

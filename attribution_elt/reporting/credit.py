@@ -89,7 +89,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class CreditChange:
-    """Change of a channel's amount, in one model, for days that were known before."""
+    """Change of a channel's amount, in one model, for days that were already loaded."""
 
     as_of: date
     model: str

@@ -18,7 +18,7 @@ HORIZON = 30
 AGES = (0, 1, 2, 3, 7, 14, 21)
 """Ages in the table."""
 YOUNG = 3
-"""Age in days at which days have to have been loaded: older ones show nothing of the first days."""
+"""Maximum age in days of a day's first load: later loads do not show its first changes."""
 MOST_CHANNELS = 8
 _BAND, _MIDDLE = "var(--s2)", "var(--s4)"
 _ROOM = 0.05
@@ -37,8 +37,8 @@ def cards(found: Revenue, currency: str | None, title: str) -> list[Card]:
         return [Card(f"Completeness by age, {title}", why)] if why else []
     level = f"{100 * completeness.LEVEL:.0f} %"
     about = (
-        f"The share of the revenue after {counted(horizon, 'day')} that a day has at an age, "
-        f"in {counted(len(every), 'day')} that are {horizon} days old: the median, and the "
+        f"The share of its revenue after {counted(horizon, 'day')} that a day has at each age, "
+        f"from {counted(len(every), 'day')} that are {horizon} days old: the median, and the "
         f"interval that contains {level} of new days."
     )
     card = Card(

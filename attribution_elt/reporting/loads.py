@@ -53,7 +53,7 @@ def freshness(warehouse: Warehouse, window: Window) -> Section:
         "freshness",
         "Freshness and volume",
         "The bars are the rows that the runs of a day inserted or updated, each stream on its own "
-        "scale. On days without a bar nothing ran.",
+        "scale. On days without a bar, no run started.",
         LEGEND,
     )
     for place in warehouse.places:

@@ -29,7 +29,7 @@ ROWS = 12
 
 
 def credits_of(warehouse: Warehouse, window: Window) -> Section:
-    """Show how models credit the same conversions, what several vendors claim, and what changed."""
+    """Show the models' credits of the same conversions, double claims, and changes."""
     section = Section(
         "credits",
         "Credits by model",
@@ -149,7 +149,7 @@ def _restated(found: Answers, window: Window) -> Card:
     rows = [(*key, delta) for key, delta in sums.items() if delta]
     rows.sort(key=lambda row: -abs(row[-1]))
     if rows:
-        card.lines.append("Changes that vendors made to days that were known before.")
+        card.lines.append("Changes that vendors made to days that were already loaded.")
         columns = (
             Column("channel"),
             Column("model"),
@@ -158,7 +158,7 @@ def _restated(found: Answers, window: Window) -> Card:
         )
         card.tables = [Table(card.title, columns, rows[:ROWS])]
     else:
-        card.lines.append("No vendor changed the credits of a day that was known before.")
+        card.lines.append("No vendor changed the credits of a day that was already loaded.")
     if not found.has_history:
         card.hints.append("Only tables with the loader's setting history show such changes.")
     return card

@@ -225,5 +225,5 @@ def _rounded(number: Any, unit: Decimal = _CENT) -> Decimal:
 
 
 def day_of(value: Any) -> date:
-    """Return a date as any warehouse hands it out."""
+    """Return a date, given the value that a warehouse returned for it."""
     return date.fromisoformat(str(value)[:10])

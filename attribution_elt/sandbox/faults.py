@@ -15,8 +15,8 @@ Kind = Literal[
     "status",  # `status`, with `body` and `retry_after` if given
     "html",  # a page instead of the data, with status 200
     "invalid_json",  # the first half of the true body, with a matching length
-    "reset",  # the connection is reset before an answer
-    "close",  # the connection is closed before an answer
+    "reset",  # the connection is reset before a response
+    "close",  # the connection is closed before a response
     "truncate",  # the connection closes in the middle of the true body
     "slow",  # `delay` seconds before the first byte
     "drip",  # the true body in about ten pieces, `delay` seconds apart
@@ -51,11 +51,11 @@ class Fault:
     change: Callable[[bytes], bytes] = bytes  # for `altered`; empty bodies stay as they are
     delay: float = 0.0
     after: int | None = None  # bytes before the body stops or stalls; None: half of the body
-    chunked: bool | None = None  # transfer coding of the faulty answer; None: the vendor's
+    chunked: bool | None = None  # transfer coding of the faulty response; None: the vendor's
 
     @property
     def hangs_up(self) -> bool:
-        """Whether the connection closes without an answer."""
+        """Whether the connection closes without a response."""
         return self.kind in {"reset", "close"}
 
     def matches(self, request: Request) -> bool:
@@ -63,7 +63,7 @@ class Fault:
         return self.match in request.target if isinstance(self.match, str) else self.match(request)
 
     def answer(self, vendor_answer: Callable[[], Response], now: float) -> Response:
-        """Return the vendor's answer, changed or replaced by the fault."""
+        """Return the vendor's response, changed or replaced by the fault."""
         if self.kind == "status":
             return self._status(now)
         if self.kind == "html":

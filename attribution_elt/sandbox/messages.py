@@ -38,7 +38,7 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer; a streamed body is an iterable of bytes."""
+    """A response; a streamed body is an iterable of bytes."""
 
     status: int = 200
     body: bytes | Iterable[bytes] = b""
@@ -48,7 +48,7 @@ class Response:
 
     @classmethod
     def json(cls, value: Any, status: int = 200) -> Response:
-        """Answer with a JSON document."""
+        """Return a response with a JSON document."""
         return cls(status, encode(value).encode(), {"Content-Type": "application/json"})
 
     @property
@@ -57,7 +57,7 @@ class Response:
         return len(self.body) if isinstance(self.body, bytes) else self.length
 
     def compressed(self) -> Response:
-        """Return the same answer with a gzip-encoded body."""
+        """Return the same response with a gzip-encoded body."""
         headers = {**self.headers, "Content-Encoding": "gzip"}
         body = gzip.compress(b"".join(self.pieces()), mtime=0)
         return Response(self.status, body if self.size != 0 else b"", headers, chunked=self.chunked)
@@ -76,7 +76,7 @@ class Recorded:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: str
-    status: int | None  # None where the connection was cut before an answer
+    status: int | None  # None where the connection was cut before a response
     fault: str | None  # kind of the fault that was played, if any
     time: float  # arrival, in seconds since the epoch
     in_flight: int  # concurrent requests to this vendor at arrival, this one included

@@ -29,9 +29,9 @@ class Quota:
     window each request counts for `window` seconds, and the reset is the time at which the oldest
     request no longer counts.
 
-    A foreign client may use a share of the quota. With `first`, it uses its share before the first
-    request of a window. With `between`, it uses its share after each answer, so that the
-    `Remaining` of that answer may be too high.
+    Another client may use a share of the quota. With `first`, it uses its share before the first
+    request of a window. With `between`, it uses its share after each response, so that the
+    `Remaining` of that response may be too high.
     """
 
     limit: int = 30
@@ -52,7 +52,7 @@ class Quota:
     )
 
     def take(self, endpoint: str, epoch: float) -> tuple[dict[str, str], RefusalError | None]:
-        """Count a request; return the headers of its answer, and a refusal if it is over quota.
+        """Count a request; return the headers of its response, and a refusal if it is over quota.
 
         `epoch` is the time by the vendor's clock, which may be wrong.
         """

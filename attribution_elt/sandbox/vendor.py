@@ -41,7 +41,7 @@ class Clock:
 
 
 class RefusalError(Exception):
-    """A request that the vendor refuses, with the HTTP status and the message of the answer."""
+    """A request that the vendor refuses, with the HTTP status and the message of the response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -95,15 +95,15 @@ class Vendor(ABC):
         self.requests: list[Recorded] = []
         self.ledger: list[Effect] = []  # changes by writing requests, repeated ones included
         self.faults = Faults()
-        self.latency = 0.0  # seconds before every answer
+        self.latency = 0.0  # seconds before every response
         self.clock_skew = 0.0  # seconds that the vendor's clock is ahead
-        self.keeps_alive = True  # False: close the connection after each answer
+        self.keeps_alive = True  # False: close the connection after each response
         self.compressed = False  # True: use gzip for clients that accept it
-        self.chunked = False  # True: transfer the answers with data in chunks
+        self.chunked = False  # True: transfer the responses with data in chunks
         self.extra: dict[str, Any] = {}  # properties that the document does not mention
         self.shuffled = False  # True: lists without a documented order have a random one
         self.withdrawals = Withdrawals(self.random, clock.start)
-        self.emptied = False  # True: every endpoint answers as if the vendor had no data
+        self.emptied = False  # True: every endpoint responds as if the vendor had no data
         self.lock = threading.RLock()
 
     @property
@@ -132,7 +132,7 @@ class Vendor(ABC):
         past.discard_data()
         return past
 
-    def discard_data(self) -> None:  # noqa: B027 - some vendors compute each answer
+    def discard_data(self) -> None:  # noqa: B027 - some vendors compute each response
         """Drop generated data, so that the next request generates it again."""
 
     def is_gone(self, *topic: object, since: date | None = None, days: int | None = None) -> bool:
@@ -168,17 +168,17 @@ class Vendor(ABC):
         return ordered
 
     def answer_with(self, document: Any) -> Response:
-        """Build an answer with data."""
+        """Build a response with data."""
         response = Response.json(document)
         response.chunked = self.chunked
         return response
 
     def error(self, status: int, message: str) -> Response:
-        """Build an error answer in the vendor's format."""
+        """Build an error response in the vendor's format."""
         return Response.json({"message": message, "status": status}, status)
 
     def answer(self, request: Request) -> Response:
-        """Answer a request."""
+        """Return the response to a request."""
         with self.lock:
             try:
                 return self._dispatch(request)

@@ -30,7 +30,7 @@ class Withdrawals:
     def changes(
         self, day: date, *topic: object, since: date | None = None, days: int | None = None
     ) -> int:
-        """Return how often a record has been withdrawn or returned; it is gone if that is odd.
+        """Return how often a record has been withdrawn or returned; an odd number means withdrawn.
 
         Args:
             day: The last day that counts.

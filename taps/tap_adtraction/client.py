@@ -64,8 +64,8 @@ class AdtractionClient(Client):
 
     def _verdict(self, request: Request, status: int, message: str) -> Verdict:
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise self.credentials_error(request, f"answered {status}", status=status)
-        reason = f"answered {status}: {message}"
+            raise self.credentials_error(request, f"returned {status}", status=status)
+        reason = f"returned {status}: {message}"
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Verdict(reason, status)
         return Verdict(reason, status, retry=False)
@@ -74,9 +74,9 @@ class AdtractionClient(Client):
 class Pages:
     """Rows of a response, page by page.
 
-    By the document, a paged response has `count`, `pageSize` and `page`, counted from 0. Live
-    responses have one page. The first page is requested immediately, each further page when the
-    rows before it have been read.
+    According to the document, a paged response has `count`, `pageSize` and `page`, counted from 0.
+    Live responses have one page. The first page is requested immediately, each further page when
+    the rows before it have been read.
 
     Raises (while it is iterated):
         UnitError: the pages have fewer rows than `count`, or it changed between two pages, which

@@ -70,7 +70,7 @@ class ProductFeed:
 
     Attributes:
         last_updated: time in UTC; None if the vendor omits it.
-        products: number of products by the list of feeds; None if the vendor omits it.
+        products: number of products in the list of feeds; None if the vendor omits it.
     """
 
     channel_id: int
@@ -81,12 +81,12 @@ class ProductFeed:
 
     @property
     def about(self) -> str:
-        """Name in logs."""
+        """Name of the feed in logs."""
         return f"feed {self.feed_id} of program {self.program_id}, channel {self.channel_id}"
 
     @property
     def name(self) -> str:
-        """Name of its bookmark."""
+        """Name of the feed's bookmark."""
         return f"{self.channel_id}:{self.program_id}:{self.feed_id}"
 
 
@@ -280,7 +280,7 @@ class ProgramDetail:
 
 
 class ProgramDetails(AdtractionReader[ProgramDetail]):
-    """Requests the details that program lists do not include, as far as settings ask for them.
+    """Requests the details that program lists do not include, if settings require them.
 
     Args:
         run: the run.

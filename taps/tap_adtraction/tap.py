@@ -64,7 +64,7 @@ class TapAdtraction(VendorTap[AdtractionClient]):
             "program_ids",
             th.ArrayType(th.IntegerType(minimum=1)),
             title="Programs",
-            description="Only these programs; all if not set",
+            description="Ids of the programs to load; all if not set",
         ),
         th.Property(
             "approval_status",

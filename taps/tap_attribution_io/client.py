@@ -36,7 +36,7 @@ class AttributionClient(Client):
 
     @override
     def credentials_request(self) -> Request:
-        """Request a customer that does not exist: the answer to valid credentials is 404."""
+        """Request a customer that does not exist: with valid credentials, the response is 404."""
         return Request(self.path("no-such-customer"), "credentials")
 
     def path(self, client_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The customers to request: the user names them, because the vendor has no list of them."""
+"""The customers to request: the user lists them, because the vendor does not."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ def _ids_of_file(path: Path) -> Iterator[str]:
 class CustomerOrder:
     """An order of customers that is the same in every run and does not depend on the ids' order.
 
-    A customer's place is a keyed hash of the id. So the state can contain the place of the last
-    finished customer without an id, and the place stays valid if customers are added or removed.
+    A customer's place in this order is a keyed hash of the id. So the state can contain the place
+    of the last finished customer without an id, and the place stays valid if customers are added or
+    removed.
 
     Args:
         key: secret of the hash.

@@ -157,7 +157,7 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
 
     @override
     def claims(self, unit: Customer, answer: JsonResponse | None) -> Iterator[Claim]:
-        """Yield the claims of a customer; of an unknown customer, nothing is left.
+        """Yield the claims of a customer; those of an unknown customer remove all of its rows.
 
         If every customer of the run is unknown, the account is at fault rather than the customers.
         """
@@ -187,7 +187,7 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
             run |= {"started": self._started, "incomplete": self._incomplete}
         else:
             run = {"after": "", "order": "", "started": "", "incomplete": False}
-            # an incomplete run does not count, so that the next one requests the failed customers
+            # an incomplete run does not move it, so that the next run requests the failed customers
             run |= {} if self._incomplete else {"completed": self._started}
             self._report_unknown()
         for stream in self.streams.values():
@@ -215,7 +215,7 @@ class Customers(Reader[AttributionClient, Customer, JsonResponse | None]):
 
 
 def _complete_streams(answer: JsonResponse) -> set[str]:
-    """Return the streams whose rows a response has completely: a list may be absent."""
+    """Return the streams of which a response has all rows: a list may be absent."""
     complete = {path.removeprefix("customer.") for path in answer.lists}
     if "events" in complete:
         complete.add("event_attributions")
@@ -231,7 +231,8 @@ def _complete_streams(answer: JsonResponse) -> set[str]:
 def _activities(answer: JsonResponse, complete: set[str]) -> Iterator[tuple[str, Any]]:
     """Yield stream and row for each entry of a customer's lists.
 
-    `complete` loses the stream `event_attributions` if an event came without its attribution.
+    The stream `event_attributions` is removed from `complete` if an event came without its
+    attribution.
     """
     for event in answer.rows("customer.events"):
         whole = isinstance(event, dict) and isinstance(event.get("attribution_model_outputs"), list)

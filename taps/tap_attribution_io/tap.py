@@ -52,10 +52,11 @@ class TapAttributionIo(VendorTap[AttributionClient]):
             "customer_ids",
             th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
             title="Customer ids",
-            description="Client ids of the customers to load; the vendor has no list of them",
+            description="Client ids of the customers to load; the vendor does not list customers",
         ),
         *CUSTOMER_IDS.properties(
-            file="`.txt` (one a line), or `.csv`, `.jsonl` or `.parquet` with a column `client_id`",
+            file="`.txt` (one id per line), or `.csv`, `.jsonl` or `.parquet` with a "
+            "column `client_id`",
             url="SQLAlchemy URL of a database with the client ids",
             query="SELECT whose first column is the client id; `:since` in it is bound to the "
             "start of the last complete run",

@@ -28,7 +28,7 @@ from attribution_elt.kit.windows import Window, bookmark_day, windows
 from tap_ecdp.client import ACCOUNT, PATH, EcdpClient
 
 Part: TypeAlias = JsonResponse | UnitError
-"""Orders of some days of a window (with lines if selected), or the error of those days."""
+"""Orders of a window or a part of it (with lines if selected), or its error."""
 
 
 class OrderReport(Reader[EcdpClient, Window, list[Part]]):
@@ -70,7 +70,7 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
             first = max(first, bookmark - min(lookback, bookmark - date.min))
         if first > last:
             self.run.warn_once(
-                f"no day to read: the first one is {first}, but the last one is {last}; check "
+                f"no day to read: the first day is {first}, but the last day is {last}; check "
                 "start_date and end_date"
             )
         # The document leaves open whether the first and, with an end_date, the last day are read
@@ -109,7 +109,7 @@ class OrderReport(Reader[EcdpClient, Window, list[Part]]):
             if window.days == 1 or not isinstance(error, OverloadedError):
                 yield error
                 return
-            self.run.logger.warning("%s; requesting the two halves instead", error)
+            self.run.logger.warning("%s; requesting its two halves instead", error)
             for half in window.halves():
                 yield from self._fetch_window(half, filters)
 

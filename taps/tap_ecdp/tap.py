@@ -70,13 +70,13 @@ class TapEcdp(VendorTap[EcdpClient]):
             "website_ids",
             th.ArrayType(th.IntegerType(minimum=1)),
             title="Websites",
-            description="Only orders of these websites, a request each; all if not set",
+            description="Only orders of these websites, one request each; all if not set",
         ),
         th.Property(
             "message_types",
             th.ArrayType(th.StringType(allowed_values=["Newsletter", "Scenario", "Confirmation"])),
             title="Message types",
-            description="Only orders credited to these types of message, a request each; "
+            description="Only orders credited to these types of message, one request each; "
             "all if not set",
         ),
         th.Property(

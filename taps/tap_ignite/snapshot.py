@@ -80,7 +80,7 @@ class Snapshot(Reader[IgniteClient, SnapshotRequest, JsonResponse | None]):
         return self.reachable(self.wanted(website), website if bookmarked else "any website")
 
     def wanted(self, website: str) -> date:
-        """Return the first day that a website's bookmarks require, however long ago."""
+        """Return the first day that a website's bookmarks require, even if it is lost."""
         config = self.run.config
         start = config.get("start_date")
         first = day_of(start) if start else self.today - timedelta(days=FIRST_DAYS)
@@ -294,7 +294,7 @@ class MemberReader(DetailReader):
 
     @override
     def closing_claims(self) -> Iterator[Claim]:
-        """Yield all members of a website, so that those of withdrawn lists do not remain.
+        """Yield a claim for all members of a website, also those of withdrawn lists.
 
         A website makes no such claim if one of its requests failed, or a list entry has no id.
         """

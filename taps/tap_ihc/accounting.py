@@ -41,7 +41,7 @@ class Accounting:
     Args:
         run: the run.
         streams: its selected streams, by name.
-        parameters: hash of everything but the sessions that credits depend on.
+        parameters: hash of everything that credits depend on, except the sessions.
     """
 
     def __init__(self, run: Run[Any], streams: Mapping[str, VendorStream], parameters: str) -> None:
@@ -84,10 +84,10 @@ class Accounting:
         refused = self._write_refusals(body, missing, journeys)
         lost = [key for key in missing if key[0] not in refused]
         for conversion, session_id in lost:
-            reason = "unaccounted for: IHC returned neither credits nor a reason"
+            reason = "no result: IHC returned neither credits nor a reason"
             self.fail(journeys[conversion], session_id, reason)
         if lost:
-            reason = f"IHC, {about}: sessions unaccounted for: {len(lost)}"
+            reason = f"IHC, {about}: sessions without a result: {len(lost)}"
             self._run.failures.append(UnitError(reason))
         return Account(sent.keys() - {conversion for conversion, _ in lost}, refused)
 
@@ -147,7 +147,7 @@ class Accounting:
         for conversion, session in missing:
             covered = {(conversion, session), (conversion, "")} & named
             if conversion in refused and not covered:
-                self.fail(journeys[conversion], session, "IHC refuses another session of it")
+                self.fail(journeys[conversion], session, "IHC refused another session of it")
         return refused
 
     def fail(

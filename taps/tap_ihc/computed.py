@@ -9,7 +9,7 @@ from typing import Any
 from tap_ihc.journeys import Summary
 
 NAME, CONTENT = 5, 4
-"""Bytes of the hashes of a conversion's id, and of everything that its credits depend on."""
+"""Bytes of the hashes: of a conversion's id, and of everything that its credits depend on."""
 MOST_KEPT = 20_000
 """Maximum number of remembered journeys; conversions before the oldest of them count as computed.
 """

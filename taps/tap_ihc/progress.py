@@ -1,4 +1,4 @@
-"""Progress of a run: journeys that wait, and the state of the settled ones."""
+"""Progress of a run: journeys to settle, and the state of the settled ones."""
 
 from __future__ import annotations
 

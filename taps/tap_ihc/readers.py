@@ -26,7 +26,7 @@ from tap_ihc.progress import Progress
 POOL = 20_000
 """Journeys that are packed together; packing more would save hardly any requests."""
 MOST_REFUSED = 5
-"""Journeys that are refused singly, with none accepted before, until the settings count as invalid.
+"""Refused single journeys, without an accepted one, after which the settings count as invalid.
 """
 
 
@@ -160,7 +160,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
             return self._client.fetch(request)
         except RefusedError as error:
             if self.testing:
-                raise UnitError(f"IHC refuses the request: {error}") from None
+                raise UnitError(f"IHC refused the request: {error}") from None
             return error
 
     # responses
@@ -174,7 +174,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
         self._settle_refused()
         if self._outbox.accept(unit.group):
             self.run.logger.warning(
-                "IHC refuses %d sessions in a request: sending at most %d from now on; "
+                "IHC refused %d sessions in a request: sending at most %d from now on; "
                 "set max_sessions_per_request to what the plan allows",
                 self._outbox.too_many,
                 self._outbox.limit,
@@ -198,10 +198,10 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
             # the journey at fault is unknown, so the next run sends them all again
             for conversion in unit.journeys:
                 self._accounting.fail(waiting[conversion], "", str(error), error.status)
-            self.run.failures.append(UnitError(f"IHC refuses {unit.about}: {error}"))
+            self.run.failures.append(UnitError(f"IHC refused {unit.about}: {error}"))
             return
         if len(unit.journeys) > 1:
-            self.run.logger.info("IHC refuses %s: requesting the two halves instead", unit.about)
+            self.run.logger.info("IHC refused %s: requesting its two halves instead", unit.about)
             self._outbox.halve(unit.group)
             return
         (conversion,) = unit.journeys
@@ -214,7 +214,7 @@ class Credits(Reader[IhcClient, Batch, JsonResponse | RefusedError]):
             reasons = {reason for _, reason in self._refused}
             # a reason that they share does not identify a person
             reason = reasons.pop() if len(reasons) == 1 else "the stream `failures` has the reasons"
-            raise PluginError(f"IHC refuses every journey, even a single one: {reason}")
+            raise PluginError(f"IHC refused every journey, even a single one: {reason}")
 
     def _settle_refused(self) -> None:
         for conversion, _ in self._refused:

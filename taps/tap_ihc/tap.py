@@ -71,9 +71,9 @@ class TapIhc(VendorTap[IhcClient]):
         *JOURNEYS.properties(
             file="`.csv`, `.jsonl`, `.json` or `.parquet` of sessions, with the columns "
             "`conversion_id`, `session_id`, `timestamp`, `channel_label`, `holder_engagement`, "
-            "`closer_engagement`, `conversion` and perhaps `impression_interaction`; has "
+            "`closer_engagement`, `conversion` and optionally `impression_interaction`; has "
             "precedence over `journeys_url`",
-            url="SQLAlchemy URL of a database that holds the sessions",
+            url="SQLAlchemy URL of a database with the sessions",
             query="SELECT with those columns; `:since` in it is bound to the bookmark",
         ),
         th.Property(
@@ -85,7 +85,7 @@ class TapIhc(VendorTap[IhcClient]):
                 additional_properties=False,
             ),
             title="Redistribution",
-            description="By phase (`initializer`, `holder`, `closer`): `direction`, "
+            description="For each phase (`initializer`, `holder`, `closer`): `direction`, "
             "`receive_threshold` and `redistribution_channel_labels`, as the vendor's document "
             "explains them",
         ),
@@ -107,7 +107,7 @@ class TapIhc(VendorTap[IhcClient]):
             "max_requests_per_run",
             th.IntegerType(minimum=1),
             title="Requests per run",
-            description="Maximum number of requests in a run, which the next run resumes",
+            description="Maximum number of requests in a run; the next run resumes",
         ),
         th.Property(
             "bisect_refused_requests",

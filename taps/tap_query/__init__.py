@@ -1,1 +1,1 @@
-"""Rows of a user's own queries, from any database that SQLAlchemy reaches."""
+"""Rows of a user's own queries, from any database that SQLAlchemy can connect to."""

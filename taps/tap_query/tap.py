@@ -96,7 +96,7 @@ class QueryStream(Stream):
 
 
 class TapQuery(VendorTap[Client]):
-    """Rows of SELECT statements, from any database that SQLAlchemy reaches."""
+    """Rows of SELECT statements, from any database that SQLAlchemy can connect to."""
 
     name = "tap-query"
     credentials = ("streams",)  # `url` has a value in every environment of the project
@@ -147,7 +147,7 @@ class TapQuery(VendorTap[Client]):
             ),
             required=True,
             title="Streams",
-            description="Queries, each with the stream that its rows make",
+            description="Queries, each with the stream of its rows",
         ),
     ).to_dict()
 

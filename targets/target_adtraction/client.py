@@ -81,9 +81,9 @@ class ChannelsClient(Client):
         answer = body.document if isinstance(body.document, dict) else {}
         status = whole(answer.get("status", HTTPStatus.OK)) or 0
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise self.credentials_error(request, f"answered {status}", status=status)
+            raise self.credentials_error(request, f"returned {status}", status=status)
         if status >= HTTPStatus.BAD_REQUEST:
-            reason = f"answered {status}: {quoted(str(answer.get('message')))}"
+            reason = f"returned {status}: {quoted(str(answer.get('message')))}"
             return Verdict(reason, status, retry=status == 429 or status >= 500)
         if request.method == "POST" and not body.is_array and "message" not in answer:
             return Verdict("the response is not a list of channels")

@@ -1,4 +1,4 @@
-"""target-adtraction: settings, and the requests that fulfil wishes."""
+"""target-adtraction: settings, and the requests that change statuses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from target_adtraction.client import REASONS, STATUSES, ChannelsClient, Status
 
 TRANSITION = "^(pending|approved|rejected)>(approved|rejected)$"
 DECISIONS = 3
-"""Maximum number of decisions about a change while the vendor answers with a conflict."""
+"""Maximum number of decisions about a change while the vendor responds with a conflict."""
 
 
 class TargetAdtraction(WritingTarget):
@@ -50,14 +50,14 @@ class TargetAdtraction(WritingTarget):
             th.IntegerType(minimum=0),
             default=25,
             title="Changes allowed",
-            description="Changes that one run may send; a run with more sends none",
+            description="Maximum number of changes that a run sends; with more, it sends none",
         ),
         th.Property(
             "allow",
             th.ArrayType(th.StringType(pattern=TRANSITION)),
             default=["pending>approved", "pending>rejected"],
             title="Allowed transitions",
-            description="Changes of a status that may be sent, as `from>to` of `pending`, "
+            description="Status changes that may be sent, as `from>to` of `pending`, "
             "`approved` and `rejected`",
         ),
         th.Property(
@@ -153,7 +153,7 @@ class TargetAdtraction(WritingTarget):
             reason = f"expected {STATUSES[expected]}, found {now}"
         elif transition not in self.config["allow"]:
             outcome = Outcome.NOT_ALLOWED
-            reason = f"the setting allow does not have {transition}"
+            reason = f"the setting allow does not contain {transition}"
         return Entry(wish.key, wish.values, outcome, reason, str(now), str(wanted))
 
     @override

@@ -78,22 +78,22 @@ class TargetIgnite(WritingTarget):
             required=True,
             secret=True,
             title="Key of the hash of personal data",
-            description="Secret key, the same as the taps': `_writes` has addresses only as its "
-            "keyed hashes",
+            description="Secret key, the same as the taps': `_writes` has only hashes of addresses "
+            "with this key",
         ),
         th.Property(
             "max_new",
             th.IntegerType(minimum=0),
             default=1_000,
             title="New opt-outs allowed",
-            description="Opt-outs that one run may send; a run with more sends none",
+            description="Maximum number of opt-outs that a run sends; with more, it sends none",
         ),
         th.Property(
             "batch_size",
             th.IntegerType(minimum=1, maximum=40),
             default=40,
             title="Batch size",
-            description="Maximum number of addresses in a request; fewer where its URL would "
+            description="Maximum number of addresses in a request; fewer if its URL would "
             f"exceed {URL_BYTES} bytes",
         ),
         th.Property(
@@ -140,7 +140,7 @@ class TargetIgnite(WritingTarget):
         address = _normalized(record.get("email"))
         website = record.get("website")
         if website is not None and not isinstance(website, str):
-            raise InvalidWishError("website is not a text")
+            raise InvalidWishError("website is not a string")
         names = list(self._clients) if website in {None, EVERY_WEBSITE} else [str(website)]
         hashed = email_key(address, self.config["pii_key"])
         for name in names:
@@ -165,7 +165,7 @@ class TargetIgnite(WritingTarget):
         name, address = self._addresses[wish.key]
         outcome, reason = Outcome.SENT, None
         if name not in self._clients:
-            outcome, reason = Outcome.UNKNOWN, "the setting websites does not have this website"
+            outcome, reason = Outcome.UNKNOWN, "the setting websites does not contain this website"
         elif self._clients[name].url_bytes([address]) > URL_BYTES:
             outcome, reason = Outcome.INVALID, "the address is too long for a request"
         elif self._is_recent(self._accepted.get(wish.key)):

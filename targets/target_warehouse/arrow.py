@@ -25,7 +25,7 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
 }
 _WRITTEN_OUT = r"^-?[0-9.]+$"
 _LONGEST_WRITTEN_OUT = 1_000
-"""Digits of a number from which its exponent stays."""
+"""Numbers with more digits than this keep their exponent."""
 
 
 def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Table:
@@ -37,7 +37,7 @@ def joined(tables: Iterable[pa.Table], kinds: Mapping[str, ColumnType]) -> pa.Ta
 
 def conformed(table: pa.Table, kinds: Mapping[str, ColumnType]) -> pa.Table:
     """Return the table with a column of each of `kinds`; missing columns are null."""
-    # A table that gets its columns one by one is copied as often: thousands of them take minutes.
+    # Adding columns one by one copies the table each time: thousands of them take minutes.
     columns = dict(zip(table.column_names, table.columns, strict=True))
     for name, kind in kinds.items():
         wanted, column = ARROW_TYPES[kind], columns.get(name)

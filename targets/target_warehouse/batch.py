@@ -26,11 +26,11 @@ class Batch:
         self.opened_at = time.monotonic()
         self.received_at = datetime.now(UTC)
         self.claims: list[Claim] = []
-        """Claims that hold when this batch and those before it are loaded."""
+        """Claims that are valid when this batch and those before it are loaded."""
         self.tables: list[pa.Table] = []
         self.rejects: list[Reject] = []
         self.kinds: dict[str, ColumnType] = {}
-        """Kinds by property; set when the batch is closed."""
+        """Kind of each property; set when the batch is closed."""
         self.fault: NoRecordError | None = None
         """Error of a line that is not a record; later lines were not taken."""
         self._decoder = decoder
@@ -39,7 +39,7 @@ class Batch:
         self._decoded: list[bytes] = []
 
     def add(self, lines: Sequence[bytes], places: Sequence[Place]) -> None:
-        """Take RECORD lines, with their places in the input; lines after a fault are ignored."""
+        """Add RECORD lines, with their positions in the input; lines after a fault are ignored."""
         if self.fault:
             return
         self._lines += lines
@@ -56,7 +56,7 @@ class Batch:
         self.kinds = self._decoder.kinds.copy()
 
     def line(self, place: int) -> bytes:
-        """Return the line of a record by its place in the batch."""
+        """Return the line of a record by its index in the batch."""
         return self._decoded[place]
 
     def _decode(self) -> None:

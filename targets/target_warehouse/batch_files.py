@@ -31,7 +31,7 @@ class BatchFileError(Exception):
 def record_lines(
     files: Sequence[str], format_: str, compression: str | None, *, folders: Sequence[str]
 ) -> Iterator[tuple[list[bytes], list[str]]]:
-    """Yield the records of files as RECORD lines with their places, some thousand at a time.
+    """Yield the records of files as RECORD lines with their positions, some thousand at a time.
 
     Args:
         files: Paths or URLs that fsspec can open.
@@ -74,7 +74,7 @@ def _allowed(file: str, folders: Sequence[str]) -> str:
             raise BatchFileError(f"the batch file {file} is not a regular file")
         return os.fspath(path)
     raise BatchFileError(
-        f"the batch file {file} is in none of the folders of the setting batch_folders"
+        f"the batch file {file} is not in a folder of the setting batch_folders"
         + ("" if folders else ", which is empty")
     )
 
@@ -90,7 +90,7 @@ def _local(location: str) -> Path | None:
 def _of_jsonl(file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(_lines(file), 1):
         if text := line.strip().removeprefix(codecs.BOM_UTF8):
-            # Within a message, a text behind the record would be read as another member.
+            # Within a message, text after the record would be read as another member.
             yield number, b'{"record": %s}' % text if _is_one_value(text) else text
 
 

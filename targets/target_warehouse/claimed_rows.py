@@ -174,7 +174,7 @@ class ClaimedRows:
                 raise UnusableClaimError(f"the property {name!r} has a range, but is {kind}")
             start, end = (_value(name, kind, bound) for bound in range_)
             if start is None or end is None:
-                raise UnusableClaimError(f"the range of the property {name!r} has no two bounds")
+                raise UnusableClaimError(f"the range of the property {name!r} needs two bounds")
             number = kind is ColumnType.NUMBER
             ranges[column] = (Decimal(start), Decimal(end)) if number else (start, end)
         return _Converted(equal, ranges)

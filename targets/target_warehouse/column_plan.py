@@ -139,6 +139,6 @@ class ColumnPlan:
 
 
 def decoded_as(kind: ColumnType, held: ColumnType) -> ColumnType:
-    """Return the kind as which a property is decoded; the column's kind may be wider."""
+    """Return the kind to which a property is decoded; the column's kind may be wider."""
     numeric = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
     return kind if held is ColumnType.TEXT and kind in numeric else held

@@ -27,7 +27,7 @@ class ColumnType(StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column as the stream needs it, or as the warehouse has it (then with its `type` there)."""
+    """A column that the stream needs, or an existing column (then with its `type`)."""
 
     kind: ColumnType
     scale: int = 0
@@ -42,7 +42,7 @@ class Column:
 
     @property
     def is_uuid(self) -> bool:
-        """Whether the database takes several spellings for the same value."""
+        """Whether the database treats several notations as the same value."""
         return self.type.lower() == "uuid"
 
     def in_table(self, *, is_filled: bool, is_required: bool) -> Column:

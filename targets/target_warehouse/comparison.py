@@ -75,7 +75,7 @@ class Comparison:
         batch = pa.repeat(pa.scalar(self._batches, pa.int64()), len(rows))
         columns = {**planned, _BATCH: Column(ColumnType.INTEGER)}
         self._adapter.insert(self._path, rows.select(names).append_column(_BATCH, batch), columns)
-        self._staged = staged  # only now: a transaction that fails before is repeated
+        self._staged = staged  # last: a transaction that fails before is repeated
         self._batches += 1
 
     def _fitted(self, planned: Mapping[str, Column]) -> dict[str, Column]:

@@ -16,7 +16,7 @@ from target_warehouse.arrow import ARROW_TYPES, INSTANT
 from target_warehouse.columns import ColumnType, widen
 
 EXTRACTED, VERSION, LINE = "\0time_extracted", "\0version", "\0line"
-"""Columns that a record does not have: members of its message, and its place in the batch."""
+"""Columns that a record does not have: members of its message, and its index in the batch."""
 
 _JSON_TYPES: dict[ColumnType, Any] = {
     ColumnType.BOOLEAN: bool | None,
@@ -38,12 +38,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 Place = int | str
-"""Place of a line: its number in the input, or its number in a batch file and the file."""
+"""Position of a line: its number in the input, or its number in a batch file and the file."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Reject:
-    """A record that was refused; `line` is its place in the batch."""
+    """A record that was refused; `line` is its index in the batch."""
 
     line: int
     reason: str
@@ -51,7 +51,7 @@ class Reject:
 
 
 class NoRecordError(InvalidInputLine):
-    """A line is not a RECORD message; `index` is its place among the decoded lines."""
+    """A line is not a RECORD message; `index` is its index among the decoded lines."""
 
     def __init__(self, place: Place, index: int, reason: object) -> None:
         super().__init__(f"line {place} is not a RECORD message: {reason}")
@@ -59,7 +59,7 @@ class NoRecordError(InvalidInputLine):
 
 
 class Decoder:
-    """Decodes the records of one stream into a table with a column a property."""
+    """Decodes the records of one stream into a table with one column per property."""
 
     def __init__(
         self,
@@ -69,16 +69,16 @@ class Decoder:
         hint: Callable[[str], ColumnType | None] = lambda _: None,
         ignored: Iterable[str] = (),
     ) -> None:
-        """Decode properties of these kinds.
+        """Create a decoder for properties of these kinds.
 
         Args:
-            kinds: Kinds by property.
+            kinds: Kind of each property.
             lenient: Properties whose kind is widened to any value; other values are refused.
             hint: Returns the kind of a property without a schema, if its column exists.
             ignored: Properties that are left out.
         """
         self.kinds = dict(kinds)
-        """Kinds by property; values that the schema does not allow add kinds and widen some."""
+        """Kind of each property; values that the schema does not allow add kinds and widen some."""
         self.repaired = False
         """Whether text had to be changed to be storable."""
         self.has_odd_times = False
@@ -97,8 +97,8 @@ class Decoder:
     ) -> tuple[pa.Table, list[Reject]]:
         """Decode lines; rejected records are not in the table.
 
-        `places` are those in the input, for error messages; `start` is that of the first line in
-        its batch.
+        `places` are the positions of the lines in the input, for error messages; `start` is the
+        index of the first line in its batch.
         """
         try:
             return self._decode_typed(lines, start), []

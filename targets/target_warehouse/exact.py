@@ -32,7 +32,7 @@ class Record(msgspec.Struct, gc=False):
 
 
 class TooNarrow(Exception):  # noqa: N818 - it leads to a wider column, not to a failure
-    """A valid value needs a column of another kind."""
+    """A value is valid, but needs a column of another kind."""
 
     def __init__(self, kind: ColumnType) -> None:
         super().__init__(kind)

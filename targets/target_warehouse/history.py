@@ -39,7 +39,7 @@ class History:
         self._adapter.ensure(self.table, {**self._plan.columns, **_ADDED}, ())
 
     def ensure_with_view(self) -> None:
-        """Do the same, and create the view of all versions or add the columns to it."""
+        """Call `ensure`, and create the view of all versions or add the columns to it."""
         self.ensure()
         view = self._names.versions(self._plan.table)
         self._adapter.ensure_versions(view, self._plan.table, self.table)

@@ -77,7 +77,7 @@ class Loader:
         self._complete: bool | None = None
         """Whether the tap has finished; None if it does not report that."""
         self._has_failures = False
-        """Whether a table takes nothing more, or keeps vanished rows."""
+        """Whether a table accepts no more records, or keeps vanished rows."""
         self._replaced: set[str] = set()
         """Streams whose old rows were replaced."""
         self._errors: list[str] = []
@@ -120,7 +120,7 @@ class Loader:
         return name in self._streams
 
     def records(self, name: str, lines: Sequence[bytes], places: Sequence[Place]) -> None:
-        """Take RECORD lines of a stream, with their places in the input."""
+        """Add RECORD lines of a stream, with their positions in the input."""
         stream = self._streams[name]
         stream.version.on_record()
         self._uncovered[name] = stream.version
@@ -175,7 +175,7 @@ class Loader:
             self.drain()
             if self._options.dry_run:
                 self._worker.run(self._compare)
-            elif not stopped:  # else more records would follow, and the old rows stay
+            elif not stopped:  # otherwise more records would follow, and the old rows stay
                 self._worker.run(self._remove_old_versions)
                 if self._overwrite:
                     self._worker.run(self._replace)
@@ -297,15 +297,14 @@ class Loader:
             table.failure = table.tally.message = message
             self._has_failures = True
             logger.error(  # noqa: TRY400 - one line
-                "%s; nothing more of the stream is loaded, and no state is emitted from here on",
+                "%s; the rest of the stream is not loaded, and no further state is emitted",
                 message,
             )
 
     def _is_closed(self, table: TableLoader) -> bool:
-        """Return whether a table takes no more records.
+        """Return whether a table accepts no more records.
 
-        While the state is held, the next run repeats all records, and appended ones would be
-        doubled.
+        While the state is held, the next run repeats all records, and would append them again.
         """
         return table.failure is not None or (table.appends and self._has_failures)
 
@@ -384,7 +383,7 @@ class Loader:
         try:
             transact(adapter, lambda: write_run(adapter, rows))
         except adapter.errors as error:  # the data itself is loaded
-            logger.warning("this run is not in %s: %s", RUNS, adapter.explain(error))
+            logger.warning("the run was not recorded in %s: %s", RUNS, adapter.explain(error))
 
     def _run_rows(self, *, complete: bool | None) -> list[Row]:
         lost = self._tables.keys() - self._replaced if self._overwrite else ()

@@ -1,4 +1,4 @@
-"""A change of the setting `pii`: values that earlier loads stored in another form are erased."""
+"""Erases values that earlier loads stored in another form, after a change of `pii`."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -25,7 +25,7 @@ def follow(
     """Erase the personal columns of a stream whose setting `pii` has changed; the caller commits.
 
     A tap refuses such a change unless everything is loaded again, so that the values come back in
-    their new form. Rows whose key is personal are removed, because they come back under another.
+    their new form. Rows whose key is personal are removed, because they come back with another key.
     `tables` are the stream's table and its history, if they exist. `setting` is what the tap
     announces: `keep`, or the mode and a fingerprint of the key.
     """

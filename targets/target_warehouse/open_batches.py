@@ -37,7 +37,7 @@ class OpenBatches:
         self._size = 0  # bytes in all batches together
 
     def add(self, table: TableLoader, lines: Sequence[bytes], places: Sequence[Place]) -> None:
-        """Take RECORD lines for a table, with their places in the input."""
+        """Add RECORD lines for a table, with their positions in the input."""
         while lines:
             batch = self._opened(table)
             room = self._max_rows - batch.rows

@@ -1,4 +1,4 @@
-"""The load method `overwrite`: new rows are loaded into a second table and replace the old ones."""
+"""The load method `overwrite`: loads new rows into a second table, then replaces the old rows."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class MessageReader(GenericSingerReader[bytes]):
         return counts
 
     def _take(self, lines: Sequence[bytes], counts: Counter[str]) -> None:
-        """Take lines; consecutive records of a stream go to the loader together."""
+        """Read lines; consecutive records of a stream go to the loader together."""
         start = 0
         while start < len(lines):
             line = lines[start]

@@ -36,7 +36,7 @@ class Rejects:
     ) -> None:
         """Write the rejected records of a batch, as they were sent, and commit.
 
-        `shown` removes what is not to be stored from a record and from the reason.
+        `shown` removes data that must not be stored from a record and from the reason.
         """
         self._counts[stream] += len(rejects)
         self._keyless |= any(reject.keyless for reject in rejects)

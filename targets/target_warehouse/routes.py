@@ -31,7 +31,7 @@ class Route:
     def mapped(
         self, lines: Sequence[bytes], places: Sequence[Place]
     ) -> tuple[Sequence[bytes], Sequence[Place]]:
-        """Return the lines for the table, with their places in the input."""
+        """Return the lines for the table, with their positions in the input."""
         if is_plain(self.stream_map):
             return lines, places
         mapped = [

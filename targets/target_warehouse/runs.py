@@ -51,7 +51,7 @@ class Tally:
     """Why rows of the stream were not loaded or not removed."""
 
     def in_vain(self) -> Tally:
-        """Return the counts of a stream whose loaded rows have not reached its table."""
+        """Return the counts of a stream whose loaded rows did not reach its table."""
         return Tally(rejected=self.rejected, message=self.message)
 
     def row(self) -> Row:

@@ -19,7 +19,7 @@ class Checkpoints:
         self._lock = threading.Lock()  # states come from one thread, commits from another
 
     def batch_opened(self, batch: Hashable) -> None:
-        """Note that a batch is open: its records are not in the warehouse yet."""
+        """Record that a batch is open: its records are not in the warehouse yet."""
         with self._lock:
             self._open.setdefault(batch, self._opened)
             self._opened += 1
@@ -33,7 +33,7 @@ class Checkpoints:
             self._emit()
 
     def committed(self, batch: Hashable) -> None:
-        """Note that a batch is in the warehouse; emit the latest state that no longer waits."""
+        """Record that a batch is in the warehouse; emit the latest state that no longer waits."""
         with self._lock:
             self._open.pop(batch, None)
             self._emit()

@@ -1,4 +1,4 @@
-"""Leaves out the values that identify people who asked to be forgotten."""
+"""Removes the values that identify forgotten people from rows before they are loaded."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Suppressed(Finder):
         return text in self._people or person_key(text, self._key) in self._people
 
     def without_people(self, rows: pa.Table, personal: Personal, columns: Columns) -> pa.Table:
-        """Return rows without these people, whose personal columns are named as in the table."""
+        """Return rows without these people; personal columns have the names of the table."""
         kinds = {name: columns[name].kind for name in rows.column_names if name in columns}
         searched = [name for name, kind in kinds.items() if kind in _SEARCHED]
         found = pa.repeat(pa.scalar(value=False), len(rows))

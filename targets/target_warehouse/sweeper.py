@@ -202,8 +202,8 @@ class Sweeper:
             self.refusal = (
                 f"{fall:,} of {before:,} rows would be removed because the vendor no longer "
                 f"delivers them, which is more than vanish_limit ({self._limit:g}) allows; "
-                "nothing was removed, and the state is held. If this is right, run once with "
-                "TARGET_WAREHOUSE_VANISH_LIMIT=1"
+                "nothing was removed, and the state is held. If these rows are really gone, run "
+                "once with TARGET_WAREHOUSE_VANISH_LIMIT=1"
             )
             self._tally.message = self.refusal
             logger.error("stream %r: %s", self._stream, self.refusal)

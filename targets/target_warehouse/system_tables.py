@@ -22,7 +22,7 @@ class SystemTable:
         }
 
     def ensure(self, adapter: Adapter) -> Columns:
-        """Make the table have its columns, and return them; the caller commits."""
+        """Create the table or add missing columns, and return its columns; the caller commits."""
         wanted = {column: Column(kind) for column, kind in self._kinds.items()}
         held = adapter.ensure(self.name, wanted, ())
         return {column: held[column] for column in wanted}

@@ -39,7 +39,7 @@ _METADATA = {
     "_sdc_sync_started_at": ColumnType.INTEGER,
 }
 _MOST_WARNINGS = 20
-"""Most properties that get a warning each: a stream that is keyed by ids can have thousands."""
+"""Maximum number of warnings about properties: if ids are names, there can be thousands."""
 
 logger = logging.getLogger("target-warehouse")
 
@@ -129,7 +129,7 @@ class TableLoader:
         descriptions: Mapping[str, str],
         personal: Personal,
     ) -> None:
-        """Make the table hold properties of these kinds, keyed by `keys`.
+        """Create the table or adapt it to properties of these kinds, with the key `keys`.
 
         `scope` has the properties that claims may name; it is None if vanished rows stay.
         """
@@ -172,7 +172,7 @@ class TableLoader:
         )
 
     def describe(self, table: str) -> None:
-        """Make the descriptions of properties the comments of their columns in `table`."""
+        """Set the comments of columns in `table` to the descriptions of their properties."""
         adapter, identifiers = self._adapter, self._plan.identifiers
         comments = {
             identifiers[name]: adapter.storable(text)
@@ -189,7 +189,7 @@ class TableLoader:
             )
 
     def _follow(self, personal: Personal) -> None:
-        """Erase what earlier loads have masked in another way; the caller commits."""
+        """Erase values that earlier loads have masked in another way; the caller commits."""
         tables = [self._plan.table, self._history.table]
         masking.follow(
             self._adapter,
@@ -206,8 +206,8 @@ class TableLoader:
         if not named or not (is_upsert and self._metadata and self._key_properties):
             if named and "*" not in named:
                 logger.warning(
-                    "stream %r: no history is kept without a key, without add_record_metadata, or "
-                    "with this load method or warehouse",
+                    "stream %r: no history is kept: it needs a key, add_record_metadata, and a "
+                    "load method and warehouse that support it",
                     self.stream,
                 )
             return
@@ -277,7 +277,7 @@ class TableLoader:
             )
         if decoder.has_odd_times:
             texts.append(
-                f"stream {self.stream!r}: some time_extracted cannot be read; "
+                f"stream {self.stream!r}: some values of time_extracted are not valid; "
                 "_sdc_extracted_at is the time of arrival instead"
             )
         if decoder.repaired:
@@ -291,7 +291,7 @@ class TableLoader:
                 self._warned.add(text)
 
     def _with_metadata(self, rows: pa.Table, decoded: pa.Table, batch: Batch) -> pa.Table:
-        """Return the rows with the metadata columns and each record's place in the batch."""
+        """Return the rows with the metadata columns and each record's index in the batch."""
         if self._metadata:
             received = pa.scalar(batch.received_at, decoded[EXTRACTED].type)
             values = {

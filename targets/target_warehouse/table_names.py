@@ -68,7 +68,7 @@ class TableNames:
 
 
 class _Alike:
-    """Names by their lower case, so that a run of thousands of streams need not go through all."""
+    """Names by their lower case, so that a run of many streams does not search all names."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names: dict[str, list[str]] = {}

@@ -55,15 +55,15 @@ class TargetWarehouse(Target):
             description="Connection URL: duckdb:///file.duckdb, sqlite:///file.db, "
             "postgresql://user:password@host/db as libpq reads it, or "
             "snowflake://user:password@account/db?warehouse=name. BigQuery, Redshift, Databricks, "
-            "SQL Server, MySQL and others are reached through dlt: docs/other-warehouses.md.",
+            "SQL Server, MySQL and others are loaded through dlt: docs/other-warehouses.md.",
         ),
         th.Property(
             "default_target_schema",
             th.StringType,
             title="Schema",
             description="Schema of the tables, created if it is missing; by default the "
-            "database's own. SQLite has none: its name is a prefix of the tables', with two "
-            "underscores.",
+            "database's default schema. In SQLite, which has no schemas, the name and two "
+            "underscores are a prefix of the table names.",
         ),
         th.Property(
             "load_method",
@@ -80,7 +80,7 @@ class TargetWarehouse(Target):
             th.BooleanType,
             default=True,
             title="Add Record Metadata",
-            description="Whether tables get the _sdc_* columns.",
+            description="Whether tables have the _sdc_* columns.",
         ),
         th.Property(
             "batch_size_rows",
@@ -92,16 +92,16 @@ class TargetWarehouse(Target):
             "batch_max_bytes",
             th.IntegerType(minimum=1),
             title="Batch Max Bytes",
-            description="Approximate maximum of bytes of input that batches hold in memory; by "
-            "default what suits the warehouse.",
+            description="Approximate maximum of bytes of input that batches hold in memory; the "
+            "default depends on the warehouse.",
         ),
         th.Property(
             "batch_folders",
             th.ArrayType(th.StringType),
             default=[],
             title="Batch Folders",
-            description="Folders, and URLs such as s3://bucket/folder, below which the files of "
-            "BATCH messages may be read; by default none.",
+            description="Folders, and URLs such as s3://bucket/folder, that may contain the files "
+            "of BATCH messages; by default none.",
         ),
         th.Property(
             "vanished",
@@ -109,8 +109,8 @@ class TargetWarehouse(Target):
             allowed_values=["remove", "mark", "ignore"],
             default="remove",
             title="Vanished Rows",
-            description="What happens to rows that the vendor no longer has, where the tap reports "
-            "what it has read completely. remove: they move to the table's __history. mark: "
+            description="What happens to rows that the vendor no longer has, if the tap reports "
+            "which data it has read completely. remove: they move to the table's __history. mark: "
             "_sdc_deleted_at is set. ignore: they stay.",
         ),
         th.Property(
@@ -133,26 +133,25 @@ class TargetWarehouse(Target):
             ),
             default=0.2,
             title="Vanish Limit",
-            description="Share of a stream's rows that may vanish in a run, among those that the "
-            "tap has read again; 100 rows are always allowed. If more would vanish, none does and "
-            "the run fails.",
+            description="Largest share of a stream's claimed rows that a run may remove; 100 rows "
+            "are always allowed. If it would remove more, it removes none and fails.",
         ),
         th.Property(
             "dry_run",
             th.BooleanType,
             default=False,
             title="Dry Run",
-            description="Compare the records with the tables and load nothing: the table "
-            "_verifications gets what differs. attribution-elt verify sets it.",
+            description="Compare the records with the tables, write the differences to the table "
+            "_verifications, and load nothing. attribution-elt verify sets it.",
         ),
         th.Property(
             "pii_key",
             th.StringType(min_length=SHORTEST_KEY),
             secret=True,
             title="Key of the hash of personal data",
-            description="Secret key by which the loader recognises people who were forgotten: "
-            "records of people in the table _suppressed are left out. `attribution-elt forget` "
-            "makes one if it is not set.",
+            description="Secret key with which the loader recognises forgotten people: it leaves "
+            "out the personal data of people in the table _suppressed. `attribution-elt forget` "
+            "creates a key if none is set.",
         ),
     ).to_dict()
 

@@ -26,16 +26,16 @@ class Version:
         return self.activated[-1] if self.activated else None
 
     def on_record(self) -> None:
-        """Note that a record arrived."""
+        """Record the version of a record that arrived."""
         self.has_records, self.is_whole = True, False
 
     def on_activate(self, version: int) -> None:
-        """Note the activated version."""
+        """Record the activated version."""
         self.activated.append(version)
         self.is_whole = self.has_records
 
     def on_state(self) -> None:
-        """Note that a STATE covers all records so far."""
+        """Record that a STATE covers all records so far."""
         self.is_whole = True
 
     def contradiction(self, found: Collection[int | None]) -> str | None:

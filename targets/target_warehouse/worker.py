@@ -49,8 +49,8 @@ class Worker:
         """Return the result of the last task; log a long wait."""
         while not wait([self._last], _LONG).done:
             logger.warning(
-                "the warehouse has been busy for another %g s; a lock of another session may "
-                "hold up the load",
+                "the warehouse has been busy for another %g s; the load may be waiting for a "
+                "lock of another session",
                 _LONG,
             )
         return self._last.result()

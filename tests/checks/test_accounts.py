@@ -45,11 +45,11 @@ def test_refused_credentials_are_reported_with_the_setting_to_check(
     )
     for found in findings(sandbox, tap):
         (problem,) = found.problems
-        assert f"answered {status}: check the setting" in problem
+        assert f"returned {status}: check the setting" in problem
         assert "credentials are valid" not in found.facts
 
 
-def test_ihc_is_not_asked_because_that_would_cost_quota(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_ihc_is_not_requested_because_that_costs_quota(sandbox: Sandbox, tmp_path: Path) -> None:
     journeys = tmp_path / "journeys.csv"
     journeys.write_text("")
     (found,) = findings(sandbox, TapIhc, journeys_file=str(journeys))
@@ -72,9 +72,9 @@ def test_an_unknown_customer_proves_valid_credentials(sandbox: Sandbox) -> None:
     assert [each.status for each in sandbox.attribution_io.requests] == [404]
 
 
-def test_a_404_of_a_vendor_that_has_no_such_answer_is_a_problem(sandbox: Sandbox) -> None:
+def test_a_404_of_a_vendor_that_does_not_document_it_is_a_problem(sandbox: Sandbox) -> None:
     (found,) = findings(sandbox, TapEcdp, api_url=f"{sandbox.url}/ecdp/v9")
-    assert found.problems == ["ECDP, credentials: answered 404: Not Found"]
+    assert found.problems == ["ECDP, credentials: returned 404: Not Found"]
 
 
 def test_the_remaining_quota_is_shown(sandbox: Sandbox) -> None:
@@ -93,7 +93,7 @@ def test_one_market_is_enough(sandbox: Sandbox) -> None:
 def test_a_used_up_quota_asks_to_try_later(sandbox: Sandbox) -> None:
     sandbox.adtraction.faults.add(Fault("status", status=429, times=None))
     for found in findings(sandbox, TapAdtraction):
-        assert found.problems[0].endswith("answered 429: the quota is used up, try later")
+        assert found.problems[0].endswith("returned 429: the quota is used up, try later")
 
 
 @pytest.mark.parametrize(("skew", "side"), [(600, "ahead of"), (-600, "behind")])

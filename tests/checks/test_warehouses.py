@@ -78,7 +78,7 @@ def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
-def test_a_file_of_something_else_is_a_problem_in_one_line(tmp_path: Path, scheme: str) -> None:
+def test_a_file_that_is_not_a_database_is_a_problem(tmp_path: Path, scheme: str) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a database, but long enough to be taken for one" * 100)
     (problem,) = finding(loader(f"{scheme}:///{file}"), [None]).problems
@@ -124,8 +124,8 @@ def reader_url(postgres_url: str) -> str:
 def test_missing_rights_are_a_problem_of_each_schema(reader_url: str) -> None:
     found = finding(loader(reader_url), ["tap_ecdp", "tap_ihc"])
     ecdp, ihc = found.problems
-    assert ecdp.startswith("the user may not make a table in the schema tap_ecdp: permission")
-    assert ihc.startswith("the user may not make the schema tap_ihc: permission")
+    assert ecdp.startswith("the user may not create a table in the schema tap_ecdp: permission")
+    assert ihc.startswith("the user may not create the schema tap_ihc: permission")
 
 
 def test_the_grants_of_the_problems_are_enough(reader_url: str, postgres_url: str) -> None:

@@ -38,7 +38,7 @@ def test_an_account_that_writes_is_only_read(sandbox: Sandbox, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_target_that_is_not_dry_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_target_without_dry_run_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
     assert (
         "dry_run is false: it writes" in finding(adtraction(sandbox, tmp_path, dry_run=False)).facts
     )

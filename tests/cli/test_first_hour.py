@@ -100,7 +100,7 @@ def test_the_steps_of_the_readme_work_with_postgresql_over_tcp(
     assert PASSWORD not in checked.stdout + done.stdout + (folder / "report.html").read_text()
 
 
-def test_a_server_that_is_away_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_unreachable_server_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
     folder = project(tmp_path / "project")
     database = "PGHOST=127.0.0.1\nPGPORT=9\nPGUSER=loader\nPGPASSWORD=geheim\nPGDATABASE=shop\n"
     (folder / ".env").write_text(lines(sandbox, "tap-ecdp") + database)

@@ -160,11 +160,11 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_person_who_is_left_is_an_error(project: Project, tmp_path: Path) -> None:
+def test_personal_data_that_is_left_is_an_error(project: Project, tmp_path: Path) -> None:
     (tmp_path / "archive.bin").write_bytes(b"\xff\xff\xff" + f" {JANE} ".encode())
     done = run(project, "--email", JANE)
     assert done.exit_code == 1
-    assert "people are left in archive.bin" in done.output
+    assert "personal data is left in archive.bin" in done.output
     assert emails() == [None, JOE]
 
 
@@ -190,7 +190,9 @@ def test_a_warehouse_without_ids_of_rows_is_refused(
         (("--email", f"mailto:{JANE}"), "--email: address 1 is not an e-mail address"),
     ],
 )
-def test_bad_input_is_one_line(project: Project, arguments: tuple[str, ...], reason: str) -> None:
+def test_invalid_input_is_one_line(
+    project: Project, arguments: tuple[str, ...], reason: str
+) -> None:
     done = run(project, *arguments)
     assert done.exit_code == 1
     assert reason in str(done.exception)

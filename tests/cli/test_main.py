@@ -21,7 +21,7 @@ from tests.pipeline.meltano import PROJECT, SCRIPTS
 UTILITY = yaml.safe_load((PROJECT / "meltano.yml").read_text())["plugins"]["utilities"][0]
 
 
-def test_meltano_s_commands_are_commands_of_ours() -> None:
+def test_commands_of_the_meltano_plugin_exist() -> None:
     for arguments in UTILITY["commands"].values():
         name, *given = shlex.split(arguments)
         command = cli.get_command(click.Context(cli), name)
@@ -60,7 +60,7 @@ def test_every_command_and_option_has_a_help_text() -> None:
         assert all(each.help for each in command.params if isinstance(each, click.Option))
 
 
-def test_closed_streams_are_no_error() -> None:
+def test_closed_streams_are_not_an_error() -> None:
     script = "import sys; sys.stdout = sys.stderr = None\n"
     script += "from attribution_elt.cli.main import cli\n"
     script += "sys.stdin = None; cli.commands['views'].callback = lambda: sys.stdout.isatty()\n"
@@ -76,7 +76,7 @@ def test_a_number_of_days_is_checked() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_meltano_is_asked_leaves_no_process_and_no_file(
+def test_a_signal_while_meltano_runs_leaves_no_process_and_no_file(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     for folder in (tmp_path / "bin", tmp_path / "temporary"):
@@ -126,7 +126,7 @@ main.cli(["views"])
 """
 
 
-def test_a_signal_during_a_query_of_duckdb_is_no_error_of_the_warehouse() -> None:
+def test_a_signal_during_a_query_of_duckdb_is_not_a_warehouse_error() -> None:
     done = subprocess.run(
         [sys.executable, "-c", DURING_A_QUERY], capture_output=True, text=True, check=False
     )

@@ -87,8 +87,8 @@ def test_a_failed_test_is_exit_code_1(shop: Shop) -> None:
         (["--var", "nothing=1"], "unknown variable nothing; choose from schema_prefix, "),
         (["--var", "nothing"], "--var 'nothing' is not NAME=VALUE"),
         (["--var", "lookback_days=[1"], "--var lookback_days: the value is not valid YAML"),
-        (["--var", "lookback_days=abc"], "lookback_days must be a number from 0 on, not"),
-        (["--var", "lookback_days=.inf"], "lookback_days must be a number from 0 on, not inf"),
+        (["--var", "lookback_days=abc"], "lookback_days must be a number of at least 0, not"),
+        (["--var", "lookback_days=.inf"], "lookback_days must be a number of at least 0, not inf"),
         (["--var", "mmm_channels=Email"], "mmm_channels must be a list, not 'Email'"),
         (["--var", "reporting_currency=1"], "reporting_currency must be a text without quotes"),
         (["--var", "reporting_timezone=Mars/Up"], "must be a time zone such as Europe/Berlin, not"),
@@ -108,7 +108,7 @@ def test_an_unreachable_warehouse_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "none.duckdb").exists()
 
 
-def test_nothing_loaded_is_nothing_to_build(tmp_path: Path) -> None:
+def test_without_loaded_tables_nothing_is_built(tmp_path: Path) -> None:
     shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
     shop.load("tap_ecdp", "attributed_order_lines")
     shop.execute("DROP TABLE tap_ecdp.attributed_order_lines")

@@ -59,7 +59,7 @@ def test_problems_are_printed_as_json_too(sandbox: Sandbox, tmp_path: Path) -> N
     document = json.loads(done.stdout)
     assert document["ok"] is False
     problems = {each["subject"]: each["problems"] for each in document["checks"]}
-    assert problems["tap-ecdp"] == ["ECDP, credentials: answered 401: check the setting api_key"]
+    assert problems["tap-ecdp"] == ["ECDP, credentials: returned 401: check the setting api_key"]
     assert " cannot be reached: " in problems["target-warehouse"][0]  # prod is PostgreSQL
     assert "expired" not in done.stdout + done.stderr
 

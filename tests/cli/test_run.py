@@ -90,7 +90,7 @@ def test_refused_credentials_are_recorded_for_every_stream(
     assert len(kept) == 2
     for complete, message in kept:
         assert complete is False
-        assert message.endswith("answered 401: check the setting api_key")
+        assert message.endswith("returned 401: check the setting api_key")
 
 
 def test_a_terminal_shows_a_summary(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_days_of_a_tap_without_ranges_are_refused(option: str) -> None:
     assert str(done.exception) == "tap-ignite is compared as a whole: leave out --from and --to"
 
 
-def test_missing_days_a_warehouse_that_is_away_and_a_failed_request_end_with_one_line(
+def test_missing_days_an_unreachable_warehouse_and_a_failed_request_are_one_line(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     folder = project(tmp_path / "project")
@@ -126,7 +126,7 @@ def test_missing_days_a_warehouse_that_is_away_and_a_failed_request_end_with_one
     sandbox.ecdp.faults.add(Fault("status", status=401, times=None))
     done = attribution_elt(folder, environment, "verify", "tap-ecdp", *DAYS, "--json")
     assert done.returncode == 1
-    assert "answered 401: check the setting api_key" in str(json.loads(done.stdout)["failures"])
+    assert "returned 401: check the setting api_key" in str(json.loads(done.stdout)["failures"])
 
 
 def test_a_signal_decides_the_exit_code(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from attribution_elt.kit.errors import InvalidSettingsError, UnitError
     [
         (OneLineError("no file"), ["no file"]),
         (OpsError("no project"), ["no project"]),
-        (UnitError("answered 500"), ["answered 500"]),
+        (UnitError("returned 500"), ["returned 500"]),
         (InvalidSettingsError(["one", "two"]), ["one", "two"]),
         (ValueError("odd"), ["ValueError: odd"]),
         (OSError("full"), ["OSError: full"]),

@@ -133,7 +133,7 @@ def test_an_address_in_punycode_has_the_hash_that_vendors_send() -> None:
     assert person_key(address.upper(), KEY) == keyed_hash(sent, KEY)
 
 
-def test_ids_that_only_look_alike_are_two() -> None:
+def test_similar_ids_are_different_people() -> None:
     assert person_key("\u2460", KEY) != person_key("1", KEY)
 
 
@@ -183,7 +183,7 @@ def test_a_row_loses_the_person_and_keeps_the_facts(
     assert personal.erased(row, People([JANE], [])) == left
 
 
-def test_another_id_of_a_person_counts_as_the_whole_value_only() -> None:
+def test_another_id_of_a_person_matches_only_a_whole_value() -> None:
     people = People([JANE], [KEY])
     assert people.add_id("customer-7")
     assert not people.add_id("customer-7")

@@ -108,7 +108,7 @@ def test_secrets_are_found_at_any_depth_of_the_settings() -> None:
     assert "shown" not in found
 
 
-def test_missing_and_null_secrets_are_no_secrets() -> None:
+def test_missing_and_null_secrets_are_ignored() -> None:
     schema = {"properties": {"api_key": {"secret": True}, "other": {"secret": True}}}
     assert list(secrets_of(schema, {"api_key": None})) == []
 
@@ -159,7 +159,7 @@ def test_standard_error_is_without_secrets() -> None:
         ("a text: mail to me@example.com", set()),
     ],
 )
-def test_passwords_are_found_in_urls_sound_or_not(url: str, password: set[str]) -> None:
+def test_passwords_are_found_in_valid_and_invalid_urls(url: str, password: set[str]) -> None:
     assert set(passwords_of({"api_url": url, "more": [{"inner": url}], "number": 1})) == password
 
 

@@ -22,7 +22,7 @@ def test_tasks_run_in_order_and_their_errors_are_raised_with_their_results() -> 
     assert done == list(range(50))
 
 
-def test_no_more_threads_than_the_width_and_none_keeps_the_process() -> None:
+def test_threads_are_limited_and_do_not_keep_the_process() -> None:
     threads = DaemonThreads("wide", width=3)
     barrier = threading.Barrier(4)
     for _ in range(10):
@@ -34,7 +34,7 @@ def test_no_more_threads_than_the_width_and_none_keeps_the_process() -> None:
     barrier.abort()
 
 
-def test_stop_drops_what_no_thread_has_begun() -> None:
+def test_stop_drops_tasks_that_have_not_started() -> None:
     threads = DaemonThreads("stopped")
     begun, go_on = threading.Event(), threading.Event()
 
@@ -50,7 +50,7 @@ def test_stop_drops_what_no_thread_has_begun() -> None:
     assert not dropped.done()
 
 
-def test_stop_returns_although_a_thread_takes_the_last_task_meanwhile(
+def test_stop_returns_although_a_thread_takes_the_last_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Raced(SimpleQueue[Any]):

@@ -39,7 +39,7 @@ def test_the_state_after_a_unit_has_the_claim_next_to_its_value() -> None:
     assert "delivered" not in str(first["value"])
 
 
-def test_an_empty_answer_is_a_claim_of_no_rows() -> None:
+def test_an_empty_response_is_a_claim_without_rows() -> None:
     assert run([[]], claims=of_website).delivered == [
         {"stream": "orders", "where": {"website": 1}, "rows": 0}
     ]
@@ -74,7 +74,7 @@ def test_a_range_of_days_includes_its_first_day_and_not_its_end() -> None:
     ]
 
 
-@pytest.mark.parametrize("broken", [UnitError("answered 500", status=500), [UnitError("page 2")]])
+@pytest.mark.parametrize("broken", [UnitError("returned 500", status=500), [UnitError("page 2")]])
 def test_a_unit_with_an_error_makes_no_claim(broken: Any) -> None:
     output = run([broken, [order(1, website=2)]], claims=of_website)
     assert [each["where"] for each in output.delivered] == [{"website": 2}]

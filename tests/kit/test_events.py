@@ -80,7 +80,7 @@ def test_the_last_progress_event_counts_all_units(
     )
 
 
-def test_a_unit_that_failed_names_the_streams_that_lack_it(
+def test_a_failed_unit_names_the_streams_without_its_rows(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.adtraction.faults.add(Fault("status", status=404, match="products/feed"))

@@ -105,7 +105,7 @@ def test_a_reader_that_stops_early_sends_no_more_requests(width: int) -> None:
     assert threading.active_count() <= before
 
 
-def test_an_error_of_the_units_themselves_comes_through() -> None:
+def test_an_error_of_the_iterator_of_units_is_raised() -> None:
     def units() -> Iterator[int]:
         yield 1
         raise KeyError("units")

@@ -96,9 +96,7 @@ def test_a_clock_difference_below_the_precision_of_date_costs_one_refusal(
 
 @kinds
 @phases
-def test_a_foreign_client_that_eats_30_percent(
-    clock: Clock, phase: float, *, sliding: bool
-) -> None:
+def test_another_client_that_uses_30_percent(clock: Clock, phase: float, *, sliding: bool) -> None:
     clock.elapsed = phase
     vendor = Vendor(clock, sliding=sliding, greed=0.3)
     elapsed = spend(clock, QuotaLimiter("test"), vendor, 60)
@@ -129,7 +127,7 @@ def test_requests_to_a_vendor_without_quota_headers_do_not_wait(clock: Clock) ->
     assert spend(clock, QuotaLimiter("test"), vendor, 500) < 500 * vendor.latency * 1.01
 
 
-def test_a_quota_that_is_met_for_the_first_time_in_the_middle(clock: Clock) -> None:
+def test_a_run_that_starts_in_the_middle_of_a_window(clock: Clock) -> None:
     vendor = Vendor(clock, quota=10)
     for _ in range(10):
         vendor.answer()
@@ -165,7 +163,7 @@ def test_retry_after_as_a_date_is_counted_by_the_vendor_s_clock(clock: Clock, ah
     assert 7 <= paused(clock, QuotaLimiter("test"), headers) < 8.1
 
 
-def test_retry_after_as_a_date_without_the_vendor_s_own(clock: Clock) -> None:
+def test_retry_after_as_a_date_without_a_date_header(clock: Clock) -> None:
     headers = {"Retry-After": formatdate(clock.time() + 7, usegmt=True)}
     assert 6 < paused(clock, QuotaLimiter("test"), headers) < 8.1
 
@@ -225,7 +223,7 @@ def test_a_request_without_a_response_does_not_use_quota(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_quota_clock_and_foreign_client_keep_refusals_rare(clock: Clock, seed: int) -> None:
+def test_refusals_are_rare_with_any_quota_clock_and_other_client(clock: Clock, seed: int) -> None:
     rng = random.Random(seed)
     vendor = Vendor(
         clock,

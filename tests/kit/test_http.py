@@ -74,7 +74,7 @@ def test_a_redirect_is_not_followed_with_the_credentials(
     elsewhere = {"Location": "https://elsewhere.example.com/"}
     requests_mock.get("https://api.example.com/v1/orders", status_code=status, headers=elsewhere)
     requests_mock.get("https://elsewhere.example.com/", text="[]")
-    with pytest.raises(UnitError, match=f"Shop, the orders: answered {status}"):
+    with pytest.raises(UnitError, match=f"Shop, the orders: returned {status}"):
         Shop(CONFIG).fetch(ASKED)
     assert requests_mock.call_count == 1
 
@@ -109,7 +109,7 @@ def test_a_retry_is_an_event_with_its_reason(
     )
     Shop(CONFIG).fetch(ASKED)
     (retry,) = [each.__dict__ for each in caplog.records if FIELD in each.__dict__]
-    assert (retry[FIELD], retry["reason"]) == ("retry", "answered 503")
+    assert (retry[FIELD], retry["reason"]) == ("retry", "returned 503")
 
 
 def test_a_failed_connection_ends_the_run_instead_of_failing_one_unit() -> None:
@@ -118,10 +118,10 @@ def test_a_failed_connection_ends_the_run_instead_of_failing_one_unit() -> None:
         Shop(config).fetch(ASKED)
 
 
-def test_the_vendor_s_own_words_are_one_short_line(requests_mock: Mocker) -> None:
+def test_the_vendor_s_message_is_one_short_line(requests_mock: Mocker) -> None:
     long = {"message": "no\n\nsuch   page " + "x" * 1000}
     requests_mock.get("https://api.example.com/v1/orders", status_code=404, json=long)
-    with pytest.raises(UnitError, match="answered 404: no such page xxx") as caught:
+    with pytest.raises(UnitError, match="returned 404: no such page xxx") as caught:
         Shop(CONFIG).fetch(ASKED)
     assert len(str(caught.value)) < 300
     assert caught.value.status == 404
@@ -131,7 +131,7 @@ def test_a_refused_account_sends_no_more_requests(requests_mock: Mocker) -> None
     requests_mock.get("https://api.example.com/v1/orders", status_code=401)
     client = Shop(CONFIG)
     for _ in range(3):
-        with pytest.raises(UnitError, match="answered 401: check the setting token"):
+        with pytest.raises(UnitError, match="returned 401: check the setting token"):
             client.fetch(ASKED)
     assert requests_mock.call_count == 1
 
@@ -160,5 +160,5 @@ def test_unknown_members_next_to_the_rows_are_logged_once(
     asking.fetch(ASKED)
     asking.fetch(ASKED)
     assert caplog.messages == [
-        f"{client.vendor}: property 'unheard' next to the rows is in no stream"
+        f"{client.vendor}: property 'unheard' next to the rows is not in a stream"
     ]

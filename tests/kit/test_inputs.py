@@ -61,7 +61,7 @@ def test_a_state_of_another_shape_is_a_line(state: Any, line: str) -> None:
         {"bookmarks": {"no_stream": {"replication_key_value": 7}}},
     ],
 )
-def test_null_in_a_state_counts_as_not_there(state: Any) -> None:
+def test_null_in_a_state_counts_as_absent(state: Any) -> None:
     assert run([[order(1)]], state=state).error is None
 
 

@@ -20,7 +20,7 @@ from attribution_elt.kit.json import document as json_text
 EMOJI = "\U0001f984"
 
 
-def test_nul_is_taken_out_of_texts_and_names_at_any_depth() -> None:
+def test_nul_is_removed_from_texts_and_names_at_any_depth() -> None:
     text = b'{"a\\u0000": "x\\u0000y", "b": [{"c": "\\u0000"}], "d": 1.50}'
     assert json_text.decode(text) == {"a": "xy", "b": [{"c": ""}], "d": Decimal("1.50")}
 
@@ -89,7 +89,7 @@ def test_a_large_document_reads_as_a_small_one_does(monkeypatch: pytest.MonkeyPa
     assert len(small[2]["customer.pageviews"]) == 500
 
 
-def test_a_large_document_that_breaks_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_large_document_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "LARGE", 100)
     text = json.dumps(document(50)).encode()
     for end in range(101, len(text) - 1, 37):
@@ -122,7 +122,7 @@ def test_a_response_in_a_reference_cycle_closes_its_file() -> None:
     gc.collect()
 
 
-def test_a_mended_document_is_in_a_file_without_a_name(
+def test_a_repaired_document_is_in_a_file_without_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

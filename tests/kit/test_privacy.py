@@ -91,7 +91,7 @@ def test_empty_values_stay_empty() -> None:
 
 
 @pytest.mark.parametrize("mode", ["hash", "drop"])
-def test_a_misfit_does_not_carry_personal_data_into_extra(mode: str) -> None:
+def test_an_invalid_value_does_not_carry_personal_data_into_extra(mode: str) -> None:
     record = shape(mode, {"phone": "phone of jane@example.com", "birthday": "29 Feb 1980"})
     assert "jane" not in str(record)
     assert "1980" not in str(record)
@@ -113,7 +113,7 @@ def test_a_key_that_is_hashed_is_a_text_in_the_schema_that_is_not_null() -> None
     assert masked["properties"]["phone"]["type"] == ["string"]
 
 
-def test_without_a_key_of_its_own_dropped_keys_are_hashed_with_the_fallback() -> None:
+def test_without_pii_key_dropped_keys_are_hashed_with_the_fallback_key() -> None:
     personal_data = PersonalData.of_settings({"pii": "drop"}, fallback_key="secret")
     assert personal_data.of(key=True)("jane") == PersonalData("hash", "secret").hashed("jane")
     assert personal_data.of(key=False)("jane") is None
@@ -167,7 +167,7 @@ def test_extra_is_masked_except_for_properties_that_the_schema_does_not_mark(mod
         assert set(extra) == {"day", "email", "gift_card_recipient_email", "more"}
 
 
-def test_kept_extra_is_left_as_it_is() -> None:
+def test_keep_does_not_change_extra() -> None:
     shape = RecordShaper(EXTRA_SCHEMA, ("id",), PersonalData("keep", ""), lambda _: None)
     assert shape({"id": 1, "new": "joe@example.com"}, {})["_extra"] == {"new": "joe@example.com"}
 

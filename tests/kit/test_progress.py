@@ -31,11 +31,11 @@ def test_failed_units_are_counted_in_the_progress(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (UnitError("orders of May: answered 500"), "failed; the next run retries it: orders of"),
-        (CredentialsError("shop: answered 401"), "failed: shop: answered 401"),
+        (UnitError("orders of May: returned 500"), "failed; the next run retries it: orders of"),
+        (CredentialsError("shop: returned 401"), "failed: shop: returned 401"),
     ],
 )
-def test_a_refused_key_is_not_announced_as_retried(
+def test_a_refused_key_is_not_reported_as_retried(
     error: UnitError, text: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the command sets it

@@ -15,7 +15,7 @@ from attribution_elt.kit.errors import (
 from tests.kit.shop import SHOP, order, run
 
 
-def test_one_answer_feeds_several_streams_and_a_unit_ends_with_a_state() -> None:
+def test_one_response_feeds_several_streams_and_a_unit_ends_with_a_state() -> None:
     output = run([[order(1, lines=[{"order_id": "o1"}])], [order(2)]])
     kinds = [each["type"] for each in output.messages]
     assert kinds[:7] == ["SCHEMA", "SCHEMA", "RECORD", "RECORD", "STATE", "RECORD", "STATE"]
@@ -29,23 +29,23 @@ def test_the_log_counts_each_record_once(caplog: pytest.LogCaptureFixture) -> No
     assert [each for each in caplog.messages if each.endswith("2 of 2 units, 3 records")]
 
 
-def test_records_leave_in_the_order_of_the_units_whichever_answer_comes_first() -> None:
+def test_records_are_in_the_order_of_units_and_not_of_responses() -> None:
     output = run([[order(number)] for number in range(50)], max_concurrent_requests=8)
     assert [each["order_id"] for each in output.rows("orders")] == [f"o{n}" for n in range(50)]
     assert SHOP.completed == list(range(1, 51))
 
 
-def test_a_unit_that_fails_is_reported_and_keeps_no_other_unit() -> None:
-    output = run([[order(1)], UnitError("answered 404", status=404), [order(3)]])
+def test_a_failed_unit_is_reported_and_does_not_stop_others() -> None:
+    output = run([[order(1)], UnitError("returned 404", status=404), [order(3)]])
     assert output.error is None
-    assert [str(each) for each in output.tap.run.failures] == ["answered 404"]
+    assert [str(each) for each in output.tap.run.failures] == ["returned 404"]
     assert output.tap.run.failures[0].streams == ("lines", "orders")
     assert SHOP.completed == [1, 3]
     assert SHOP.failed == [2]
     assert len(output.rows("orders")) == 2
 
 
-@pytest.mark.parametrize("error", [CredentialsError("answered 401"), UnreachableError("refused")])
+@pytest.mark.parametrize("error", [CredentialsError("returned 401"), UnreachableError("refused")])
 def test_an_error_that_concerns_every_request_ends_the_run(error: UnitError) -> None:
     output = run([[order(1)], error, [order(3)]])
     assert output.error is error
@@ -53,7 +53,7 @@ def test_an_error_that_concerns_every_request_ends_the_run(error: UnitError) -> 
 
 
 def test_a_vendor_that_is_down_gets_no_more_requests_of_the_reader() -> None:
-    output = run([OverloadedError("answered 500", status=500) for _ in range(30)])
+    output = run([OverloadedError("returned 500", status=500) for _ in range(30)])
     assert output.error is None
     assert len(SHOP.failed) == 20
     last = output.tap.run.failures[-1]
@@ -62,7 +62,7 @@ def test_a_vendor_that_is_down_gets_no_more_requests_of_the_reader() -> None:
 
 
 def test_refusals_of_single_units_do_not_count_as_an_outage() -> None:
-    output = run([UnitError("answered 404", status=404) for _ in range(30)])
+    output = run([UnitError("returned 404", status=404) for _ in range(30)])
     assert output.error is None
     assert len(SHOP.failed) == 30
 
@@ -70,7 +70,7 @@ def test_refusals_of_single_units_do_not_count_as_an_outage() -> None:
 @pytest.mark.parametrize(
     "error", [RecursionError("deep"), ValueError("Integer value out of range"), UnitError("page 2")]
 )
-def test_an_answer_that_breaks_while_it_is_written_fails_its_unit_alone(error: Any) -> None:
+def test_a_response_that_fails_while_it_is_written_fails_only_its_unit(error: Any) -> None:
     output = run([[order(1), error], [order(2)]], claims=lambda _: ())
     assert SHOP.failed == [1]
     assert SHOP.completed == [2]
@@ -92,7 +92,7 @@ def test_the_last_state_of_a_complete_run_reports_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "answers", [[[order(1)], UnitError("answered 404", status=404)], [CredentialsError("no")]]
+    "answers", [[[order(1)], UnitError("returned 404", status=404)], [CredentialsError("no")]]
 )
 def test_a_run_with_a_failure_is_not_complete(answers: list[Any]) -> None:
     output = run(answers)
@@ -118,7 +118,7 @@ def test_rows_without_a_key_get_a_stand_in(caplog: pytest.LogCaptureFixture) -> 
     assert odd["_extra"] == {"order_id": {"odd": 1}}
     assert output.tap.run.failures == []
     assert SHOP.completed == [1]
-    warned = [each for each in caplog.messages if "stand-in" in each]
+    warned = [each for each in caplog.messages if "fills it in" in each]
     assert len(warned) == 2
 
 

@@ -37,7 +37,7 @@ def setting_errors(**config: Any) -> list[str]:
     return list(settings.setting_errors(SCHEMA, given))
 
 
-def test_good_settings_have_no_faults() -> None:
+def test_valid_settings_have_no_faults() -> None:
     assert setting_errors() == []
     assert setting_errors(end_date=None, website_ids=[1, 2], pii="hash", pii_key="k" * 16) == []
 
@@ -71,7 +71,7 @@ def test_good_settings_have_no_faults() -> None:
         ({"pii": "hash"}, "pii_key", "is missing"),
     ],
 )
-def test_each_fault_is_one_line_with_the_setting_and_what_is_right(
+def test_each_fault_is_one_line_with_the_setting_and_the_valid_values(
     config: dict[str, Any], name: str, right: str
 ) -> None:
     (line,) = setting_errors(**config)
@@ -90,7 +90,7 @@ def test_each_fault_is_one_line_with_the_setting_and_what_is_right(
     ],
 )
 @pytest.mark.parametrize("odd", [10**30, True, ["a"], "x" * 10_000, "\0"])
-def test_odd_values_are_reported_before_they_are_used(
+def test_invalid_values_are_reported_before_they_are_used(
     tap: type[VendorTap], names: list[str], odd: Any
 ) -> None:
     for name in names:

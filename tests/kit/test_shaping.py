@@ -110,7 +110,7 @@ def test_a_value_that_is_not_an_instant_goes_into_extra(sent: Any) -> None:
         (5, (None, 5)),
     ],
 )
-def test_days_exist_or_go_into_extra(sent: Any, emitted: Any) -> None:
+def test_days_that_do_not_exist_go_into_extra(sent: Any, emitted: Any) -> None:
     assert one("string", format="date")(sent) == emitted
 
 
@@ -217,7 +217,7 @@ def test_unknown_null_and_falsy_values_are_distinguished() -> None:
     assert record["_extra"] == {"zero": 0, "no": False, "empty": "", "list": []}
 
 
-def test_a_misfit_is_kept_and_warned_of_once_and_the_row_is_not_lost() -> None:
+def test_an_invalid_value_is_kept_with_one_warning_and_the_row_is_not_lost() -> None:
     warnings: list[str] = []
     shape = stream(warnings, started={**TEXT, "format": "date"}, name=TEXT)
     for _ in range(3):
@@ -227,7 +227,7 @@ def test_a_misfit_is_kept_and_warned_of_once_and_the_row_is_not_lost() -> None:
     assert "started" in warnings[0]
 
 
-def test_a_misfit_warning_does_not_repeat_the_value() -> None:
+def test_a_warning_of_an_invalid_value_does_not_repeat_it() -> None:
     warnings: list[str] = []
     stream(warnings, age={"type": ["integer", "null"]})({"age": "jane@example.com"})
     assert "jane" not in "".join(warnings)
@@ -259,7 +259,7 @@ def test_a_vendors_value_for_a_property_of_the_context_is_kept() -> None:
     assert len(warnings) == 1
 
 
-def test_a_misfit_of_the_context_is_kept_in_every_row() -> None:
+def test_an_invalid_value_of_the_context_is_kept_in_every_row() -> None:
     shape = stream(day={**TEXT, "format": "date"})
     misfit = "2021-11-31"
     kept = {"day": None, "_extra": {"day": misfit}}
@@ -280,7 +280,7 @@ def test_two_vendor_names_that_are_one_in_snake_case_are_both_kept() -> None:
     assert sorted(misfits["_extra"].values()) == [[1], [2], [3]]
 
 
-def test_one_row_s_odd_name_takes_the_column_from_no_other_row() -> None:
+def test_a_name_in_another_case_in_one_row_does_not_affect_other_rows() -> None:
     shape = stream(product_name=TEXT)
     names = ["PRODUCT_NAME", "productName", "product_name", "productName"]
     records = [shape({name: "a"}) for name in names]

@@ -42,7 +42,7 @@ def write(records: int, size: int = 10, *, state: bool = False) -> list[bytes]:
     return [each for each in arrivals if each]
 
 
-def test_every_record_is_a_line_of_its_own() -> None:
+def test_every_record_is_a_separate_line() -> None:
     lines = b"".join(write(1000)).splitlines()
     messages = [json.loads(line) for line in lines]
     assert [message["record"]["n"] for message in messages] == list(range(1000))
@@ -55,7 +55,7 @@ def test_only_whole_lines_are_written() -> None:
     assert all(each.endswith(b"}\n") for each in arrivals)
 
 
-def test_records_are_gathered_and_a_state_sends_them_off_first() -> None:
+def test_records_are_buffered_and_written_before_a_state() -> None:
     (arrival,) = write(100, state=True)
     *_, last_record, state = arrival.splitlines()
     assert json.loads(last_record)["record"]["n"] == 99
@@ -98,7 +98,7 @@ def test_numbers_keep_their_digits_and_texts_their_letters() -> None:
         assert repr(message["record"]) == repr(record)
 
 
-def test_a_record_that_cannot_be_encoded_leaves_no_half_of_a_line() -> None:
+def test_a_record_that_cannot_be_encoded_leaves_no_partial_line() -> None:
     output = io.TextIOWrapper(io.BytesIO())
     nested: list[object] = []
     for _ in range(100_000):
@@ -114,7 +114,7 @@ def test_a_record_that_cannot_be_encoded_leaves_no_half_of_a_line() -> None:
     assert [json.loads(line)["record"] for line in output] == [{"value": 1}]
 
 
-def test_schema_messages_leave_at_once() -> None:
+def test_schema_messages_are_written_at_once() -> None:
     pipe = io.BytesIO()
     with redirect_stdout(io.TextIOWrapper(pipe)):
         LineWriter().write_message(SchemaMessage("orders", {"properties": {}}, ["id"]))

@@ -29,11 +29,11 @@ def test_plugin_lines_without_an_event_are_dropped_and_warnings_are_kept() -> No
 
 def test_the_last_line_repeats_the_causes_and_is_an_error() -> None:
     console = ConsoleFilter()
-    assert console.filter(line(TAP, logging.ERROR, "answered 401"))
+    assert console.filter(line(TAP, logging.ERROR, "returned 401"))
     assert not console.filter(record("root", logging.ERROR, "Extractor failed"))
     last = line("meltano.cli.run", logging.INFO, "Run completed", status="failure")
     assert console.filter(last)
-    assert last.msg["event"] == "Run failed\n  tap-ecdp: answered 401"
+    assert last.msg["event"] == "Run failed\n  tap-ecdp: returned 401"
     assert (last.levelno, last.msg["level"]) == (logging.ERROR, "error")
 
 
@@ -51,7 +51,7 @@ def test_tracebacks_are_dropped_only_after_an_error_of_a_plugin() -> None:
     console = ConsoleFilter()
     broken = record("meltano", logging.ERROR, "", error=BrokenPipeError())
     assert console.filter(broken), "without another cause it is the cause"
-    console.filter(line(TAP, logging.ERROR, "answered 401"))
+    console.filter(line(TAP, logging.ERROR, "returned 401"))
     assert not console.filter(broken)
     assert not console.filter(line("meltano", logging.ERROR, "", exc_info=sys.exc_info()))
 

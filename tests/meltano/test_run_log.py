@@ -53,7 +53,7 @@ LOADED = line(
 )
 
 
-def test_a_pipeline_is_known_by_its_job() -> None:
+def test_a_pipeline_is_identified_by_its_job() -> None:
     suffixed = line("x", job_name=f"{JOB}:backfill-1", elt_event="run_failed")
     watch, _ = taken(PROGRESS, suffixed)
     assert [(each.tap, each.loader) for each in watch.pipelines.values()] == [
@@ -100,7 +100,7 @@ def test_meltano_s_errors_count_only_without_those_of_plugins() -> None:
     assert watch.complaints == ["tap-ecdp: refused"]
 
 
-def test_a_plugin_that_cannot_be_installed_is_reported_with_its_cause_alone() -> None:
+def test_a_plugin_that_cannot_be_installed_is_reported_with_only_its_cause() -> None:
     details = "Using Python 3.11\n\nerror: Failed to fetch: ijson\n  cause: unknown certificate\n"
     state = {"plugin_name": "tap-ecdp", "status": "error", "details": details}
     missing = "Executable 'tap-ecdp' could not be found"
@@ -131,7 +131,7 @@ def test_a_failure_of_discovery_names_the_tap() -> None:
     assert watch.complaints == ["tap-ecdp: setting 'api_key' is missing"]
 
 
-def test_the_tap_s_count_replaces_that_of_a_foreign_loader() -> None:
+def test_the_tap_s_count_replaces_that_of_another_loader() -> None:
     metric = {"type": "counter", "metric": "record_count", "value": 7, "tags": {"stream": "a"}}
     watch, _ = taken(line("METRIC", metric_info=metric), line("METRIC", metric_info=metric))
     ((_, stream, counts),) = watch.rows()
@@ -161,7 +161,7 @@ def test_other_lines_are_not_events() -> None:
 TASK = "tap-ecdp target-warehouse"
 
 
-def test_programs_get_a_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_get_one_json_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     log, events = taken(PROGRESS, LOADED, line("refused", elt_event="run_failed"))
     lines = Lines()
     for event in events:

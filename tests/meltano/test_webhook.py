@@ -108,7 +108,7 @@ def test_an_alert_of_several_runs_counts_those_that_failed(receiver: Receiver) -
     assert receiver.texts == ["*prod: 1 of 2 runs failed*\n• tap-ecdp: refused"]
 
 
-def test_an_interrupted_run_alerts_nobody(receiver: Receiver) -> None:
+def test_an_interrupted_run_sends_no_alert(receiver: Receiver) -> None:
     stopped = Outcome("run-1", "tap-ecdp target-warehouse", 130, RunLog(), interrupted=True)
     webhook.alert(FakeProject(receiver.url), [stopped], Lines())
     assert receiver.texts == []
@@ -155,7 +155,7 @@ def test_a_refusal_of_the_webhook_is_noted_without_its_address(
     receiver.status = status
     webhook.alert(FakeProject(receiver.url), [outcome(LOST)], Lines())
     printed = capsys.readouterr().out
-    assert f"the alert could not be sent: the webhook answered {status}" in printed
+    assert f"the alert could not be sent: the webhook returned {status}" in printed
     assert "geheimnis" not in printed
 
 
@@ -235,5 +235,5 @@ def test_a_day_with_failures_is_reported_to_the_webhook(
     assert late.stdout == "to do  tap-ecdp  Meltano's history has no successful run\n"
     first, second = receiver.texts
     assert first.splitlines()[0].startswith("*dev: run ")
-    assert first.endswith("answered 401: check the setting api_key")
+    assert first.endswith("returned 401: check the setting api_key")
     assert second == "*dev: late*\n• tap-ecdp: Meltano's history has no successful run"

@@ -153,7 +153,7 @@ def test_a_permanent_failure_is_retried_reported_once_and_stops_no_other_unit(
     assert [leaks.found(each, keys) for each in stored if leaks.found(each, keys)] == []
     title, *lines = text.splitlines()
     assert title == "*prod: ecdp failed*"
-    assert {line.rpartition(": answered")[2] for line in lines} == {
+    assert {line.rpartition(": returned")[2] for line in lines} == {
         " 401: check the setting api_key"
     }
     assert all(line.startswith("• tap-ecdp: ECDP, ") for line in lines)

@@ -1,4 +1,4 @@
-"""Accounts whose secrets are all canaries, and vendors that repeat them in their answers."""
+"""Accounts whose secrets are all canaries, and vendors that repeat them in their responses."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def secrets_of(account: Account) -> set[str]:
 
 
 def echo(account: Account) -> str:
-    """Return a vendor's answer that contains every secret in every spelling."""
+    """Return a vendor's response that contains every secret in every spelling."""
     texts = [text for secret in secrets_of(account) for text in spellings(secret)]
     return json.dumps({"message": " ".join(texts), "status": 500, "detail": texts})

@@ -1,4 +1,4 @@
-"""Runs a tap and the loader on changed answers, and lists the values that were lost."""
+"""Runs a tap and the loader on changed responses, and lists the values that were lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Sent = dict[str, list[Object]]
 
 @dataclass
 class Changed:
-    """Changed answers of a vendor, and the objects in them."""
+    """Changed responses of a vendor, and the objects in them."""
 
     drift: Drift
     sent: Sent = field(default_factory=dict)
@@ -131,7 +131,7 @@ def _lost(sent: Sent, landed: dict[str, list[Row]]) -> Iterator[str]:
 def canonical_values(value: Any, *, of_row: bool = True) -> Iterator[str]:
     """Yield the texts, numbers and times in a value, in a form that can be compared.
 
-    A boolean in a row may be a number in the answer.
+    A boolean in a row may be a number in the response.
     """
     match value:
         case dict():

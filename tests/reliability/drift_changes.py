@@ -1,4 +1,4 @@
-"""Kinds of drift: changes that vendors make in their answers without notice."""
+"""Kinds of drift: changes that vendors make in their responses without notice."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Find = Callable[[Any], Iterable[Any]]
 
 @dataclass(frozen=True)
 class Source:
-    """The objects of an answer that become the rows of a stream.
+    """The objects of a response that become the rows of a stream.
 
     Attributes:
-        find: Returns the objects of an answer's document.
+        find: Returns the objects of a response's document.
         keys: Members that identify a row.
         parts: Members that become rows of other streams.
     """

@@ -16,7 +16,7 @@ from tests.tap_process import Output, Row, Rows, run_here
 Concerns = Callable[["Bench", Request, str, Row], bool]
 """Whether a row of a stream comes from a request, or depends on it."""
 Objects = Callable[[Any], Iterable[Any]]
-"""The objects of an answer that become rows."""
+"""The objects of a response that become rows."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Endpoint:
         path: A pattern for the paths of its requests.
         streams: The streams that lack rows if the endpoint fails.
         concerns: Returns whether a row is missing after a failed request.
-        objects: Returns the objects of an answer; None if its rows are bare texts.
-        rows: Returns the list of rows of an answer, if they are not its objects.
+        objects: Returns the objects of a response; None if its rows are bare texts.
+        rows: Returns the list of rows of a response, if they are not its objects.
         key: A member that every object, or every one of `rows`, must have.
         plain: A member that is a text or a number and not part of the key.
     """

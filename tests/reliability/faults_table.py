@@ -20,7 +20,7 @@ from attribution_elt.sandbox.quota import Quota
 from tests.reliability.faults_benches import Bench, Endpoint
 
 Headers = Callable[[float], Mapping[str, str]]
-"""Returns the headers of an answer for a time of the vendor's clock."""
+"""Returns the headers of a response for a time of the vendor's clock."""
 
 
 class Rule(Enum):
@@ -89,7 +89,7 @@ def broken(kind: str, **more: Any) -> Callable[..., Any]:
 
 
 def in_objects(change: Callable[[Endpoint, dict[str, Any]], object]) -> Callable[..., Any]:
-    """Return a fault that changes each object of an answer."""
+    """Return a fault that changes each object of a response."""
 
     def make(endpoint: Endpoint) -> dict[str, Any] | None:
         objects = endpoint.objects
@@ -107,7 +107,7 @@ def in_objects(change: Callable[[Endpoint, dict[str, Any]], object]) -> Callable
 
 
 def in_list(change: Callable[[list[Any]], object]) -> Callable[..., Any]:
-    """Return a fault that changes the list of an answer."""
+    """Return a fault that changes the list of a response."""
 
     def make(endpoint: Endpoint) -> dict[str, Any] | None:
         listed = endpoint.rows or endpoint.objects

@@ -1,4 +1,4 @@
-"""Random changes of answers, messages and settings."""
+"""Random changes of responses, messages and settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vendor that changes its answers: no value is lost, and one warning names the change."""
+"""A vendor that changes its responses: no value is lost, and one warning names the change."""
 
 from __future__ import annotations
 

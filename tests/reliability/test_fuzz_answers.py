@@ -1,4 +1,4 @@
-"""Random answers of a vendor: no traceback, no hang, no lost row, no value dropped silently.
+"""Random responses of a vendor: no traceback, no hang, no lost row, no value dropped silently.
 
 The suite uses fixed examples. `FUZZ_EXAMPLES=5000 scripts/test
 tests/reliability/test_fuzz_answers.py` generates new ones.
@@ -30,7 +30,7 @@ from tests.tap_process import Output, Row
 
 @dataclass(frozen=True, repr=False)
 class Unit:
-    """One unit of an endpoint, with its true answer."""
+    """One unit of an endpoint, with its true response."""
 
     bench: Bench
     endpoint: Endpoint
@@ -53,7 +53,7 @@ class Unit:
         return heard[0]
 
     def answer(self, change: Any) -> None:
-        """Change all answers of the vendor for this unit."""
+        """Change all responses of the vendor for this unit."""
         self.bench.vendor.faults.add(
             Fault("altered", times=None, match=self.matches, change=change)
         )
@@ -147,7 +147,7 @@ def judge(place: Place, unit: Unit, body: bytes) -> None:
 def nothing_of_others_is_lost(unit: Unit, spoilt: Output, after: Output) -> None:
     """Check that all rows of other units are there, and those of the unit itself if it failed.
 
-    The rows of an accepted answer may have other keys.
+    The rows of an accepted response may have other keys.
     """
     bench = unit.bench
     for stream, truth in bench.truth.items():
@@ -159,7 +159,7 @@ def nothing_of_others_is_lost(unit: Unit, spoilt: Output, after: Output) -> None
 
 
 def nothing_is_dropped(unit: Unit, body: bytes, spoilt: Output) -> None:
-    """Check that every new value of the answer is in a row, except for NUL."""
+    """Check that every new value of the response is in a row, except for NUL."""
     try:
         document = without_nul(decode(body))
     except ValueError:  # invalid characters, which the tap replaces

@@ -119,7 +119,7 @@ def gone(folder: Path, delivered: Sequence[Row], claims: Any) -> set[int]:
 
 @few(6)
 @given(drawn=runs())
-def test_valid_claims_apply_whatever_stands_beside_them(
+def test_valid_claims_apply_next_to_invalid_ones(
     folder: Path, drawn: tuple[list[Row], list[dict[str, Any]]]
 ) -> None:
     delivered, claims = drawn

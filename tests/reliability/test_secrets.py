@@ -91,13 +91,13 @@ def test_a_run_that_succeeds(
     for more in ({"pii": "hash"}, {"auth_location": "query"} if tap == "tap-adtraction" else {}):
         done = execute(tap, {**account.settings, **more})
         assert done.code == 0, done.stderr.decode()
-        assert b"answered 200" in done.stderr
+        assert b"returned 200" in done.stderr
         assert done.hides(secrets_of(account))
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("tap", TAPS)
-def test_a_vendor_that_repeats_what_it_is_sent(
+def test_a_vendor_that_repeats_the_request(
     tap: str, status: int, accounts: dict[str, Account], execute: Callable[..., Finished]
 ) -> None:
     account = accounts[tap]

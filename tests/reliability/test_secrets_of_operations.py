@@ -64,7 +64,7 @@ def test_a_run_of_meltano(
     run = ("--log-level=debug", "run", account.tap, "target-warehouse")
     done = meltano(folder, *run, env=variables, check=False)
     assert (done.returncode == 0) is (status is None), done.stderr
-    assert "answered" in done.stderr
+    assert "returned" in done.stderr
     assert_silent(folder, account, done.stdout, done.stderr)
 
 

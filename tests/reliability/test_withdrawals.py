@@ -59,7 +59,7 @@ def check_sums(daily: Days) -> None:
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES, ids=str)
-def test_an_emptied_vendor_takes_nothing_out(
+def test_an_emptied_vendor_removes_no_rows(
     pipeline: Pipeline, withdrawing: Sandbox, warehouse: Warehouse
 ) -> None:
     """Tables of more than 100 rows keep them, and the loader fails with one line."""
@@ -79,7 +79,7 @@ def test_an_emptied_vendor_takes_nothing_out(
         assert "VANISH_LIMIT=1" in str(run.error)
         assert "\n" not in str(run.error)
     pipeline.vendor(withdrawing).emptied = False
-    # IHC's journeys without an answer are failures, which vanish when the answers come
+    # IHC's journeys without a response are failures, which vanish when the responses come
     daily.run(vanish_limit=1 if pipeline.name == "ihc" else 0.2)
     assert differences(daily.tables(), daily.fresh().tables()) == {}
 
@@ -93,7 +93,7 @@ def grow(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES, ids=str)
-def test_failed_requests_take_nothing_out(
+def test_failed_requests_remove_no_rows(
     pipeline: Pipeline, withdrawing: Sandbox, warehouse: Warehouse
 ) -> None:
     daily = Days(pipeline, withdrawing, warehouse)

@@ -26,7 +26,7 @@ COUNT = 3
 WRITE = Endpoint("write", "", frozenset(), lambda *_: True)
 """An endpoint without rows, so that only faults of whole responses apply to it."""
 ACCEPTED = {("an object of no kind", "ignite")}
-"""Faults that cannot be distinguished from an answer: Ignite accepts opt-outs with any object."""
+"""Faults that cannot be distinguished from a response: Ignite accepts opt-outs with any object."""
 FAULTS = [kind for kind in KINDS if kind.make(WRITE) is not None]
 
 

@@ -101,7 +101,7 @@ def test_baselines_are_compared_without_a_vendor_s_model(tmp_path: Path) -> None
     assert "No conversion of these days is claimed by two vendors." in text
 
 
-def test_models_of_an_earlier_version_are_to_be_built_again(tmp_path: Path) -> None:
+def test_models_of_an_earlier_version_have_to_be_built_again(tmp_path: Path) -> None:
     shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
     shop.build(*MODELS)

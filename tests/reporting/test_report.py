@@ -113,7 +113,7 @@ def test_revenue_is_compared_with_the_days_before(warehouse: Warehouse) -> None:
     ]
     load(warehouse, ECDP, ORDERS, *orders)
     text = shown(warehouse, ECDP)
-    assert "Change is against 2026-01-24 to 2026-02-20." in text
+    assert "Change compares with 2026-01-24 to 2026-02-20." in text
     assert "No change is shown, because the data begins on 2026-02-01." in text
     load(warehouse, ECDP, ORDERS, order("4", "2026-01-24", "20", "SMS"))
     text = shown(warehouse, ECDP)
@@ -241,12 +241,12 @@ def test_runs_that_failed_and_records_that_were_rejected_are_named(warehouse: Wa
     assert "attributed_orders | it ended early; its log has the reason: scripts" in shown(
         warehouse, ECDP, now=now
     )
-    message = "UPDATE {} SET message = 'ECDP answered 401: <b>check</b>' WHERE complete = FALSE"
+    message = "UPDATE {} SET message = 'ECDP returned 401: <b>check</b>' WHERE complete = FALSE"
     change(warehouse, ECDP, message, "_runs")
     whole = made(warehouse, ECDP, now=now)
     text = Reader(whole).text
     assert "Failed runs | 1 | " in text
-    assert "tap-ecdp | attributed_orders | ECDP answered 401: <b>check</b>" in text
+    assert "tap-ecdp | attributed_orders | ECDP returned 401: <b>check</b>" in text
     assert "Rejected records | 1 | " in text
     assert "tap-ecdp | attributed_orders | 1 | 20" in text
     assert "3 runs, 1 failed, 1 rejected" in text

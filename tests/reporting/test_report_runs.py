@@ -61,7 +61,7 @@ def test_restatements_are_on_the_page_as_a_browser_shows_it(
     assert done.stdout.startswith(f"{page.resolve()} (")
     text = page.read_text()
     assert " have changed: " in text
-    assert "answered 401: check the setting api_key" in text
+    assert "returned 401: check the setting api_key" in text
     assert "expired-on-saturday" not in text
     with duckdb.connect(str(folder / "warehouse.duckdb")) as warehouse:
         second = warehouse.execute(COUNT).fetchone()
@@ -72,7 +72,7 @@ def test_restatements_are_on_the_page_as_a_browser_shows_it(
     assert done.returncode == 0, done.stderr
     past = (folder / "then.html").read_text()
     assert f"{then} 23:59 UTC" in past
-    for current in (" have changed: ", "answered 401", "SQL models"):
+    for current in (" have changed: ", "returned 401", "SQL models"):
         assert current in text
         assert current not in past
 

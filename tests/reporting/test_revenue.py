@@ -109,7 +109,7 @@ def test_rows_that_are_marked_as_vanished_do_not_count(warehouse: Warehouse) -> 
     assert [each.figure.revenue for each in noted(warehouse)] == [Decimal(3), Decimal(1)]
 
 
-def test_an_event_that_is_credited_anew(warehouse: Warehouse) -> None:
+def test_an_event_that_is_credited_again(warehouse: Warehouse) -> None:
     tap = "tap-attribution-io"
     credits_ = [
         credit(1, 1, "Linear", "Paid", weight=100, amount=80),
@@ -182,7 +182,7 @@ def seen(when: datetime, revenue: int, channel: str = "SMS", day: int = 1) -> No
     return Note(when, Key(date(2026, 3, day), channel, "EUR"), Figure(Decimal(1), Decimal(revenue)))
 
 
-def test_a_day_that_still_goes_on_is_not_restated() -> None:
+def test_a_day_that_is_not_over_is_not_restated() -> None:
     notes = [seen(at(1, 9), 10), seen(at(1, 18), 30), seen(at(2), 50)]
     assert list(restated(notes)) == [Restated(DAY, Decimal(50), [])]
     assert list(restated(notes[:2])) == []

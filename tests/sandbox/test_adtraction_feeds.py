@@ -53,7 +53,7 @@ def test_feed(sandbox: Sandbox, size: int, chunked: bool) -> None:
     assert 900 < len(answer.content) / len(rows) < 1100
 
 
-def test_products_are_odd(sandbox: Sandbox) -> None:
+def test_products_have_defects_of_real_feeds(sandbox: Sandbox) -> None:
     sandbox.adtraction.feed_sizes = (300,)
     rows = decode(feed(sandbox).content)
     skus = Counter(row.get("sku", "missing") for row in rows)
@@ -150,7 +150,7 @@ def test_count_may_be_wrong(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_feed_breaks_off(sandbox: Sandbox, chunked: bool) -> None:
+def test_feed_is_truncated(sandbox: Sandbox, chunked: bool) -> None:
     sandbox.adtraction.feed_sizes = (700,)
     sandbox.adtraction.faults.add(
         Fault("truncate", chunked=chunked, match=lambda request: request.json()["feedId"])

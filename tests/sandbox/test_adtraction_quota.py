@@ -110,7 +110,7 @@ def test_vendors_clock_may_be_wrong(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("comes", "counted"), [("first", [5, 4, 3, 2, 1, 0]), ("between", None)])
-def test_foreign_client(sandbox: Sandbox, comes: Any, counted: list[int] | None) -> None:
+def test_another_client(sandbox: Sandbox, comes: Any, counted: list[int] | None) -> None:
     sandbox.adtraction.quota.limit = 10
     sandbox.adtraction.quota.foreign_share = 0.4
     sandbox.adtraction.quota.foreign_comes = comes

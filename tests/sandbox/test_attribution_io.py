@@ -48,7 +48,7 @@ def test_documented_sample(sandbox: Sandbox) -> None:
         assert text in answer.text
 
 
-def test_answers_are_the_truth(sandbox: Sandbox) -> None:
+def test_responses_are_the_truth(sandbox: Sandbox) -> None:
     ids = sandbox.attribution_io.client_ids
     assert len(set(ids)) == len(ids) == 101
     for client_id in ids:

@@ -18,7 +18,7 @@ from tests.pipeline.meltano import TAPS
 SANDBOX = [sys.executable, "-m", "attribution_elt.sandbox"]
 
 
-def test_the_env_file_has_settings_for_every_tap_and_the_sandbox_answers(tmp_path: Path) -> None:
+def test_the_env_file_has_settings_for_every_tap_and_the_sandbox_responds(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.env"
     subprocess.run([*SANDBOX, "--env", path], check=True, capture_output=True, timeout=60)
     found = dotenv_values(path)

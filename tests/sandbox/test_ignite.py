@@ -98,7 +98,7 @@ def test_documented_samples(sandbox: Sandbox, path: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("website", [0, 1])
-def test_answers_are_the_truth(sandbox: Sandbox, website: int) -> None:
+def test_responses_are_the_truth(sandbox: Sandbox, website: int) -> None:
     site = sandbox.ignite.websites[website]
     since = days_ago(10)
     query = {"date": str(since), "algo": "sha1"}

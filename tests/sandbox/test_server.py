@@ -84,7 +84,7 @@ def test_status_faults(sandbox: Sandbox) -> None:
     assert [recorded.fault for recorded in sandbox.ecdp.requests] == ["status"] * 4 + [None]
 
 
-def test_headers_of_a_fault_go_by_the_vendors_clock(sandbox: Sandbox) -> None:
+def test_headers_of_a_fault_follow_the_vendors_clock(sandbox: Sandbox) -> None:
     sandbox.ecdp.clock_skew = 3600
     fault = Fault("status", status=429, headers=lambda now: {"X-RateLimit-Reset": f"{now:.0f}"})
     sandbox.ecdp.faults.add(fault)
@@ -113,7 +113,7 @@ def test_faults_for_some_requests_only(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["reset", "close"])
-def test_connections_without_an_answer(sandbox: Sandbox, kind: Any) -> None:
+def test_connections_without_a_response(sandbox: Sandbox, kind: Any) -> None:
     sandbox.ecdp.faults.add(Fault(kind))
     with pytest.raises(requests.ConnectionError) as error:
         get(sandbox)
@@ -140,7 +140,7 @@ def test_unreadable_bodies(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["slow", "stall"])
-def test_slow_and_stalled_answers(sandbox: Sandbox, kind: Any) -> None:
+def test_slow_and_stalled_responses(sandbox: Sandbox, kind: Any) -> None:
     sandbox.ecdp.faults.add(Fault(kind, delay=0.2))
     started = time.monotonic()
     spoilt = get(sandbox)
@@ -148,7 +148,7 @@ def test_slow_and_stalled_answers(sandbox: Sandbox, kind: Any) -> None:
     assert spoilt.content == get(sandbox).content
 
 
-def test_answers_in_slow_pieces(sandbox: Sandbox) -> None:
+def test_responses_in_slow_pieces(sandbox: Sandbox) -> None:
     sandbox.ecdp.faults.add(Fault("drip", delay=0.02))
     started = time.monotonic()
     spoilt = get(sandbox)

@@ -36,7 +36,7 @@ def partner(sandbox: Sandbox, path: str, **body: Any) -> requests.Response:
     )
 
 
-def test_connections_may_close_after_each_answer(sandbox: Sandbox) -> None:
+def test_connections_may_close_after_each_response(sandbox: Sandbox) -> None:
     """Adtraction's samples have `Connection: close`."""
     assert "Connection" not in report(sandbox).headers
     sandbox.ecdp.keeps_alive = False
@@ -52,7 +52,7 @@ def test_connections_may_close_after_each_answer(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_answers_may_be_compressed(sandbox: Sandbox, chunked: bool) -> None:
+def test_responses_may_be_compressed(sandbox: Sandbox, chunked: bool) -> None:
     plain = report(sandbox)
     sandbox.ecdp.compressed = True
     sandbox.ecdp.chunked = chunked

@@ -148,7 +148,7 @@ def test_orders_lose_lines_and_their_sums_follow(withdrawing: Sandbox) -> None:
     assert fewer > 10
 
 
-def test_programs_commissions_feeds_products_and_channels_go(withdrawing: Sandbox) -> None:
+def test_programs_commissions_feeds_products_and_channels_vanish(withdrawing: Sandbox) -> None:
     vendor = withdrawing.adtraction
     before = deepcopy(vendor.truth())
     withdrawing.advance(25)
@@ -183,7 +183,7 @@ def test_a_feed_that_returns_has_not_changed(sandbox: Sandbox) -> None:
     assert feeds() == before
 
 
-def test_audiences_members_and_sales_go(withdrawing: Sandbox) -> None:
+def test_audiences_members_and_sales_are_withdrawn(withdrawing: Sandbox) -> None:
     before = deepcopy(withdrawing.ignite.truth())
     withdrawing.advance(5)
     after = withdrawing.ignite.truth()
@@ -279,7 +279,7 @@ def test_an_explicit_recomputation(sandbox: Sandbox) -> None:
     assert [each["weight"] for each in old] == [each["weight"] for each in new]
 
 
-def test_parts_of_a_timeline_go(withdrawing: Sandbox) -> None:
+def test_parts_of_a_timeline_are_withdrawn(withdrawing: Sandbox) -> None:
     before = deepcopy(withdrawing.attribution_io.truth())
     withdrawing.advance(4)
     after = {row["client_id"]: row for row in withdrawing.attribution_io.truth()}
@@ -311,7 +311,7 @@ def test_journeys_lose_sessions_but_not_the_conversion(withdrawing: Sandbox) -> 
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_an_emptied_vendor_answers_with_nothing(sandbox: Sandbox, name: str) -> None:
+def test_an_emptied_vendor_returns_no_rows(sandbox: Sandbox, name: str) -> None:
     vendor = sandbox.vendors[name]
     assert any(objects(vendor.truth()))
     vendor.emptied = True
@@ -341,7 +341,7 @@ class TestWithdrawals:
             sandbox.ecdp.withdrawals.share = share
             return sandbox.ecdp.withdrawals
 
-    def test_a_share_of_the_records_goes_each_day(self) -> None:
+    def test_a_share_of_the_records_is_withdrawn_each_day(self) -> None:
         withdrawals = self.make(0.05)
         day = TODAY + timedelta(1)
         assert 25 < sum(withdrawals.changes(day, number) for number in range(1000)) < 80

@@ -75,7 +75,7 @@ def test_updates_may_come_without_headers_of_the_quota(sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize("kind", ["reset", "close", "status", "html", "truncate", "invalid_json"])
-def test_a_body_that_breaks_off_comes_after_the_effect(sandbox: Sandbox, kind: Any) -> None:
+def test_a_body_is_truncated_after_the_effect(sandbox: Sandbox, kind: Any) -> None:
     sandbox.adtraction.faults.add(Fault(kind))
     try:
         answer = put(sandbox, channelId=CHANNEL, approvalStatus=1)

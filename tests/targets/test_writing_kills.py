@@ -62,7 +62,7 @@ def run_with_kills(
         until = written() + rng.randint(0, int(1.5 * requests / kills))
         while written() < until and process.poll() is None:
             time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.03))  # before the answer, before its commit, or after it
+        time.sleep(rng.uniform(0, 0.03))  # before the response, before its commit, or after it
         assert process.poll() is None, "the kills come before the end"
         process.send_signal(signal.SIGTERM if run % 5 == 4 else signal.SIGKILL)
         process.wait(timeout=60)
@@ -85,7 +85,7 @@ def assert_explained(writer: Writer) -> None:
         assert settled[-1] in {"confirmed", "accepted", "applied"}, (key, outcomes)
 
 
-def test_every_status_is_effected_in_spite_of_kills(duckdb: DuckDB, sandbox: Sandbox) -> None:
+def test_every_status_is_written_in_spite_of_kills(duckdb: DuckDB, sandbox: Sandbox) -> None:
     count, kills = WRITES or 60, KILLS or 4
     sandbox.adtraction.channel_count = 3 * count
     pending = [
@@ -113,7 +113,7 @@ def test_every_status_is_effected_in_spite_of_kills(duckdb: DuckDB, sandbox: San
 
 
 @pytest.mark.long
-def test_every_opt_out_is_effected_in_spite_of_kills(sqlite: SQLite, sandbox: Sandbox) -> None:
+def test_every_opt_out_is_written_in_spite_of_kills(sqlite: SQLite, sandbox: Sandbox) -> None:
     count, kills = WRITES or 120, KILLS or 4
     website = sandbox.ignite.websites[0]
     add_faults(sandbox.ignite, 0.09, 2)

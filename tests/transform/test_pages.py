@@ -1,4 +1,4 @@
-"""The pages of the models: every query answers its question on a shop that uses every vendor."""
+"""The pages of the models: every query returns rows for a shop that uses every vendor."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     return made.build(attribution_io_currency="EUR")
 
 
-def test_every_query_has_an_answer(shop: Shop) -> None:
+def test_every_query_returns_rows(shop: Shop) -> None:
     assert shop.failed == {}
     queries = [
         (block, block.text)

@@ -65,7 +65,7 @@ def test_persons_are_stitched_without_personal_data(warehouse: Warehouse) -> Non
     assert "persons_are_stitched" in shop.failed
 
 
-def test_unknown_customers_and_shared_addresses_link_nobody(small: Shop) -> None:
+def test_unknown_customers_and_shared_addresses_do_not_link_persons(small: Shop) -> None:
     day = "2026-03-02T10:00:00Z"
     unknown = [
         order(f"u{each}", day, 5.0, customer_id=0, customer_email=f"{each}@x.example")

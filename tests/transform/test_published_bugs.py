@@ -81,7 +81,7 @@ def shop(warehouse: Warehouse) -> Shop:
     return made
 
 
-def test_no_published_bug_is_here(shop: Shop) -> None:
+def test_no_published_bug_is_present(shop: Shop) -> None:
     shop.build(
         *("+fct_credits", "+fct_conversions", "+fct_channel_daily", "+int_journeys"),
         reporting_timezone="Europe/Berlin",

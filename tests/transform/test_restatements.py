@@ -10,7 +10,7 @@ from tests.targets.target_warehouse.warehouses import Warehouse
 from tests.transform.shop import Shop, order, purchase, session
 
 
-def test_restatements_are_what_changed_about_a_day_that_was_known(warehouse: Warehouse) -> None:
+def test_restatements_are_changes_of_days_that_were_loaded(warehouse: Warehouse) -> None:
     shop = Shop(warehouse)
     for channel, amount in (("Email", 5.0), ("SMS", 5.0), ("SMS", 4.0)):
         row = order("1", "2026-03-02T10:00:00Z", amount, channel)

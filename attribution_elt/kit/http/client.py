@@ -149,7 +149,7 @@ class Client:
             self._session.mount(scheme, DeadlineAdapter(pool_maxsize=width, pool_block=True))
 
     def credentials_request(self) -> Request | None:
-        """Return the cheapest request that needs valid credentials; None if every request costs."""
+        """Return the cheapest request that needs credentials; None if every request costs quota."""
         return None
 
     def validate(self, body: JsonResponse, request: Request) -> Verdict | None:
@@ -169,11 +169,11 @@ class Client:
         return document.get("message") or document.get("error") or document
 
     def fetch(self, request: Request) -> JsonResponse:
-        """Return a complete and valid response, after at most `max_retries` tries.
+        """Return a complete and valid response, after at most `max_retries` attempts.
 
         Raises:
             CredentialsError: 401 or 403.
-            OverloadedError: 5xx or timeouts on every try, or on the first if it is divisible.
+            OverloadedError: 5xx or timeouts in every attempt, or in the first if it is divisible.
             UnreachableError: no connection, or no trusted one.
             UnitError: any other refusal.
         """
@@ -199,7 +199,7 @@ class Client:
 
     def _log_retry(self, request: Request, details: Mapping[str, Any]) -> None:
         self._logger.warning(
-            "%s; retrying in %.1f s (%d of %d tries)",
+            "%s; retrying in %.1f s (attempt %d of %d failed)",
             self.describe(request, details["value"].reason),
             details["wait"],
             details["tries"],
@@ -236,7 +236,7 @@ class Client:
             )
         if isinstance(answer, Verdict):
             return answer
-        took = f"answered {answer.status} in {time.time() - sent:.2f} s"
+        took = f"returned {answer.status} in {time.time() - sent:.2f} s"
         self._logger.debug("%s", self.describe(request, took))
         outcome: JsonResponse | Verdict | None = None
         try:
@@ -257,13 +257,13 @@ class Client:
                 status, head = response.status_code, response.headers
                 self.last_headers = Head(head, sent, time.time())
                 if status in {401, 403}:
-                    error = self.credentials_error(request, f"answered {status}", status=status)
+                    error = self.credentials_error(request, f"returned {status}", status=status)
                     self._refuse(error)  # before other threads, which wait for the quota, continue
                 quota.observe(sent, status, head)
                 if self._refused:
                     raise self._refused
                 if status < 200:  # the connection closes: its next response is to this request
-                    return Verdict(f"answered {status}", status)
+                    return Verdict(f"returned {status}", status)
                 if status == 429:
                     self.budget.refund()  # a gateway refused it: the request did not count
                 return Spooled(status, head, spooled(response, self._most_bytes))
@@ -316,7 +316,7 @@ class Client:
         except (ValueError, RecursionError):
             return Verdict("the response is not complete, valid JSON", status)
         if self.known_members is not None and reports_error(body.document):
-            return Verdict("the response reports an error, its rows may be incomplete", status)
+            return Verdict("the response reports an error: rows may be missing", status)
         try:
             verdict = self.validate(body, request)
         except CredentialsError as error:
@@ -335,7 +335,7 @@ class Client:
             new = document.keys() - self.known_members - self._logged
             self._logged |= new
         for name in sorted(new):
-            text = f"{self.vendor}: property {name!r} next to the rows is in no stream"
+            text = f"{self.vendor}: property {name!r} next to the rows is not in a stream"
             self._logger.warning(text, extra=event("warning"))
 
     def _refuse(self, error: CredentialsError) -> CredentialsError:

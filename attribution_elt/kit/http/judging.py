@@ -1,4 +1,4 @@
-"""Verdicts on failed tries of requests."""
+"""Verdicts on failed attempts of requests."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _BROKEN_TLS = (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why a try failed, and how to continue.
+    """Why an attempt failed, and how to continue.
 
     Attributes:
         reason: in one line, without secrets.
         status: HTTP status, if there was a response.
-        error: the exception to raise, at once or after the last try.
+        error: the exception to raise, at once or after the last attempt.
         retry: whether a retry can succeed.
     """
 
@@ -45,19 +45,19 @@ def of_status(status: int, message: str, location: str | None, *, first: bool) -
         status: HTTP status, neither 401 nor 403.
         message: the vendor's message, quoted.
         location: the header of a redirect.
-        first: whether the account has not answered a request so far. If so, a redirect concerns
-        every request.
+        first: whether the vendor has not responded to a request of the account so far. If so, a
+            redirect concerns every request.
     """
     if status == 429 or status >= 500:
         error = UnitError if status == 429 else OverloadedError
-        return Verdict(f"answered {status}", status, error)
-    if status < 300 and status != 206:  # which is a part, although the request asks for the whole
+        return Verdict(f"returned {status}", status, error)
+    if status < 300 and status != 206:  # only a part of the requested body
         return None
-    reason = f"answered {status}" + (f": {message}" if message else "")
+    reason = f"returned {status}" + (f": {message}" if message else "")
     if 300 < status < 400 and location is not None:
         host = _HOST.match(location)  # urlsplit refuses some locations
         to = f" to {printable(host[1])}" if host else ""
-        reason = f"answered {status}, a redirect{to}: check the setting api_url"
+        reason = f"returned {status}, a redirect{to}: check the setting api_url"
         if first:
             return Verdict(reason, status, UnreachableError, retry=False)
     return Verdict(reason, status, retry=False)
@@ -89,19 +89,19 @@ def of_transport(  # noqa: PLR0911 - a kind of failure each
     if isinstance(error, requests.exceptions.ProxyError) or any(
         isinstance(each, ProxyError) for each in causes
     ):
-        reason = "the proxy refuses: check HTTPS_PROXY and NO_PROXY"
+        reason = "the proxy refused the connection: check HTTPS_PROXY and NO_PROXY"
         return Verdict(reason, error=UnreachableError, retry=_is_passing(causes))
     if isinstance(error, requests.ConnectTimeout):
         return Verdict("no connection within the time limit", error=UnreachableError)
     if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
-        return Verdict(f"no byte for {timeout:g} s", error=OverloadedError)
+        return Verdict(f"no data for {timeout:g} s", error=OverloadedError)
     new = next((each for each in causes if isinstance(each, NewConnectionError)), None)
     if new is not None:
         refused = "refused" in str(new).lower()
         reason = "connection refused" if refused else "no connection: check the setting api_url"
         return Verdict(reason, error=UnreachableError)
     if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
-        return Verdict("the connection broke off")
+        return Verdict("the connection was interrupted")
     return Verdict(f"the response is not valid HTTP ({type(error).__name__})")
 
 
@@ -123,15 +123,15 @@ def _tls_reason(errors: Sequence[ssl.SSLError]) -> str:
     for each in errors:
         if isinstance(each, ssl.SSLCertVerificationError):
             return (
-                f"TLS: the certificate is not trusted ({each.verify_message}): a company's own "
-                "authority has to be named by SSL_CERT_FILE or REQUESTS_CA_BUNDLE"
+                f"TLS: the certificate is not trusted ({each.verify_message}): for a private "
+                "authority, set SSL_CERT_FILE or REQUESTS_CA_BUNDLE"
             )
     reason = next((each.reason for each in errors if each.reason), "handshake failed")
     return f"TLS: no secure connection ({reason}): check the setting api_url"
 
 
 def _is_passing(causes: list[BaseException]) -> bool:
-    """Return whether a proxy failed temporarily: without an answer, or with 5xx."""
+    """Return whether a proxy failed temporarily: without a response, or with 5xx."""
     texts = " ".join(str(each) for each in causes)
     return not any(f"Tunnel connection failed: {code}" in texts for code in range(400, 500))
 

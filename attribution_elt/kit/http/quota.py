@@ -54,7 +54,7 @@ class QuotaLimiter:
         # when the request that learns the quota was sent; None if it is not in flight
         self._probe: float | None = None
         self._foreign: bool | None = None
-        # the second that whole epoch seconds may lack; 1 after a refusal within a second after one
+        # added to resets in whole epoch seconds: 1 after a 429 within the second after a reset
         self._cut_off = 0.0
         self._blocked_until = 0.0
 
@@ -208,7 +208,7 @@ class QuotaLimiter:
 
 
 class _VendorClock:
-    """The vendor's lead over our clock in seconds, as an interval that narrows.
+    """Seconds by which the vendor's clock is ahead of ours, as an interval that narrows.
 
     Neither clock is trusted: the bounds come from `Date` headers (whole seconds) and from the times
     at which a window was seen to end. If zero is inside the interval, the difference is zero.

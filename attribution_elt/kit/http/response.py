@@ -55,8 +55,8 @@ def _write(file: IO[bytes], chunk: bytes, *, is_too_much: bool) -> None:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise
         where = tempfile.gettempdir()
-        reason = f"no room in {where} ({error.strerror})"
-        raise TooLargeError(f"{reason}: set TMPDIR to a folder with more") from None
+        reason = f"no space left in {where} ({error.strerror})"
+        raise TooLargeError(f"{reason}: set TMPDIR to a larger folder") from None
 
 
 class JsonResponse:

@@ -22,9 +22,9 @@ _START = rb"(?:\xef\xbb\xbf)?\s*"  # some servers write a byte order mark
 _BARE = re.compile(_START + rb"\[")
 _OBJECT = re.compile(_START + rb"\{")
 MOST_PLACES = 100
-"""Places at which the array is looked for in an object; each takes the time of decoding a block."""
+"""Maximum number of positions at which the array is searched for in an object, a block each."""
 _FEW = 7
-"""Commas that are tried one by one; then more and more are skipped."""
+"""Number of commas to try one by one; after them, more and more commas are skipped."""
 _BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*\{")
 _BETWEEN_VALUES = re.compile(rb",")
 
@@ -35,7 +35,7 @@ class NotAnArrayError(ValueError):
 
 @dataclass(slots=True)
 class Index:
-    """The places of an array's elements in its file.
+    """The positions of an array's elements in its file.
 
     Attributes:
         blocks: offset and length of each sequence of whole elements, separated by commas.

@@ -40,7 +40,7 @@ def decode(text: bytes) -> Any:
 
 
 def mended(file: IO[bytes], charset: str = "utf-8") -> IO[bytes] | None:
-    r"""Return JSON text without what parsers refuse and other clients forgive; None if it has none.
+    r"""Return JSON text without defects that some clients accept; None if it has no such defect.
 
     - A byte order mark is removed.
     - Text in another charset becomes UTF-8, if the response names its charset.

@@ -220,7 +220,7 @@ class RecordShaper:
             known = self._context.get(name)
             if known is None or known[0] is not value:
                 known = (value, self._fit(name, value, extra))
-                if name not in extra:  # else it is to be kept for every row
+                if name not in extra:  # otherwise it is kept for every row
                     self._context[name] = known
             if record[name] is not None and record[name] != known[1]:
                 self._warn_once(name, "is not what was requested; kept in _extra")

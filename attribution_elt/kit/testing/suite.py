@@ -1,4 +1,4 @@
-"""The tests that every vendor's tap has to pass."""
+"""Tests that every vendor's tap must pass."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ FAULTS = (
 
 
 def conformance(expectations: Expectations[VendorT]) -> type:
-    """Return a class of tests for a vendor's tap; the module that holds it has pytest run them.
+    """Return a class of tests for a vendor's tap; assign it to a name that pytest collects.
 
     It includes the SDK's own suite (`get_tap_test_class`), except for the tests of single
     attributes: this suite compares whole records with the vendor's. A vendor needs two files: one
-    with `rows` and what else the expectations are made of, and one with
+    with `rows` and the other inputs of the expectations, and one with
 
         TestTapX = conformance(Expectations(TapX, vendor, settings, rows, set_secrets))
 

@@ -1,1 +1,1 @@
-"""Targets that write to a vendor: wishes are read, compared, limited, recorded and sent."""
+"""Targets that write to a vendor: they read, compare, limit, record and send changes."""

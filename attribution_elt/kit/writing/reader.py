@@ -1,4 +1,4 @@
-"""Reads a whole Singer input into memory: an incomplete set of wishes must not be sent."""
+"""Reads a whole Singer input into memory: a target must not send an incomplete set of wishes."""
 
 from __future__ import annotations
 

@@ -43,15 +43,15 @@ def common(api_url: str) -> list[th.Property[Any]]:
             th.BooleanType,
             default=True,
             title="Dry run",
-            description="Compare and record what would be sent, and send nothing. Set it to false "
-            "to write to the vendor.",
+            description="Compare and record the changes, and send nothing. Set it to false to "
+            "write to the vendor.",
         ),
         th.Property(
             "max_errors",
             th.IntegerType(minimum=0),
             default=0,
             title="Errors allowed",
-            description="Number of wishes that may fail; with more, the exit code is 1",
+            description="Number of requested changes that may fail; with more, the exit code is 1",
         ),
         th.Property(
             "outcomes_url",
@@ -59,7 +59,7 @@ def common(api_url: str) -> list[th.Property[Any]]:
             secret=True,
             default="duckdb:///warehouse.duckdb",
             title="Outcomes URL",
-            description="Warehouse of the audit table `_writes`, as target-warehouse's `url`",
+            description="URL of the warehouse of the audit table `_writes`, as in target-warehouse",
         ),
         th.Property(
             "outcomes_schema",
@@ -87,7 +87,7 @@ class WritingTarget(VendorPlugin, Target):
     stream: ClassVar[str]
     """The stream of wishes."""
     credentials: ClassVar[Sequence[str]]
-    """The settings of which any opens an account."""
+    """The settings with credentials; one of them is enough."""
     limit: ClassVar[str]
     """The setting that limits how many wishes one run may send."""
     ledger: Ledger
@@ -99,7 +99,7 @@ class WritingTarget(VendorPlugin, Target):
     @classmethod
     @override
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add no settings: the SDK's are about tables."""
+        """Add no settings: those of the SDK concern tables."""
 
     @override
     def process_endofpipe(self) -> None:
@@ -118,11 +118,9 @@ class WritingTarget(VendorPlugin, Target):
         failed = self.ledger.unfulfilled()
         self._report(failed)
         if self.config["dry_run"]:
-            return  # the wishes are still open, so the next run has to read them again
+            return  # the wishes are not fulfilled, so the next run has to read them again
         if len(failed) > self.config["max_errors"]:
-            raise PluginError(
-                f"{len(failed)} of {len(self.ledger.final)} wishes were not fulfilled"
-            )
+            raise PluginError(f"{len(failed)} of {len(self.ledger.final)} requested changes failed")
         self._pass_state_on()
 
     def _run(self) -> None:
@@ -157,7 +155,7 @@ class WritingTarget(VendorPlugin, Target):
                 other = found.setdefault(wish.key, wish)
                 if other != wish:
                     rejected[wish.key] = Entry(
-                        wish.key, wish.values, Outcome.CONFLICTING, "the input has two wishes"
+                        wish.key, wish.values, Outcome.CONFLICTING, "records contradict each other"
                     )
         self.ledger.record(rejected.values())
         return [wish for key, wish in found.items() if key not in rejected]

@@ -1,4 +1,4 @@
-"""Wishes, their outcomes, and the audit that records them."""
+"""Wishes (changes that records request), their outcomes, and the audit that records them."""
 
 from __future__ import annotations
 

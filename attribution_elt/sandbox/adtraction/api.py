@@ -50,7 +50,7 @@ class Adtraction(AdtractionData):
         request: Request,
         **ids: str,
     ) -> Response:
-        """Call the endpoint if the token is right and the quota is not exceeded."""
+        """Call the endpoint if the token is valid and the quota is not exceeded."""
         given = request.headers.get("x-token") or request.query.get("token", [""])[0]
         if given != token:
             raise RefusalError(HTTPStatus.UNAUTHORIZED, "Unauthorized access")
@@ -65,7 +65,7 @@ class Adtraction(AdtractionData):
         return response
 
     def _rows(self, rows: Sequence[Any], what: str, page: int | None = None) -> Response:
-        """Answer with a list, a page of it, or the configured form of an empty list."""
+        """Return a list, a page of it, or the configured form of an empty list."""
         if self.page_size is not None and page is not None:
             start = page * self.page_size
             found = rows[start : start + self.page_size]

@@ -22,7 +22,7 @@ class AdtractionData(Vendor):
     """The programs and product feeds of a partner, and the channels of a client.
 
     The ids of the document give the document's samples (module `documented`); all other data is
-    generated. If live answers are known to differ from the document, the sandbox follows them.
+    generated. If live responses are known to differ from the document, the sandbox follows them.
 
     Withdrawals remove programs, commissions, feeds, the oldest products of feeds, and channels:
     `withdraw("program", program_id)`, `("commission", program_id, index)` with index 1,
@@ -147,7 +147,7 @@ class AdtractionData(Vendor):
         return self.in_order(kept, "channels")
 
     def set_status(self, channel_id: int, status: int, reason: int | None) -> bool:
-        """Approve or reject a channel, and note that in the ledger; return whether it exists.
+        """Approve or reject a channel, and record that in the ledger; return whether it exists.
 
         The ledger's values are `approvalStatus` and `rejectReason`.
         """

@@ -1,4 +1,4 @@
-"""The document's sample answers.
+"""The document's sample responses.
 
 Only the channels of the document see them: channel 1175982945 has program 629059552 and channel
 101496920 has program 23959067, both in SE. Each of their feeds has one product, although the

@@ -1,9 +1,9 @@
 """Streamed bodies of product feeds of any size.
 
-Each answer encodes sixty-four products as templates, with gaps such as `~number~` for the values
+Each response encodes sixty-four products as templates, with gaps such as `~number~` for the values
 that differ between products. All values of a gap have the same width, so the length of a body is
-known beforehand. Some templates have the oddities of real feeds: a missing sku, a blank sku, the
-sku of an earlier product.
+known beforehand. Some templates have the defects of real feeds: a missing sku, a blank sku, the sku
+of an earlier product.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Writer:
             "productUrl": url,
             "trackingUrl": tracking,
             "currency": feed.currency,
-            "programId": feed.ad_id,  # the sample of the document has the ad's id here, too
+            "programId": feed.ad_id,  # the sample of the document has the ad's id here too
             "approvalStatus": APPROVED,
             "ean": "07~number~",
             "sku": f"{feed.id}-~number~",

@@ -38,7 +38,7 @@ class AttributionIo(Vendor):
         super().__init__(seed, clock)
         self.public_key = f"sandbox-{self.name}-public-key"
         self.secret = f"sandbox-{self.name}-secret"
-        self.disabled = False  # True: an unpaid account, answered with 403
+        self.disabled = False  # True: an unpaid account, refused with 403
         self.customer_count = 100  # generated customers
         self.pageviews_per_visit = 3  # average
         self.all_models = False  # True: each event is attributed by both models

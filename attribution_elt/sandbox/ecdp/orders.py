@@ -65,7 +65,7 @@ class Order:
 
 @cache
 def documented_orders() -> tuple[Order, ...]:
-    """Return the orders of website 21, from the two sample answers of the document."""
+    """Return the orders of website 21, from the two sample responses of the document."""
     return tuple(
         Order(datetime.fromisoformat(each["orderDateTime"]), each)
         for each in documented(__package__)

@@ -58,7 +58,7 @@ class Website:
         self._people: list[Rhythm] = []
 
     def opt_out(self, email: str) -> None:
-        """Note an opt-out; repeated ones are noted once."""
+        """Record an opt-out; repeated opt-outs are recorded once."""
         if email not in self.opt_outs:
             self.opt_outs.append(email)
 
@@ -221,7 +221,7 @@ class Website:
         return known and self._holder(kind, order % places) == number
 
     def _holder(self, kind: Kind, place: int) -> int:
-        """Return the current id in a place; after some days a new id replaces it."""
+        """Return the current id at a position; after some days a new id replaces it."""
         rng = self._random("lifetime", kind, place)
         lifetime = rng.randint(15, 300)
         age = (self._clock.today - self._clock.start).days + rng.randrange(lifetime)

@@ -28,7 +28,7 @@ UNPARSABLE_JOURNEY = 406
 class Ihc(Vendor):
     """Computes credits, and counts the computed journeys.
 
-    `statusCode` in the body is the status of an answer; the HTTP status is 200, except for the
+    `statusCode` in the body is the status of a response; the HTTP status is 200, except for the
     statuses in `http_statuses`. Each request that passes the gateway counts towards the monthly
     quota, invalid requests included. The quota starts again with the next month.
 
@@ -53,7 +53,7 @@ class Ihc(Vendor):
         self.http_statuses = {INVALID_INPUT}
         self.partial_failures = True  # False: one bad journey fails the request, without its id
         self.refused_conversions: set[str] = set()  # conversions that cannot be computed
-        self.missing_sessions: set[str] = set()  # session ids that answers leave out
+        self.missing_sessions: set[str] = set()  # session ids that responses leave out
         self.trigger_ids: Literal["both", "conversion_id", "session_id"] = "both"  # if known
         self.exact_sums = True  # False: each ihc is rounded, so that sums may differ from 1
         self.journey_count = 60  # journeys of `sessions`

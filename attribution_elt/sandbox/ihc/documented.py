@@ -1,4 +1,4 @@
-"""The document's sample request and its answer."""
+"""The document's sample request and its response."""
 
 from __future__ import annotations
 

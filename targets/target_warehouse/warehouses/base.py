@@ -1,4 +1,4 @@
-"""The operations that the loader needs of a warehouse, with SQL that most warehouses share."""
+"""The operations that the loader requires of a warehouse, with SQL that most warehouses share."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted here, and nothing else is put into SQL
 
@@ -111,7 +111,7 @@ class Adapter(Tables):
         )
 
     def staged(self) -> str | None:
-        """Return the staged rows as SQL, with the table's column names, or None."""
+        """Return a query of the staged rows, with the table's column names, or None."""
         return None
 
     def ensure_versions(self, view: str, table: str, history: str) -> None:

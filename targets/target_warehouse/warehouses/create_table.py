@@ -28,7 +28,7 @@ _PRIMARY_KEY = re.compile(
 
 _COLLATION = re.compile(rf"{_QUOTED}|\s*\bCOLLATE\s+({_QUOTED}|[\w.]+)", re.IGNORECASE)
 _BYTEWISE = {"BINARY", "C", "POSIX"}
-"""Collations that take only the same texts for equal."""
+"""Collations that treat only identical texts as equal."""
 _CREATE = re.compile(r"CREATE\s+TABLE\b", re.IGNORECASE)
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 _OPTIONS = re.compile(r"(WITHOUTROWID|STRICT|,)*", re.IGNORECASE)
@@ -129,7 +129,7 @@ class CreateTable:
 
 
 def definition_of(table: str, sql: str, columns: Sequence[str]) -> CreateTable:
-    """Return the definition of a table that has to be rebuilt; raise TableError if it is odd."""
+    """Return the definition of a table that has to be rebuilt; raise TableError if that fails."""
     try:
         return CreateTable.parsed(sql, columns)
     except ValueError as error:

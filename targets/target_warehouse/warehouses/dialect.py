@@ -1,4 +1,4 @@
-"""Quoting of names and texts in standard SQL."""
+"""Quotes names and texts in standard SQL."""
 
 from __future__ import annotations
 

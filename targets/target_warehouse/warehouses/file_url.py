@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from target_warehouse.warehouses.base import WarehouseError
 
 _NO_FILE = re.compile(r"^$|/$|\0|^(:memory:|file:)")
-"""Names that open no file, another file, or (SQLite reads `file:` so) a database in memory."""
+"""Names that open another file, no file, or a database in memory (`file:` in SQLite)."""
 
 
 def file_of(url: str, scheme: str) -> tuple[str, dict[str, str]]:

@@ -113,7 +113,7 @@ def _location(url: str) -> tuple[str, str, str, str]:
         )
     prefix = f"{match['dlt'] or ''}{scheme}://"
     if through_dlt:
-        logger.info("%s goes through dlt, which is experimental", prefix)
+        logger.info("%s is loaded through dlt, which is experimental", prefix)
         requirements = f"'attribution-elt[dlt]' '{_THROUGH_DLT[scheme]}'"
         return "through_dlt.adapter", requirements, prefix, url.removeprefix("dlt+")
     module, extra = _OWN[scheme]

@@ -253,7 +253,7 @@ class Tables(abc.ABC):
         return self.execute(f"INSERT INTO {path} ({listed}) SELECT {listed} FROM {source}")
 
     def may_drop_rows(self, table: str) -> bool:
-        """Return whether a table has triggers, policies or the like that may drop or keep rows."""
+        """Return whether a table has triggers, policies or the like that may ignore changes."""
         return False
 
     def check_written(self, table: str, written: int, expected: int) -> None:
@@ -261,7 +261,7 @@ class Tables(abc.ABC):
         if written < expected:
             raise TableError(
                 f"the table {table!r} ignored {expected - written} of {expected} rows: one of its "
-                "triggers, rules, policies or constraints drops or keeps rows without an error; "
+                "triggers, rules, policies or constraints ignores changes without an error; "
                 "remove it, or load into another table"
             )
 

@@ -88,7 +88,7 @@ def feed_requests(feed_id: int, channel_id: int | None = None) -> Any:
 
 
 def answer_with(vendor: Adtraction, path: str, body: str, times: int | None = 1) -> None:
-    """Make an endpoint answer with status 200 and this body."""
+    """Make an endpoint return status 200 and this body."""
     vendor.faults.add(Fault("status", status=200, body=body, times=times, match=f"/{path}/"))
 
 

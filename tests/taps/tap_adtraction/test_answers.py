@@ -24,7 +24,7 @@ ONE = {"markets": ["SE"], "channel_ids": [1]}
 
 
 @pytest.mark.parametrize("empty", ["message", "list", "no_content"])
-def test_each_form_of_an_empty_answer_gives_no_rows(
+def test_each_form_of_an_empty_response_gives_no_rows(
     vendor: Adtraction, empty: Literal["message", "list", "no_content"]
 ) -> None:
     vendor.empty_as = empty
@@ -60,7 +60,7 @@ def test_an_empty_envelope_or_a_message_is_no_rows(vendor: Adtraction, body: str
 @pytest.mark.parametrize(
     "filters", [{"program_ids": [1, 3]}, {"approval_status": 1}, {"program_status": 0}]
 )
-def test_filters_hold_for_numbers_that_arrive_as_text(
+def test_filters_apply_to_numbers_that_arrive_as_text(
     vendor: Adtraction, filters: dict[str, Any]
 ) -> None:
     numbers = [("1", "1", "0"), ("2", "0", "3")]
@@ -125,7 +125,7 @@ def test_a_refused_token_that_is_the_only_one_ends_the_run_at_once(
     config = settings(vendor, client_token=..., max_concurrent_requests=2)
     output = run_here(config)
     assert (output.code, len(output.stderr.splitlines())) == (1, 1)
-    assert f"answered {status}: check the setting partner_token" in output.stderr
+    assert f"returned {status}: check the setting partner_token" in output.stderr
     assert len(vendor.requests) <= 2
     assert output.of("RECORD") == []
 
@@ -170,7 +170,7 @@ def test_requests_are_as_documented(vendor: Adtraction) -> None:
     ],
 )
 @pytest.mark.parametrize("with_channels", [True, False])
-def test_filters_hold_with_channels_and_without(
+def test_filters_apply_with_channels_and_without(
     vendor: Adtraction, filters: dict[str, Any], sent: dict[str, int], *, with_channels: bool
 ) -> None:
     vendor.feed_sizes = (2,)
@@ -306,5 +306,5 @@ def test_a_message_that_is_cut_short_does_not_show_half_a_token(
     vendor.faults.add(Fault("status", status=status, body=body, match="/programs/"))
     output = run_here(settings(vendor, client_token=..., markets=["SE"]))
     (line,) = output.stderr.splitlines()
-    assert "answered 400: xxx" in line
+    assert "returned 400: xxx" in line
     assert token[:3] not in line

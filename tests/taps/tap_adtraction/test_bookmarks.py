@@ -74,7 +74,7 @@ def test_one_changed_feed_is_the_only_one_downloaded(vendor: Adtraction) -> None
     assert bookmarks(second.states[-1]) == all_bookmarks(vendor)
 
 
-def test_over_weeks_a_warehouse_holds_every_product_there_ever_was(vendor: Adtraction) -> None:
+def test_after_weeks_a_warehouse_has_every_product_that_existed(vendor: Adtraction) -> None:
     outputs: list[Output] = []
     state: dict[str, Any] = {}
     for days in (0, 1, 5, 14):

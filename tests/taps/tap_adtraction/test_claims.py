@@ -37,7 +37,7 @@ def load(warehouse: Warehouse, vendor: Adtraction, state: Any = None, **more: An
     return output.states[-1] if output.states else state
 
 
-def test_a_program_that_is_listed_no_more_takes_its_rows_with_it(
+def test_rows_of_a_program_that_is_no_longer_listed_are_removed(
     vendor: Adtraction, warehouse: Warehouse
 ) -> None:
     state = load(warehouse, vendor)
@@ -50,7 +50,7 @@ def test_a_program_that_is_listed_no_more_takes_its_rows_with_it(
     assert not [name for name in state["bookmarks"]["products"]["units"] if str(FIRST) in name]
 
 
-def test_a_feed_that_is_listed_no_more_takes_its_products_with_it(
+def test_products_of_a_feed_that_is_no_longer_listed_are_removed(
     vendor: Adtraction, warehouse: Warehouse
 ) -> None:
     state = load(warehouse, vendor)
@@ -172,7 +172,7 @@ def test_feed_info_changes_nothing_without_a_channel_to_request_it_for(vendor: A
     assert claims_of(outputs[0], "feeds") == claims_of(outputs[1], "feeds") != []
 
 
-def test_an_entry_of_the_listed_feeds_that_is_no_object_is_kept_as_a_row(
+def test_an_entry_of_the_listed_feeds_that_is_not_an_object_is_a_row(
     vendor: Adtraction, warehouse: Warehouse
 ) -> None:
     def with_a_text(body: bytes) -> bytes:

@@ -63,7 +63,7 @@ def test_a_client_s_token_needs_no_markets(vendor: Adtraction) -> None:
     assert matches_truth(vendor, run_here(config), streams={"channels"})
 
 
-def test_the_connection_test_does_without_products_where_there_is_no_channel(
+def test_the_connection_test_skips_products_without_a_channel(
     vendor: Adtraction,
 ) -> None:
     assert TapAdtraction(config=settings(vendor, channel_ids=...)).run_connection_test()

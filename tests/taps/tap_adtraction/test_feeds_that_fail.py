@@ -99,7 +99,7 @@ def test_the_bookmark_of_an_earlier_run_stays_too(vendor: Adtraction) -> None:
     assert bookmarks(second.states[-1]) == bookmarks(first.states[-1])
 
 
-def test_a_count_that_differs_fails_the_feed_at_its_first_try(vendor: Adtraction) -> None:
+def test_a_count_that_differs_fails_the_feed_without_a_retry(vendor: Adtraction) -> None:
     vendor.miscounted_feeds.add(FEED)
     first = run_here(settings(vendor))
     assert first.code == 1
@@ -125,7 +125,7 @@ def test_a_failed_program_list_does_not_affect_the_others(vendor: Adtraction) ->
     vendor.faults.add(Fault("status", status=404, match=match))
     first = run_here(settings(vendor, max_concurrent_requests=1))
     assert first.code == 1
-    assert "market SE, channel 114000001: answered 404" in first.stderr
+    assert "market SE, channel 114000001: returned 404" in first.stderr
     assert len(requests_for(vendor, "programs")) == 4
     rows = {(row["market"], row["channel_id"]) for row in first.records("programs")}
     assert len(rows) == 3

@@ -32,7 +32,7 @@ def test_a_product_key_has_the_digits_of_a_numeric_sku(vendor: Adtraction) -> No
 
 
 @pytest.mark.parametrize("blank", [{}, {"sku": None}, {"sku": ""}, {"sku": "  "}])
-def test_a_blank_sku_gives_way_to_the_hash_of_the_url(
+def test_a_blank_sku_is_replaced_by_the_hash_of_the_url(
     vendor: Adtraction, blank: dict[str, Any]
 ) -> None:
     assert keys_of(vendor, {**blank, "productUrl": URL}) == [HASHED]

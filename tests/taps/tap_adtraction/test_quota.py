@@ -98,7 +98,7 @@ def test_a_vendor_s_clock_may_be_off_by_minutes_either_way(
     assert seconds(quota) < 2.5
 
 
-def test_a_foreign_client_that_comes_between_causes_no_refusal(quota: Adtraction) -> None:
+def test_requests_of_another_client_cause_no_refusal(quota: Adtraction) -> None:
     quota.quota.window = 0.4
     quota.quota.foreign_share = 0.3
     quota.quota.foreign_comes = "between"
@@ -120,7 +120,7 @@ def test_without_quota_headers_a_refusal_is_waited_out(quota: Adtraction) -> Non
     assert 0.95 < pause < 1.5
 
 
-def test_each_endpoint_and_token_has_a_quota_of_its_own(quota: Adtraction) -> None:
+def test_each_endpoint_and_token_has_a_separate_quota(quota: Adtraction) -> None:
     quota.quota.window = 60
     quota.channel_ids = range(1, 6)
     output = run_here(settings(quota))

@@ -42,7 +42,7 @@ def test_without_channels_there_are_programs_of_channel_0_and_no_products(
     assert all("channelId" not in request.json() for request in requests_for(vendor, "programs"))
 
 
-def test_the_document_s_own_answers(vendor: Adtraction) -> None:
+def test_the_samples_of_the_document(vendor: Adtraction) -> None:
     output = run_here(settings(vendor, markets=["SE"], channel_ids=[1175982945]))
     (program,) = emitted_rows(output.records("programs"))
     assert program == {

@@ -66,7 +66,7 @@ def test_a_merged_customer_s_rows_move_to_the_other_one(vendor: AttributionIo, p
     assert children == (customers if pii != "drop" else {None})
 
 
-def test_only_what_the_answer_has_is_claimed(vendor: AttributionIo) -> None:
+def test_only_parts_of_the_response_are_claimed(vendor: AttributionIo) -> None:
     assert claimed(answered(vendor, {"client_id": "a"})) == {"customers"}
     lists: dict[str, Any] = {
         name: [] for name in ("events", "pageviews", "touchpoints", "identities")

@@ -112,7 +112,7 @@ def test_a_failure_is_not_forgotten_when_the_run_is_interrupted(vendor: Attribut
 
 
 @pytest.mark.parametrize("body", GARBAGE)
-def test_an_answer_without_a_customer_is_requested_again(vendor: AttributionIo, body: str) -> None:
+def test_a_response_without_a_customer_is_requested_again(vendor: AttributionIo, body: str) -> None:
     config = settings(vendor, customer_ids=["MrSmith"])
     clean = run_here(config)
     vendor.faults.add(Fault("status", status=200, body=body))

@@ -165,7 +165,7 @@ def test_since_is_bound_to_the_start_of_the_last_complete_run(
     assert again.code == 0
 
 
-def test_a_query_may_do_without_since_and_hold_other_colons(
+def test_a_query_may_omit_since_and_contain_other_colons(
     vendor: AttributionIo, database: Path
 ) -> None:
     execute(database, "INSERT INTO customer VALUES ('MrSmith', '12:30')")
@@ -201,8 +201,8 @@ def test_a_run_without_customers_is_not_a_failure(vendor: AttributionIo, tmp_pat
         ({"customer_ids": [None]}, ["'customer_ids[0]'"]),
         ({"customer_ids_file": "/nowhere/ids.txt"}, ["'/nowhere/ids.txt' does not exist"]),
         ({"customer_ids_file": __file__}, ["must end in one of .txt, .csv"]),
-        ({"customer_ids_url": "sqlite://"}, ["need each other"]),
-        ({"customer_ids": ["a"], "customer_ids_query": "SELECT 1"}, ["need each other"]),
+        ({"customer_ids_url": "sqlite://"}, ["must be set together"]),
+        ({"customer_ids": ["a"], "customer_ids_query": "SELECT 1"}, ["must be set together"]),
         ({"customer_ids": ["a"], "secret": ""}, ["'secret'"]),
         ({"customer_ids": ["a"], "public_key": None, "pii": "hash"}, ["'public_key'", "'pii_key'"]),
     ],

@@ -134,7 +134,7 @@ def test_a_failed_window_is_reported_once_at_the_end(small: Sandbox, tmp_path: P
     output = run(tmp_path, settings(small))
     assert output.code == 1
     (error,) = output.errors
-    assert "answered 400: no" in error
+    assert "returned 400: no" in error
     assert output.stderr.splitlines()[-1] == error
     assert len(output.rows(ORDERS)) > 10
 

@@ -87,11 +87,11 @@ def test_other_refusals_are_not_retried(small: Sandbox, status: int) -> None:
     output = run_here(settings(small, start_date="2026-03-30"))
     assert len(small.ecdp.requests) == 1
     assert output.code == 1
-    assert f"answered {status}: this will not do" in output.stderr
+    assert f"returned {status}: this will not do" in output.stderr
     assert bookmarks_after(output) == {None}
 
 
-def test_max_retries_limits_the_tries(small: Sandbox) -> None:
+def test_max_retries_limits_the_attempts(small: Sandbox) -> None:
     small.ecdp.faults.add(Fault("reset", times=None))
     output = run_here(settings(small, start_date="2026-03-30", max_retries=5))
     assert len(small.ecdp.requests) == 5
@@ -126,7 +126,7 @@ def test_each_retry_is_reported_without_the_url_or_the_key(
         for each in caplog.records
         if each.name.startswith(("attribution_elt", "tap_"))
     ]
-    assert any("answered 429" in line and "retrying" in line for line in messages)
+    assert any("returned 429" in line and "retrying" in line for line in messages)
     assert small.ecdp.api_key not in "".join(messages)
     assert "http" not in "".join(messages)
 

@@ -97,7 +97,7 @@ def test_a_start_in_the_future_is_a_warning_and_no_request(
     small: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     output = run_here(settings(small, start_date="2999-01-01", end_date=...))
-    assert "no day to read: the first one is 2999-01-01" in caplog.text
+    assert "no day to read: the first day is 2999-01-01" in caplog.text
     assert (output.code, output.records(ORDERS), requested_windows(small)) == (0, [], [])
     assert bookmarks_after(output) == {None}
 
@@ -139,7 +139,7 @@ def test_two_empty_windows_are_not_the_end(small: Sandbox) -> None:
         ({"website_ids": [], "message_types": []}, {()}),
     ],
 )
-def test_each_filter_is_a_request_of_its_own(
+def test_each_filter_is_a_separate_request(
     small: Sandbox, filters: dict[str, Any], sent: set[Any]
 ) -> None:
     output = run_here(settings(small, **filters))
@@ -226,6 +226,6 @@ def test_a_failed_filter_is_named_and_does_not_affect_the_others(small: Sandbox)
     assert output.code == 1
     assert {row["website_id"] for row in output.records(ORDERS)} == {35, 48}
     newsletters, scenarios = output.stderr.splitlines()
-    assert ", website 22, Newsletter: answered 400" in newsletters
-    assert ", website 22, Scenario: answered 400" in scenarios
+    assert ", website 22, Newsletter: returned 400" in newsletters
+    assert ", website 22, Scenario: returned 400" in scenarios
     assert bookmarks_after(output) == {None}

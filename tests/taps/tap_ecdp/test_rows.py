@@ -23,7 +23,7 @@ DOCUMENTED = {"start_date": "2025-03-01", "end_date": "2025-03-31"}
 
 
 def answer(sandbox: Sandbox, *orders: Any) -> None:
-    """Make the vendor answer once with these orders."""
+    """Make the vendor return these orders once."""
     body = json.dumps({"data": orders})
     sandbox.ecdp.faults.add(Fault("status", status=200, body=body))
 
@@ -39,7 +39,7 @@ def test_an_unknown_member_of_the_response_is_logged_once(
     sandbox.ecdp.faults.add(Fault("status", status=200, body=body, times=2))
     run_here(settings(sandbox, **DOCUMENTED, window_days=10))
     assert [text for text in caplog.messages if "currencies" in text] == [
-        "ECDP: property 'currencies' next to the rows is in no stream"
+        "ECDP: property 'currencies' next to the rows is not in a stream"
     ]
 
 
@@ -57,7 +57,7 @@ def test_a_currency_that_the_vendor_sends_is_kept_unless_a_setting_names_one(
     } == {expected}
 
 
-def test_the_document_s_own_answers(sandbox: Sandbox) -> None:
+def test_the_samples_of_the_document(sandbox: Sandbox) -> None:
     output = run_here(settings(sandbox, **DOCUMENTED, reporting_currency="EUR"))
     first, second, third = output.records(ORDERS)
     assert first == {
@@ -168,7 +168,7 @@ def test_an_unknown_property_of_a_customer_or_a_line_is_kept_too(sandbox: Sandbo
     assert extra == {"discount_rate": Decimal("0.25")}
 
 
-def test_a_value_that_does_not_fit_is_kept_and_the_row_goes_on(sandbox: Sandbox) -> None:
+def test_a_value_that_does_not_fit_is_kept_and_its_row_is_written(sandbox: Sandbox) -> None:
     answer(
         sandbox,
         {"orderId": "1", "websiteId": 1, "orderDateTime": "2021-11-31", "productsCount": "three"},

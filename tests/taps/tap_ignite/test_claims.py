@@ -40,7 +40,7 @@ def test_members_are_claimed_by_list_and_algorithm(sandbox: Sandbox) -> None:
     )
 
 
-def test_members_of_an_audience_that_is_listed_no_more_leave_the_warehouse(
+def test_members_of_an_audience_that_is_no_longer_listed_are_removed(
     sandbox: Sandbox,
 ) -> None:
     site = sandbox.ignite.websites[1]
@@ -57,7 +57,7 @@ def test_members_of_an_audience_that_is_listed_no_more_leave_the_warehouse(
     assert warehouse.rows["audience_members"] == second.rows("audience_members")
 
 
-def test_members_of_an_algorithm_that_is_configured_no_more_stay(sandbox: Sandbox) -> None:
+def test_members_of_an_algorithm_that_is_no_longer_set_stay(sandbox: Sandbox) -> None:
     warehouse = Warehouse()
     warehouse.load(run_here(settings(sandbox, hash_algorithms=["md5", "sha1"])))
     before = dict(warehouse.rows["audience_members"])

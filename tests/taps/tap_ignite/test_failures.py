@@ -57,7 +57,7 @@ def all_but(output: Output, sandbox: Sandbox, number: int, stream: str, *ids: in
     return True
 
 
-def test_wrong_credentials_of_one_website_leave_the_others(today: Sandbox, tmp_path: Path) -> None:
+def test_wrong_credentials_affect_only_their_website(today: Sandbox, tmp_path: Path) -> None:
     today.ignite.website_count = 3
     output = run(tmp_path, config=wrong(today, 1))
     assert output.code == 1
@@ -247,7 +247,7 @@ def test_an_endpoint_that_is_down_does_not_stop_the_other_streams(sandbox: Sandb
         ("sales", "sales"),
     ],
 )
-def test_an_answer_of_the_wrong_shape_is_requested_again(
+def test_a_response_of_the_wrong_shape_is_requested_again(
     sandbox: Sandbox, stream: str, path: str, body: str
 ) -> None:
     config = settings(sandbox, websites=sandbox.ignite.websites[1:])

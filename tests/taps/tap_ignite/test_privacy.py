@@ -80,7 +80,7 @@ def test_a_sha2_hash_of_an_address_gives_the_hash_of_the_address(sandbox: Sandbo
 
 
 @pytest.mark.parametrize("pii", ["hash", "drop"])
-def test_no_vendor_s_hash_of_an_address_leaves_masked(sandbox: Sandbox, pii: str) -> None:
+def test_masked_rows_contain_no_hash_of_the_vendor(sandbox: Sandbox, pii: str) -> None:
     kept = run_here(settings(sandbox))
     masked = run_here(settings(sandbox, pii=pii, pii_key=KEY)).stdout.decode()
     for stream in ("visitors", "audience_members", "audience_group_members"):

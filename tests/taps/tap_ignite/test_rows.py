@@ -24,7 +24,7 @@ from tests.taps.tap_ignite.helpers import (
 
 
 def answer(sandbox: Sandbox, path: str, document: Any) -> None:
-    """Answer every request for a path, and only those, with a document."""
+    """Return a document for every request for a path."""
     fault = Fault(
         "status",
         status=200,
@@ -151,7 +151,7 @@ def test_an_id_that_cannot_be_part_of_a_path_is_not_requested(
     assert "audiences: entries without a usable id" in caplog.text
 
 
-def test_sales_are_kept_whole_under_a_key_of_their_own(sandbox: Sandbox) -> None:
+def test_sales_are_complete_and_have_a_separate_key(sandbox: Sandbox) -> None:
     sandbox.ignite.sizes.sales = 200
     output = run_here(settings(sandbox))
     site = sandbox.ignite.websites[1]
@@ -220,7 +220,7 @@ def test_an_undocumented_property_goes_into_extra(sandbox: Sandbox) -> None:
     assert {row["_extra"]["dealerCode"] for row in output.records("sales")} == {2**63 + 5}
 
 
-def test_details_without_their_list_are_read_all_the_same(sandbox: Sandbox) -> None:
+def test_details_are_read_although_their_list_is_not_selected(sandbox: Sandbox) -> None:
     config = settings(sandbox)
     output = run_here(config, catalog=only(config, "audience_members", "location_details"))
     for site in sandbox.ignite.websites:

@@ -52,7 +52,7 @@ def killed(vendor: Ihc, folder: Path, requests: int, wait: float, **given: Row) 
         assert process.stdout is not None
         written = process.stdout.read()
         killer.join()
-    threading.Event().wait(0.1)  # the vendor still answers the last request
+    threading.Event().wait(0.1)  # the vendor still responds to the last request
     return Output(written, code=process.returncode)
 
 

@@ -98,7 +98,7 @@ def test_a_journey_that_no_request_of_the_plan_holds_is_reported(
     assert matches_truth(output.rows("attributions"), expected(vendor, good))
 
 
-def test_a_spent_quota_ends_the_run_in_a_line_and_the_next_month_goes_on(
+def test_a_spent_quota_ends_the_run_in_a_line_and_the_next_month_resumes(
     sandbox: Sandbox, vendor: Ihc, tmp_path: Path
 ) -> None:
     rows = short(500)
@@ -144,7 +144,7 @@ def test_a_throttle_is_waited_for(vendor: Ihc, tmp_path: Path) -> None:
     ],
     ids=["null", "null in 200", "500 in 200", "503", "reset", "truncate", "html", "invalid_json"],
 )
-def test_an_answer_without_credits_is_requested_again(
+def test_a_response_without_credits_is_requested_again(
     vendor: Ihc, tmp_path: Path, fault: Fault
 ) -> None:
     rows = short(5)
@@ -162,7 +162,7 @@ def test_a_request_that_fails_permanently_leaves_the_others_and_is_sent_again(
     vendor.faults.add(value_null(times=2))
     output = compute(vendor, tmp_path, rows)
     assert output.code == 1
-    assert output.stderr == "IHC, 100 journeys of 300 sessions: answered 500\n"
+    assert output.stderr == "IHC, 100 journeys of 300 sessions: returned 500\n"
     assert len(output.rows("attributions")) == 600
     failed = sent(vendor)[0]
     forget(vendor)
@@ -194,7 +194,7 @@ def test_max_requests_per_run_stops_and_the_next_runs_finish(
     assert marks == sorted(marks)
 
 
-def test_tries_count_among_the_requests_of_a_run(vendor: Ihc, tmp_path: Path) -> None:
+def test_retries_count_as_requests_of_a_run(vendor: Ihc, tmp_path: Path) -> None:
     rows = short(300)
     vendor.faults.add(value_null(times=5))
     output = compute(vendor, tmp_path, rows, max_retries=4, max_requests_per_run=3)

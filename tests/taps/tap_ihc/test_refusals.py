@@ -147,7 +147,7 @@ def test_a_journey_over_the_limit_that_is_set_waits_for_a_higher_one(
 
 
 def answer(vendor: Ihc, rows: list[Row], *errors: tuple[Row, str]) -> None:
-    """Have the next request answered with the credits of these journeys, and with errors."""
+    """Make the next response contain the credits of these journeys, and errors."""
     value = [row for each in by_conversion(rows).values() for row in vendor.credits(each)]
     failures = [
         {"trigger": trigger, "reason": reason, "statusCode": 406} for trigger, reason in errors
@@ -200,7 +200,7 @@ def test_a_partial_failure_may_name_the_conversion_the_session_or_both(
     first, second, third = (row["session_id"] for row in bad)
     assert {row["conversion_id"] for row in output.records("failures")} == {bad[0]["conversion_id"]}
     assert failures == (
-        [(first, first), (second, second), (third, "IHC refuses another session of it")]
+        [(first, first), (second, second), (third, "IHC refused another session of it")]
         if with_session
         else [("", first), ("", second)]
     )
@@ -219,13 +219,13 @@ def test_a_session_that_is_in_two_journeys_is_of_the_one_without_credits(
     }
     reasons = {row["session_id"]: row["reason"] for row in output.records("failures")}
     assert reasons.pop("same") == "bad"
-    assert set(reasons.values()) == {"IHC refuses another session of it"}
+    assert set(reasons.values()) == {"IHC refused another session of it"}
 
 
 @pytest.mark.parametrize(
     "trigger", [{}, None, "x", ["x"], {"conversion_id": "of nobody"}, {"session_id": "x"}]
 )
-def test_a_failure_without_a_known_journey_leaves_its_sessions_unaccounted_for(
+def test_a_failure_without_a_known_journey_leaves_its_sessions_without_a_result(
     vendor: Ihc, tmp_path: Path, caplog: pytest.LogCaptureFixture, trigger: Any
 ) -> None:
     rows = short(3)
@@ -238,19 +238,19 @@ def test_a_failure_without_a_known_journey_leaves_its_sessions_unaccounted_for(
     }
 
 
-def test_missing_sessions_are_unaccounted_for_and_sent_again(vendor: Ihc, tmp_path: Path) -> None:
+def test_sessions_missing_in_the_response_are_sent_again(vendor: Ihc, tmp_path: Path) -> None:
     rows = short(20)
     lost = rows[7]
     vendor.missing_sessions = {lost["session_id"]}
     output = compute(vendor, tmp_path, rows)
     assert output.code == 1
-    assert output.stderr == "IHC, 20 journeys of 60 sessions: sessions unaccounted for: 1\n"
+    assert output.stderr == "IHC, 20 journeys of 60 sessions: sessions without a result: 1\n"
     (failure,) = output.records("failures")
     assert (failure["conversion_id"], failure["session_id"]) == (
         lost["conversion_id"],
         lost["session_id"],
     )
-    assert failure["reason"].startswith("unaccounted for")
+    assert failure["reason"].startswith("no result")
     assert bookmark(output.states[-1]) < converted(by_conversion(rows)[lost["conversion_id"]])
     vendor.missing_sessions = set()
     forget(vendor)
@@ -329,7 +329,7 @@ def test_settings_that_the_vendor_refuses_cost_few_requests_and_nothing_is_lost(
     wrong = {"conv_type_id": "not trained yet"}
     output = compute(vendor, tmp_path, rows, **wrong)
     assert output.stderr == (
-        "IHC refuses every journey, even a single one: Unknown 'conv_type_id': not trained yet\n"
+        "IHC refused every journey, even a single one: Unknown 'conv_type_id': not trained yet\n"
     )
     assert len(sent(vendor)) < 20
     vendor.models["not trained yet"] = (1, 1, 1)
@@ -378,6 +378,6 @@ def test_failures_of_another_shape_leave_their_journeys_for_the_next_run(
     vendor.faults.add(Fault("status", status=200, body=body))
     output = run_here(config)
     assert (output.code, len(output.stderr.splitlines())) == (1, 1)
-    assert "unaccounted for" in output.stderr
+    assert "without a result" in output.stderr
     again = run_here(config, state=output.states[-1] if output.states else {})
     assert matches_truth(again.rows("attributions"), expected(vendor, rows))

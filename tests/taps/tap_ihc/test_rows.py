@@ -212,7 +212,7 @@ def test_ids_in_columns_of_other_types(
     assert matches_truth(output.rows("attributions"), expected(vendor, PLAIN))
 
 
-def test_texts_of_a_csv_file_are_read_as_what_they_mean(vendor: Ihc, tmp_path: Path) -> None:
+def test_texts_of_a_csv_file_are_converted_to_their_types(vendor: Ihc, tmp_path: Path) -> None:
     (tmp_path / "j.csv").write_text(
         "\ufeffsession_id,conversion_id,timestamp,channel_label,note,"
         "holder_engagement,closer_engagement,conversion,impression_interaction\r\n"
@@ -233,7 +233,7 @@ def test_texts_lose_characters_that_no_warehouse_holds(vendor: Ihc, tmp_path: Pa
     assert found == [("0", "ab"), ("1", "ab"), ("2", "ab")]
 
 
-def test_members_of_the_answer_may_come_in_any_order(vendor: Ihc, tmp_path: Path) -> None:
+def test_members_of_the_response_may_come_in_any_order(vendor: Ihc, tmp_path: Path) -> None:
     rows = short(1)
     value = ",".join(
         str(

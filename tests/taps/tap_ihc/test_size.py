@@ -61,7 +61,7 @@ def test_sessions_without_number_that_have_no_conversion_take_no_memory() -> Non
     assert peak < 8e6
 
 
-def test_ten_thousand_journeys_take_no_request_too_many_and_no_more_memory(
+def test_ten_thousand_journeys_need_the_fewest_requests_and_no_more_memory(
     vendor: Ihc, tmp_path: Path
 ) -> None:
     _, small = measured(tmp_path, settings(vendor, file_of(tmp_path / "few.jsonl", some(1000))))

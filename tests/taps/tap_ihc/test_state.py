@@ -86,7 +86,7 @@ def test_a_run_without_journeys_leaves_no_bookmark(vendor: Ihc, tmp_path: Path) 
     assert bookmark(compute(vendor, tmp_path, []).states[-1]) == ""
 
 
-def test_the_same_journeys_from_elsewhere_are_not_sent_again(
+def test_the_same_journeys_from_another_source_are_not_sent_again(
     vendor: Ihc, tmp_path: Path, rows: list[Row]
 ) -> None:
     first = compute(vendor, tmp_path, rows)
@@ -151,7 +151,7 @@ def test_a_session_more_or_less_is_a_change(vendor: Ihc, tmp_path: Path, rows: l
 @pytest.mark.parametrize(
     "change", [{"conv_type_id": "returning_customers"}, {"redistribution_parameter": PARAMETER}]
 )
-def test_other_parameters_compute_all_again_even_if_interrupted(
+def test_after_other_parameters_all_journeys_are_computed_again(
     vendor: Ihc, tmp_path: Path, rows: list[Row], change: dict[str, Any]
 ) -> None:
     rows = plain(rows)
@@ -208,7 +208,7 @@ def test_since_is_bound_to_the_bookmark(vendor: Ihc, tmp_path: Path, rows: list[
 
 
 @pytest.mark.parametrize("pool", [20, 20_000])
-def test_no_journey_is_behind_the_bookmark_before_it_is_computed(
+def test_no_journey_is_before_the_bookmark_until_it_is_computed(
     vendor: Ihc, tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch, pool: int
 ) -> None:
     monkeypatch.setattr(streams, "POOL", pool)

@@ -43,7 +43,7 @@ def puts(sandbox: Sandbox) -> list[dict[str, Any]]:
 
 
 def listing(sandbox: Sandbox, *documents: Any) -> None:
-    """Have the next requests for the list answered with status 200 and these documents."""
+    """Make the next requests for the list return status 200 and these documents."""
     for document in documents:
         body = json.dumps(document)
         fault = Fault("status", status=200, body=body, match="client/channels", times=1)

@@ -34,10 +34,10 @@ def test_channels_of_every_page_are_known(sandbox: Sandbox, writer: Writer) -> N
 @pytest.mark.parametrize(
     ("document", "error"),
     [
-        ({"status": 500, "message": "Internal error"}, "answered 500: Internal error"),
+        ({"status": 500, "message": "Internal error"}, "returned 500: Internal error"),
         (
             {"status": 401, "message": "Unauthorized"},
-            "answered 401: check the setting client_token",
+            "returned 401: check the setting client_token",
         ),
         ({"count": 3, "channels": []}, "0 channels arrived, but `count` is 3"),
     ],
@@ -128,14 +128,14 @@ def test_a_dry_run_sends_nothing_and_describes_what_a_real_run_sends(
     ],
     ids=str,
 )
-def test_an_invalid_wish_is_not_sent(
+def test_an_invalid_record_is_not_sent(
     wish: Mapping[str, Any], sandbox: Sandbox, writer: Writer
 ) -> None:
     channel = channels(sandbox, PENDING)[0]
 
     run = writer.run(wishes(STREAM, [{"channel_id": channel, **wish}]))
 
-    assert str(run.error) == "1 of 1 wishes were not fulfilled"
+    assert str(run.error) == "1 of 1 requested changes failed"
     assert run.states == []
     assert puts(sandbox) == []
     assert writer.outcomes() == {str(channel): "invalid"}
@@ -163,7 +163,7 @@ def test_an_unknown_channel_is_named(
     assert puts(sandbox) == []
 
 
-def test_equal_wishes_are_sent_once_and_different_ones_not_at_all(
+def test_equal_records_are_sent_once_and_contradictory_ones_not_at_all(
     sandbox: Sandbox, writer: Writer
 ) -> None:
     same, different = channels(sandbox, PENDING)[:2]

@@ -69,7 +69,7 @@ def test_a_failing_request_does_not_stop_the_others(
 
     first = writer.run(wanted)
 
-    assert str(first.error) == "1 of 10 wishes were not fulfilled"
+    assert str(first.error) == "1 of 10 requested changes failed"
     assert first.states == []
     assert {each for each in pending if status_of(sandbox, each)[0] == 1} == {*pending} - {unlucky}
     before = len(puts(sandbox))

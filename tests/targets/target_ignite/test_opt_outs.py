@@ -126,7 +126,7 @@ def test_a_refused_address_is_found_and_the_others_are_accepted(
         wishes(STREAM, [{"email": each, "website": site(sandbox)} for each in addresses])
     )
 
-    assert str(run.error) == "1 of 40 wishes were not fulfilled"
+    assert str(run.error) == "1 of 40 requested changes failed"
     assert len(requests(sandbox)) <= 12
     outcomes = writer.outcomes()
     refused = f"{site(sandbox)}:{email_key(addresses[position], KEY)}"

@@ -20,8 +20,8 @@ _numbers = itertools.count()
 _SQL = {
     "test_a_key_that_changes_is_the_new_key",
     "test_a_record_replaces_all_of_the_row_it_updates",
-    "test_an_empty_stream_makes_its_table",
-    "test_an_overwrite_that_breaks_off_changes_nothing",
+    "test_an_empty_stream_creates_its_table",
+    "test_an_interrupted_overwrite_changes_nothing",
     "test_append_only_keeps_every_record",
     "test_keys_of_several_columns",
     "test_new_properties_add_columns",

@@ -82,7 +82,7 @@ def test_a_version_that_is_empty(loaded: Warehouse) -> None:
     assert ids(loaded) == []
 
 
-def test_the_old_rows_are_there_until_the_run_is_over(loaded: Warehouse) -> None:
+def test_the_old_rows_stay_until_the_run_has_ended(loaded: Warehouse) -> None:
     lines = InSteps([ITEMS, activate(2), *items(2, 5, 6), state(1), *items(2, 7), state(2)])
     loading = Loading(loaded, lines, batch_size_rows=1)
     lines.let_through(5)
@@ -142,7 +142,7 @@ def test_other_streams_are_not_changed(loaded: Warehouse) -> None:
 
 
 @pytest.mark.one_warehouse
-def test_an_overwrite_replaces_all_in_any_case(loaded: Warehouse) -> None:
+def test_an_overwrite_always_replaces_all_rows(loaded: Warehouse) -> None:
     for lines in ([*items(2, 5), activate(2)], [activate(2), *items(2, 5), state(1)]):
         loaded.load(ITEMS, *lines, load_method="overwrite", **METADATA)
         assert ids(loaded) == [5]

@@ -127,7 +127,7 @@ def test_numbers_in_files_keep_their_digits(warehouse: Warehouse, tmp_path: Path
     assert {name: Decimal(str(value)) for name, value in row.items()} == exact
 
 
-def test_a_parquet_file_with_types_of_its_own(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_a_parquet_file_with_other_types(warehouse: Warehouse, tmp_path: Path) -> None:
     columns = {
         "id": pa.array([1], pa.int32()),
         "name": pa.array(["a"], pa.dictionary(pa.int8(), pa.string())),
@@ -239,7 +239,7 @@ def test_a_file_that_is_missing_as_a_user_sees_it(warehouse: Warehouse, tmp_path
         '{"id": 5} {"id": 6}',
     ],
 )
-def test_a_file_with_a_line_that_is_no_record(
+def test_a_file_with_a_line_that_is_not_a_record(
     warehouse: Warehouse, tmp_path: Path, line: str
 ) -> None:
     file = packed(tmp_path / "part.gz", json.dumps(ROWS[0]), "", line, json.dumps(ROWS[1]))
@@ -250,7 +250,7 @@ def test_a_file_with_a_line_that_is_no_record(
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
 
 
-def test_a_line_of_a_file_that_only_python_reads(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_a_line_of_a_file_that_only_python_accepts(warehouse: Warehouse, tmp_path: Path) -> None:
     deep = "".join(['{"id": 5, "more": ', '{"a": ' * 100_000, "0", "}" * 100_000, "}"])
     file = packed(tmp_path / "part.gz", '{"id": 4, "price": NaN, "name": "\\ud800"}', deep)
     warehouse.load(ITEMS, batch(file), fails=True)
@@ -263,7 +263,7 @@ def test_a_line_of_a_file_that_only_python_reads(warehouse: Warehouse, tmp_path:
     ("file", "words"),
     [("s3://bucket/part.gz", "s3fs"), ("gopher://host/part.gz", "gopher")],
 )
-def test_a_place_that_cannot_be_read_from(warehouse: Warehouse, file: str, words: str) -> None:
+def test_a_location_that_cannot_be_read(warehouse: Warehouse, file: str, words: str) -> None:
     message = message_of(warehouse, file)
     assert file in message
     assert words in message

@@ -47,7 +47,7 @@ PASSWORD = "p@ss:wörd/%"
 ADAPTER = "target_warehouse.warehouses.through_dlt.adapter"
 
 
-def test_a_record_that_does_not_fit_is_put_aside(through_dlt: ThroughDlt) -> None:
+def test_a_record_that_does_not_fit_is_rejected(through_dlt: ThroughDlt) -> None:
     run = through_dlt.load(
         ORDERS,
         record("orders", id=1, amount=1),
@@ -145,7 +145,7 @@ def test_a_killed_load_can_be_resumed(through_dlt: ThroughDlt) -> None:
     assert_complete(through_dlt, source)
 
 
-def test_a_terminated_load_commits_the_records_it_has_received(
+def test_a_terminated_load_commits_the_received_records(
     duckdb_through_dlt: ThroughDlt,
 ) -> None:
     records = [record("orders", id=number) for number in range(3)]

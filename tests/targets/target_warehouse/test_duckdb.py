@@ -53,7 +53,7 @@ def test_a_comparison_gets_the_memory_that_it_needs(
     assert found == [(1, 99)]
 
 
-def test_a_limit_in_the_url_holds(tmp_path: Path) -> None:
+def test_a_limit_in_the_url_is_kept(tmp_path: Path) -> None:
     url = f"duckdb:///{tmp_path}/warehouse.duckdb"
     run = DuckDB(f"{url}?memory_limit=2MB", tmp_path).load(*LARGE, fails=True)
     assert "memory" in str(run.error).lower()
@@ -71,7 +71,7 @@ def test_a_decimal_grows_by_the_digits_that_count(duckdb: DuckDB, price: str, di
     ]
 
 
-def test_a_table_that_gets_many_columns_at_once_keeps_all_else(
+def test_many_new_columns_do_not_change_the_rest_of_a_table(
     duckdb: DuckDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with duckdb.connected() as connection:

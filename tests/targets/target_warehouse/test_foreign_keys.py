@@ -230,7 +230,7 @@ def test_claims_on_a_table_whose_key_a_view_keeps_narrow(postgresql: PostgreSQL)
     assert postgresql.rows("SELECT id FROM orders") == [(1,)]
 
 
-def test_a_table_with_heirs_takes_no_keys(postgresql: PostgreSQL) -> None:
+def test_a_table_with_child_tables_is_refused_with_a_key(postgresql: PostgreSQL) -> None:
     run_sql(
         postgresql,
         "CREATE TABLE orders (id bigint)",

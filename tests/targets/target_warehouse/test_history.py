@@ -130,7 +130,7 @@ def test_unchanged_rows_have_no_history(warehouse: Warehouse) -> None:
         assert kept(adapter) == 0
 
 
-def test_a_rolled_back_change_leaves_no_history(warehouse: Warehouse) -> None:
+def test_a_change_that_is_rolled_back_leaves_no_history(warehouse: Warehouse) -> None:
     with connected(warehouse) as adapter:
         merge(adapter, 1, {"id": 1, "note": "a"})
         with pytest.raises(RuntimeError):

@@ -79,7 +79,7 @@ def test_a_trigger_that_drops_rows_of_a_merge(
 
 
 @pytest.mark.parametrize("body", ["NEW.note := upper(NEW.note);", "NEW.note := 'a';"])
-def test_triggers_that_change_values_are_no_obstacle(postgresql: PostgreSQL, body: str) -> None:
+def test_triggers_that_change_values_are_permitted(postgresql: PostgreSQL, body: str) -> None:
     run_sql(postgresql, TABLE, *trigger(f"{body} RETURN NEW;", "INSERT OR UPDATE"))
     for note in "abb":
         rows = [record("orders", id=id_, note=note) for id_ in (1, 2)]
@@ -106,7 +106,7 @@ def test_overwrite_of_a_table_that_drops_rows(postgresql: PostgreSQL, rule: str)
 
 
 @pytest.mark.parametrize("vanished", ["remove", "mark"])
-def test_a_table_that_keeps_rows_which_vanish(postgresql: PostgreSQL, vanished: str) -> None:
+def test_a_table_whose_trigger_keeps_vanished_rows(postgresql: PostgreSQL, vanished: str) -> None:
     message = announced(ORDERS, "id")
     lines = [message, record("orders", id=1), record("orders", id=2)]
     settings: dict[str, Any] = {"vanished": vanished, "add_record_metadata": True}
@@ -120,7 +120,7 @@ def test_a_table_that_keeps_rows_which_vanish(postgresql: PostgreSQL, vanished: 
 
 
 @pytest.mark.parametrize("vanished", ["remove", "mark"])
-def test_policies_that_keep_rows_which_vanish(
+def test_policies_that_keep_vanished_rows(
     postgresql: PostgreSQL, guest: PostgreSQL, vanished: str
 ) -> None:
     message = announced(ORDERS, "id")
@@ -203,7 +203,7 @@ def test_conflict_clauses_and_triggers_of_sqlite(
 
 
 @pytest.mark.parametrize("clause", ["IGNORE", "REPLACE"])
-def test_a_conflict_clause_of_the_key_is_no_obstacle(sqlite: SQLite, clause: str) -> None:
+def test_a_conflict_clause_of_the_key_is_permitted(sqlite: SQLite, clause: str) -> None:
     run_sql(
         sqlite,
         f"CREATE TABLE orders (id INTEGER PRIMARY KEY ON CONFLICT {clause}, note TEXT)",

@@ -82,7 +82,7 @@ def test_a_stream_of_five_hundred_properties(warehouse: Warehouse) -> None:
     assert warehouse.rows(sql) == [(10, "text", "text")]
 
 
-def test_thousands_of_columns_take_no_time_by_themselves() -> None:
+def test_thousands_of_columns_take_little_time() -> None:
     kinds = {f"property_{each}": ColumnType.TEXT for each in range(4_000)}
     start = time.process_time()
     wide = conformed(pa.table({"id": pa.array([1, 2])}), kinds)

@@ -121,7 +121,7 @@ def test_an_overwrite_may_change_types_and_columns(warehouse: Warehouse) -> None
     ]
 
 
-def test_an_overwrite_that_breaks_off_changes_nothing(warehouse: Warehouse) -> None:
+def test_an_interrupted_overwrite_changes_nothing(warehouse: Warehouse) -> None:
     warehouse.load(ORDERS, record("orders", id=1, note="old"))
 
     run = warehouse.load(
@@ -138,7 +138,7 @@ def test_an_overwrite_that_breaks_off_changes_nothing(warehouse: Warehouse) -> N
     assert warehouse.rows("SELECT id, note FROM orders") == [(1, "old")]
 
 
-def test_an_empty_stream_makes_its_table(warehouse: Warehouse) -> None:
+def test_an_empty_stream_creates_its_table(warehouse: Warehouse) -> None:
     warehouse.load(ORDERS)
 
     assert list(warehouse.types("orders")) == ["id", "note"]
@@ -283,7 +283,7 @@ def test_an_overwrite_without_a_final_state_keeps_the_old_table(
 
 
 @pytest.mark.one_warehouse
-def test_an_overwrite_replaces_the_streams_that_have_come_as_a_whole(warehouse: Warehouse) -> None:
+def test_an_overwrite_replaces_only_complete_streams(warehouse: Warehouse) -> None:
     others = schema("others", id="integer")
     warehouse.load(ORDERS, others, record("orders", id=1), record("others", id=1))
     run = warehouse.load(
@@ -302,7 +302,7 @@ def test_an_overwrite_replaces_the_streams_that_have_come_as_a_whole(warehouse: 
     assert warehouse.rows("SELECT id FROM others") == [(1,)]
 
 
-def test_an_overwrite_leaves_tables_with_names_like_its_own(warehouse: Warehouse) -> None:
+def test_an_overwrite_does_not_change_tables_with_similar_names(warehouse: Warehouse) -> None:
     for _ in range(2):
         names = ["orders__overwrite", "orders", "orders__overwrite__overwrite"]
         lines = [

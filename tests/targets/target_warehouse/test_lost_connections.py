@@ -52,7 +52,7 @@ def test_a_connection_that_is_lost(
     assert_complete(postgresql, SOURCE, once=True)
 
 
-def test_a_database_that_is_away_for_a_while(
+def test_a_database_that_is_unreachable_for_a_while(
     proxy: Proxy, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     proxy.cuts = {100_000: 3}
@@ -62,7 +62,7 @@ def test_a_database_that_is_away_for_a_while(
     assert_complete(postgresql, SOURCE, once=True)
 
 
-def test_a_database_that_is_gone_for_good(
+def test_a_database_that_is_unreachable_permanently(
     proxy: Proxy, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     loading = start(proxy, tmp_path)

@@ -57,7 +57,7 @@ def test_reserved_names_are_not_given() -> None:
     assert "_sdc_sequence" not in {name.casefold() for name in fitted.values()}
 
 
-def test_names_that_the_warehouse_takes_for_one() -> None:
+def test_names_that_the_warehouse_treats_as_equal() -> None:
     fitted = assign_identifiers(["ID", "id", "NAME"], Folding(63))
 
     assert fitted["id"] == "id"

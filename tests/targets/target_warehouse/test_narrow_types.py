@@ -230,7 +230,7 @@ def test_a_default_collation_of_duckdb_changes_no_rows(duckdb: DuckDB) -> None:
         assert sorted(duckdb.rows("SELECT * FROM t")) == sorted((each, note) for each in FAMILY)
 
 
-def test_a_collation_of_postgresql_that_takes_texts_for_equal(postgresql: PostgreSQL) -> None:
+def test_a_collation_of_postgresql_that_treats_texts_as_equal(postgresql: PostgreSQL) -> None:
     run_sql(
         postgresql,
         "CREATE COLLATION alike (locale = 'C')",

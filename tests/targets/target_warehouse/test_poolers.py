@@ -225,7 +225,7 @@ def test_permanent_faults_are_not_retried_for_a_minute(
         "sqlite:///a?b.db",
     ],
 )
-def test_urls_that_name_no_file_or_half_of_one(
+def test_urls_that_name_no_file_or_a_part_of_a_name(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

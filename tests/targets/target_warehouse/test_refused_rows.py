@@ -99,7 +99,7 @@ def test_rows_that_only_a_comparison_with_others_refuses(postgresql: PostgreSQL)
     assert postgresql.rows("SELECT count(*) FROM _rejected") == [(5,)]
 
 
-def test_a_trigger_may_mend_rows_that_a_check_would_refuse(postgresql: PostgreSQL) -> None:
+def test_a_trigger_may_correct_rows_that_a_check_would_refuse(postgresql: PostgreSQL) -> None:
     run_sql(
         postgresql,
         TABLE,
@@ -113,7 +113,7 @@ def test_a_trigger_may_mend_rows_that_a_check_would_refuse(postgresql: PostgreSQ
     assert postgresql.rows("SELECT id, note FROM orders") == [(2, "mended")]
 
 
-def test_an_error_without_a_line_leaves_the_rows_to_be_halved(
+def test_after_an_error_without_a_line_the_rows_are_halved(
     postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "_LINE", re.compile("(never)"))

@@ -37,7 +37,7 @@ def test_a_run_counts_what_it_did(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("end", ["garbage", record("orders", id=2)])
-def test_an_overwrite_that_breaks_off_counts_nothing(warehouse: Warehouse, end: Line) -> None:
+def test_an_interrupted_overwrite_counts_nothing(warehouse: Warehouse, end: Line) -> None:
     dated = schema("orders", id="integer", at=INSTANT) | {"bookmark_properties": ["at"]}
     lines = [dated, record("orders", id=1, at="2026-03-01T00:00:00Z"), state(1), end]
     warehouse.load(

@@ -57,7 +57,7 @@ class TestNames:
             (("SHOP", None), "the session has no schema: set default_target_schema"),
         ],
     )
-    def test_a_session_without_a_place_for_tables(
+    def test_a_session_without_a_schema(
         self,
         snowflake: Snowflake,
         monkeypatch: pytest.MonkeyPatch,
@@ -152,7 +152,7 @@ class TestTypes:
             'ALTER TABLE "PUBLIC"."ITEMS" ALTER COLUMN "AMOUNT" SET DATA TYPE NUMBER(38,0)'
         ]
 
-    def test_tables_made_by_other_programs(self, snowflake: Snowflake) -> None:
+    def test_tables_of_other_programs(self, snowflake: Snowflake) -> None:
         snowflake.rows(
             "CREATE TABLE items (id NUMBER(5,0), price NUMBER(6,2), name VARCHAR(3), ratio FLOAT, "
             "sold TIMESTAMP_NTZ, day DATE, more ARRAY)"

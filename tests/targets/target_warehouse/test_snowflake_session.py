@@ -34,7 +34,7 @@ REFUSED: dict[str, Any] = {
 
 
 class Answers:
-    """A server that accepts or refuses logins, and answers no other requests."""
+    """A server that accepts or refuses logins, and does not respond to other requests."""
 
     def __init__(self, login: dict[str, Any]) -> None:
         self.login = login
@@ -104,7 +104,7 @@ def test_a_password_that_is_wrong(tmp_path: Path) -> None:
         assert secret not in run.stderr
 
 
-def test_an_account_out_of_reach(tmp_path: Path) -> None:
+def test_an_unreachable_account(tmp_path: Path) -> None:
     url = "snowflake://me:secret@nowhere/db?host=127.0.0.1&port=1&protocol=http&login_timeout=1"
     run = Snowflake(0, "db", tmp_path).execute(*LINES, url=url)
     assert run.code == 1
@@ -146,7 +146,7 @@ def test_a_url_that_is_wrong(rest: str, message: str) -> None:
     "names",
     [("private_key_file", "private_key_file_pwd"), ("private_key_path", "private_key_passphrase")],
 )
-def test_a_key_pair_in_place_of_a_password(tmp_path: Path, names: tuple[str, str]) -> None:
+def test_a_key_pair_instead_of_a_password(tmp_path: Path, names: tuple[str, str]) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     (tmp_path / "key.p8").write_bytes(
         key.private_bytes(
@@ -167,13 +167,13 @@ def test_a_key_pair_in_place_of_a_password(tmp_path: Path, names: tuple[str, str
     assert sent["ACCOUNT_NAME"] == "account"
 
 
-def test_a_server_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stops_responding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_warehouse.warehouses.snowflake.connection._WAITS", (0, 0))
     answers = Answers(SIGNED_IN)
     with answers.served() as way, pytest.raises(OperationalError) as raised:
         connect(f"snowflake://me:secret@account/db?{way}", None)
 
-    assert "Snowflake has not answered" in str(raised.value)
+    assert "Snowflake has not responded" in str(raised.value)
     # The request is repeated under its number, so that a statement whose response was lost
     # is not run again.
     assert len(answers.queries) > 1

@@ -256,7 +256,7 @@ def test_taps_with_streams_of_the_same_name(sqlite: SQLite) -> None:
 
 
 @pytest.mark.parametrize("name", ["tap__a", "tap_", "_"])
-def test_a_schema_that_could_be_taken_for_another(sqlite: SQLite, name: str) -> None:
+def test_a_schema_that_could_be_confused_with_another(sqlite: SQLite, name: str) -> None:
     run = sqlite.load(ORDERS, default_target_schema=name, fails=True)
     assert str(run.error).startswith(f"the setting default_target_schema is {name!r}, but may not")
 

@@ -249,7 +249,7 @@ def test_an_interrupted_erasure_is_completed(
     assert orders(loaded) == ERASED_ORDERS
 
 
-def test_the_time_of_suppression_is_kept(loaded: Warehouse) -> None:
+def test_the_time_of_suppression_does_not_change(loaded: Warehouse) -> None:
     forget(loaded, JANE)
     [(count,)] = loaded.rows("SELECT count(*) FROM _suppressed WHERE suppressed_at IS NULL")
     assert count == 0

@@ -328,7 +328,7 @@ def test_a_repeated_record_counts_each_time(loaded: Warehouse) -> None:
         {"flattening_enabled": True, "flattening_max_depth": 1},
     ],
 )
-def test_nothing_vanishes_where_keys_are_not_those_of_the_tap(
+def test_nothing_vanishes_if_the_keys_are_not_those_of_the_tap(
     loaded: Warehouse, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     lines: list[Line] = [EVENTS, *unit(3, "a", 1), *unit(4, "b", 6)]

@@ -58,11 +58,11 @@ class DuckDBAdapter(Adapter):
         settings: dict[str, Any] = {"wal_autocheckpoint": "256MB", **given}
         self._connection = duckdb.connect(file, config=settings)
         self.execute("SET TimeZone = 'UTC'")
-        self.execute("SET default_collation = ''")  # others may take different texts for equal
+        self.execute("SET default_collation = ''")  # others may treat different texts as equal
         ((self._catalog,),) = self.execute("SELECT current_database()")
         self._tables = Catalog(self.execute, self._catalog)
         self._matches: dict[str, bool] = {}
-        # only now: opening replays what a killed load has left, which may need more memory
+        # not before: opening replays what a killed load has left, which may need more memory
         self._is_limited = "memory_limit" not in settings
         ((self._default_limit,),) = self.execute("SELECT current_setting('memory_limit')")
         if self._is_limited:
@@ -176,7 +176,7 @@ class DuckDBAdapter(Adapter):
         return definition, values
 
     def _rebuild(self, table: str, definition: CreateTable, values: Mapping[str, str]) -> None:
-        """Create a table again, with SQL for its values by column; all else about it stays."""
+        """Create a table again, with SQL for its values by column; all else stays the same."""
         path, is_table = self.path(table), self._tables.is_table(table)
         indexes = self.execute(f"SELECT sql FROM duckdb_indexes() WHERE {is_table}")
         [(comment,)] = self.execute(f"SELECT comment FROM duckdb_tables() WHERE {is_table}")
@@ -202,7 +202,7 @@ class DuckDBAdapter(Adapter):
 
     @override
     def key(self, table: str, keys: Sequence[str], columns: Columns) -> None:
-        """Check that rows do not share a key, and note the key: an index would slow merges down."""
+        """Check that rows do not share a key, and record it: an index would slow merges down."""
         comment = self._tables.comment(table)
         if comment == _comment(keys) or (comment and not comment.startswith(_KEY)):
             return

@@ -89,25 +89,25 @@ class Catalog:
         return {column: described.get(column) for column in self.columns(table)}
 
     def commented(self, table: str, comments: Mapping[str, str]) -> None:
-        """Note new comments of a table's columns."""
+        """Record new comments of a table's columns."""
         if self._described is not None:
             self._described[table] = {**self._described.get(table, {}), **comments}
 
     def uncommented(self, table: str) -> None:
-        """Note that a table's columns have no comments any more."""
+        """Record that a table's columns no longer have comments."""
         if self._described is not None:
             self._described.pop(table, None)
 
     def created(self, table: str, comment: str | None = None) -> None:
-        """Note that a table exists now, and its comment."""
+        """Record a new table and its comment."""
         self._comments[table] = comment
 
     def created_view(self, view: str) -> None:
-        """Note that a view exists now."""
+        """Record a new view."""
         self._views.add(view)
 
     def dropped(self, table: str) -> None:
-        """Note that a table does not exist any more."""
+        """Record that a table no longer exists."""
         self._comments.pop(table, None)
         self.uncommented(table)
 

@@ -152,7 +152,7 @@ class PostgreSQLAdapter(Adapter):
         while True:
             status = self.execute(f"SELECT pg_xact_status({literal(marker)}::xid8)")[0][0]
             self.commit()
-            if status != "in progress":  # the server has not noticed yet that the client is gone
+            if status != "in progress":  # the server has not detected the disconnect yet
                 return bool(status == "committed")
             time.sleep(0.1)
 

@@ -90,8 +90,8 @@ class Catalog:
         for kind, name, is_generated, has_heirs in rows:
             if has_heirs and keys:
                 raise TableError(
-                    f"other tables inherit from the table {table!r}, and its key does not hold "
-                    "for their rows: use partitions, or load into another schema"
+                    f"other tables inherit from the table {table!r}, and its key does not "
+                    "cover their rows: use partitions, or load into another schema"
                 )
             if kind in _RELATIONS:
                 raise TableError(
@@ -128,7 +128,7 @@ class Catalog:
         return kinds == [(_PARTITIONED,)]
 
     def parents(self, schema: str) -> dict[str, str]:
-        """Return the partitions and other heirs of tables of a schema, with these tables."""
+        """Return the partitions and other child tables of a schema's tables, with these tables."""
         rows = self._execute(
             "SELECT heir.relname, parent.relname FROM pg_inherits "
             "JOIN pg_class AS heir ON heir.oid = inhrelid "

@@ -49,7 +49,7 @@ _OF_A_BUSY_SERVER = re.compile(
     r"query_wait_timeout",
     re.IGNORECASE,
 )
-"""Refusals of PostgreSQL and PgBouncer that end without intervention."""
+"""Refusals of PostgreSQL and PgBouncer that are temporary."""
 
 
 def opened(url: str) -> psycopg.Connection:

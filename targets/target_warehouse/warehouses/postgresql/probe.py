@@ -21,8 +21,8 @@ def refused_lines(
 ) -> dict[int, psycopg.Error]:
     """Return the errors of the rows whose values the table with this quoted name refuses.
 
-    The rows are copied into an empty table with the types and checks of the other one. An error
-    names its line: the lines before it are sound, and those after it are copied next.
+    The rows are copied into an empty table with the types and checks of that table. An error names
+    its line: the lines before it are valid, and those after it are copied next.
     """
     connection.execute(
         f"CREATE TEMPORARY TABLE {NAME} (LIKE {path} INCLUDING CONSTRAINTS INCLUDING DEFAULTS "

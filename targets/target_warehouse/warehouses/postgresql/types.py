@@ -38,7 +38,7 @@ _NARROW = {
 """The kinds of narrow types, by their names without lengths; other types become text."""
 _FLOATS = ("real", "double precision")
 COLLATED = " with a collation"
-"""End of the name of a type whose collation takes different texts for equal."""
+"""End of the name of a type whose collation treats different texts as equal."""
 ENUM = "enum "
 """Prefix of the name of an enumerated type, which refuses texts that it does not list."""
 

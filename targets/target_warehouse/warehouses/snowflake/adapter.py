@@ -1,4 +1,4 @@
-"""Snowflake."""
+"""The adapter of Snowflake."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -49,8 +49,8 @@ class RowError(Exception):
 class SnowflakeAdapter(Adapter):
     """Uploads rows as a Parquet file to a stage of the session, and merges them from there.
 
-    Each statement is a transaction of its own, except those that replace tables: so a killed load
-    leaves no transaction open, which would keep a table locked.
+    Each statement is a separate transaction, except those that replace tables, so a killed load
+    does not leave a transaction open that keeps a table locked.
     """
 
     types = TYPES

@@ -90,7 +90,7 @@ def opened(url: str) -> snowflake.connector.SnowflakeConnection:
 def _waits() -> Iterator[int]:
     """Limit the driver's retries, which are endless by default."""
     yield from _WAITS
-    raise OperationalError(f"Snowflake has not answered for {sum(_WAITS)} s")
+    raise OperationalError(f"Snowflake has not responded for {sum(_WAITS)} s")
 
 
 def _parameters(url: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Quoting of names and texts in the SQL of Snowflake."""
+"""Quotes names and texts in the SQL of Snowflake."""
 
 from __future__ import annotations
 

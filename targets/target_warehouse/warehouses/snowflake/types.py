@@ -58,7 +58,7 @@ def parts_of(type_: str) -> tuple[str, int, int]:
 
     Others, such as OBJECT(city VARCHAR), have names of types in their brackets.
     """
-    # A collation may take different texts for equal, so its type is another one.
+    # A collation may treat different texts as equal, so its type is another one.
     found = None if " COLLATE " in type_ else _TYPE.match(type_)
     base, size, scale = found.groups() if found else (type_, None, None)
     return base, int(size or sys.maxsize), int(scale or 0)

@@ -1,4 +1,4 @@
-"""SQLite files."""
+"""The adapter of SQLite."""
 
 # ruff: noqa: S608 - identifiers and literals are quoted, and nothing else is put into SQL
 
@@ -85,8 +85,8 @@ class SQLiteAdapter(Adapter):
         if "__" in f"{self.schema}_":
             raise WarehouseError(
                 f"the setting default_target_schema is {self.schema!r}, but may not have two "
-                "underscores in a row or one at its end: in SQLite it is put before the names of "
-                "tables, with two underscores between them"
+                "underscores in a row or one at its end: in SQLite it is a prefix of the table "
+                "names, followed by two underscores"
             )
         self._prefix = f"{self.schema}__" if self.schema else ""
 
@@ -255,7 +255,7 @@ class SQLiteAdapter(Adapter):
         return f"{column} = {literal(self._prefix + table)} COLLATE NOCASE"
 
     def _rebuild(self, table: str, definition: CreateTable, values: Mapping[str, str]) -> None:
-        """Create a table again, with SQL for values that change; all else about it stays."""
+        """Create a table again, with SQL for values that change; all else stays the same."""
         path, spare = self.path(table), quoted("rebuilt by target-warehouse")
         attached = self.execute(
             "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') "

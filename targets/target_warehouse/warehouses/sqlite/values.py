@@ -57,7 +57,7 @@ _KINDS_OF_AFFINITIES = {
     "TEXT": ColumnType.TEXT,
     "BLOB": ColumnType.TEXT,
 }
-_SHORT = r"^-?[0-9.]{1,16}$"  # a double shows 15 digits and a point, or an integer of 16 digits
+_SHORT = r"^-?[0-9.]{1,16}$"  # a double keeps 15 digits and a point, or 16 digits
 _UTC = "+00:00"
 
 

@@ -1,1 +1,1 @@
-"""Every other warehouse, through dlt."""
+"""The adapter of all other warehouses, through dlt."""

@@ -1,4 +1,4 @@
-"""Loads all other warehouses through dlt; it gets rows deduplicated, named and typed.
+"""Loads all other warehouses through dlt; the loader passes it deduplicated, named and typed rows.
 
 Only dlt's DDL, load jobs and merges are used, not its inference, naming and state. Each table has a
 dlt schema of its own, which dlt stores in the warehouse. Later runs read the kinds of columns from
@@ -224,7 +224,7 @@ class DltAdapter(DltConnection):
         """Do nothing: dlt does not load a failed package."""
 
     def _describe(self, table: str, columns: Columns, keys: Sequence[str]) -> None:
-        """Make the table have these columns, and describe them to dlt."""
+        """Create the table or change its columns, and describe them to dlt."""
         described = {
             name: dlt_columns.description(name, column) for name, column in columns.items()
         }
@@ -280,7 +280,7 @@ class DltAdapter(DltConnection):
             self._pipeline.normalize()
             self._pipeline.load(workers=1)
         except PipelineStepFailed as error:
-            self._begin()  # the next load must not take up the files of this one
+            self._begin()  # the next load must not load the files of this one
             if is_of_data(cause_of(error)):
                 raise RefusedError(self.explain(error)) from error
             raise

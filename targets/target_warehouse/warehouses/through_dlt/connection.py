@@ -75,7 +75,7 @@ class DltConnection(Adapter):
             yield
         except MissingDependencyException as error:
             needed = " ".join(f"'{name}'" for name in error.dependencies)
-            message = f"the setting url needs more of dlt: pip install {needed}"
+            message = f"the setting url needs further packages of dlt: pip install {needed}"
             raise WarehouseError(message) from error
         except ModuleNotFoundError:
             raise  # the message itself names what is missing

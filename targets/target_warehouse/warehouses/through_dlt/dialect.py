@@ -1,4 +1,4 @@
-"""Quoting of names and texts in the SQL of a dlt destination."""
+"""Quotes names and texts in the SQL of a dlt destination."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def dialect_of(client: Any) -> str:
 def plain(name: str, *, folded: bool) -> str:
     """Return a name with only characters that every destination accepts.
 
-    `folded` is true for destinations that do not keep capitals.
+    `folded` is true for destinations that do not preserve case.
     """
     if folded:
         name = name.lower()
