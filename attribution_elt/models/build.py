@@ -19,8 +19,8 @@ from attribution_elt.core.errors import OpsError
 from attribution_elt.models.folder import Folder, Seed
 from attribution_elt.models.plan import Plan, plan, select
 from attribution_elt.models.rendering import DIALECTS, Renderer
-from attribution_elt.models.seeds import select_of, selects_of, without_rows
-from attribution_elt.models.tables import Tables
+from attribution_elt.models.seeds import select_of, selects_of
+from attribution_elt.models.tables import Tables, no_rows
 
 _T = TypeVar("_T")
 _SPARE = "__new"
@@ -243,7 +243,7 @@ class Models:
 
     def _plant(self, seed: Seed) -> tuple[bool, int | None]:
         """Create or replace the table of a seed."""
-        self._replace_table(seed.name, without_rows(seed))
+        self._replace_table(seed.name, no_rows(seed.columns))
         names = listed(seed.columns)
         for sql in selects_of(seed, self._dialect):
             self._adapter.execute(f"INSERT INTO {self._path(seed.name)} ({names}) {sql}")

@@ -74,6 +74,8 @@ def select(plan_: Plan, folder: Folder, wanted: Iterable[str]) -> list[str]:
         wanted: names of models or of folders under `models/`; `+` before a name adds the models
         that it reads, `+` after it those that read it. If empty, all models.
     """
+    reads = {name: set(each.refs) for name, each in plan_.parsed.items()}
+    read_by = {name: {other for other in reads if name in reads[other]} for name in reads}
     chosen: set[str] = set()
     for text in wanted:
         name = text.strip("+")
@@ -81,17 +83,11 @@ def select(plan_: Plan, folder: Folder, wanted: Iterable[str]) -> list[str]:
         found = {name} if name in folder.models else layer
         if not found:
             raise OpsError(f"the model {name!r} does not exist")
-        if text.startswith("+"):
-            found |= _reached(found, {each: set(plan_.parsed[each].refs) for each in plan_.parsed})
-        if text.endswith("+"):
-            found |= _reached(
-                {name} | layer,
-                {
-                    each: {other for other in plan_.parsed if each in plan_.parsed[other].refs}
-                    for each in plan_.parsed
-                },
-            )
         chosen |= found
+        if text.startswith("+"):
+            chosen |= _reached(found, reads)
+        if text.endswith("+"):
+            chosen |= _reached(found, read_by)
     return [name for name in plan_.order if not chosen or name in chosen]
 
 

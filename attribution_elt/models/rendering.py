@@ -12,13 +12,12 @@ from zoneinfo import available_timezones
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 from target_warehouse.columns import ColumnType
-from target_warehouse.warehouses.dialect import quoted
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.models.folder import Folder
-from attribution_elt.models.tables import Tables
+from attribution_elt.models.tables import Tables, no_rows
 
-DIALECTS = {"postgresql": "postgres", "postgres": "postgres"}
+DIALECTS = {"postgresql": "postgres"}
 """dbt's names of databases that differ from the scheme of the URL."""
 
 
@@ -108,14 +107,13 @@ class Renderer:
             name: macro for name, macro in vars(module).items() if not name.startswith("_")
         }
 
-    def render(self, name: str, text: str, ref: Callable[[str], str], **more: Any) -> Rendered:
+    def render(self, name: str, text: str, ref: Callable[[str], str]) -> Rendered:
         """Return the SQL of a template.
 
         Args:
             name: name of the model or test, for errors.
             text: the template.
             ref: returns SQL for a FROM clause, given the name of a model or seed.
-            more: further names for the template.
         """
         rendered = Rendered("")
 
@@ -133,7 +131,7 @@ class Renderer:
             rendered.config.update(given)
             return ""
 
-        names = {**self._macros, "ref": ref_, "loaded": loaded, "config": config, **more}
+        names = {**self._macros, "ref": ref_, "loaded": loaded, "config": config}
         try:
             rendered.sql = self._template(name, text).render(names).strip()
         except TemplateError as error:
@@ -147,20 +145,14 @@ class Renderer:
         found: Callable[..., str] = self._macros[name]
         return found
 
-    def type_of(self, declared: str) -> str:
-        """Return the warehouse's type for a type in a description."""
-        return {"timestamp": self._types[ColumnType.TIMESTAMP]}.get(declared, declared)
-
     def empty(self, model: str) -> str:
         """Return SQL for a FROM clause: the columns of a model that was left out, without rows."""
         described = self._folder.descriptions.get(model)
         if described is None:
             raise OpsError(f"no YAML file describes the columns of {model}")
-        parts = [
-            f"CAST(NULL AS {self.type_of(type_)}) AS {quoted(name)}"
-            for name, type_ in described.columns.items()
-        ]
-        return f"(SELECT {', '.join(parts)} WHERE 1 = 0)"
+        own = {"timestamp": self._types[ColumnType.TIMESTAMP]}
+        types = {name: own.get(type_, type_) for name, type_ in described.columns.items()}
+        return f"({no_rows(types)})"
 
     def _template(self, name: str, text: str) -> Template:
         environment = self._environment

@@ -11,15 +11,10 @@ from target_warehouse.warehouses.dialect import literal, quoted
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.models.folder import Seed
+from attribution_elt.models.tables import no_rows
 
 _ROWS_AT_ONCE = 500
 _BOOLEANS = {"true": "TRUE", "false": "FALSE"}
-
-
-def without_rows(seed: Seed) -> str:
-    """Return a SELECT with a seed's columns and without rows."""
-    parts = [f"CAST(NULL AS {type_}) AS {quoted(name)}" for name, type_ in seed.columns.items()]
-    return f"SELECT {', '.join(parts)} WHERE 1 = 0"
 
 
 def selects_of(seed: Seed, dialect: str, rows: int = _ROWS_AT_ONCE) -> Iterator[str]:
@@ -44,7 +39,7 @@ def selects_of(seed: Seed, dialect: str, rows: int = _ROWS_AT_ONCE) -> Iterator[
 
 def select_of(seed: Seed, dialect: str) -> str:
     """Return one SELECT of a whole seed."""
-    return next(selects_of(seed, dialect, max(len(seed.rows), 1)), without_rows(seed))
+    return next(selects_of(seed, dialect, max(len(seed.rows), 1)), no_rows(seed.columns))
 
 
 def _values(seed: Seed, row: tuple[str | None, ...]) -> Iterator[str]:

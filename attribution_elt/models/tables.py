@@ -14,6 +14,7 @@ from typing import Any
 from target_warehouse.columns import ColumnType, kind_of
 from target_warehouse.table_names import VERSIONS
 from target_warehouse.warehouses.base import Adapter
+from target_warehouse.warehouses.dialect import quoted
 from target_warehouse.warehouses.history import DELETED_AT, VALID_FROM, VALID_TO
 
 from attribution_elt.core.errors import OpsError
@@ -61,19 +62,18 @@ class Tables:
             name: name of the table.
             types: the warehouse's type of each kind of column.
         """
-        wanted = columns_of(source, name)
+        kinds = columns_of(source, name)
+        wanted = {column: types[kind].format(scale=9) for column, kind in kinds.items()}
         table = self.found.get((source, name))
-        held = table.columns if table else frozenset()
-        if table and held.issuperset(wanted) and DELETED_AT not in held:
+        if table is None:
+            return f"({no_rows(wanted)})"
+        held = table.columns
+        if held.issuperset(wanted) and DELETED_AT not in held:
             return table.path
         parts = [
-            f'"{column}"'
-            if column in held
-            else f'CAST(NULL AS {types[kind].format(scale=9)}) AS "{column}"'
-            for column, kind in wanted.items()
+            quoted(column) if column in held else f"CAST(NULL AS {type_}) AS {quoted(column)}"
+            for column, type_ in wanted.items()
         ]
-        if table is None:
-            return f"(SELECT {', '.join(parts)} WHERE 1 = 0)"
         live = f" WHERE {DELETED_AT} IS NULL" if DELETED_AT in held else ""
         return f"(SELECT {', '.join(parts)} FROM {table.path}{live})"
 
@@ -117,6 +117,12 @@ def _described(adapter: Adapter, source: str) -> Iterable[tuple[str, Table]]:
         columns = adapter.columns(name)
         if columns:
             yield name, Table(adapter.path(name), frozenset(column.lower() for column in columns))
+
+
+def no_rows(columns: Mapping[str, str]) -> str:
+    """Return a SELECT with columns of these types and without rows."""
+    parts = [f"CAST(NULL AS {type_}) AS {quoted(name)}" for name, type_ in columns.items()]
+    return f"SELECT {', '.join(parts)} WHERE 1 = 0"
 
 
 @cache
