@@ -40,7 +40,6 @@ class Place:
 
     Attributes:
         title: name of the warehouse and the schema, without credentials.
-        url: URL of the warehouse.
         schema: name of the schema; None for the database's default.
         streams: the streams whose tables are there; none if other programs make the tables.
     """

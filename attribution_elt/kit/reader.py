@@ -80,7 +80,6 @@ class Reader(ABC, Generic[Account, Unit, Answer]):
     again; other units continue.
 
     Attributes:
-        streams: the streams by name.
         total: the number of units, set by `units`.
         has_failures: whether any unit has failed.
     """

@@ -14,7 +14,6 @@ class RevenueSource:
     """Credits of a vendor for its own conversions.
 
     Attributes:
-        vendor: name of the vendor.
         noun: the vendor's word for a conversion, such as `order`.
         stream: stream whose runs load the credits.
         columns: names of the columns that `credits` reads, by table.

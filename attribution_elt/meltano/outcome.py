@@ -15,8 +15,6 @@ class Outcome:
         run_id: Meltano's and the loader's id of the run.
         task: its blocks, such as `tap-ecdp target-warehouse`.
         exit_code: Meltano's; 128 and the number of a signal that ended it.
-        log: what its log reported.
-        seconds: how long it took.
         interrupted: whether a signal ended it.
     """
 

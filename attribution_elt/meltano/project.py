@@ -83,8 +83,6 @@ class Loader:
     """A loader of the project that runs `target-warehouse`, with its settings.
 
     Attributes:
-        name: name of the plugin.
-        url: URL of the warehouse.
         schema: schema of the tables; `SCHEMA` in it is replaced by the extractor's schema.
         pii_key: key of the hashes of people who are left out.
     """

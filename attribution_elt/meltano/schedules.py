@@ -22,7 +22,6 @@ class Job:
     """A job of the project.
 
     Attributes:
-        name: name in `meltano.yml`.
         tasks: the chain of runs of each task.
     """
 
@@ -47,9 +46,7 @@ class Schedule:
     """A schedule of the project.
 
     Attributes:
-        name: name in `meltano.yml`.
         cron: cron expression in UTC; None if no clock triggers it.
-        job: name of the job.
         variables: environment variables of its runs.
     """
 

@@ -24,7 +24,6 @@ class View:
     Attributes:
         schema: the schema of the view and its tables.
         missing: tables that do not exist yet.
-        exists: whether the view exists.
     """
 
     schema: str

@@ -18,11 +18,7 @@ class Attempt:
     """A failed run in Meltano's history.
 
     Attributes:
-        tap: the extractor.
-        loader: the loader.
-        started_at: its start.
         ended_at: its end; None if it was killed.
-        log_id: the id of its log.
     """
 
     tap: str

@@ -57,8 +57,6 @@ class Table:
 
     Attributes:
         title: title, and name of the CSV file.
-        columns: the columns.
-        rows: the values.
         total: the last row, in bold.
         swatches: a colour before each row's first value.
         plots: a plot at the end of each row.
@@ -115,12 +113,9 @@ class Card:
     """One subject: sentences, a plot, and tables.
 
     Attributes:
-        title: the subject.
         lines: sentences.
         hints: advice to the reader.
-        plot: the plot.
         legend: colours and their meaning.
-        tables: tables.
     """
 
     title: str

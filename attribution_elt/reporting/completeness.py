@@ -26,7 +26,6 @@ class Course:
     """The revenue of a day as it became known, by age in days.
 
     Attributes:
-        day: the day.
         first: age at which the day was first loaded.
         amounts: revenue by age from `first` on, up to the horizon.
     """
@@ -56,7 +55,6 @@ class Completeness:
         middle: the median.
         low: the interval's lower end; None if there are too few days.
         high: the upper end.
-        days: number of days.
     """
 
     age: int

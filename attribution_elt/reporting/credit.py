@@ -36,7 +36,6 @@ class Comparison:
         reference: the vendor's model that all of these conversions have; the baselines are compared
             alone if it is one of them.
         currency: currency of the amounts; None if unknown.
-        conversions: number of conversions.
         credits: number of conversions that a model credits to a channel, by model.
         amounts: amounts in the same form; without amounts, empty.
     """
@@ -74,8 +73,6 @@ class Claims:
 
     Attributes:
         currency: currency of the amounts; None if unknown.
-        conversions: number of conversions.
-        amount: their amount.
         over: amount that adding up the vendors' reports counts too much.
         by_channels: number and amount of conversions by claim, such as `ecdp: Email`.
     """

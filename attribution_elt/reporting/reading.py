@@ -35,9 +35,6 @@ class Run:
     """A run of a stream.
 
     Attributes:
-        stream: name of the stream.
-        run_id: id of the run.
-        started_at: start of the load.
         written: rows inserted or updated; records if the warehouse does not count them.
         rejected: records that the warehouse could not hold.
         complete: whether everything was loaded; None if the tap does not report that.

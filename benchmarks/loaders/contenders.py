@@ -40,7 +40,6 @@ class Run:
     """The database and the files of a load.
 
     Attributes:
-        url: URL of the database.
         data: path of the data, without the suffix.
         folder: a folder that is kept from the first load to the reload.
     """

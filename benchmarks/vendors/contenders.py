@@ -24,7 +24,6 @@ class Job:
 
     Attributes:
         streams: streams of the project's tap.
-        url: URL of the database.
         folder: a folder for files, with the tap's configuration in `config.json`.
     """
 

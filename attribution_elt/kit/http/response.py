@@ -63,7 +63,6 @@ class JsonResponse:
     """A complete response that is valid JSON; it can be read several times.
 
     Attributes:
-        headers: the response's headers.
         document: the decoded body without `lists`, if it is not an array; else the members of the
         object that contains the array, or an empty dictionary.
         lists: names of the large lists that the body has; `rows` yields their entries.

@@ -39,7 +39,6 @@ class Index:
 
     Attributes:
         blocks: offset and length of each sequence of whole elements, separated by commas.
-        count: number of elements.
         members: the other members of the object that contains the array, if there is one.
     """
 

@@ -30,7 +30,6 @@ class Expectations(Generic[VendorT]):
     """Inputs of the suite for one vendor.
 
     Attributes:
-        tap: the tap.
         vendor: returns the vendor of a sandbox, small enough for quick tests.
         settings: returns settings that read everything, given the vendor and a folder for files.
         rows: returns the vendor's rows of each stream, as records; null properties may be left out.
