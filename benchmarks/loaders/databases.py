@@ -10,9 +10,9 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import duckdb
@@ -32,7 +32,7 @@ def databases(prefix: str) -> Iterator[tuple[Path, dict[str, Database]]]:
     """
     with (
         tempfile.TemporaryDirectory(prefix=prefix) as name,
-        PostgreSQL(Path(name) / "server") as postgresql,
+        closing(PostgreSQL(Path(name) / "server")) as postgresql,
     ):
         folder = Path(name)
         yield folder, {"PostgreSQL": postgresql, "DuckDB": DuckDB(folder)}
@@ -56,24 +56,19 @@ class PostgreSQL:
         (version,) = self._execute("SHOW server_version")
         self.about = f"PostgreSQL {version}"
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Stop the server."""
         self._server.cleanup()
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """Create an empty database and wait until the server is idle."""
-        name = f"loading_{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name}")
-        self._execute("CHECKPOINT")
-        yield self._url.replace("/postgres?", f"/{name}?")
-        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+        """Create an empty database."""
+        with self.copy(self._url.replace("/postgres?", "/template1?")) as url:
+            yield url
 
     @contextmanager
     def copy(self, url: str) -> Iterator[str]:
-        """Copy a database that has no connections."""
+        """Copy a database that has no connections, and wait until the server is idle."""
         name, source = f"loading_{next(self._numbers)}", urlsplit(url).path.removeprefix("/")
         self._execute(f"CREATE DATABASE {name} TEMPLATE {source}")
         self._execute("CHECKPOINT")
