@@ -14,7 +14,7 @@ from attribution_elt.checks.findings import Finding
 from attribution_elt.core.errors import OpsError
 from attribution_elt.core.settings import whole_schema
 from attribution_elt.core.spelling import unknown_settings
-from attribution_elt.kit.errors import InvalidSettingsError, PluginError, UnitError
+from attribution_elt.kit.errors import PluginError, UnitError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.http.headers import Head
 from attribution_elt.kit.windows import HistoryNeed
@@ -81,11 +81,8 @@ def probes(extractor: Extractor, kept: Kept | OpsError) -> Iterator[Probe]:
     try:
         tap = extractor.tap(config=dict(extractor.settings), state=kept.state, catalog=kept.catalog)
         reaches = {reach.account: reach for reach in tap.history_needed()}
-    except InvalidSettingsError as error:
-        yield Probe(Finding(extractor.name, problems=error.faults))
-        return
     except PluginError as error:
-        yield Probe(Finding(extractor.name, problems=[str(error)]))
+        yield Probe(Finding(extractor.name, problems=error.lines))
         return
     if isinstance(tap, TapQuery):
         yield Probe(Finding(extractor.name, facts=[tap.check()]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attribution_elt.checks import warehouses
 from attribution_elt.checks.accounts import IMPATIENT
 from attribution_elt.checks.findings import Finding
-from attribution_elt.kit.errors import InvalidSettingsError, PluginError
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.meltano.project import Loader, Writer
 
 
@@ -15,10 +15,8 @@ def finding(writer: Writer) -> Finding:
     try:
         target = writer.target(config={**writer.settings, **IMPATIENT})
         found.facts.append(target.check())
-    except InvalidSettingsError as error:
-        return Finding(writer.name, problems=error.faults)
     except PluginError as error:
-        return Finding(writer.name, problems=[str(error)])
+        return Finding(writer.name, problems=error.lines)
     dry = target.config["dry_run"]
     found.facts.append("dry run: it sends nothing" if dry else "dry_run is false: it writes")
     schema = target.config.get("outcomes_schema")

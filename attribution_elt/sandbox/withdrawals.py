@@ -38,7 +38,7 @@ class Withdrawals:
             since: The day on which the record appeared; the vendor's first day by default.
             days: The number of days after `since` on which chance may change it; all by default.
         """
-        explicit = bisect_right(self._toggled[topic], day) if topic in self._toggled else 0
+        explicit = bisect_right(self._toggled.get(topic, ()), day)
         since = since or self._first_day
         last = day if days is None else min(day, since + timedelta(days))
         return explicit + self._by_chance(last, topic, max(self._first_day, since))
@@ -50,7 +50,7 @@ class Withdrawals:
 
     def occurrences(self, day: date, *topic: object, since: date | None = None) -> int:
         """Return how often a repeated event, such as a recomputation, has happened up to a day."""
-        count = bisect_right(self._toggled[topic], day) if topic in self._toggled else 0
+        count = bisect_right(self._toggled.get(topic, ()), day)
         moment = max(self._first_day, since or self._first_day)
         for number in itertools.count() if self.share else ():
             moment += timedelta(self._wait(*topic, number))
