@@ -21,6 +21,7 @@ import yaml
 from generated import ROOT, write
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.table_names import VERSIONS
+from target_warehouse.warehouses.postgresql import types as postgresql
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
@@ -33,12 +34,7 @@ TAPS = [tap for tap in plugin_classes("extractors") if tap.stream_types]
 TRANSFORM = ROOT / "transform"
 STAGING = TRANSFORM / "models" / "staging"
 HEADING = "# Written by scripts/models.py from schemas/.\n"
-TYPES = {
-    ColumnType.BOOLEAN: "boolean",
-    ColumnType.INTEGER: "bigint",
-    ColumnType.NUMBER: "numeric",
-    ColumnType.DATE: "date",
-    ColumnType.TIMESTAMP: "timestamp with time zone",
+TYPES = postgresql.TYPES | {
     ColumnType.TIME: "time",
     ColumnType.TEXT: "varchar",
     ColumnType.JSON: "varchar",
