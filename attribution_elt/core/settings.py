@@ -79,7 +79,7 @@ def whole_schema(plugin: type[PluginBase]) -> Mapping[str, Any]:
 
 
 def mend_stream_maps(config_jsonschema: dict[str, Any]) -> None:
-    """Make the SDK's schema of `stream_maps` valid; validators fail at its alternatives."""
+    """Correct the SDK's schema of `stream_maps`, whose alternatives validators cannot read."""
     properties = config_jsonschema["properties"]
     text = json.dumps(properties["stream_maps"])
     properties["stream_maps"] = json.loads(text, object_hook=_with_valid_alternatives)

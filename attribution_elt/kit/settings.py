@@ -74,7 +74,7 @@ def common(api_url: str) -> th.PropertiesList:
             th.StringType(allowed_values=["keep", "hash", "drop"]),
             default="keep",
             title="Personal data",
-            description="What happens to properties marked as personal data: `keep`, `hash` "
+            description="Treatment of properties marked as personal data: `keep`, `hash` "
             "(keyed, needs `pii_key`) or `drop`",
         ),
         th.Property(

@@ -42,7 +42,7 @@ class ColumnPlan:
         self._key_properties: tuple[str, ...] = ()
 
     def prepare(self, kinds: Mapping[str, ColumnType], keys: Iterable[str]) -> None:
-        """Make the table hold properties of these kinds, keyed by `keys`; the caller commits."""
+        """Create the table or adapt it to properties, with the key `keys`; the caller commits."""
         self._key_properties = tuple(keys)
         self.columns = self._adapter.columns(self.table)
         wanted = self._wanted(kinds)

@@ -79,7 +79,7 @@ class Comparison:
         self._batches += 1
 
     def _fitted(self, planned: Mapping[str, Column]) -> dict[str, Column]:
-        """Make the temporary table hold these columns, in the types of the stream's table.
+        """Create or adapt the temporary table, with columns in the types of the stream's table.
 
         Return its columns.
         """

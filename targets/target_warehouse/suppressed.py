@@ -105,7 +105,7 @@ class Suppressed(Finder):
 
 
 def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:
-    """Return the people in the table `_suppressed`; None if there are none."""
+    """Return the people in the table `_suppressed`; None if it is empty."""
     if not adapter.columns(SUPPRESSED):
         return None
     person = adapter.dialect.identifier("person")

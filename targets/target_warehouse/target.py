@@ -109,7 +109,7 @@ class TargetWarehouse(Target):
             allowed_values=["remove", "mark", "ignore"],
             default="remove",
             title="Vanished Rows",
-            description="What happens to rows that the vendor no longer has, if the tap reports "
+            description="Treatment of rows that the vendor no longer has, if the tap reports "
             "which data it has read completely. remove: they move to the table's __history. mark: "
             "_sdc_deleted_at is set. ignore: they stay.",
         ),
@@ -119,7 +119,7 @@ class TargetWarehouse(Target):
             default=[],
             title="History",
             description="Streams whose old versions of changed rows are kept in the table's "
-            "__history and shown by the view __versions; * stands for all streams.",
+            "__history and shown by the view __versions; * means all streams.",
         ),
         th.Property(
             "vanish_limit",

@@ -11,11 +11,11 @@ DIGITS = 38
 INT64_DIGITS = 19
 TYPES = {
     ColumnType.BOOLEAN: "BOOLEAN",
-    # With 38 digits, it could not be distinguished from a number without a fraction so far.
+    # NUMBER(38,0) could also be a column of numbers without a fraction so far.
     ColumnType.INTEGER: f"NUMBER({INT64_DIGITS},0)",
     ColumnType.NUMBER: f"NUMBER({DIGITS},{{scale}})",
     ColumnType.DATE: "DATE",
-    # Of the three types, the one that is shown in UTC in each session.
+    # Unlike the other two types, it is displayed in UTC in each session.
     ColumnType.TIMESTAMP: "TIMESTAMP_TZ",
     ColumnType.TIME: "TIME",
     ColumnType.TEXT: "VARCHAR",

@@ -105,7 +105,7 @@ def converted(column: pa.Array, kind: ColumnType) -> list[Any]:
         case ColumnType.NUMBER:
             return [None if text is None else _number(text) for text in column.to_pylist()]
         case ColumnType.TIMESTAMP:
-            # With a space, as SQLite's own functions and Python write it, so that values compare.
+            # The separator is a space, as in SQLite's functions and Python, so that values compare.
             text = column.cast(pa.timestamp("us")).cast(pa.string())
             column = pc.binary_join_element_wise(text, _UTC, "")
         case ColumnType.DATE | ColumnType.TIME:

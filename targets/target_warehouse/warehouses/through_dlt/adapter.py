@@ -1,7 +1,7 @@
 """Loads all other warehouses through dlt; the loader passes it deduplicated, named and typed rows.
 
 Only dlt's DDL, load jobs and merges are used, not its inference, naming and state. Each table has a
-dlt schema of its own, which dlt stores in the warehouse. Later runs read the kinds of columns from
+separate dlt schema, which dlt stores in the warehouse. Later runs read the kinds of columns from
 it, because types alone do not determine them.
 """
 
