@@ -26,16 +26,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
 def main() -> None:
-    """Build the release of HEAD, or of another commit."""
+    """Build the release of HEAD."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="folder to fill")
-    parser.add_argument("--commit", default="HEAD", help="commit to build")
-    parser.add_argument("--extra", default="run", help="extra that the bill of materials covers")
     options = parser.parse_args()
     require_notes()
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
-        first, second = (build(options.commit, Path(folder) / name) for name in ("one", "two"))
+        first, second = (build(Path(folder) / name) for name in ("one", "two"))
         for name, content in first.items():
             if second[name] != content:
                 sys.exit(f"Error: {name} differs between two builds")
@@ -43,7 +41,7 @@ def main() -> None:
             print(f"{hashlib.sha256(content).hexdigest()}  {name}")
         call("twine", "check", "--strict", *(str(options.output / name) for name in first))
         (wheel,) = (options.output / name for name in first if name.endswith(".whl"))
-        python = install(f"{wheel}[{options.extra}]", Path(folder) / "clean")
+        python = install(f"{wheel}[run]", Path(folder) / "clean")
         start_executables(python.parent)
         sbom = options.output / f"{wheel.name.removesuffix('.whl')}.cdx.json"
         count = describe(python, sbom)
@@ -60,12 +58,12 @@ def require_notes() -> None:
         sys.exit(f"Error: CHANGELOG.md has no notes for version {PROJECT['version']}")
 
 
-def build(commit: str, folder: Path) -> dict[str, bytes]:
-    """Return the sdist and the wheel of a commit by file name, built in a new folder."""
+def build(folder: Path) -> dict[str, bytes]:
+    """Return the sdist and the wheel of HEAD by file name, built in a new folder."""
     source, built = folder / "source", folder / "built"
     source.mkdir(parents=True)
     archive = folder / "source.tar"
-    call("git", "-C", str(ROOT), "archive", f"--output={archive}", commit)
+    call("git", "-C", str(ROOT), "archive", f"--output={archive}", "HEAD")
     with tarfile.open(archive) as opened:
         opened.extractall(source, filter="data")
     call(sys.executable, "-m", "build", f"--outdir={built}", str(source))
