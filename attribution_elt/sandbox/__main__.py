@@ -25,7 +25,6 @@ def main() -> None:
     sandbox = Sandbox(arguments.seed, arguments.today, arguments.port)
     for path in arguments.vendor:
         sandbox.add(vendor_class(path))
-    sandbox.withdraw_daily(arguments.withdrawals)
     for setting in arguments.set:
         apply_setting(sandbox, setting)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -99,13 +98,6 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=0, help="port (default: any free port)")
     parser.add_argument(
-        "--withdrawals",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="share of the records that every vendor withdraws each day (default: 0)",
-    )
-    parser.add_argument(
         "--vendor",
         action="append",
         default=[],
@@ -117,7 +109,7 @@ def parse_arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="VENDOR.SETTING=VALUE",
-        help="set an attribute of a vendor, e.g. ecdp.orders_per_day=100 or ecdp.latency=0.05",
+        help="set an attribute of a vendor, e.g. ecdp.latency=0.05 or ecdp.withdrawals.share=0.01",
     )
     return parser.parse_args()
 
