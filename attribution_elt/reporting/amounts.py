@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from attribution_elt.core.text import counted
+from attribution_elt.kit import windows
 from attribution_elt.reporting import lateness, plots
 from attribution_elt.reporting.cards import (
     CHANNELS,
@@ -37,21 +38,13 @@ LATEST = 8
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(windows.Window):
     """The days of the page."""
-
-    first: date
-    last: date
 
     @classmethod
     def ending(cls, last: date, days: int) -> Window:
         """Return the window of this many days that ends at a day."""
         return cls(last - timedelta(days=days - 1), last)
-
-    @property
-    def days(self) -> int:
-        """Number of days."""
-        return (self.last - self.first).days + 1
 
     @property
     def before(self) -> Window:
