@@ -95,11 +95,12 @@ class Connection(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, slash + target, headers, body)
         vendor = self.server.vendors.get(name)
-        if vendor is None:
-            self._send(Response(HTTPStatus.NOT_FOUND), None, arrived)
-            return
-        with self._in_flight(name) as in_flight:
-            self._answer(vendor, request, arrived, in_flight)
+        with contextlib.ExitStack() as self._flight:
+            if vendor is None:
+                self._send(Response(HTTPStatus.NOT_FOUND), None, arrived)
+            else:
+                in_flight = self._flight.enter_context(self._in_flight(name))
+                self._answer(vendor, request, arrived, in_flight)
 
     # http.server looks methods up by these names
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 (names upstream)
@@ -150,18 +151,25 @@ class Connection(BaseHTTPRequestHandler):
         if bodiless:
             return
         try:
-            self._write(fault.spoil(response, pause) if fault else response.pieces(), chunked)
+            pieces = fault.spoil(response, pause) if fault else response.pieces()
+            self._write(pieces, None if chunked else response.size)
         except BrokenOffError:
             self.close_connection = True
 
-    def _write(self, pieces: Iterable[bytes], chunked: bool) -> None:
+    def _write(self, pieces: Iterable[bytes], size: int | None) -> None:
+        """Write a body: in chunks, if its size is not known."""
+        left = size
         for piece in pieces:
-            if chunked and piece:
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            if left is None:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b"")
             else:
+                left -= len(piece)
+                if left <= 0:
+                    self._flight.close()  # the client's next request may arrive at once
                 self.wfile.write(piece)
             self.wfile.flush()
-        if chunked:
+        if left is None:
+            self._flight.close()
             self.wfile.write(b"0\r\n\r\n")
 
     def _hang_up(self, *, reset: bool) -> None:

@@ -67,6 +67,15 @@ def test_requests_in_flight_are_counted(sandbox: Sandbox) -> None:
     assert sorted(recorded.in_flight for recorded in sandbox.ecdp.requests) == [1, 2, 3, 4]
 
 
+def test_requests_one_after_the_other_are_never_in_flight_together(sandbox: Sandbox) -> None:
+    sessions = [requests.Session() for _ in range(4)]  # each has a thread of the server
+    for number in range(1000):
+        sessions[number % 4].get(f"{sandbox.ecdp.url}/nowhere", timeout=10)
+    assert {recorded.in_flight for recorded in sandbox.ecdp.requests} == {1}
+    for session in sessions:
+        session.close()
+
+
 def test_status_faults(sandbox: Sandbox) -> None:
     add = sandbox.ecdp.faults.add
     add(Fault("status", status=429, retry_after=2))

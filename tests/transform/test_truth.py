@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
+from collections.abc import Iterator
 from dataclasses import replace
 from types import ModuleType
 
@@ -13,15 +13,11 @@ from tests.transform.shop import PROJECT
 
 
 @pytest.fixture(scope="module")
-def truth() -> ModuleType:
+def truth() -> Iterator[ModuleType]:
     """The module of the benchmark."""
-    spec = importlib.util.spec_from_file_location("truth", PROJECT / "benchmarks" / "truth.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PROJECT / "benchmarks")
+        yield importlib.import_module("truth")
 
 
 def test_a_seed_gives_the_same_errors_to_the_digit(truth: ModuleType) -> None:
