@@ -282,9 +282,7 @@ class ProgramDetail:
 class ProgramDetails(AdtractionReader[ProgramDetail]):
     """Requests the details that program lists do not include, if settings require them.
 
-    Args:
-        run: the run.
-        listed: the reader of the program lists, after it has finished.
+    The reader of the program lists has finished before.
     """
 
     def __init__(self, run: Run[AdtractionClient], listed: Programs) -> None:

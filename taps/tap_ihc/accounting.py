@@ -57,14 +57,7 @@ class Accounting:
         journeys: Mapping[str, Summary],
         body: JsonResponse,
     ) -> Account:
-        """Write a record for each session that was sent.
-
-        Args:
-            about: name of the request in logs.
-            sent: the sessions that were sent, by conversion.
-            journeys: the journeys, by conversion.
-            body: the vendor's response.
-        """
+        """Write a record for each session that was sent."""
         missing = {
             (conversion, session["session_id"]): session
             for conversion, sessions in sent.items()

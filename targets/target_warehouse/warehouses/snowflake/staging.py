@@ -36,14 +36,10 @@ def upload(
     texts: pa.Table,
     types: Mapping[str, str],
 ) -> None:
-    """Replace the temporary table `staged` by one with these texts.
+    """Replace the temporary table `staged`, through a stage of that name, by one with these texts.
 
-    Args:
-        execute: Runs a statement, with a file for PUT.
-        staged: Name of the table and of the stage.
-        number: Part of the file's name, which must be unique in the session.
-        texts: Rows from `own_texts`.
-        types: SQL types of the columns.
+    `number` is a part of the file's name, which must be unique in the session. `texts` are from
+    `own_texts`, and `types` are those of the columns in SQL.
     """
     columns = ", ".join(f"{name} {type_}" for name, type_ in types.items())
     execute(f"CREATE OR REPLACE TEMPORARY TABLE {staged} ({columns})")
