@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from functools import cached_property
@@ -192,9 +191,10 @@ class TargetWarehouse(Target):
         adapter = connect(
             given.get("url", ""), config.get("default_target_schema"), is_patient=True
         )
-        # Drivers and Arrow are slow to import, and only a load needs them.
-        module = importlib.import_module("target_warehouse.loader")
-        options = module.Options(
+        # it imports Arrow, which is slow and which only a load needs
+        from target_warehouse.loader import Loader, Options  # noqa: PLC0415 - see above
+
+        options = Options(
             load_method=config["load_method"],
             add_metadata=config["add_record_metadata"],
             started_at=self.initialized_at,
@@ -206,8 +206,7 @@ class TargetWarehouse(Target):
             batch_size_rows=config.get("batch_size_rows"),
             batch_max_bytes=config.get("batch_max_bytes"),
         )
-        loader: Loader = module.Loader(adapter, self.mapper, options)
-        return loader
+        return Loader(adapter, self.mapper, options)
 
     @override
     def process_endofpipe(self) -> None:
