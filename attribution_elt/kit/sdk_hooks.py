@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +10,11 @@ from typing import Any
 from singer_sdk import Stream, metrics
 from singer_sdk.helpers.types import Context
 from typing_extensions import override
+
+
+def leave_errors_to_command(logger: logging.Logger) -> None:
+    """Drop the exceptions that the SDK logs with a stream's logger: the command reports them."""
+    logger.addFilter(lambda record: "unhandled error" not in str(record.msg))
 
 
 class SdkHooks(Stream):

@@ -24,7 +24,7 @@ from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.listed_ids import fingerprint
 from attribution_elt.kit.records.shaper import RecordShaper
 from attribution_elt.kit.run import AnyReader, Run
-from attribution_elt.kit.sdk_hooks import SdkHooks
+from attribution_elt.kit.sdk_hooks import SdkHooks, leave_errors_to_command
 
 PERSONAL_DATA = "personal_data"
 """The member of a stream's state that holds the fingerprint of `pii` and `pii_key`."""
@@ -53,8 +53,7 @@ class VendorStream(SdkHooks):
         super().__init__(tap)
         # the logger of newer SDK releases drops the fields of events
         self._log = logging.getLogger(self.logger.name)
-        # the SDK logs exceptions, which the command reports itself
-        self._log.addFilter(lambda record: "unhandled error" not in str(record.msg))
+        leave_errors_to_command(self._log)
         self.emitted = 0
         self.keyless = 0
         self._counted = 0

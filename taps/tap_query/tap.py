@@ -17,6 +17,7 @@ from typing_extensions import override
 from attribution_elt.kit.errors import InvalidSettingsError, PluginError
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.row_source import BEGINNING, rows_of_query
+from attribution_elt.kit.sdk_hooks import leave_errors_to_command
 from attribution_elt.kit.settings import repeated_names
 from attribution_elt.kit.tap import VendorTap
 from tap_query.types import converter, schema_of
@@ -34,9 +35,11 @@ class QueryStream(Stream):
     def __init__(self, tap: TapQuery, query: Mapping[str, Any]) -> None:
         self._url: str = tap.config["url"]
         self._query: str = query["query"]
-        self._start: Any = BEGINNING
+        # SQLite sorts numbers before texts: 0 precedes every value, but 1970 as a text no number
+        self._start: Any = 0 if self._url.startswith("sqlite") else BEGINNING
         self._run = tap.run
         super().__init__(tap, name=query["name"])
+        leave_errors_to_command(self.logger)
         self.primary_keys = tuple(query.get("key_properties") or ())
         self.replication_key = query.get("replication_key")
 
@@ -49,7 +52,7 @@ class QueryStream(Stream):
     def _sampled_schema(self) -> dict[str, Any]:
         bookmark = self.get_starting_replication_key_value(None)
         try:
-            rows = self._sample(BEGINNING if bookmark is None else bookmark)
+            rows = self._sample(self._start if bookmark is None else bookmark)
         except PluginError:
             if bookmark is not None or ":since" not in self._query:
                 raise
@@ -67,6 +70,18 @@ class QueryStream(Stream):
                 ]
             )
         return schema
+
+    @property
+    @override
+    def is_timestamp_replication_key(self) -> bool:
+        """Whether the bookmark is a time; false without rows, whose columns have no types."""
+        return bool(self.schema["properties"]) and super().is_timestamp_replication_key
+
+    @override
+    def _write_schema_message(self) -> None:
+        """Write no SCHEMA for a query without rows: its key would become text in the warehouse."""
+        if self.schema["properties"]:
+            super()._write_schema_message()
 
     def _sample(self, since: Any) -> list[Mapping[str, Any]]:
         with closing(self._rows(since)) as rows:

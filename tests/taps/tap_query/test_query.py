@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sysconfig
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,18 @@ FROM (VALUES (1), (2), (9007199254740993)) AS v(i)
 
 
 def run(
-    folder: Path, url: str, streams: Sequence[Mapping[str, Any]], state: Any = None, code: int = 0
+    folder: Path,
+    url: str,
+    streams: Sequence[Mapping[str, Any]],
+    state: Any = None,
+    code: int = 0,
+    *,
+    options: Sequence[str] = (),
 ) -> tuple[list[dict[str, Any]], str]:
     """Run the executable; its messages and its log."""
     config, given = folder / "config.json", folder / "state.json"
     config.write_text(json.dumps({"url": url, "streams": streams}))
-    command = [str(EXECUTABLE), "--config", str(config)]
+    command = [str(EXECUTABLE), "--config", str(config), *options]
     if state is not None:
         given.write_text(json.dumps(state))
         command += ["--state", str(given)]
@@ -133,6 +141,43 @@ def test_a_bookmark_is_bound_as_a_value_of_its_column(
 
     records = [each["record"] for each in messages if each["type"] == "RECORD"]
     assert [each["id"] for each in records] == [2, 9007199254740993]
+
+
+def test_an_empty_query_leaves_the_types_of_its_columns_to_later_runs(
+    url: str, tmp_path: Path
+) -> None:
+    query = {**QUERY, "query": "SELECT * FROM t WHERE seen_at > :since AND id < 0"}
+
+    messages, _ = run(tmp_path, url, [query])
+
+    assert [each["type"] for each in messages] == ["STATE", "STATE"]
+    assert messages[-1]["complete"]
+
+
+def test_the_first_run_on_sqlite_reads_numbers_and_times(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "q.sqlite")) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 7 AS id, '2026-03-01 10:00:00' AS seen_at")
+        connection.commit()
+    streams = [
+        {
+            "name": key,
+            "query": f"SELECT * FROM t WHERE {key} > :since",
+            "key_properties": ["id"],
+            "replication_key": key,
+        }
+        for key in ("id", "seen_at")
+    ]
+
+    messages, _ = run(tmp_path, f"sqlite:///{tmp_path}/q.sqlite", streams)
+
+    records = [each["record"] for each in messages if each["type"] == "RECORD"]
+    assert records == [{"id": 7, "seen_at": "2026-03-01 10:00:00"}] * 2
+
+
+def test_a_connection_test_logs_no_error(url: str, tmp_path: Path) -> None:
+    _, log = run(tmp_path, url, [QUERY], options=["--test"])
+
+    assert "ERROR" not in log
 
 
 @pytest.mark.parametrize(
