@@ -321,6 +321,16 @@ def test_objects_in_arrays_are_renamed() -> None:
     assert shape({"all": {}})["_extra"] == {"all": {}}
 
 
+def test_members_of_nested_objects_get_their_types_if_they_fit() -> None:
+    item = {"type": ["object", "null"], "properties": {"rate": NUMBER, "kind": TEXT}}
+    shape = stream(rates={"type": ["array", "null"], "items": item})
+    record = shape({"rates": [{"rate": "4.50", "kind": 1}, {"rate": "n/a", "kind": None}]})
+    assert record["rates"] == [
+        {"rate": Decimal("4.50"), "kind": "1"},
+        {"rate": "n/a", "kind": None},
+    ]
+
+
 def test_nested_names_that_are_one_in_snake_case_are_both_kept() -> None:
     item = {"type": ["object", "null"], "properties": {"widget_id": TEXT}}
     shape = stream(one=item, all={"type": ["array", "null"], "items": item})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -122,15 +123,24 @@ def _nested(schema: Mapping[str, Any]) -> Convert:
 
 
 def _renaming(schema: Mapping[str, Any]) -> Convert | None:
-    """Return a function that renames the members of a nested object as in the schema."""
+    """Return a function that gives the members of a nested object the schema's names and types.
+
+    A value that does not fit its type stays as it is: the column is JSON.
+    """
     if not schema.get("properties"):
         return None
+    converts = {name: _convert(each) for name, each in schema["properties"].items()}
 
     def rename(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         renamed = {snake_case(name): member for name, member in value.items()}
-        return renamed if len(renamed) == len(value) else _all_renamed(value)
+        if len(renamed) < len(value):
+            renamed = _all_renamed(value)
+        for name in converts.keys() & renamed.keys():
+            with suppress(ValueError, OverflowError):
+                renamed[name] = converts[name](renamed[name])
+        return renamed
 
     return rename
 
