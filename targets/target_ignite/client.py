@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from typing_extensions import override
 
+from attribution_elt.kit.errors import UnitError
 from attribution_elt.kit.http.auth import QueryAuth
 from attribution_elt.kit.http.client import Client
 from attribution_elt.kit.http.request import Request
@@ -26,6 +27,10 @@ SUCCESS: Mapping[str, Sequence[Any]] = {
 """Members of a response that report success or failure, with the values that mean success."""
 URL_BYTES = 1_800
 """Maximum size of a URL in bytes: addresses are a query parameter, and servers limit URLs."""
+
+
+class NotAcceptedError(UnitError):
+    """The status of a response is a success, but the response does not report one."""
 
 
 class OptOutClient(Client):
@@ -50,8 +55,8 @@ class OptOutClient(Client):
         query = urlencode({"emails": _parameter(addresses), "token": self._token})
         return len(f"{self.url}/{PATH}?{query}")
 
-    def opt_out(self, addresses: Sequence[str]) -> bool:
-        """Report addresses, and return whether the vendor accepted them.
+    def opt_out(self, addresses: Sequence[str]) -> None:
+        """Report addresses.
 
         Raises:
             UnitError: the vendor refused the request, or did not respond.
@@ -60,7 +65,8 @@ class OptOutClient(Client):
         params = {"emails": _parameter(addresses)}
         with closing(self.fetch(Request(PATH, about, params=params, method="POST"))) as answer:
             document = None if answer.is_array else answer.document
-        return isinstance(document, dict) and _is_acceptance(document)
+        if not isinstance(document, dict) or not _is_acceptance(document):
+            raise NotAcceptedError("the vendor did not accept the addresses")
 
 
 def _is_acceptance(document: dict[str, Any]) -> bool:

@@ -25,7 +25,7 @@ from attribution_elt.kit.writing.wishes import (
     Outcome,
     Wish,
 )
-from target_ignite.client import URL_BYTES, OptOutClient
+from target_ignite.client import URL_BYTES, NotAcceptedError, OptOutClient
 
 EVERY_WEBSITE = "*"
 _ADDRESS = re.compile(
@@ -244,14 +244,12 @@ class TargetIgnite(WritingTarget):
         """Send one request; return the error of the vendor or the connection, or None."""
         self._record(name, keys, Outcome.SENT, attempt)
         try:
-            accepted = self._clients[name].opt_out([self._addresses[key][1] for key in keys])
+            self._clients[name].opt_out([self._addresses[key][1] for key in keys])
         except CredentialsError as error:
             self._record(name, keys, Outcome.REFUSED, attempt, error)
             raise
         except UnitError as error:
             return error
-        if not accepted:
-            return UnitError("the vendor did not accept the addresses", status=400)
         self._record(name, keys, Outcome.ACCEPTED, attempt)
         return None
 
@@ -288,4 +286,6 @@ def _normalized(value: Any) -> str:
 
 def _is_refusal(error: UnitError) -> bool:
     """Return whether the vendor refused the content of a request."""
+    if isinstance(error, NotAcceptedError):
+        return True
     return error.status is not None and 400 <= error.status < 500 and error.status != 429

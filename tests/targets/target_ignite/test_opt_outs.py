@@ -213,6 +213,8 @@ def test_a_response_that_is_not_the_documented_one_is_never_accepted(
 
     assert writer.run(wishes(STREAM, [{"email": "a@b.example"}])).error is not None
     assert set(writer.outcomes().values()) == {"refused"}
+    # the vendor did not answer with 400
+    assert writer.warehouse.rows('SELECT DISTINCT "http_status" FROM _writes') == [(None,)]
 
 
 @pytest.mark.parametrize("body", ['{"status": "ok", "count": 1}', '{"error": null}'])
