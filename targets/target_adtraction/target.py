@@ -43,7 +43,7 @@ class TargetAdtraction(WritingTarget):
             required=True,
             secret=True,
             title="Client token",
-            description="API token of the advertiser, from Account > API in Adtraction",
+            description="API token of the advertiser, from Account > Settings in Adtraction",
         ),
         th.Property(
             "max_changes",
