@@ -105,15 +105,15 @@ def test_responses_are_the_truth(sandbox: Sandbox, website: int) -> None:
     assert rows(sandbox, "visitors", website, **query) == site.visitors(since, "sha1")
     assert rows(sandbox, "products", website, **query) == site.products(since)
     assert rows(sandbox, "locations", website, **query) == site.locations(since)
-    assert rows(sandbox, "audiences", website) == site.audiences()
-    assert rows(sandbox, "audience_groups", website) == site.audience_groups()
+    assert rows(sandbox, "audiences", website) == site.listed("audiences")
+    assert rows(sandbox, "audience_groups", website) == site.listed("audience_groups")
     assert rows(sandbox, "sales", website) == site.sales()
     for number in ids(site.locations(since)):
         assert rows(sandbox, f"locations/{number}", website) == site.location(number)
-    for number in ids(site.audiences()):
+    for number in ids(site.listed("audiences")):
         found = rows(sandbox, f"audiences/{number}", website, **query)
         assert found == site.members("audiences", number, since, "sha1")
-    for number in ids(site.audience_groups()):
+    for number in ids(site.listed("audience_groups")):
         found = rows(sandbox, f"audience_groups/{number}", website, **query)
         assert found == site.members("audience_groups", number, since, "sha1")
 
@@ -275,7 +275,7 @@ def test_opt_outs(sandbox: Sandbox) -> None:
 def test_data_changes_as_days_pass(sandbox: Sandbox) -> None:
     site = sandbox.ignite.websites[1]
     yesterday = set(site.visitors(days_ago(1)))
-    audiences, sales = ids(site.audiences()), site.sales()
+    audiences, sales = ids(site.listed("audiences")), site.sales()
     locations = {row["id"]: site.location(row["id"]) for row in site.locations(days_ago(60))}
     sandbox.advance(days=15)
     today = set(rows(sandbox, "visitors", 1, date=str(sandbox.clock.today - timedelta(1))))

@@ -112,7 +112,7 @@ def test_a_refusal_may_contain_the_time_until_reset(sandbox: Sandbox) -> None:
 
 def test_details_of_groups_may_be_missing(sandbox: Sandbox) -> None:
     site = sandbox.ignite.websites[0]
-    number = site.audience_groups()[0]["id"]
+    number = site.listed("audience_groups")[0]["id"]
 
     def status(kind: str) -> int:
         query = {"token": site.token, "secret": site.secret}

@@ -70,17 +70,17 @@ class Ignite(Vendor):
 
     def routes(self) -> Sequence[Route]:
         """Return the endpoints; the one for opt-outs is not below `/api`."""
-        members = partial(self._members, "audiences")
-        group_members = partial(self._members, "audience_groups")
         return [
             Route("GET", "/api/visitors", self._visitors),
             Route("GET", "/api/products", self._products),
             Route("GET", "/api/locations", self._locations),
             Route("GET", "/api/locations/{number}", self._location),
-            Route("GET", "/api/audiences", self._audiences),
-            Route("GET", "/api/audiences/{number}", members),
-            Route("GET", "/api/audience_groups", self._audience_groups),
-            Route("GET", "/api/audience_groups/{number}", group_members),
+            Route("GET", "/api/audiences", partial(self._listed, "audiences")),
+            Route("GET", "/api/audiences/{number}", partial(self._members, "audiences")),
+            Route("GET", "/api/audience_groups", partial(self._listed, "audience_groups")),
+            Route(
+                "GET", "/api/audience_groups/{number}", partial(self._members, "audience_groups")
+            ),
             Route("GET", "/api/sales", self._sales),
             Route("POST", "/opt_outs/new", self._opt_out),
         ]
@@ -118,11 +118,8 @@ class Ignite(Vendor):
         website = self._website(request)
         return self._found(website.location(_id(number), _algorithm(request)))
 
-    def _audiences(self, request: Request) -> Response:
-        return self._json(self._website(request).audiences())
-
-    def _audience_groups(self, request: Request) -> Response:
-        return self._json(self._website(request).audience_groups())
+    def _listed(self, kind: Kind, request: Request) -> Response:
+        return self._json(self._website(request).listed(kind))
 
     def _members(self, kind: Kind, request: Request, number: str) -> Response:
         website = self._website(request)

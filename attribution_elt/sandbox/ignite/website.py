@@ -114,15 +114,8 @@ class Website:
             **catalogue.visits_paid(rng, visits, today, self._host),
         }
 
-    def audiences(self) -> list[dict[str, Any]]:
-        """Return the current audiences."""
-        return self._listed("audiences")
-
-    def audience_groups(self) -> list[dict[str, Any]]:
-        """Return the current audience groups."""
-        return self._listed("audience_groups")
-
-    def _listed(self, kind: Kind) -> list[dict[str, Any]]:
+    def listed(self, kind: Kind) -> list[dict[str, Any]]:
+        """Return the current audiences or audience groups."""
         if self._vendor.emptied:
             return []
         found = [self._described(kind, number) for number in self._current(kind)]
@@ -166,7 +159,7 @@ class Website:
     def truth(self, since: date, algorithm: str = "md5") -> dict[str, Any]:
         """Return all data of the window, with the details by id."""
         locations = self.locations(since)
-        audiences, groups = self.audiences(), self.audience_groups()
+        audiences, groups = self.listed("audiences"), self.listed("audience_groups")
 
         def members(kind: Kind, listed: list[dict[str, Any]]) -> dict[str, list[str] | None]:
             return {

@@ -33,7 +33,7 @@ def test_members_are_claimed_by_list_and_algorithm(sandbox: Sandbox) -> None:
         claims_of(output, "audience_members")
         == [
             {"website": site.name, "audience_id": row["id"], "algorithm": algorithm}
-            for row in site.audiences()
+            for row in site.listed("audiences")
             for algorithm in algorithms
         ]
         + whole
@@ -48,7 +48,7 @@ def test_members_of_an_audience_that_is_no_longer_listed_are_removed(
     warehouse = Warehouse()
     first = run_here(config)
     warehouse.load(first)
-    gone = site.audiences()[0]["id"]
+    gone = site.listed("audiences")[0]["id"]
     assert any(key[1] == gone for key in warehouse.rows["audience_members"])
     sandbox.ignite.withdraw(site.name, "audiences", gone)
     second = run_here(config, state=first.states[-1])
@@ -71,7 +71,7 @@ def test_a_website_with_a_failed_audience_keeps_its_other_members(sandbox: Sandb
     config = settings(sandbox, websites=[site])
     warehouse.load(run_here(config))
     before = dict(warehouse.rows["audience_members"])
-    (failed, *_) = (row["id"] for row in site.audiences())
+    (failed, *_) = (row["id"] for row in site.listed("audiences"))
     sandbox.ignite.faults.add(Fault("status", status=404, match=f"/audiences/{failed}", times=None))
     output = run_here(config)
     assert output.code == 1
@@ -87,7 +87,7 @@ def test_a_list_that_is_not_complete_withdraws_no_members(sandbox: Sandbox, list
     warehouse = Warehouse()
     warehouse.load(first)
     before = dict(warehouse.rows["audience_members"])
-    kept = site.audiences()[3:]
+    kept = site.listed("audiences")[3:]
     status, body = (500, None) if list_ == "failing" else (200, json.dumps([*kept, {"brand": "a"}]))
     sandbox.ignite.faults.add(
         Fault("status", status=status, body=body, match="/audiences?", times=None)

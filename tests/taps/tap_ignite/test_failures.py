@@ -86,7 +86,7 @@ def test_credentials_that_expire_in_the_middle_are_reported_once(sandbox: Sandbo
 
 
 def test_a_failed_audience_is_requested_again_by_the_next_run(sandbox: Sandbox) -> None:
-    first, second = (row["id"] for row in sandbox.ignite.websites[1].audiences()[3:5])
+    first, second = (row["id"] for row in sandbox.ignite.websites[1].listed("audiences")[3:5])
     break_path(sandbox, f"audiences/{first}", 500, website=1)
     break_path(sandbox, f"audiences/{second}", 404, website=1)
     output = run_here(settings(sandbox))
@@ -191,7 +191,7 @@ def test_an_entry_without_an_id_does_not_hold_back_the_others(
     site = sandbox.ignite.websites[1]
     config = settings(sandbox, websites=[site], lookback_days=0)
     catalog = only(config, *streams)
-    kept = site.audiences()[3:]
+    kept = site.listed("audiences")[3:]
     body = json.dumps([{"brand": "a"}, "text", *kept])
     sandbox.ignite.faults.add(Fault("status", status=200, body=body, match="/audiences?"))
     output = run_here(config, catalog=catalog)
