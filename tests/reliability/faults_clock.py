@@ -8,7 +8,7 @@ import pytest
 from typing_extensions import override
 
 from attribution_elt.kit.http import client as http
-from attribution_elt.kit.http import quota as governor
+from attribution_elt.kit.http import quota
 from attribution_elt.sandbox import Sandbox
 from tests.kit.quota import Clock
 
@@ -42,7 +42,7 @@ class SharedClock(Clock):
 def share_clock(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> SharedClock:
     """Use the shared clock in taps and vendors; retries follow without a pause."""
     clock = SharedClock(sandbox)
-    monkeypatch.setattr(governor, "time", clock)
-    monkeypatch.setattr(governor, "threading", clock)
+    monkeypatch.setattr(quota, "time", clock)
+    monkeypatch.setattr(quota, "threading", clock)
     monkeypatch.setattr(http, "FIRST_WAIT", 0.0)
     return clock

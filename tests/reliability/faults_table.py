@@ -196,7 +196,7 @@ def has_quota(bench: Bench) -> bool:
 
 
 @contextmanager
-def with_foreign_client(bench: Bench) -> Iterator[None]:
+def with_another_client(bench: Bench) -> Iterator[None]:
     """Let another client use two thirds of a quota of three requests a minute."""
     assert isinstance(bench.vendor, Adtraction)
     usual = bench.vendor.quota
@@ -256,7 +256,7 @@ KINDS = [
         "quota cut by another client",
         HARMLESS,
         no_fault,
-        around=with_foreign_client,
+        around=with_another_client,
         applies=has_quota,
         positions=ALWAYS,
     ),

@@ -22,14 +22,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return simulated
 
 
-def spend(clock: Clock, governor: QuotaLimiter, vendor: Vendor, requests: int) -> float:
+def spend(clock: Clock, limiter: QuotaLimiter, vendor: Vendor, requests: int) -> float:
     """Send requests one after another; return how long that took."""
     started = clock.elapsed
     served = 0
     while served < requests:
-        sent = governor.acquire()
+        sent = limiter.acquire()
         status, headers = vendor.answer()
-        governor.observe(sent, status, headers)
+        limiter.observe(sent, status, headers)
         served += status == 200
         assert vendor.refused < 100, "refused on and on"
     return clock.elapsed - started
@@ -137,12 +137,12 @@ def test_a_run_that_starts_in_the_middle_of_a_window(clock: Clock) -> None:
 
 
 def paused(
-    clock: Clock, governor: QuotaLimiter, headers: dict[str, str], status: int = 429
+    clock: Clock, limiter: QuotaLimiter, headers: dict[str, str], status: int = 429
 ) -> float:
     """Return how long the next request waits after such a response."""
-    governor.observe(governor.acquire(), status, headers)
+    limiter.observe(limiter.acquire(), status, headers)
     before = clock.elapsed
-    governor.observe(governor.acquire(), None, {})
+    limiter.observe(limiter.acquire(), None, {})
     return clock.elapsed - before
 
 
@@ -188,8 +188,8 @@ def test_a_malformed_retry_after_is_ignored(clock: Clock, nonsense: str) -> None
 @pytest.mark.parametrize("reset", ["", "later", "-1", "0", "nan", "1e999"])
 def test_malformed_quota_headers_are_ignored(clock: Clock, remaining: str, reset: str) -> None:
     headers = {"X-RateLimit-Remaining": remaining, "X-RateLimit-Reset": reset}
-    governor = QuotaLimiter("test", window=60)
-    assert all(0 <= paused(clock, governor, headers, 200) <= 61 for _ in range(5))
+    limiter = QuotaLimiter("test", window=60)
+    assert all(0 <= paused(clock, limiter, headers, 200) <= 61 for _ in range(5))
 
 
 def test_a_pause_is_never_longer_than_an_hour(clock: Clock) -> None:
@@ -204,11 +204,11 @@ def test_a_reset_in_seconds_from_now(clock: Clock, ahead: float) -> None:
 
 
 def test_a_refusal_in_the_middle_of_a_window_is_waited_out(clock: Clock) -> None:
-    governor = QuotaLimiter("test", window=60)
+    limiter = QuotaLimiter("test", window=60)
     left = {"X-RateLimit-Remaining": "25", "X-RateLimit-Reset": f"{clock.time() + 50}"}
-    governor.observe(governor.acquire(), 200, left)
+    limiter.observe(limiter.acquire(), 200, left)
     refused = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{clock.time() + 20}"}
-    assert paused(clock, governor, refused) == pytest.approx(20, abs=0.1)
+    assert paused(clock, limiter, refused) == pytest.approx(20, abs=0.1)
 
 
 def test_a_429_without_any_header_waits_for_the_documented_window(clock: Clock) -> None:
@@ -216,9 +216,9 @@ def test_a_429_without_any_header_waits_for_the_documented_window(clock: Clock) 
 
 
 def test_a_request_without_a_response_does_not_use_quota(clock: Clock) -> None:
-    governor = QuotaLimiter("test")
+    limiter = QuotaLimiter("test")
     for _ in range(50):
-        governor.observe(governor.acquire(), None, {})
+        limiter.observe(limiter.acquire(), None, {})
     assert clock.elapsed < 1
 
 
@@ -243,11 +243,11 @@ def test_refusals_are_rare_with_any_quota_clock_and_other_client(clock: Clock, s
 
 def test_a_clock_that_is_set_during_a_run_is_measured_again(clock: Clock) -> None:
     vendor = Vendor(clock)
-    governor = QuotaLimiter("test", window=1)
+    limiter = QuotaLimiter("test", window=1)
     for ahead in itertools.islice(itertools.cycle((0, 90, -90)), 6):
         vendor.ahead = ahead
         vendor.starts = 0
         vendor.served.clear()
-        spend(clock, governor, vendor, 30)
+        spend(clock, limiter, vendor, 30)
     assert vendor.refused <= 6
     assert clock.elapsed < 18 * 1.4
