@@ -29,9 +29,9 @@ class SqlDialect:
         """Return quoted identifiers, separated by commas."""
         return ", ".join(map(self.identifier, names))
 
-    def same(self, keys: Iterable[str]) -> str:
+    def same(self, keys: Iterable[str], new: str = "new") -> str:
         """Return the condition that the rows `held` and `new` have the same key."""
-        return " AND ".join(f"held.{key} = new.{key}" for key in map(self.identifier, keys))
+        return " AND ".join(f"held.{key} = {new}.{key}" for key in map(self.identifier, keys))
 
     def literal(self, text: str) -> str:
         """Return a string literal."""

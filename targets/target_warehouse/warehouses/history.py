@@ -17,6 +17,8 @@ VALID_FROM, VALID_TO = "_sdc_valid_from", "_sdc_valid_to"
 REPLACED_BECAUSE = "_sdc_replaced_because"
 CHANGED, VANISHED = "changed", "vanished"
 _ADDED = (VALID_FROM, VALID_TO, REPLACED_BECAUSE)
+_NEW = "_sdc_new"
+"""Alias that no column has: in subqueries, DuckDB takes `new.id` for a member of a column `new`."""
 
 
 def insertion(
@@ -96,20 +98,20 @@ def count_revived(
     adapter: Tables, source: str, table: str, history: str | None, keys: Sequence[str]
 ) -> int:
     """Count the rows in `source` that bring back a row that vanished or was marked as vanished."""
-    quoted, same = adapter.dialect.identifier, adapter.dialect.same(keys)
+    quoted, same = adapter.dialect.identifier, adapter.dialect.same(keys, _NEW)
     found = "EXISTS (SELECT 1 FROM {} AS held WHERE {})"
     if history:
         because = f"{quoted(REPLACED_BECAUSE)} = {adapter.dialect.literal(VANISHED)}"
         held = adapter.columns(table)
-        values = {key: _in_history(adapter, held[key], f"new.{quoted(key)}") for key in keys}
+        values = {key: _in_history(adapter, held[key], f"{_NEW}.{quoted(key)}") for key in keys}
         in_history = " AND ".join(f"held.{quoted(key)} = {values[key]}" for key in keys)
         vanished = found.format(adapter.path(history), f"{in_history} AND {because}")
         condition = f"{vanished} AND NOT {found.format(adapter.path(table), same)}"
     else:
         marked = f"{same} AND held.{quoted(DELETED_AT)} IS NOT NULL"
         marked = found.format(adapter.path(table), marked)
-        condition = f"new.{quoted(DELETED_AT)} IS NULL AND {marked}"
-    [(count,)] = adapter.execute(f"SELECT COUNT(*) FROM {source} AS new WHERE {condition}")
+        condition = f"{_NEW}.{quoted(DELETED_AT)} IS NULL AND {marked}"
+    [(count,)] = adapter.execute(f"SELECT COUNT(*) FROM {source} AS {_NEW} WHERE {condition}")
     return int(count)
 
 

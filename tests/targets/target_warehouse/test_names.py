@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from target_warehouse.names import assign_identifiers
 from target_warehouse.warehouses.dialect import SqlDialect
 from typing_extensions import override
 
+from tests.targets.target_warehouse.claims import announced, claim, claiming
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema
 
 LONG = "x" * 70
@@ -119,6 +122,19 @@ def test_names_with_nul(warehouse: Warehouse) -> None:
         ("y", "y", None),
         ("z", None, "y"),
     ]
+
+
+def test_objects_with_the_names_of_aliases_in_sql(warehouse: Warehouse) -> None:
+    odd: dict[str, Any] = {name: {"id": 5} for name in ("new", "held", "old", "excluded")}
+    named = dict.fromkeys(odd, "object")
+    things = announced(schema("things", id="integer", part="string", **named), "part")
+    for vanished in (False, True, False):
+        rows = [record("things", id=id_, part="a", **odd) for id_ in range(1, 3 - vanished)]
+        done = claiming(1, claim(len(rows), "things", part="a"))
+        warehouse.load(things, *rows, done, add_record_metadata=True)
+    assert warehouse.rows("SELECT id FROM things ORDER BY id") == [(1,), (2,)]
+    runs = warehouse.rows("SELECT inserted, vanished, revived FROM _runs ORDER BY started_at")
+    assert runs == [(2, 0, 0), (0, 1, 0), (1, 0, 1)]
 
 
 @pytest.mark.one_warehouse

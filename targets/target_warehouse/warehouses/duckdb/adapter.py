@@ -281,10 +281,10 @@ class DuckDBAdapter(Adapter):
         self, table: str, columns: Columns, keys: Sequence[str], history: str | None = None
     ) -> Merged:
         merge, source = Merge(self, table, columns, keys), _STAGE
-        matched = f"EXISTS (FROM {merge.path} AS held WHERE {merge.same})"
-        # An insertion is half the work of a MERGE that matches nothing.
+        # An insertion is half the work of a MERGE that matches nothing. Not EXISTS: in a subquery,
+        # DuckDB takes `new.id` for a member of the column `new`.
         if not self._matches.get(table) and not self.execute(
-            f"SELECT 1 FROM {source} AS new WHERE {matched} LIMIT 1"
+            f"SELECT 1 FROM {source} AS new JOIN {merge.path} AS held ON {merge.same} LIMIT 1"
         ):
             [(inserted,)] = self.insert_from(merge.path, source, columns)
             return Merged(inserted, 0)
