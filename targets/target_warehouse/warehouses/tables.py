@@ -158,7 +158,8 @@ class Tables(abc.ABC):
 
     def fitted(self, table: str, name: str, column: Column, digits: int) -> Column:
         """Return the decimal column that also holds the present values, or a text column."""
-        text = f"CAST(ABS({self.dialect.identifier(name)}) AS VARCHAR)"
+        # not ABS: the smallest integer of 64 bits has no positive counterpart
+        text = f"LTRIM(CAST({self.dialect.identifier(name)} AS VARCHAR), '-')"
         ((whole, fraction, rest),) = self.execute(
             f"SELECT MAX(LENGTH(SPLIT_PART({text}, '.', 1))), "
             f"MAX(LENGTH(RTRIM(SPLIT_PART({text}, '.', 2), '0'))), "

@@ -259,6 +259,13 @@ def test_values_that_say_more_than_the_schema(warehouse: Warehouse, batch_size_r
         assert list(map(plain, found)) == list(map(plain, texts))
 
 
+def test_the_smallest_integer_in_a_column_that_becomes_a_decimal(warehouse: Warehouse) -> None:
+    values = [str(-(2**63)), "7.25"]
+    for id_, value in enumerate(values):
+        warehouse.load(*row("v", id_, ["integer"], [value]))
+    assert list(map(exactly, columns(warehouse, "v")[0])) == list(map(Decimal, values))
+
+
 def test_a_key_may_widen(warehouse: Warehouse) -> None:
     warehouse.load(schema("things", id="integer"), record("things", id=1))
     warehouse.load(
