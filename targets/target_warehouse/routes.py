@@ -52,8 +52,13 @@ def _transformed(lines: Sequence[bytes], stream_map: StreamMap) -> Iterator[byte
     for line in lines:
         try:
             message = exact.parse_leniently(line)
+        except ValueError:
+            message = {}
         except RecursionError:
             yield _TOO_DEEP
+            continue
+        if not isinstance(message.get("record"), dict):
+            yield line  # the decoder refuses it, and names its place
             continue
         try:
             record = stream_map.transform(message["record"])

@@ -62,3 +62,21 @@ def test_a_failing_stream_map_is_named_without_data_of_the_record(warehouse: War
     assert run.states == []
     assert "setting 'stream_maps.people': an expression failed (ValueError)" in run.stderr
     assert "someone" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ['{"type": "RECORD", "stream": "items", "record": {"id": 2', raw_record("items", "null")],
+)
+def test_a_line_that_is_no_record_is_named_and_those_before_it_are_loaded(
+    warehouse: Warehouse, broken: str
+) -> None:
+    run = warehouse.execute(
+        schema("items", id="integer"),
+        record("items", id=1),
+        broken,
+        record("items", id=3),
+        stream_maps={"items": {"twice": "id * 2"}},
+    )
+    assert "Error: line 3 is not a RECORD message" in run.stderr
+    assert warehouse.rows("SELECT id FROM items") == [(1,)]
