@@ -13,6 +13,7 @@ from attribution_elt.core.events import SUPPRESSED
 from attribution_elt.core.people import Finder, Personal, decoded, encoded
 from attribution_elt.core.pseudonyms import person_key
 from target_warehouse.columns import Columns, ColumnType
+from target_warehouse.decode import LINE
 from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.base import Adapter, ClaimGroup, Sweep, WarehouseError
 
@@ -51,7 +52,7 @@ class Suppressed(Finder):
         if not len(theirs):
             return rows
         others = rows.filter(pc.invert(found))
-        return pa.concat_tables([others, self._erased(theirs, personal, kinds)])
+        return pa.concat_tables([others, self._erased(theirs, personal, kinds)]).sort_by(LINE)
 
     def without_claims(self, sweep: Sweep) -> Sweep:
         """Return a sweep whose claims and keys do not name these people.

@@ -175,6 +175,14 @@ def test_later_loads_leave_the_person_out(loaded: Warehouse) -> None:
     assert loaded.rows("SELECT hash FROM visits") == [("0" * 32,)]
 
 
+def test_the_last_record_of_a_key_wins_if_an_earlier_one_names_the_person(
+    loaded: Warehouse,
+) -> None:
+    forget(loaded, JANE)
+    loaded.load(*SCHEMAS, order(6, JANE, url="old"), order(6, JOE, url="new"), state({}))
+    assert loaded.rows("SELECT email, url FROM orders WHERE id = 6") == [(JOE, "new")]
+
+
 def test_a_person_stays_out_of_streams_that_announce_nothing(loaded: Warehouse) -> None:
     forget(loaded, JANE)
     plain = schema("notes", id="integer", text="string")
