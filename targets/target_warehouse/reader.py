@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _CHUNK = 4 << 20
 _POLL = 1.0  # seconds without input after which waiting batches and signals are checked
 _RECORD = b'"record"'
+_MOST_HEADS = 20_000
 _ABSENT = msgspec.Raw()
 _RAW = ("record", "schema", "value", "delivered", "complete", "bookmark_properties")
 _BOM = b"\xef\xbb\xbf"
@@ -264,6 +265,8 @@ class MessageReader(GenericSingerReader[bytes]):
         except (msgspec.DecodeError, UnicodeDecodeError):
             return  # type or stream come after the record
         if (learned.type, learned.stream) == ("RECORD", stream):
+            if len(self._heads) >= _MOST_HEADS:  # a tap may write a time before each record
+                self._heads.clear()
             self._heads[head] = stream
 
     def _activate(self, message: _Message) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+import tracemalloc
+from typing import Any, cast
 
 import pytest
 from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
+from target_warehouse.reader import MessageReader
 from target_warehouse.target import TargetWarehouse
 
 from tests.targets.target_warehouse.warehouses import Warehouse, raw_record, record, schema, state
@@ -151,3 +153,27 @@ def test_a_record_before_its_schema(warehouse: Warehouse) -> None:
     run = warehouse.load(ITEMS, record("items", id=1), record("others", id=1), fails=True)
     assert isinstance(run.error, RecordsWithoutSchemaException)
     assert warehouse.rows("SELECT id FROM items") == [(1,)]
+
+
+class _Loader:
+    """A loader that keeps nothing."""
+
+    def has(self, name: str) -> bool:
+        return bool(name)
+
+    def records(self, *_: Any) -> None:
+        pass
+
+    flush_due = records
+
+
+def test_a_time_before_each_record_needs_no_memory() -> None:
+    reader = MessageReader(lambda: cast("Any", _Loader()), list)
+    line = '{"type": "RECORD", "stream": "items", "time_extracted": "%d", "record": {"id": 1}}\n'
+    tracemalloc.start()
+    try:
+        reader.process_lines(io.BytesIO("".join(line % n for n in range(60_000)).encode()), {})
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 6 << 20
