@@ -16,17 +16,13 @@ import pyarrow as pa
 from target_warehouse.column_plan import ColumnPlan
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.sweeper import Sweeper
-from target_warehouse.warehouses.base import Adapter, Claimed, Sweep
+from target_warehouse.warehouses.base import Adapter, Claimed, Sweep, WarehouseError
 from target_warehouse.warehouses.history import DELETED_AT
 
 SAMPLES = 20
 """Maximum number of rows of a stream whose values are kept."""
-_BATCH = "_sdc_verified_batch"
-_ALIKE = (
-    {ColumnType.INTEGER, ColumnType.NUMBER},
-    {ColumnType.DATE, ColumnType.TIMESTAMP},
-)
-"""Kinds that warehouses can compare with each other."""
+_BATCH, _NARROW = "_sdc_verified_batch", "_sdc_verified_narrow"
+_NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
 _numbers = itertools.count()
 
 
@@ -69,6 +65,7 @@ class Comparison:
 
     def stage(self, rows: pa.Table) -> None:
         """Add rows with distinct keys; they replace earlier rows with the same keys."""
+        self._check_staged()
         names = [n for n in rows.column_names if not n.startswith("_sdc_") or n == DELETED_AT]
         planned = {name: self._plan.columns[name] for name in names}
         staged = self._fitted(planned)
@@ -77,6 +74,19 @@ class Comparison:
         self._adapter.insert(self._path, rows.select(names).append_column(_BATCH, batch), columns)
         self._staged = staged  # last: a transaction that fails before is repeated
         self._batches += 1
+
+    def _check_staged(self) -> None:
+        """Raise WarehouseError if a lost connection has taken the temporary table with it."""
+        if not self._batches:
+            return
+        try:
+            self._adapter.execute(f"SELECT 1 FROM {self._path} WHERE 1 = 0")
+        except self._adapter.errors as error:
+            if self._adapter.is_transient(error):
+                raise
+            raise WarehouseError(
+                "the connection was lost, and with it the rows to compare: repeat the comparison"
+            ) from error
 
     def _fitted(self, planned: Mapping[str, Column]) -> dict[str, Column]:
         """Create or adapt the temporary table, with columns in the types of the stream's table.
@@ -103,15 +113,27 @@ class Comparison:
             type_ = adapter.type_of(column)
             if name not in staged:
                 adapter.execute(f"ALTER TABLE {path} ADD COLUMN {self._name(name)} {type_}")
-            elif staged[name] != column:
-                adapter.execute(f"ALTER TABLE {path} ALTER COLUMN {self._name(name)} TYPE {type_}")
+            elif staged[name] != column:  # SQLite has no ALTER COLUMN
+                narrow, value = self._name(_NARROW), adapter.cast(_NARROW, staged[name], column)
+                adapter.execute(f"ALTER TABLE {path} RENAME COLUMN {self._name(name)} TO {narrow}")
+                adapter.execute(f"ALTER TABLE {path} ADD COLUMN {self._name(name)} {type_}")
+                adapter.execute(f"UPDATE {path} SET {self._name(name)} = {value}")
+                adapter.execute(f"ALTER TABLE {path} DROP COLUMN {narrow}")
             staged[name] = column
         return staged
 
     def run(self, sweeps: Sequence[Sweep]) -> Findings:
         """Compare all staged rows, and count the rows that the sweeps would remove."""
+        self._check_staged()
         findings = Findings()
         held = self._adapter.columns(self._plan.table)
+        used = {*self._plan.keys, *(self._units().values() if sweeps else ())}
+        odd = [name for name in sorted(used) if name not in held or self._is_other(name, held)]
+        if held and odd:
+            raise WarehouseError(
+                f"the table {self._plan.table!r} lacks columns of the key or the claims, or has "
+                f"them with other types: {', '.join(odd)}; load the stream first"
+            )
         if self._batches:
             self._compare(held, findings)
         if sweeps and held:
@@ -121,15 +143,13 @@ class Comparison:
         return findings
 
     def _compare(self, held: Mapping[str, Column], findings: Findings) -> None:
-        adapter, keys, columns = self._adapter, self._plan.keys, self._plan.columns
+        adapter, keys = self._adapter, self._plan.keys
         source = self._last_of_each_key() if self._batches > 1 else self._path
         ignored = {*keys, *(self._plan.identifiers.get(name) for name in self.volatile)}
         conditions = {
-            name: self._differs(name, held.get(name), columns[name])
-            for name in self._staged
-            if name not in ignored
+            name: self._differs(name, held) for name in self._staged if name not in ignored
         }
-        table = adapter.path(self._plan.table) if held else f"(SELECT * FROM {source} WHERE 1 = 0)"
+        table = self._table(held) if held else f"(SELECT * FROM {source} WHERE 1 = 0)"
         joined = f"{source} AS new LEFT JOIN {table} AS held ON {adapter.dialect.same(keys)}"
         matched = f"held.{self._name(keys[0])} IS NOT NULL"
         changed = " OR ".join(conditions.values()) or "1 = 0"
@@ -187,16 +207,29 @@ class Comparison:
             + (f" GROUP BY {', '.join(own)}" if own else "")
         )
 
-    def _differs(self, name: str, held: Column | None, planned: Column) -> str:
+    def _differs(self, name: str, held: Mapping[str, Column]) -> str:
         """Return the condition that a column differs."""
         one, other = f"held.{self._name(name)}", f"new.{self._name(name)}"
-        if held is None:
+        if name not in held:
             return f"{other} IS NOT NULL"
-        kinds = {held.kind, planned.kind}
-        if len(kinds) > 1 and not any(kinds <= alike for alike in _ALIKE):
-            one, other = f"CAST({one} AS VARCHAR)", f"CAST({other} AS VARCHAR)"
-            planned = Column(ColumnType.TEXT)
-        return self._adapter.differs(planned, one, other)
+        return self._adapter.differs(self._plan.columns[name], one, other)
+
+    def _table(self, held: Mapping[str, Column]) -> str:
+        """Return the SQL of the table with the types that a load would give to its columns."""
+        adapter, columns = self._adapter, self._plan.columns
+        values = (
+            adapter.cast(name, column, columns[name]) + f" AS {self._name(name)}"
+            if self._is_other(name, held)
+            else self._name(name)
+            for name, column in held.items()
+            if name in columns
+        )
+        return f"(SELECT {', '.join(values)} FROM {adapter.path(self._plan.table)})"
+
+    def _is_other(self, name: str, held: Mapping[str, Column]) -> bool:
+        """Return whether a load would change a column to a type of another sort."""
+        kinds = {held[name].kind, self._plan.columns[name].kind}
+        return len(kinds) > 1 and kinds != _NUMERIC
 
     def _modified(
         self, differing: str, conditions: Mapping[str, str], held: Mapping[str, Column]
@@ -263,9 +296,8 @@ class Comparison:
 
     def _units(self) -> dict[str, str]:
         """Return the columns of units by property."""
-        known = self._plan.identifiers
-        scope = self._sweeper.scope
-        return {n: known[n] for n in scope if known.get(n) in self._staged or not self._staged}
+        known, columns = self._plan.identifiers, self._staged or self._plan.columns
+        return {n: known[n] for n in self._sweeper.scope if known.get(n) in columns}
 
     def _unit_sql(self, of: str) -> list[str]:
         """Return the SQL of the columns of units; instants count by their day."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -16,12 +17,14 @@ from tests.targets.target_warehouse.claims import (
     events,
     unit,
 )
+from tests.targets.target_warehouse.processes import InSteps, Loading, assert_one_clear_line
 from tests.targets.target_warehouse.warehouses import (
     DuckDB,
     Line,
     PostgreSQL,
     Run,
     Warehouse,
+    date_time,
     raw_record,
     record,
     run_sql,
@@ -128,6 +131,57 @@ def test_new_columns_and_wider_types_are_differences(loaded: Warehouse) -> None:
         rows = {**loaded.settings}
         compare(loaded, text, line, **rows)
         assert found(loaded).items() >= expected.items()
+
+
+@pytest.mark.parametrize("batch_size_rows", [1, 2])
+def test_values_that_need_a_wider_type(warehouse: Warehouse, batch_size_rows: int) -> None:
+    warehouse.settings |= METADATA
+    rows = schema("rows", id="integer", n="integer", day=date_time("date"), text="integer")
+    one = record("rows", id=1, n=1, day="2026-11-01", text=1)
+    warehouse.load(rows, one, record("rows", id=2, n=2, day="2026-11-02", text=2))
+    wider = record("rows", id=2, n=2.5, day="2026-11-02T05:00:00Z", text=10**40)
+    compare(warehouse, rows, one, wider, batch_size_rows=batch_size_rows)
+    assert found(warehouse)[""] == (1, 1, 0, 0)
+    assert column(warehouse, "modified_columns") == {"n": 1, "day": 1, "text": 1}
+
+
+@pytest.mark.parametrize(("keys", "scope"), [(("id", "part"), ()), (("id",), ("part",))])
+def test_a_table_that_lacks_columns_of_the_key_or_the_claims(
+    loaded: Warehouse, keys: tuple[str, ...], scope: tuple[str, ...]
+) -> None:
+    part = announced(schema("events", keys, id="integer", part="string"), *scope)
+    where = claiming(5, claim(1, part="x"))
+    run = loaded.load(part, record("events", id=1, part="x"), where, dry_run=True, fails=True)
+    assert "the table 'events' lacks columns of the key or the claims" in str(run.error)
+    assert "other types: part; load the stream first" in str(run.error)
+
+
+def test_a_key_that_is_to_become_text(loaded: Warehouse) -> None:
+    text = schema("events", id="string")
+    run = loaded.load(text, record("events", id="1"), dry_run=True, fails=True)
+    assert "with other types: id; load the stream first" in str(run.error)
+
+
+def test_an_empty_claim_of_a_stream_whose_scope_is_not_all_in_the_schema(loaded: Warehouse) -> None:
+    compare(loaded, announced(EVENTS, "customer", "gone"), claiming(5, claim(0, customer="b")))
+    assert found(loaded) == {"": (0, 0, 0, 2), "b": (0, 0, 0, 2)}
+
+
+def test_a_connection_that_is_lost_takes_the_rows_to_compare_with_it(
+    postgresql: PostgreSQL,
+) -> None:
+    rows = [record("rows", id=number) for number in range(4)]
+    lines = InSteps([schema("rows", id="integer"), *rows, state("x")])
+    loading = Loading(postgresql, lines, dry_run=True, batch_size_rows=1)
+    lines.let_through(3)
+    while not postgresql.rows("SELECT 1 FROM pg_class WHERE relname LIKE 'verified_%'"):
+        time.sleep(0.1)
+    postgresql.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'target-warehouse' AND datname = current_database()"
+    )
+    lines.let_through(10)
+    assert_one_clear_line(loading.end(), "the connection was lost")
 
 
 def test_numbers_are_compared_by_value(warehouse: Warehouse) -> None:

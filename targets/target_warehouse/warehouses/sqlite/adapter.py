@@ -213,9 +213,12 @@ class SQLiteAdapter(Adapter):
                 "use a table without STRICT"
             )
         definition.retype(names.index(name), self.type_of(column))
-        value = f"widened({quoted(name)}, {literal(held.kind)}, {literal(column.kind)})"
-        self._rebuild(table, definition, {name: value})
+        self._rebuild(table, definition, {name: self.cast(name, held, column)})
         return True
+
+    @override
+    def cast(self, name: str, held: Column, column: Column) -> str:
+        return f"widened({quoted(name)}, {literal(held.kind)}, {literal(column.kind)})"
 
     @override
     def key(self, table: str, keys: Sequence[str], columns: Columns) -> None:
