@@ -61,7 +61,7 @@ class Finder(abc.ABC):
     def finds(self, value: Any, *, personal: bool = False) -> bool:
         """Return whether a text, or any text in a JSON value, names a person.
 
-        In a personal column, ids of any form do.
+        In a personal column, ids of any form match.
         """
         if isinstance(value, dict):
             return any(

@@ -35,7 +35,7 @@ class QueryStream(Stream):
     def __init__(self, tap: TapQuery, query: Mapping[str, Any]) -> None:
         self._url: str = tap.config["url"]
         self._query: str = query["query"]
-        # SQLite sorts numbers before texts: 0 precedes every value, but 1970 as a text no number
+        # SQLite sorts numbers before texts: 0 precedes every value, but the text 1970 no number
         self._start: Any = 0 if self._url.startswith("sqlite") else BEGINNING
         self._run = tap.run
         super().__init__(tap, name=query["name"])

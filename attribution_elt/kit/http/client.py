@@ -58,7 +58,7 @@ class RequestBudget:
         return self._left < 1
 
     def spend(self, error: Callable[[str], Exception]) -> None:
-        """Count a request that is about to be sent, or raise the error that is made of a reason."""
+        """Count a request that is about to be sent, or raise the error that `error` returns."""
         with self._lock:
             if self.is_spent:
                 raise error(f"not sent: {self._setting} is reached")
@@ -162,7 +162,7 @@ class Client:
         return None
 
     def on_error(self, status: int, message: str) -> None:
-        """Raise an error that follows from the vendor's message; by default, none does."""
+        """Raise an error that follows from the vendor's message; by default, do nothing."""
 
     def error_text(self, document: Mapping[str, Any]) -> Any:
         """Return the message in an error document."""

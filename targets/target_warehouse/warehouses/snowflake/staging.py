@@ -39,7 +39,7 @@ def upload(
     """Replace the temporary table `staged`, through a stage of that name, by one with these texts.
 
     `number` is a part of the file's name, which must be unique in the session. `texts` are from
-    `own_texts`, and `types` are those of the columns in SQL.
+    `own_texts`; `types` are the SQL types of the columns.
     """
     columns = ", ".join(f"{name} {type_}" for name, type_ in types.items())
     execute(f"CREATE OR REPLACE TEMPORARY TABLE {staged} ({columns})")
