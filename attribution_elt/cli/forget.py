@@ -25,7 +25,13 @@ _ADDRESS = re.compile(r"[^@\s;,:|<>()]+@[^@\s;,:|<>()]+")
 
 
 @click.command()
-@click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="A person. Repeatable.")
+@click.option(
+    "--email",
+    "emails",
+    multiple=True,
+    metavar="ADDRESS",
+    help="E-mail address of a person. Repeatable.",
+)
 @click.option(
     "--from",
     "listed",
@@ -40,9 +46,10 @@ def forget(
 ) -> None:
     """Erase people from warehouses, states and files.
 
-    People are found by their addresses and by the hashes of these. All personal columns of rows
-    about them become null; rows with a personal key are removed. The table _suppressed keeps keyed
-    hashes, so that later runs leave these people out. Exit with 1 if anything is left.
+    The command finds people by their addresses and by hashes of the addresses. All personal columns
+    of rows about them become null; rows with a personal key are removed. The table _suppressed
+    keeps keyed hashes, so that later runs leave these people out. Exit with 1 if data of a person
+    is left.
     """
     addresses = [*_checked(emails, "--email"), *_checked(_addresses(listed), "--from")]
     if not addresses:

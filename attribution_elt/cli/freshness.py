@@ -30,9 +30,9 @@ def freshness(
 ) -> None:
     """Find accounts that were not loaded recently.
 
-    NAME is a tap or a job; without one, every account with credentials is checked. The times are
-    those of Meltano's job history. Late accounts are also sent to the webhook. Exit with 1 if any
-    account is late, or if none has credentials.
+    NAME is a tap or a job; without one, every account with credentials is checked. The times come
+    from Meltano's job history. The command also sends late accounts to the webhook. Exit with 1 if
+    any account is late, or if none has credentials.
     """
     accounts = project.extractors_of(names) if names else project.accounts
     if not accounts:

@@ -19,9 +19,11 @@ from attribution_elt.reporting.metrics import Sample, samples, text_of
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to replace, such as one of node_exporter's textfile collector. Defaults to stdout.",
+    help="File to write, such as one for node_exporter's textfile collector. Defaults to stdout.",
 )
-@click.option("--quota", is_flag=True, help="Add the quota left: one request for each account.")
+@click.option(
+    "--quota", is_flag=True, help="Add the remaining quota, with one request for each account."
+)
 @click.pass_obj
 def metrics(project: Project, *, output: Path | None, quota: bool) -> None:
     """Print metrics of the loads for Prometheus.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "wanted",
     metavar="NAMES",
     multiple=True,
-    help="Only these models, or those of a folder, such as `marts`. `+NAME` adds the models that "
+    help="Models to build, or a folder of models such as `marts`. `+NAME` adds the models that "
     "it reads, `NAME+` the models that read it. Repeatable; separate names by spaces.",
 )
 @click.option(

@@ -42,7 +42,7 @@ def report(project: Project, *, output: Path, days: int, day: date | None) -> No
 
     The report shows revenue by channel, restatements, credits by model, freshness and failures. It
     is one file without scripts. With --as-of, it shows what was known at the end of that day (UTC),
-    as far as old versions of the rows are kept.
+    if the loader keeps old versions of the rows.
     """
     with extra("report", "a report"):
         from attribution_elt.reporting.page import page  # noqa: PLC0415 - its needs are an extra

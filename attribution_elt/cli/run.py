@@ -35,7 +35,7 @@ def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) ->
     """Run jobs, each task separately.
 
     A failed task does not stop the others. Extractors of jobs are skipped if they have no
-    credentials. Instead of JOB, you can pass plugins such as `tap-ecdp target-warehouse`. Options
+    credentials. Pass plugins such as `tap-ecdp target-warehouse` to run them without a job. Options
     of `meltano run` are passed on.
 
     On a terminal, the command shows progress and a summary; otherwise it prints JSON lines. Exit

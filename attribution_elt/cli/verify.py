@@ -64,9 +64,9 @@ def verify(
 ) -> None:
     """Compare the tables of TAP with the vendor.
 
-    All records of the days are requested again and compared with the tables, which are not changed.
-    Taps that cannot read a range of days are compared as a whole. Exit with 1 if anything differs
-    or a request failed; with --repair, only if the repair failed.
+    The command requests all records of the days again and compares them with the tables, without
+    changing the tables. Taps that cannot read a range of days are compared as a whole. Exit with 1
+    if anything differs or a request failed; with --repair, only if the repair failed.
     """
     extractor = project.extractor(tap)
     days = _days(extractor, first, last)
