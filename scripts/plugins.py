@@ -129,12 +129,7 @@ def plugin_class(name: str) -> Any:
     """Return the class of a tap or loader: `tap-ecdp` is `tap_ecdp.tap.TapEcdp`."""
     package = name.replace("-", "_")
     module = importlib.import_module(f"{package}.{package.partition('_')[0]}")
-    return getattr(module, class_name(name))
-
-
-def class_name(name: str) -> str:
-    """Return the name of a plugin's class."""
-    return "".join(part.capitalize() for part in name.split("-"))
+    return getattr(module, "".join(part.capitalize() for part in name.split("-")))
 
 
 def label_of(plugin: Any) -> str:
