@@ -58,13 +58,9 @@ class VendorStream(SdkHooks):
         self.keyless = 0
         self._counted = 0
 
-    @property
+    @cached_property
     @override
     def schema(self) -> dict[str, Any]:
-        return self._masked_schema
-
-    @cached_property
-    def _masked_schema(self) -> dict[str, Any]:
         return self.run.personal_data.schema(self._schemas.get_schema(self.name))
 
     @override
