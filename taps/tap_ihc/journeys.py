@@ -15,6 +15,7 @@ import msgspec
 
 from attribution_elt.core.dates import rfc3339
 from attribution_elt.core.text import without_nul
+from attribution_elt.kit.errors import PluginError
 from attribution_elt.kit.row_source import naming, rows_of_file, rows_of_query, text_of
 from attribution_elt.kit.temporary import temporary_database
 
@@ -152,10 +153,25 @@ def rows_of(config: Mapping[str, Any], since: datetime) -> Iterator[Mapping[str,
     """Yield the sessions that the settings name, from a file or from a database."""
     if config.get("journeys_file"):
         with naming("setting 'journeys_file'"):
-            yield from rows_of_file(Path(config["journeys_file"]))
+            yield from _with_columns(rows_of_file(Path(config["journeys_file"])))
     else:
         with naming("settings 'journeys_url' and 'journeys_query'"):
-            yield from rows_of_query(config["journeys_url"], config["journeys_query"], since)
+            url, query = config["journeys_url"], config["journeys_query"]
+            yield from _with_columns(rows_of_query(url, query, since))
+
+
+def _with_columns(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield rows, and fail at their end if none of them has one of the columns.
+
+    Such a source is wrong as a whole: its journeys are not invalid, and keep their credits.
+    """
+    missing, names = {*TEXTS, *FLAGS}, ""
+    for row in rows:
+        missing.difference_update(row)
+        names = names or ", ".join(map(str, row))
+        yield row
+    if names and missing:
+        raise PluginError(f"no row has the column {', '.join(sorted(missing))}: there are {names}")
 
 
 def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[datetime, Session]]:

@@ -55,6 +55,19 @@ def test_a_failed_connection_test_is_one_request_and_one_reason(
     assert sessions_sent(vendor) == [3]
 
 
+def test_a_file_without_one_of_the_columns_is_refused_before_any_request(
+    vendor: Ihc, tmp_path: Path
+) -> None:
+    path = tmp_path / "journeys.csv"
+    path.write_text("conversion_id;session_id\nc1;s1\n")
+    output = run(tmp_path, config=settings(vendor, path))
+    assert output.code == 1
+    (error,) = output.errors
+    assert "setting 'journeys_file': no row has the column channel_label, " in error
+    assert "there are conversion_id;session_id" in error
+    assert not sent(vendor)
+
+
 def test_the_number_of_requests_follows_from_the_loaded_sessions(
     vendor: Ihc, tmp_path: Path
 ) -> None:
