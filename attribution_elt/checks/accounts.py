@@ -53,7 +53,7 @@ def kept(project: Project, extractor: Extractor) -> Kept | OpsError:
     if not extractor.tap.has_retention:
         return Kept()
     try:
-        state = project.state(project.state_id(extractor.name, project.loader.name))
+        state = project.state(project.state_id(extractor.name, project.loader_of(extractor.name)))
         return Kept(state, project.catalog(extractor.name))
     except OpsError as error:
         return error

@@ -55,7 +55,7 @@ def forget(
     if not addresses:
         raise OpsError("no person is named: set --email ADDRESS or --from FILE")
     known = keys(project)
-    found = places(project)
+    found = places(project, only_existing=dry_run)
     given = Path(listed.name).resolve() if listed is not None else None
     without = {*warehouse_files(found), *([given] if given else [])}
     if not dry_run:

@@ -34,10 +34,10 @@ def freshness(
     from Meltano's job history. The command also sends late accounts to the webhook. Exit with 1 if
     any account is late, or if none has credentials.
     """
-    accounts = project.extractors_of(names) if names else project.accounts
+    accounts = project.extractors_of(names) if names else [each.name for each in project.accounts]
     if not accounts:
         raise OpsError(f"nothing was checked: {NO_ACCOUNT}")
-    findings = list(check(project, [each.name for each in accounts], max_age))
+    findings = list(check(project, accounts, max_age))
     show_findings(findings, as_json=as_json)
     late = [f"{each.subject}: {each.problems[0]}" for each in findings if not each.passed]
     if not late:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import click
+from target_warehouse.warehouses.registry import is_through_dlt
 
 from attribution_elt.checks import accounts
 from attribution_elt.core.errors import OpsError
-from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.reporting.metrics import Sample, samples, text_of
 
 
@@ -34,7 +35,7 @@ def metrics(project: Project, *, output: Path | None, quota: bool) -> None:
     found, errors = [], []
     for loader in project.loaders.values():
         try:
-            found += samples(loader, list(project.extractors.values()))
+            found += samples(loader, _load_schemas(project, loader))
         except OpsError as error:
             errors.append(str(error))
             up = 0
@@ -49,6 +50,12 @@ def metrics(project: Project, *, output: Path | None, quota: bool) -> None:
         _replace(output, text)
     if errors:
         raise OpsError("; ".join(errors))
+
+
+def _load_schemas(project: Project, loader: Loader) -> Iterable[str]:
+    if is_through_dlt(loader.url):  # a connection would create a schema that is missing
+        return [each.load_schema for each in project.accounts]
+    return project.load_schemas.values()
 
 
 def _of_accounts(project: Project, *, quota: bool) -> Iterator[Sample]:

@@ -50,7 +50,7 @@ def check(project: Project) -> Iterator[Finding]:
     if not (found := accounts.settings(project)).passed:
         yield found
     for loader in project.loaders.values():
-        schemas = [loader.schema_of(each) for each in project.accounts]
+        schemas = [loader.schema_of(each.load_schema) for each in project.accounts]
         place = warehouses.finding(loader, list(dict.fromkeys(schemas)) or [None])
         if place.passed:
             warehouses.judge_views(place, project, loader)

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
 from target_warehouse.warehouses.base import Adapter
-from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.display import display
 from attribution_elt.cli.parameters import Day
@@ -37,7 +36,7 @@ from attribution_elt.meltano.display import Display
 from attribution_elt.meltano.failures import record_failures
 from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.project import VERIFY, Extractor, Loader, Project
-from attribution_elt.meltano.warehouse import explained
+from attribution_elt.meltano.warehouse import opened
 
 COUNTS = ("identical", "modified", "missing", "extra")
 SHOWN = 20
@@ -147,13 +146,10 @@ def _requests(
     return tap.count_requests(rows)
 
 
-@contextmanager
-def _opened(extractor: Extractor, loader: Loader) -> Iterator[Adapter]:
-    with (
-        explained(f"{loader.name} cannot be used"),
-        closing(connect(loader.url, loader.schema_of(extractor))) as adapter,
-    ):
-        yield adapter
+def _opened(extractor: Extractor, loader: Loader) -> AbstractContextManager[Adapter]:
+    return opened(
+        f"{loader.name} cannot be used", loader.url, loader.schema_of(extractor.load_schema)
+    )
 
 
 def _run(

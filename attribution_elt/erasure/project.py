@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 from target_warehouse.warehouses.base import Adapter
@@ -13,40 +12,48 @@ from target_warehouse.warehouses.base import Adapter
 from attribution_elt.core.errors import OneLineError, OpsError
 from attribution_elt.core.people import Personal
 from attribution_elt.core.redaction import redactor
-from attribution_elt.erasure.tables import Place, Stream, connected
+from attribution_elt.erasure.tables import Place, Stream
 from attribution_elt.meltano.project import MODELS, Extractor, Project
 from attribution_elt.meltano.warehouse import (
     file_of,
     has_schema,
     keep_secret,
     missing_file,
+    opened,
     title_of,
 )
 
 
-def places(project: Project) -> list[Place]:
+def places(project: Project, *, only_existing: bool) -> list[Place]:
     """Return the schemas that people may be in: those of taps, of models and of writes.
 
-    A schema of an account may not exist yet: its first load has to leave people out too.
+    A schema of an account may not exist yet: unless `only_existing`, it is among them, because its
+    first load has to leave people out too.
     """
     found: dict[tuple[str, str | None], Place] = {}
     for loader in project.loaders.values():
         for extractor in project.extractors.values():
-            _add(found, loader.url, loader.schema_of(extractor), _streams(extractor))
+            schema = loader.schema_of(extractor.load_schema)
+            _add(found, loader.url, schema, _streams(extractor))
+        for load_schema in project.load_schemas.values():  # of other vendors' taps too
+            _add(found, loader.url, loader.schema_of(load_schema))
         _add(found, loader.url, loader.schema_named(MODELS))
     for writer in project.writers:
         if url := writer.settings.get("outcomes_url"):
             keep_secret(str(url))
             _add(found, str(url), writer.settings.get("outcomes_schema"))
+    accounts = () if only_existing else project.accounts
     wanted = {
-        loader.schema_of(each) for loader in project.loaders.values() for each in project.accounts
+        loader.schema_of(each.load_schema)
+        for loader in project.loaders.values()
+        for each in accounts
     }
     kept = []
     for url in dict.fromkeys(url for url, _ in found):
         here = [place for place in found.values() if place.url == url]
-        if not project.accounts and missing_file(url):
+        if not accounts and missing_file(url):
             continue
-        with closing(connected(Place(title_of(url), url, None))) as adapter:
+        with opened(title_of(url), url, None) as adapter:
             if not adapter.row_id:
                 raise OpsError(f"{title_of(url)}: people cannot be erased from this warehouse")
             kept += [each for each in here if each.schema in wanted or _exists(each, adapter)]

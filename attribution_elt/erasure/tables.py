@@ -15,7 +15,7 @@ from typing import Any
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.suppressed import TABLE
 from target_warehouse.table_names import TableNames
-from target_warehouse.warehouses.base import Adapter, TableError
+from target_warehouse.warehouses.base import TableError
 from target_warehouse.warehouses.history import REPLACED_BECAUSE
 from target_warehouse.warehouses.registry import connect
 from target_warehouse.warehouses.transaction import transact
@@ -66,7 +66,7 @@ class SchemaEraser:
 
     def __init__(self, place: Place, people: People) -> None:
         self._people = people
-        self._adapter = connected(place)
+        self._adapter = connect(place.url, place.schema)
         self._tables = self._adapter.tables(views=False)
         self._row_ids = {each: self._row_id(each) for each in self._tables}
         self._by_stream = {each.name: each.personal for each in place.streams}
@@ -290,12 +290,6 @@ def _searchable(value: Any) -> Any:
     if isinstance(value, bytes | memoryview):
         return _Binary(bytes(value).decode(errors="replace"))
     return value
-
-
-def connected(place: Place) -> Adapter:
-    """Connect to a schema, which is created if it is missing."""
-    with explained(place.title):
-        return connect(place.url, place.schema)
 
 
 @contextmanager

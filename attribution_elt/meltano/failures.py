@@ -37,7 +37,7 @@ def _record(project: Project, run_id: str, pipeline: Pipeline) -> None:
     loader = project.loaders.get(pipeline.loader)
     if loader is None:
         return
-    schema = loader.schema_of(project.extractor(pipeline.tap))
+    schema = loader.schema_of(project.load_schemas[pipeline.tap])
     with closing(connect(loader.url, schema)) as adapter:
         if adapter.columns(RUNS):
             for stream in pipeline.streams:

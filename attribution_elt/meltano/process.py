@@ -8,9 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,22 @@ class Meltano:
             raise OpsError(f"the output of meltano {arguments[0]} is not JSON") from None
 
 
+@contextmanager
+def secret_folder() -> Iterator[Path]:
+    """Yield a temporary folder for secrets; remove those that killed processes have left behind."""
+    prefix = "attribution-elt-manifest-"
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        number = folder.name.removeprefix(prefix).partition("-")[0]
+        try:
+            os.kill(int(number), 0)
+        except (ValueError, ProcessLookupError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except PermissionError:  # the process belongs to another user
+            continue
+    with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-") as name:
+        yield Path(name)
+
+
 def _ending_at_signals() -> AbstractContextManager[None]:
     """Raise an exception at a signal, which ends Meltano and removes files with secrets.
 
@@ -113,7 +130,7 @@ def reason(lines: Sequence[str]) -> str:
     for line in reversed(lines):
         record = log_record(line)
         if record is not None and record.get("level") in {"error", "critical"}:
-            return str(record["event"]).splitlines()[0]
+            return " ".join(str(record["event"]).split())
         if record is None and line.startswith("Error: "):
             return line.removeprefix("Error: ")
     return "it failed without a message"

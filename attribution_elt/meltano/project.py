@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,13 +16,13 @@ import yaml
 from dotenv import dotenv_values
 from target_warehouse.warehouses.registry import normalized
 
-from attribution_elt.core.errors import OpsError
+from attribution_elt.core.errors import OpsError, in_a_line
 from attribution_elt.core.redaction import secrets_of
 from attribution_elt.core.spelling import variable_of
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.writing.target import WritingTarget
-from attribution_elt.meltano.process import Meltano
+from attribution_elt.meltano.process import Meltano, secret_folder
 from attribution_elt.meltano.schedules import Job, Schedule
 from attribution_elt.meltano.warehouse import keep_secret
 
@@ -38,8 +36,6 @@ BACKFILL = "backfill-"
 """Prefix of the suffix of a backfill's state id."""
 VERIFY = "verify"
 """Suffix of the id of a verification's state; no other run reads this state."""
-MANIFEST = "attribution-elt-manifest-"
-"""Prefix of temporary folders with the resolved project, which contains secrets."""
 
 NO_ACCOUNT = "no account has credentials: set them in .env or in the environment"
 
@@ -95,9 +91,9 @@ class Loader:
     def __post_init__(self) -> None:
         keep_secret(self.url)
 
-    def schema_of(self, extractor: Extractor) -> str | None:
+    def schema_of(self, load_schema: str) -> str | None:
         """Return the schema of an extractor's tables; None for the database's default."""
-        return self.schema and self.schema.replace(SCHEMA, extractor.load_schema)
+        return self.schema and self.schema.replace(SCHEMA, load_schema)
 
     def schema_named(self, name: str) -> str:
         """Return a schema's name with the prefix that the loader gives to schemas of taps."""
@@ -120,8 +116,7 @@ class Project:
     @cached_property
     def environment(self) -> str:
         """The name of the Meltano environment."""
-        chosen = self._chosen or os.environ.get("MELTANO_DEFAULT_ENVIRONMENT")
-        name = chosen or yaml.safe_load(Path("meltano.yml").read_text()).get("default_environment")
+        name = self._chosen or os.environ.get("MELTANO_DEFAULT_ENVIRONMENT") or _default()
         if not name:
             raise OpsError("meltano.yml has no default environment: choose one by --environment")
         return os.path.expandvars(name)
@@ -133,8 +128,7 @@ class Project:
         `meltano compile`, in beta, is the only command that returns all plugins at once. It takes
         four seconds for each environment, so it is given one.
         """
-        _sweep_manifests()
-        with tempfile.TemporaryDirectory(prefix=f"{MANIFEST}{os.getpid()}-") as folder:
+        with secret_folder() as folder:
             self.meltano.ask(
                 "compile",
                 "--unsafe",
@@ -142,8 +136,8 @@ class Project:
                 # the variable's own name is the placeholder for an extractor's schema
                 variables={SCHEMA: SCHEMA},
             )
-            (path,) = Path(folder).iterdir()
-            text = path.read_text()
+            (path,) = folder.iterdir()
+            text = path.read_text(encoding="utf-8")
         root = json.dumps(str(Path.cwd()))[1:-1]
         manifest: dict[str, Any] = json.loads(text.replace("${MELTANO_PROJECT_ROOT}", root))
         return manifest
@@ -173,6 +167,12 @@ class Project:
             if (tap := _plugin_type(executable, VendorTap)) is not None
         }
 
+    @property
+    def load_schemas(self) -> dict[str, str]:
+        """The `load_schema` of every extractor, of other vendors' taps too, by name."""
+        plugins = self._plugins("extractors")
+        return {name: variables[SCHEMA] for name, (variables, _) in plugins.items()}
+
     def extractor(self, name: str) -> Extractor:
         """Return one of our extractors."""
         if name not in self.extractors:
@@ -180,18 +180,18 @@ class Project:
             raise OpsError(f"unknown extractor {name!r}; choose from {known}")
         return self.extractors[name]
 
-    def extractors_of(self, names: Iterable[str]) -> list[Extractor]:
-        """Return the extractors of these names; a job's name means all of its extractors."""
+    def extractors_of(self, names: Iterable[str]) -> list[str]:
+        """Return the names of extractors; a job's name means all of its extractors."""
+        known = self._plugins("extractors")
         jobs = {job.name: job for job in self.jobs}
-        found: dict[str, Extractor] = {}
+        found: dict[str, None] = {}
         for name in names:
-            job = jobs.get(name)
-            blocks = (
-                [block for chain in job.tasks for each in chain for block in each] if job else []
-            )
-            for each in [block for block in blocks if block in self.extractors] or [name]:
-                found[each] = self.extractor(each)
-        return list(found.values())
+            blocks = [block for run in jobs[name].runs for block in run] if name in jobs else [name]
+            own = [block for block in blocks if block in known]
+            if not own:
+                raise OpsError(f"unknown extractor {name!r}; choose from {', '.join(known)}")
+            found |= dict.fromkeys(own)
+        return list(found)
 
     @property
     def accounts(self) -> Sequence[Extractor]:
@@ -224,6 +224,12 @@ class Project:
     def loader(self) -> Loader:
         """The default loader, which is the first."""
         return next(iter(self.loaders.values()))
+
+    def loader_of(self, extractor: str) -> str:
+        """Return the name of an extractor's loader in the first job that has one."""
+        runs = [run for job in self.jobs for run in job.runs if extractor in run]
+        loaders = self._plugins("loaders")
+        return next((each for run in runs for each in run if each in loaders), self.loader.name)
 
     @property
     def jobs(self) -> list[Job]:
@@ -258,9 +264,8 @@ class Project:
 
     def keep_state(self, state_id: str, state: Mapping[str, Any]) -> None:
         """Write a state to Meltano's store."""
-        _sweep_manifests()
-        with tempfile.TemporaryDirectory(prefix=f"{MANIFEST}{os.getpid()}-") as folder:
-            file = Path(folder) / "state.json"  # the size of an argument is limited
+        with secret_folder() as folder:
+            file = folder / "state.json"  # the size of an argument is limited
             file.write_text(json.dumps({"singer_state": state}), encoding="utf-8")
             self.meltano.ask("state", "set", "--force", f"--input-file={file}", state_id)
 
@@ -280,8 +285,8 @@ class Project:
         return list(dict.fromkeys(files))
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return the last thousand runs in Meltano's history, latest first."""
-        listed = self.meltano.ask("logs", "list", "--limit=1000", "--format=json")
+        """Return the runs in Meltano's history, latest first: a year of runs every five minutes."""
+        listed = self.meltano.ask("logs", "list", "--limit=100000", "--format=json")
         runs: list[dict[str, Any]] = json.loads(listed)["runs"] if listed.startswith("{") else []
         return runs
 
@@ -289,6 +294,16 @@ class Project:
         """Return the catalog that Meltano uses for an extractor's runs."""
         catalog: dict[str, Any] = self.meltano.ask_json("invoke", "--dump=catalog", extractor)
         return catalog
+
+
+def _default() -> str | None:
+    """Return the default environment of `meltano.yml`."""
+    try:
+        with Path("meltano.yml").open(encoding="utf-8") as file:
+            found: str | None = (yaml.safe_load(file) or {}).get("default_environment")
+    except (AttributeError, UnicodeError, yaml.YAMLError) as error:
+        raise OpsError(f"meltano.yml is not valid: {in_a_line(error)}") from None
+    return found
 
 
 def enter_root() -> None:
@@ -310,18 +325,6 @@ def load_variables(env_file: Path | None = None) -> None:
     for name, value in dotenv_values(env_file or ".env").items():
         if value is not None and name != "MELTANO_ENVIRONMENT":
             os.environ.setdefault(name, value)
-
-
-def _sweep_manifests() -> None:
-    """Remove the folders that killed processes have left behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{MANIFEST}*"):
-        number = folder.name.removeprefix(MANIFEST).partition("-")[0]
-        try:
-            os.kill(int(number), 0)
-        except (ValueError, ProcessLookupError):
-            shutil.rmtree(folder, ignore_errors=True)
-        except PermissionError:  # the process belongs to another user
-            continue
 
 
 def _plugin_type(executable: str, kind: type[Any]) -> type[Any] | None:

@@ -16,6 +16,8 @@ COUNTS = ("records", "inserted", "updated", "unchanged", "rejected")
 """Counts of a stream that the loader logs with `stream_loaded`."""
 ERROR = "Error: "
 """Prefix of the line with which a command reports why it failed."""
+ERROR_LEVELS = ("CRITICAL ", "ERROR ")
+"""Beginnings of errors that plugins of others log as text, as singer-python formats them."""
 IGNORED_WARNINGS = ("No state was found",)
 """Beginnings of warnings that are normal, such as those of a first run."""
 
@@ -122,15 +124,22 @@ class RunLog:
             return self._take_warning(pipeline, message)
         elif level in {"error", "critical"} and pipeline is None:
             self._take_error(message, record)
-        elif level in {"error", "critical"}:
+        elif level in {"error", "critical"} or message.startswith(ERROR_LEVELS):
             return Event("error", message, pipeline)
         return None
 
     def _take_error(self, message: str, record: Mapping[str, Any]) -> None:
         failure = installation_failure(record)
         why = record.get("err")
+        codes = record.get("exit_codes")
+        pipeline = next(reversed(self.pipelines.values()), None)
         if failure is not None:
             self.installation_failures.append(failure)
+        elif pipeline and isinstance(codes, dict) and not pipeline.complaints:
+            # a plugin that was killed, or one by others, which has no event for its failure
+            for kind, code in codes.items():
+                failures = pipeline.load_failures if kind == "loaders" else pipeline.failures
+                failures.append(f"ended with exit code {code}")
         elif why not in self.errors or why is None:  # the error of a block repeats the one before
             first = message.partition("\n")[0]
             self.errors.append(f"{first}: {why}" if why else first)

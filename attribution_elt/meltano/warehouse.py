@@ -89,6 +89,13 @@ def explained(what: str) -> Iterator[None]:
         raise OpsError(f"{what}: {redactor(in_a_line(error))}") from error
 
 
+@contextmanager
+def opened(what: str, url: str, schema: str | None) -> Iterator[Adapter]:
+    """Connect to a schema, which is created if it is missing; errors begin with `what`."""
+    with explained(what), closing(connect(url, schema)) as adapter:
+        yield adapter
+
+
 def has_schema(adapter: Adapter, schema: str) -> bool:
     """Return whether the warehouse has this schema; true for a warehouse without schemas."""
     has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "

@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from target_warehouse.warehouses.registry import connect
-
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.warehouse import explained, missing_file
+from attribution_elt.meltano.warehouse import explained, missing_file, opened
 from attribution_elt.models.build import Models
 from attribution_elt.models.folder import PROJECT_FILE, Folder
 from attribution_elt.models.tables import Tables, read_tables
@@ -40,7 +38,7 @@ def create_view(project: Project, loader: Loader, model: str, schema: str) -> No
     with closing(_connected(folder(), loader, schema, replace(tables, found=own), {})) as models:
         select = models.alone(model)
     cannot = f"{loader.name}: views cannot be created"
-    with explained(cannot), closing(connect(loader.url, schema)) as adapter:
+    with opened(cannot, loader.url, schema) as adapter:
         adapter.execute(f"DROP VIEW IF EXISTS {adapter.path(model)}")
         adapter.execute(f"CREATE VIEW {adapter.path(model)} AS {select}")
         adapter.commit()

@@ -89,7 +89,7 @@ def read_tables(loader: Loader, extractors: Iterable[Extractor]) -> Tables:
     accounts: dict[str, str] = {}
     for extractor in extractors:
         source = extractor.tap.name.replace("-", "_")
-        schema = loader.schema_of(extractor)
+        schema = loader.schema_of(extractor.load_schema)
         if not streams_of(source):
             continue
         tables = _tables(loader.url, source, schema)

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,8 @@ from target_warehouse.warehouses.base import Adapter
 
 from attribution_elt.core.dates import instant
 from attribution_elt.core.events import RUNS
-from attribution_elt.meltano.project import Extractor, Loader
-from attribution_elt.meltano.warehouse import explained, missing_file, title_of
-from attribution_elt.reporting.reading import open_place, places_of
+from attribution_elt.meltano.project import Loader
+from attribution_elt.meltano.warehouse import existing, explained, missing_file, title_of
 
 Labels = Mapping[str, str]
 PREFIX = "attribution_elt_"
@@ -47,18 +45,17 @@ class Sample:
     value: float
 
 
-def samples(loader: Loader, extractors: Sequence[Extractor]) -> list[Sample]:
-    """Return the samples of a loader's warehouse."""
+def samples(loader: Loader, load_schemas: Iterable[str]) -> list[Sample]:
+    """Return the samples of a loader's warehouse, from the schemas of these loads."""
     found: list[Sample] = []
     if missing_file(loader.url):
         return found
     cannot = f"{loader.name}: {title_of(loader.url)} cannot be read"
-    with explained(cannot), ExitStack() as opened:
-        for place in places_of(loader, extractors):
-            open_place(loader, place, opened)
-            if place.adapter and place.adapter.columns(RUNS):
-                labels = {"loader": loader.name, "schema": place.schema or ""}
-                found += _of_schema(place.adapter, labels)
+    with explained(cannot):
+        for schema in dict.fromkeys(map(loader.schema_of, load_schemas)):
+            with existing(loader.url, schema) as adapter:
+                if adapter and adapter.columns(RUNS):
+                    found += _of_schema(adapter, {"loader": loader.name, "schema": schema or ""})
     return found
 
 

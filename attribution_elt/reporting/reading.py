@@ -170,8 +170,8 @@ def read(
 
 def places_of(loader: Loader, extractors: Sequence[Extractor]) -> Iterator[Place]:
     """Yield each schema with its taps: those with credentials, if any has."""
-    for schema in dict.fromkeys(loader.schema_of(each) for each in extractors):
-        taps = [each for each in extractors if loader.schema_of(each) == schema]
+    for schema in dict.fromkeys(loader.schema_of(each.load_schema) for each in extractors):
+        taps = [each for each in extractors if loader.schema_of(each.load_schema) == schema]
         yield Place([each for each in taps if each.configured] or taps, schema)
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
-from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.checks.warehouses import finding
-from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
+from attribution_elt.meltano.project import SCHEMA, Loader
 
 
 def loader(url: str) -> Loader:
@@ -21,10 +20,9 @@ def loader(url: str) -> Loader:
 
 
 def test_the_schema_follows_the_extractor() -> None:
-    extractor = Extractor("tap-ecdp", TapEcdp, "shop_two", {})
-    assert loader("duckdb:///a").schema_of(extractor) == "shop_two"
-    assert Loader("l", "duckdb:///a", f"raw_{SCHEMA}").schema_of(extractor) == "raw_shop_two"
-    assert Loader("l", "duckdb:///a", None).schema_of(extractor) is None
+    assert loader("duckdb:///a").schema_of("shop_two") == "shop_two"
+    assert Loader("l", "duckdb:///a", f"raw_{SCHEMA}").schema_of("shop_two") == "raw_shop_two"
+    assert Loader("l", "duckdb:///a", None).schema_of("shop_two") is None
 
 
 def test_the_check_leaves_no_trace(postgres_url: str, tmp_path: Path) -> None:

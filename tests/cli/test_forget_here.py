@@ -37,6 +37,11 @@ class Project:
     def accounts(self) -> list[Extractor]:
         return list(self.extractors.values())
 
+    @property
+    def load_schemas(self) -> dict[str, str]:
+        own = {each.name: each.load_schema for each in self.extractors.values()}
+        return {**own, "tap-crm": "tap_crm"}
+
     def state_ids(self) -> list[str]:
         return list(self.states)
 
@@ -92,6 +97,19 @@ def test_a_dry_run_counts_and_changes_nothing(project: Project, tmp_path: Path) 
     assert not (tmp_path / ".env").exists()
 
 
+def test_a_dry_run_makes_no_schema_and_no_file(project: Project, tmp_path: Path) -> None:
+    account = {"api_key": "made-up"}
+    project.extractors["tap-ecdp--new"] = Extractor("tap-ecdp--new", TapEcdp, "new", account)
+    project.loaders["other"] = Loader("other", "sqlite:///other.db", SCHEMA)
+    done = run(project, "--email", JANE, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "attributed_orders: 1 row to erase, 0 to remove" in done.output
+    with duckdb.connect("warehouse.duckdb") as connection:
+        made = "SELECT 1 FROM duckdb_schemas() WHERE schema_name = 'new'"
+        assert connection.execute(made).fetchall() == []
+    assert not (tmp_path / "other.db").exists()
+
+
 def test_people_are_erased_from_warehouse_states_and_files(
     project: Project, tmp_path: Path
 ) -> None:
@@ -115,7 +133,7 @@ def test_people_are_erased_from_warehouse_states_and_files(
     assert (person_key(JANE, key),) in people
 
 
-def test_models_outcomes_and_hashes_by_each_key_are_searched(project: Project) -> None:
+def test_models_outcomes_other_taps_and_hashes_by_each_key_are_searched(project: Project) -> None:
     account = {"api_key": "made-up", "start_date": "2026-01-01"}
     drops = {**account, "pii": "drop"}
     project.extractors["tap-ecdp--drop"] = Extractor("tap-ecdp--drop", TapEcdp, "other", drops)
@@ -129,6 +147,7 @@ def test_models_outcomes_and_hashes_by_each_key_are_searched(project: Project) -
         "attribution.people": JANE,
         "outcomes._writes": person_key(JANE, written),
         "own.attributed_orders": person_key(JANE, own),
+        "tap_crm.people": JANE,
         "other.attributed_orders": person_key(JANE, fallback),
     }
     with duckdb.connect("warehouse.duckdb") as connection:
@@ -139,7 +158,7 @@ def test_models_outcomes_and_hashes_by_each_key_are_searched(project: Project) -
     done = run(project, "--email", JANE)
     assert done.exit_code == 0, done.output
     for table in places:
-        assert emails(table) in ([], [None]), table
+        assert emails(table) in ([], [None], ["erased"]), table
 
 
 def test_the_command_after_an_interrupted_one_rewrites_the_file(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from attribution_elt.cli.metrics import metrics
+from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
 from attribution_elt.sandbox import Sandbox
 from tests.operating import attribution_elt, variables
 from tests.pipeline.meltano import project
 from tests.reporting.test_metrics import values
+from tests.targets.target_warehouse.warehouses import DuckDB, record, schema
 
 
 def test_accounts_and_loads_are_in_the_file(tmp_path: Path) -> None:
@@ -63,3 +68,26 @@ def test_a_warehouse_that_is_down_is_in_the_file_and_in_the_exit_code(
         assert (
             done.stderr == "Error: nowhere/elt.prom cannot be written: No such file or directory\n"
         )
+
+
+@dataclass
+class FakeProject:
+    """A project whose extractors have no account."""
+
+    loaders: dict[str, Loader]
+    load_schemas: dict[str, str]
+    environment: str = "dev"
+    accounts: tuple[Extractor, ...] = ()
+
+
+def test_taps_by_others_and_without_accounts_are_counted(duckdb: DuckDB) -> None:
+    for name in ("tap_crm", "tap_ecdp"):
+        rows = schema("people", id="integer"), record("people", id=1)
+        duckdb.load(*rows, add_record_metadata=True, default_target_schema=name)
+    loader = Loader("target-warehouse", duckdb.url, SCHEMA)
+    fake = FakeProject(
+        {loader.name: loader}, {name: name for name in ("tap_crm", "tap_ecdp", "no")}
+    )
+    found = values(CliRunner().invoke(metrics, obj=fake).output)
+    inserted = [name for name in found if 'kind="inserted"' in name]
+    assert ["tap_crm" in name or "tap_ecdp" in name for name in inserted] == [True, True]

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from typing import Any
 
 import pytest
-from tap_ecdp.tap import TapEcdp
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.display import Lines
 from attribution_elt.core.events import RUN_ID
 from attribution_elt.meltano.failures import ELSEWHERE, record_failures
 from attribution_elt.meltano.outcome import Outcome
-from attribution_elt.meltano.project import Extractor, Loader, Project
+from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.meltano.run_log import RunLog
 from tests.meltano.test_run_log import line
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema
@@ -22,8 +22,9 @@ HOSTILE = "bad date \\', message = (SELECT 'stolen'), complete = 1 # ' \\"
 class FakeProject(Project):
     """A project with one account and one warehouse."""
 
-    extractors: dict[str, Extractor] = {  # noqa: RUF012 - a stand-in
-        "tap-ecdp": Extractor("tap-ecdp", TapEcdp, "tap_ecdp", {})
+    load_schemas: dict[str, str] = {  # noqa: RUF012 - a stand-in
+        "tap-ecdp": "tap_ecdp",
+        "tap-crm": "tap_ecdp",
     }
 
     def __init__(self, url: str) -> None:
@@ -35,9 +36,15 @@ class FakeProject(Project):
         return self._loaders
 
 
-def loaded(stream: str) -> str:
+def loaded(stream: str, **fields: Any) -> str:
     return line(
-        "…", elt_event="stream_loaded", producer=False, consumer=True, stream=stream, records=1
+        "…",
+        elt_event="stream_loaded",
+        producer=False,
+        consumer=True,
+        stream=stream,
+        records=1,
+        **fields,
     )
 
 
@@ -70,6 +77,15 @@ def test_a_failed_unit_is_recorded_for_its_streams(warehouse: Warehouse) -> None
     complete, units, message = found["orders"]
     assert (bool(complete), units, message) == (False, 1, "failed: May")
     assert list(found["lines"][1:]) == [0, ELSEWHERE]
+
+
+def test_a_failure_of_another_vendor_s_tap_is_recorded(warehouse: Warehouse) -> None:
+    job = {"job_name": "dev:tap-crm-to-target-warehouse"}
+    ended = {"event": "Block run completed", "level": "error", "err": "Extractor failed"}
+    codes = json.dumps({**ended, "exit_codes": {"extractors": 7}})
+    found = recorded(warehouse, loaded("orders", **job), loaded("lines", **job), codes)
+    for complete, units, message in found.values():
+        assert (bool(complete), units, message) == (False, 0, "ended with exit code 7")
 
 
 def test_a_vendor_s_text_is_not_sql(warehouse: Warehouse) -> None:

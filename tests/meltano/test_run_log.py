@@ -100,6 +100,19 @@ def test_meltano_s_errors_count_only_without_those_of_plugins() -> None:
     assert watch.complaints == ["tap-ecdp: refused"]
 
 
+def test_a_plugin_by_others_is_named_with_its_exit_code_and_its_errors_are_shown() -> None:
+    critical = line("CRITICAL no route", job_name="dev:tap-crm-to-target-warehouse")
+    block = {"event": "Block run completed", "err": "Extractor failed", "level": "error"}
+    codes = json.dumps({**block, "exit_codes": {"extractors": 1}})
+    watch, (event,) = taken(critical, json.dumps({**block, "event": "Extractor failed"}), codes)
+    assert (event.kind, event.message) == ("error", "CRITICAL no route")
+    assert watch.complaints == ["tap-crm: ended with exit code 1"]
+    watch, _ = taken(line("refused", elt_event="run_failed"), codes)
+    assert watch.complaints == ["tap-ecdp: refused"]
+    mappers = json.dumps({**block, "err": "Mappers failed", "exit_codes": [{"map": 1}]})
+    assert taken(LOADED, mappers)[0].complaints == ["Block run completed: Mappers failed"]
+
+
 def test_a_plugin_that_cannot_be_installed_is_reported_with_only_its_cause() -> None:
     details = "Using Python 3.11\n\nerror: Failed to fetch: ijson\n  cause: unknown certificate\n"
     state = {"plugin_name": "tap-ecdp", "status": "error", "details": details}

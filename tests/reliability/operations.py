@@ -58,6 +58,10 @@ class PlainProject:
     def accounts(self) -> list[Extractor]:
         return list(self.extractors.values())
 
+    @property
+    def load_schemas(self) -> dict[str, str]:
+        return {each.name: each.load_schema for each in self.accounts}
+
     def state_ids(self) -> list[str]:
         return []
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from tap_ecdp.tap import TapEcdp
 
 from attribution_elt.core.errors import OpsError
-from attribution_elt.meltano.project import Extractor, Loader
+from attribution_elt.meltano.project import Loader
 from attribution_elt.reporting.metrics import KINDS, METRICS, PREFIX, Sample, samples, text_of
 from tests.pipeline.meltano import PROJECT
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema, state
@@ -42,8 +41,7 @@ def values(text: str) -> dict[str, float]:
 
 
 def of(warehouse: Warehouse) -> list[Sample]:
-    extractor = Extractor("tap-ecdp", TapEcdp, "tap_ecdp", {"api_key": "k"})
-    return samples(Loader("target-warehouse", warehouse.url, None), [extractor])
+    return samples(Loader("target-warehouse", warehouse.url, None), ["tap_ecdp"])
 
 
 def test_the_file_has_what_runs_loaded(warehouse: Warehouse) -> None:
@@ -87,10 +85,7 @@ def test_a_rule_finds_streams_that_never_had_a_complete_run(warehouse: Warehouse
 def test_a_warehouse_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "w.db").write_text("this is not a database" * 100)
     with pytest.raises(OpsError, match=r"target-warehouse: .*w\.db cannot be read: "):
-        samples(
-            Loader("target-warehouse", f"sqlite:///{tmp_path}/w.db", None),
-            [Extractor("tap-ecdp", TapEcdp, "tap_ecdp", {"api_key": "k"})],
-        )
+        samples(Loader("target-warehouse", f"sqlite:///{tmp_path}/w.db", None), ["tap_ecdp"])
 
 
 def test_labels_are_escaped_and_equal_ones_joined() -> None:
