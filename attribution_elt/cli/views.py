@@ -6,6 +6,7 @@ import click
 
 from attribution_elt.cli.extras import create_views
 from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.views import has_views
 
 
 @click.command()
@@ -25,4 +26,6 @@ def views(project: Project) -> None:
                 + (f"needs the tables {tables}: load them first" if tables else "created")
             )
         if not found:
-            click.echo(f"{loader.name}: the tables of the views do not exist yet; load them first")
+            missing = "the tables of the views do not exist yet; load them first"
+            why = missing if has_views(loader) else "no views in this kind of warehouse"
+            click.echo(f"{loader.name}: {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from target_warehouse.warehouses.registry import is_through_dlt
+from target_warehouse.warehouses.registry import is_through_dlt, location
 
 from attribution_elt.meltano.project import Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import existing, explained, missing_file
@@ -41,13 +41,19 @@ def is_read_by(extractor: Extractor) -> bool:
     return any(NAME in each for each in extractor.settings.values() if isinstance(each, str))
 
 
+def has_views(loader: Loader) -> bool:
+    """Return whether views are created in a loader's warehouse."""
+    scheme = loader.url.partition(":")[0].partition("+")[0]
+    return scheme in HAVE_VIEWS and not is_through_dlt(loader.url)
+
+
 def views_of(project: Project, loader: Loader) -> list[View]:
     """Return the view in each schema of a loader's warehouse to which it belongs."""
     found: list[View] = []
-    scheme = loader.url.partition(":")[0].partition("+")[0]
-    if scheme not in HAVE_VIEWS or is_through_dlt(loader.url) or missing_file(loader.url):
-        return found
     with explained(f"{loader.name}: views cannot be created"):
+        location(loader.url)
+        if not has_views(loader) or missing_file(loader.url):
+            return found
         for schema in _schemas(project, loader):
             with existing(loader.url, schema) as adapter:
                 if adapter is not None:
@@ -58,4 +64,5 @@ def views_of(project: Project, loader: Loader) -> list[View]:
 
 def _schemas(project: Project, loader: Loader) -> list[str]:
     taps = [each for each in project.extractors.values() if each.tap.name == TAP]
-    return list(dict.fromkeys(filter(None, map(loader.schema_of, taps))))
+    schemas = (loader.schema_of(each.load_schema) for each in taps)
+    return list(dict.fromkeys(filter(None, schemas)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from attribution_elt.cli.extras import create_views
 from attribution_elt.cli.models import models
+from attribution_elt.cli.views import views
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
@@ -24,6 +25,7 @@ class FakeProject:
 
     loader: Loader
     extractors: dict[str, Extractor]
+    loaders: dict[str, Loader] = field(default_factory=dict)
 
 
 def project(warehouse: Warehouse, prefix: str = "") -> Any:
@@ -168,3 +170,22 @@ def test_views_are_the_journeys_that_models_compare(warehouse: Warehouse) -> Non
     shop.load("tap_attribution_io", "events", purchase(8, "a", "2026-03-06T11:00:00Z", 50.0))
     assert len(shop.execute(sql.replace("{}", "tap_attribution_io.ihc_journeys"))) == 5
     create_views(fake, loader)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "duckdb:/warehouse.duckdb", "pg://host/db"])
+def test_views_refuses_a_url_that_is_not_valid(url: str) -> None:
+    loader = Loader("target-warehouse", url, SCHEMA)
+    fake = FakeProject(loader, {}, {loader.name: loader})
+    done = CliRunner().invoke(views, obj=fake)
+    assert done.exit_code == 1
+    assert "target-warehouse: views cannot be created: the setting url has " in str(done.exception)
+
+
+def test_views_are_not_for_sqlite(tmp_path: Path) -> None:
+    loader = Loader("target-warehouse", f"sqlite:///{tmp_path}/w.db", SCHEMA)
+    fake = FakeProject(loader, {}, {loader.name: loader})
+    done = CliRunner().invoke(views, obj=fake)
+    assert (done.exit_code, done.output) == (
+        0,
+        "target-warehouse: no views in this kind of warehouse\n",
+    )

@@ -62,7 +62,7 @@ def connect(url: str, schema: str | None, *, is_patient: bool = False) -> Adapte
     Raises:
         WarehouseError: The URL is not valid, or its driver is not installed.
     """
-    module, requirements, prefix, url = _location(url)
+    module, requirements, prefix, url = location(url)
     try:
         adapter = _adapter(module)(url, schema)
         if is_patient:
@@ -95,8 +95,12 @@ def normalized(url: str) -> str:
     return f"{scheme.lower()}{separator}{rest}"
 
 
-def _location(url: str) -> tuple[str, str, str, str]:
-    """Return the adapter's module and requirements, how the URL begins, and the adapter's URL."""
+def location(url: str) -> tuple[str, str, str, str]:
+    """Return the adapter's module and requirements, how the URL begins, and the adapter's URL.
+
+    Raises:
+        WarehouseError: The URL is not valid.
+    """
     url = normalized(url)
     match = _URL.match(url)
     through_dlt = is_through_dlt(url)
