@@ -44,6 +44,8 @@ def run(project: Project, blocks: tuple[str, ...], *, no_failure_alert: bool) ->
     options, names = split_options(blocks)
     if not names:
         raise click.UsageError("Missing argument 'JOB...'.")
+    if any(each.partition("=")[0] == "--run-id" for each in options):
+        raise click.UsageError("--run-id: each task gets its own, which the summary has.")
     with display() as shown:
         shown.note(f"starting {' '.join(names)}; reading meltano.yml")
         chains, skipped = plan(project, names)

@@ -35,7 +35,7 @@ def places(project: Project, *, only_existing: bool) -> list[Place]:
         for extractor in project.extractors.values():
             schema = loader.schema_of(extractor.load_schema)
             _add(found, loader.url, schema, _streams(extractor))
-        for load_schema in project.load_schemas.values():  # of other vendors' taps too
+        for load_schema in project.load_schemas.values():  # taps of others have schemas too
             _add(found, loader.url, loader.schema_of(load_schema))
         _add(found, loader.url, loader.schema_named(MODELS))
     for writer in project.writers:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tap_ecdp.tap import TapEcdp
 from tap_ihc.tap import TapIhc
 
-from attribution_elt.cli.run import plan, split_options
+from attribution_elt.cli.run import plan, run, split_options
 from attribution_elt.meltano.project import Extractor, Project
 from attribution_elt.meltano.schedules import Job
 
@@ -57,3 +58,10 @@ def test_options_of_meltano_run_keep_their_values() -> None:
         ["--full-refresh", "--state-id-suffix", "shop", "--timeout=9"],
         ["ecdp", "ihc"],
     )
+
+
+@pytest.mark.parametrize("given", [["--run-id", "1"], ["--run-id=1"]])
+def test_a_run_id_is_refused_because_each_task_has_its_own(given: list[str]) -> None:
+    done = CliRunner().invoke(run, [*given, "ecdp"], obj=FakeProject("dev"))
+    assert done.exit_code == 2
+    assert "each task gets its own" in done.output
