@@ -11,7 +11,7 @@ from typing import IO
 
 import click
 
-from attribution_elt.core.errors import OpsError
+from attribution_elt.core.errors import OpsError, in_a_line
 from attribution_elt.core.people import People
 from attribution_elt.core.text import counted
 from attribution_elt.erasure import files
@@ -171,14 +171,25 @@ def _relative(path: Path) -> str:
 
 
 def _addresses(listed: IO[str] | None) -> Iterator[str]:
-    """Yield the first address of each line, or its first cell, which `_checked` refuses.
+    """Yield the address of each line, or its first cell, which `_checked` refuses.
 
     The first line may be a header, unless it has a dot: then it is an address without its `@`.
+
+    Raises:
+        OpsError: the file is not a CSV in UTF-8, or a line has two addresses.
     """
-    for number, cells in enumerate(csv.reader(listed or ())):
-        named = [cell for cell in cells if "@" in cell]
-        if named or (any(cells) and (number or "." in "".join(cells))):
-            yield (named or cells)[0]
+    lines = csv.reader(listed or ())
+    try:
+        for number, cells in enumerate(lines):
+            named = {cell for cell in cells if "@" in cell}
+            if len(named) > 1:
+                raise OpsError(
+                    f"--from: line {lines.line_num} has {len(named)} addresses: keep one"
+                )
+            if named or (any(cells) and (number or "." in "".join(cells))):
+                yield (*named, *cells)[0]
+    except (UnicodeError, csv.Error) as error:
+        raise OpsError(f"--from: the file is not a CSV in UTF-8: {in_a_line(error)}") from None
 
 
 def _checked(addresses: Iterable[str], option: str) -> Sequence[str]:

@@ -218,6 +218,35 @@ def test_invalid_input_is_one_line(
     assert "jane" not in str(done.exception)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (f"Größe,email\n1,{JANE}\n".encode("latin-1"), "the file is not a CSV in UTF-8"),
+        (f"email\n{JANE}\n".encode("utf-16"), "the file is not a CSV in UTF-8"),
+        (f"\n{JANE},Jane,{JOE}\n".encode(), "line 2 has 2 addresses: keep one"),
+    ],
+)
+def test_a_file_that_may_not_name_everybody_is_refused(
+    project: Project, tmp_path: Path, text: bytes, reason: str
+) -> None:
+    requests = tmp_path / "requests.csv"
+    requests.write_bytes(text)
+    done = run(project, "--from", str(requests))
+    assert done.exit_code == 1
+    assert str(done.exception).startswith(f"--from: {reason}")
+    assert emails() == [JANE, JOE]
+
+
+@pytest.mark.parametrize("text", [f"\ufeffemail\r\n{JANE}\r\n", f"a,b\n{JANE},{JANE}\n"])
+def test_a_byte_order_mark_or_a_repeated_address_is_accepted(
+    project: Project, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "requests.csv").write_text(text)
+    done = run(project, "--from", str(tmp_path / "requests.csv"))
+    assert done.exit_code == 0, done.output
+    assert emails() == [None, JOE]
+
+
 def test_a_first_line_without_its_at_sign_is_not_a_header(project: Project, tmp_path: Path) -> None:
     requests = tmp_path / "requests.csv"
     requests.write_text(f"jane.example.com\n{JOE}\n")
