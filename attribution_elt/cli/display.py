@@ -30,6 +30,8 @@ from attribution_elt.meltano.run_log import COUNTS, Event, Pipeline
 
 WIDE = 110
 """Minimum width of a terminal for the table to have the column `newest`."""
+NARROWEST = 80
+"""Minimum width of a table: a narrower terminal wraps its lines."""
 NARROW = 30
 """Minimum width of a column of text."""
 
@@ -155,7 +157,9 @@ class Terminal:
         if narrow:
             header, rows = header[:-1], [row[:-1] for row in rows]
         if rows:
-            self._console.print(table(header, rows, padding=1 if narrow else 2))
+            # a table for a narrower terminal would lose columns and digits
+            wide = Console(file=self._console.file, width=max(self._console.width, NARROWEST))
+            wide.print(table(header, rows, padding=1 if narrow else 2))
         if skipped:
             self.note(f"skipped, without credentials: {', '.join(skipped)}")
         for outcome in outcomes:

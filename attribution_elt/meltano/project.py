@@ -18,6 +18,7 @@ from target_warehouse.warehouses.registry import normalized
 
 from attribution_elt.core.errors import OpsError, in_a_line
 from attribution_elt.core.redaction import secrets_of
+from attribution_elt.core.settings import reading
 from attribution_elt.core.spelling import variable_of
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.kit.tap import VendorTap
@@ -258,9 +259,7 @@ class Project:
 
     def state(self, state_id: str) -> dict[str, Any]:
         """Return the Singer state that Meltano stores; empty if it stores no state of this id."""
-        kept = self.meltano.ask_json("state", "get", state_id)
-        state: dict[str, Any] = kept.get("singer_state", {})
-        return state
+        return dict(self.meltano.ask_json("state", "get", state_id).get("singer_state", {}))
 
     def keep_state(self, state_id: str, state: Mapping[str, Any]) -> None:
         """Write a state to Meltano's store."""
@@ -322,7 +321,10 @@ def load_variables(env_file: Path | None = None) -> None:
     Variables that are set already keep their values. The file cannot choose the environment,
     because Meltano does not read that choice there either.
     """
-    for name, value in dotenv_values(env_file or ".env").items():
+    path = env_file or Path(".env")
+    with reading(str(path)):
+        given = dotenv_values(path)
+    for name, value in given.items():
         if value is not None and name != "MELTANO_ENVIRONMENT":
             os.environ.setdefault(name, value)
 

@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from click import ClickException
 
 from attribution_elt.core.errors import OpsError
-from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.project import Project, load_variables
 
 MELTANO = """#!/bin/sh
 echo "$@" >>calls
@@ -93,3 +94,9 @@ def test_taps_by_others_have_names_schemas_and_a_loader() -> None:
     with pytest.raises(OpsError, match="unknown extractor 'all'; choose from tap-ecdp, tap-crm"):
         project.extractors_of(["all"])
     assert (project.loader_of("tap-crm"), project.loader_of("tap-ecdp")) == ("other", "first")
+
+
+def test_a_file_of_variables_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / ".env").write_bytes(b"TAP_ECDP_API_KEY=\xff\n")
+    with pytest.raises(ClickException, match=r"^\.env: 'utf-8' codec"):
+        load_variables()

@@ -284,6 +284,13 @@ def test_the_status_line_fits_the_terminal() -> None:
     assert len(text.partition("tap-ecdp")[2]) <= 30 - len("tap-ecdp")
 
 
+def test_a_narrow_terminal_gets_every_name_and_digit() -> None:
+    log, _ = taken(LOADED.replace("400", "123456"))
+    display, shown = terminal(30)
+    display.summarize([Outcome("r", TASK, 0, log, 61)], [])
+    assert "tap-ecdp orders     420  123,456      15" in shown.getvalue()
+
+
 def test_none_is_a_dash_and_numbers_are_right_aligned() -> None:
     shown = io.StringIO()
     Console(file=shown, width=80).print(table(("a", "b"), [(1, None), (1000, None)]))
