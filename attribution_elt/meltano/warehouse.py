@@ -98,5 +98,6 @@ def opened(what: str, url: str, schema: str | None) -> Iterator[Adapter]:
 
 def has_schema(adapter: Adapter, schema: str) -> bool:
     """Return whether the warehouse has this schema; true for a warehouse without schemas."""
-    has = "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
-    return bool(adapter.execute(has + adapter.dialect.literal(adapter.dialect.stored(schema))))
+    name = adapter.dialect.literal(adapter.dialect.stored(schema))
+    asked = f"SELECT 1 FROM {adapter.schemas} = {name}"  # noqa: S608 - a literal of the dialect
+    return bool(adapter.execute(asked))

@@ -131,6 +131,7 @@ def test_the_grants_of_the_problems_are_enough(reader_url: str, postgres_url: st
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         name = connection.info.dbname
         connection.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC".encode())
+        connection.execute(f"REVOKE USAGE ON SCHEMA tap_ecdp FROM reader_{os.getpid()}".encode())
         connection.execute("CREATE TABLE tap_ecdp.orders (id integer)")
         given: list[str] = []
         while problems := finding(loader(reader_url), schemas).problems:

@@ -52,6 +52,8 @@ class Adapter(Tables):
     """Whether `merge` can keep the versions that it updates."""
     materialized: ClassVar[str] = ""
     """Keyword of a common table expression that is to be computed once, if it needs one."""
+    schemas: ClassVar[str] = "information_schema.schemata WHERE schema_name"
+    """The catalog of schemas, and its column of names."""
     row_id: ClassVar[Sequence[str]] = ()
     """Pseudo-columns that identify a row within a transaction; none if the warehouse has none."""
     data_errors: ClassVar[tuple[type[Exception], ...]]

@@ -52,6 +52,7 @@ class PostgreSQLAdapter(Adapter):
     dialect = SqlDialect(63, reserved_columns=("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
     batch_bytes = 24 << 20
     enforces_keys = True
+    schemas = "pg_namespace WHERE nspname"  # also those that the user has no right to
     row_id = ("tableoid", "ctid")
     errors = (psycopg.Error,)
     data_errors = (
@@ -78,7 +79,7 @@ class PostgreSQLAdapter(Adapter):
                 f"{self.dialect.name_limit} bytes"
             )
         if schema and not self.execute(
-            f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(schema)}"
+            f"SELECT 1 FROM {self.schemas} = {literal(schema)}"
         ):  # even IF NOT EXISTS needs the right to create a schema
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         self.schema = schema or self.execute("SELECT current_schema()")[0][0]
