@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 from target_warehouse.warehouses.registry import is_through_dlt
 
 from attribution_elt.checks import accounts
+from attribution_elt.cli.display import replace
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.reporting.metrics import Sample, samples, text_of
@@ -47,7 +47,7 @@ def metrics(project: Project, *, output: Path | None, quota: bool) -> None:
     if output is None or str(output) == "-":
         click.echo(text, nl=False)
     else:
-        _replace(output, text)
+        replace(output, text)
     if errors:
         raise OpsError("; ".join(errors))
 
@@ -70,14 +70,3 @@ def _of_accounts(project: Project, *, quota: bool) -> Iterator[Sample]:
                 head = probe.client.last_headers
                 if head is not None and head.remaining is not None:
                     yield Sample("quota_requests_left", labels, head.remaining)
-
-
-def _replace(output: Path, text: str) -> None:
-    """Replace a file at once, so that a scrape never reads a part of it."""
-    part = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(output)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OpsError(f"{output} cannot be written: {error.strerror}") from None

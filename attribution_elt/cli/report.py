@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from attribution_elt.cli.display import replace
 from attribution_elt.cli.extras import extra
 from attribution_elt.cli.parameters import Day
 from attribution_elt.core.errors import OpsError
@@ -64,8 +65,5 @@ def report(project: Project, *, output: Path, days: int, day: date | None) -> No
     if str(output) == "-":
         click.echo(text, nl=False)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OpsError(f"{output} cannot be written: {error.strerror}") from None
+    replace(output, text)
     click.echo(f"{output.resolve()} ({len(text.encode()) // 1000:,} kB)")

@@ -13,8 +13,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from attribution_elt.cli.display import replace
 from attribution_elt.cli.main import cli
 from attribution_elt.cli.report import report
+from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import WEBHOOK
 from tests.pipeline.meltano import PROJECT, SCRIPTS
 
@@ -131,3 +133,20 @@ def test_a_signal_during_a_query_of_duckdb_is_not_a_warehouse_error() -> None:
         [sys.executable, "-c", DURING_A_QUERY], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
+
+
+def test_a_file_is_replaced_at_once_but_a_link_or_a_device_is_written_to(tmp_path: Path) -> None:
+    page, link, full = tmp_path / "page", tmp_path / "link", tmp_path / "full"
+    page.write_text("old")
+    before = page.open()
+    replace(page, "new")
+    assert (page.read_text(), before.read()) == ("new", "old")
+    link.symlink_to(page)
+    replace(link, "newer")
+    assert (page.read_text(), link.is_symlink()) == ("newer", True)
+    full.symlink_to("/dev/full")
+    for place in (full, Path("/dev/full")):
+        with pytest.raises(OpsError, match="cannot be written: No space left on device"):
+            replace(place, "text")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["full", "link", "page"]
+    before.close()
