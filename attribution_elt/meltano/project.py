@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from attribution_elt.core.spelling import variable_of
 from attribution_elt.kit.settings import DISTRIBUTION
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.writing.target import WritingTarget
+from attribution_elt.meltano.plugin_types import misread, plugin_type
 from attribution_elt.meltano.process import Meltano, secret_folder
 from attribution_elt.meltano.schedules import Job, Schedule
 from attribution_elt.meltano.warehouse import keep_secret
@@ -130,13 +129,14 @@ class Project:
         four seconds for each environment, so it is given one.
         """
         with secret_folder() as folder:
-            self.meltano.ask(
-                "compile",
-                "--unsafe",
-                f"--directory={folder}",
-                # the variable's own name is the placeholder for an extractor's schema
-                variables={SCHEMA: SCHEMA},
-            )
+            # the variable's own name is the placeholder for an extractor's schema
+            variables = {SCHEMA: SCHEMA}
+            try:
+                self.meltano.ask(
+                    "compile", "--unsafe", f"--directory={folder}", variables=variables
+                )
+            except OpsError as error:  # Meltano does not name a variable that it cannot read
+                raise OpsError("; ".join(misread()) or str(error)) from None
             (path,) = folder.iterdir()
             text = path.read_text(encoding="utf-8")
         root = json.dumps(str(Path.cwd()))[1:-1]
@@ -165,7 +165,7 @@ class Project:
         return {
             name: Extractor(name, tap, variables[SCHEMA], _settings(tap, variables, "EXTRACT"))
             for name, (variables, executable) in self._plugins("extractors").items()
-            if (tap := _plugin_type(executable, VendorTap)) is not None
+            if (tap := plugin_type(executable, VendorTap)) is not None
         }
 
     @property
@@ -218,7 +218,7 @@ class Project:
         return [
             Writer(name, target, _settings(target, variables, "LOAD"))
             for name, (variables, executable) in self._plugins("loaders").items()
-            if (target := _plugin_type(executable, WritingTarget)) is not None
+            if (target := plugin_type(executable, WritingTarget)) is not None
         ]
 
     @property
@@ -327,17 +327,6 @@ def load_variables(env_file: Path | None = None) -> None:
     for name, value in given.items():
         if value is not None and name != "MELTANO_ENVIRONMENT":
             os.environ.setdefault(name, value)
-
-
-def _plugin_type(executable: str, kind: type[Any]) -> type[Any] | None:
-    """Return the class of a console script that this distribution installs, if it is of a kind."""
-    for script in entry_points(group="console_scripts", name=executable):
-        module, _, attribute = script.value.partition(":")
-        if script.dist is not None and script.dist.name == DISTRIBUTION:
-            found = getattr(importlib.import_module(module), attribute.partition(".")[0])
-            if isinstance(found, type) and issubclass(found, kind):
-                return found
-    return None
 
 
 def _settings(

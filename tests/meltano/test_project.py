@@ -100,3 +100,17 @@ def test_a_file_of_variables_that_cannot_be_read_is_named(folder: Path) -> None:
     (folder / ".env").write_bytes(b"TAP_ECDP_API_KEY=\xff\n")
     with pytest.raises(ClickException, match=r"^\.env: 'utf-8' codec"):
         load_variables()
+
+
+def test_variables_that_meltano_cannot_read_are_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "meltano").write_text("#!/bin/sh\necho Error: invalid literal >&2\nexit 1\n")
+    with pytest.raises(OpsError, match=r"^meltano compile: invalid literal$"):
+        Project("dev").jobs  # noqa: B018 - it raises
+    monkeypatch.setenv("TAP_ECDP_WINDOW_DAYS", "7d")
+    named = (
+        r"^setting 'window_days': the environment variable TAP_ECDP_WINDOW_DAYS is not an integer$"
+    )
+    with pytest.raises(OpsError, match=named):
+        Project("dev").jobs  # noqa: B018 - it raises
