@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 from target_warehouse.warehouses.registry import connect
 
-from tests.targets.target_warehouse.warehouses import Warehouse
-from tests.transform.shop import Shop, order, purchase, session
+from tests.targets.target_warehouse.clock import loading_at
+from tests.targets.target_warehouse.warehouses import Warehouse, record
+from tests.transform.shop import Row, Shop, order, output, purchase, session
 
 
 def test_restatements_are_changes_of_days_that_were_loaded(warehouse: Warehouse) -> None:
@@ -35,6 +39,49 @@ def test_restatements_are_changes_of_days_that_were_loaded(warehouse: Warehouse)
         ("2026-03-05", "SMS", 0.0, 5.0, 5.0),
         ("2026-03-06", "SMS", 5.0, 4.0, -1.0),
     ]
+
+
+def test_restatements_follow_the_amounts_of_events(warehouse: Warehouse) -> None:
+    """One event is refunded by half, another one is withdrawn."""
+    shop = Shop(warehouse)
+    clock = datetime(2026, 3, 3, 5, tzinfo=UTC)
+    events = {1: 100.0, 2: 40.0}
+    for changes in ({}, {1: 50.0}, {2: None}):
+        events = {key: amount for key, amount in (events | changes).items() if amount}
+        with loading_at(clock):
+            load_all(
+                shop,
+                events=[purchase(key, "a", "2026-03-02T10:00:00Z", events[key]) for key in events],
+                event_attributions=[output(key, key, None, 100.0) for key in events],
+            )
+        clock += timedelta(days=1)
+    shop.build("+fct_restatements", attribution_io_currency="EUR")
+    columns = ("as_of", "currency", "before", "after")
+    found = [(str(row[0]), *row[1:]) for row in shop.rows("fct_restatements", columns)]
+    assert found == [("2026-03-04", "EUR", 140, 90), ("2026-03-05", "EUR", 90, 50)]
+
+
+def load_all(shop: Shop, **rows: list[Row]) -> None:
+    """Load all rows that Attribution.io has, so that the others are removed."""
+    for stream, of_stream in rows.items():
+        message = {
+            "type": "SCHEMA",
+            "stream": stream,
+            "key_properties": ["id"],
+            "schema": {
+                **json.loads((files("schemas.attribution_io") / f"{stream}.json").read_text()),
+                "x-claims": [],
+            },
+        }
+        claim = {"stream": stream, "where": {}, "rows": len(of_stream)}
+        shop.warehouse.load(
+            message,
+            *(record(stream, **row) for row in of_stream),
+            {"type": "STATE", "value": 1, "complete": True, "delivered": [claim]},
+            add_record_metadata=True,
+            default_target_schema="tap_attribution_io",
+            history=["*"],
+        )
 
 
 def test_restatements_name_the_conversion_types_of_ihc(small: Shop) -> None:

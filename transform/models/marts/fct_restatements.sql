@@ -15,6 +15,47 @@ ordered AS (
     FROM {{ loaded('tap_ecdp', 'attributed_orders__versions') }} AS orders
 ),
 
+event AS (
+    -- Events as they were, or as they are if no versions are kept. What an event was before it was first
+    -- loaded is not known: its first version stands for it.
+    SELECT
+        id,
+        created_at,
+        CAST(amount AS double precision) AS amount,
+        is_informational,
+        CASE WHEN _sdc_valid_from > min(_sdc_valid_from) OVER (PARTITION BY id) THEN _sdc_valid_from END AS valid_from,
+        _sdc_valid_to AS valid_to
+    FROM {{ loaded('tap_attribution_io', 'events__versions') }} AS version
+    UNION ALL
+    SELECT id, created_at, CAST(amount AS double precision), is_informational, NULL, NULL
+    FROM {{ loaded('tap_attribution_io', 'events') }} AS event
+    WHERE NOT EXISTS (SELECT 1 FROM {{ loaded('tap_attribution_io', 'events__versions') }} AS any_version)
+),
+
+credited AS (
+    -- while an output and its event are both valid; an event may have the amount and the currency of an order
+    SELECT
+        'attribution_io:' || coalesce(output.attribution_model_name, CAST(output.attribution_model_id AS varchar)) AS model,
+        {{ reporting_day('event.created_at') }} AS converted_on,
+        lower(coalesce(output.medium_name, '(none)')) AS medium,
+        lower(coalesce(output.source_name, '(none)')) AS traffic_source,
+        lower(coalesce(output.campaign_name, '(none)')) AS campaign,
+        coalesce(conversion.original_currency, nullif('{{ currency_of('attribution_io_currency') }}', '')) AS currency,
+        CAST(output.weight AS double precision) / 100
+        * event.amount * coalesce(conversion.original_amount / nullif(present.amount, 0), 1) AS amount,
+        CASE WHEN event.valid_from > output._sdc_valid_from THEN event.valid_from ELSE output._sdc_valid_from END AS valid_from,
+        CASE WHEN output._sdc_valid_to < event.valid_to OR event.valid_to IS NULL
+            THEN output._sdc_valid_to ELSE event.valid_to END AS valid_to
+    FROM {{ loaded('tap_attribution_io', 'event_attributions__versions') }} AS output
+    JOIN event
+        ON event.id = output.event_id
+        AND (event.valid_to > output._sdc_valid_from OR event.valid_to IS NULL)
+        AND (event.valid_from < output._sdc_valid_to OR event.valid_from IS NULL OR output._sdc_valid_to IS NULL)
+    LEFT JOIN {{ ref('stg_attribution_io__events') }} AS present ON present.id = event.id
+    LEFT JOIN {{ ref('int_conversions__unioned') }} AS conversion ON conversion.conversion_key = present.event_key
+    WHERE event.amount > 0 AND event.is_informational IS NOT TRUE
+),
+
 version AS (
     SELECT
         'ecdp' AS model,
@@ -30,22 +71,21 @@ version AS (
     {{ join_rate('ordered.currency', 'ordered.converted_on') }}
     UNION ALL
     SELECT
-        'attribution_io:' || coalesce(output.attribution_model_name, CAST(output.attribution_model_id AS varchar)),
-        conversion.converted_on,
+        credited.model,
+        credited.converted_on,
         channel.channel,
-        conversion.currency,
-        CAST(output.weight AS double precision) / 100 * conversion.amount,
-        output._sdc_valid_from,
-        output._sdc_valid_to
-    FROM {{ loaded('tap_attribution_io', 'event_attributions__versions') }} AS output
-    JOIN {{ ref('int_conversions__unioned') }} AS conversion
-        ON conversion.conversion_key = 'attribution_io:' || CAST(output.event_id AS varchar)
+        {{ converted_currency('credited.currency') }},
+        {{ converted('credited.amount', 'credited.currency') }},
+        credited.valid_from,
+        credited.valid_to
+    FROM credited
     LEFT JOIN {{ ref('int_channels__mapped') }} AS channel
         ON channel.vendor = 'attribution_io'
         AND channel.channel_raw = '(none)'
-        AND channel.medium = lower(coalesce(output.medium_name, '(none)'))
-        AND channel.traffic_source = lower(coalesce(output.source_name, '(none)'))
-        AND channel.campaign = lower(coalesce(output.campaign_name, '(none)'))
+        AND channel.medium = credited.medium
+        AND channel.traffic_source = credited.traffic_source
+        AND channel.campaign = credited.campaign
+    {{ join_rate('credited.currency', 'credited.converted_on') }}
     UNION ALL
     SELECT
         -- as in `fct_credits`, conversion types are different models
