@@ -110,6 +110,10 @@ def _revenue(found: Revenue, currency: str | None, window: Window) -> Card:
     for movement in _movements(recorded):
         for channel, amount in movement.channels.items():
             moved[channel or NO_CHANNEL] += amount
+    # a channel that lost all of its revenue has a row too
+    earlier = [name for name, each in before.items() if each.revenue]
+    earlier += [name for name, amount in moved.items() if amount]
+    now |= {name: Figure(Decimal(), Decimal()) for name in earlier if name not in now}
     total = Figure(
         sum((each.conversions for each in now.values()), Decimal()),
         sum((each.revenue for each in now.values()), Decimal()),

@@ -77,23 +77,23 @@ def courses(
     """
     by_day: defaultdict[date, list[Note]] = defaultdict(list)
     for each in notes:
-        if channel is None or each.key.channel == channel:
-            by_day[each.key.day].append(each)
+        by_day[each.key.day].append(each)
     found = []
     for day, of_day in sorted(by_day.items()):
         if day + timedelta(days=horizon) <= until:
-            course = _course(day, of_day, horizon)
+            course = _course(day, of_day, horizon, channel)
             if course is not None:
                 found.append(course)
     return found
 
 
-def _course(day: date, notes: Sequence[Note], horizon: int) -> Course | None:
+def _course(day: date, notes: Sequence[Note], horizon: int, channel: str | None) -> Course | None:
     channels: dict[str | None, Decimal] = {}
     ages: list[int] = []
     sums: list[Decimal] = []
     for each in notes:
-        channels[each.key.channel] = each.figure.revenue
+        if channel in {None, each.key.channel}:
+            channels[each.key.channel] = each.figure.revenue
         ages.append((each.noted_at.date() - day).days)
         sums.append(sum(channels.values(), Decimal()))
     first = max(ages[0], 0)

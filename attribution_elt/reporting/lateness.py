@@ -44,7 +44,7 @@ def cards(found: Revenue, currency: str | None, title: str) -> list[Card]:
     card = Card(
         f"Completeness by age, {title}",
         [about, *why],
-        plot=_plot(curve),
+        plot=plot_of(curve),
         legend=[(_BAND, f"{level} of days"), (_MIDDLE, "median")],
     )
     ages = [age for age in AGES if age < horizon]
@@ -95,7 +95,8 @@ def _text(each: Completeness) -> str:
     return f"{middle} ({100 * each.low:.1f} to {100 * each.high:.1f})"
 
 
-def _plot(curve: Sequence[Completeness]) -> Plot:
+def plot_of(curve: Sequence[Completeness]) -> Plot:
+    """Draw the median and the interval at each age."""
     ends = [
         value for each in curve for value in (each.low, each.high, each.middle) if value is not None
     ]
@@ -115,7 +116,7 @@ def _plot(curve: Sequence[Completeness]) -> Plot:
         bars.append(Bar(place * width, width * 0.85, middle, 0.008, _MIDDLE, label))
     step = max(len(curve) // 6, 1)
     x_ticks = [(place * width, f"{curve[place].age} d") for place in range(0, len(curve), step)]
-    y_ticks = [
-        ((value - bottom) / span, f"{100 * value:.0f} %") for value in sorted({min(ends), 1.0})
-    ]
+    # labels that are too close to that of 100 % would cover it
+    marks = [1.0, *(each for each in (min(ends), max(ends)) if abs(each - 1) > span / 10)]
+    y_ticks = [((value - bottom) / span, f"{100 * value:.0f} %") for value in marks]
     return Plot(bars, x_ticks, y_ticks)

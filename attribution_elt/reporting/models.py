@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 
 from attribution_elt.core.text import counted
@@ -45,6 +45,10 @@ def credits_of(warehouse: Warehouse, window: Window) -> Section:
         section.cards.append(Card("Attribution models", why, hints))
         return section
     section.cards += [_compared(each) for each in found.comparisons[:MOST]]
+    if len(found.comparisons) > MOST:
+        more = counted(len(found.comparisons) - MOST, "comparison")
+        why = [f"Not shown: {more} of fewer conversions. The table fct_credits has the credits."]
+        section.cards.append(Card("Further comparisons", why))
     if not found.comparisons:
         why = ["No conversion of these days has touches that models could credit."]
         section.cards.append(Card("Attribution models", why))
@@ -124,6 +128,7 @@ def _claimed(found: Sequence[Claims]) -> Card:
             f"{money(claims.amount, claims.currency)}. The sum of the vendors' reports is "
             f"{money(claims.over, claims.currency)} too high."
         )
+        card.lines += _cut(claims.by_channels, "most frequent")
         amount = f"amount ({claims.currency})" if claims.currency else "amount"
         tables.append(
             Table(
@@ -150,6 +155,7 @@ def _restated(found: Answers, window: Window) -> Card:
     rows.sort(key=lambda row: -abs(row[-1]))
     if rows:
         card.lines.append("Changes that vendors made to days that were already loaded.")
+        card.lines += _cut(rows, "greatest")
         columns = (
             Column("channel"),
             Column("model"),
@@ -162,3 +168,9 @@ def _restated(found: Answers, window: Window) -> Card:
     if not found.has_history:
         card.hints.append("Only tables with the loader's setting history show such changes.")
     return card
+
+
+def _cut(rows: Collection[object], kind: str) -> Iterator[str]:
+    """Yield how many rows a table leaves out, if it does."""
+    if len(rows) > ROWS:
+        yield f"The {kind} {ROWS} of {len(rows):,}."

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from attribution_elt.reporting.completeness import (
+    Completeness,
     Course,
     completeness,
     courses,
@@ -11,6 +12,7 @@ from attribution_elt.reporting.completeness import (
     restated_by_age,
     too_short,
 )
+from attribution_elt.reporting.lateness import plot_of
 from attribution_elt.reporting.revenue import Figure, Key, Note
 
 DAY = date(2026, 3, 1)
@@ -28,6 +30,9 @@ def test_a_course_has_the_revenue_at_each_age() -> None:
     assert [course.share(age) for age in (0, 1, 2, 3, 4)] == [None, 1.25, 1.25, 1, 1]
     [course] = courses(notes, 4, DAY + timedelta(days=4), "Email")
     assert course.final == 20
+    # a channel that was credited late had nothing when the day was first loaded
+    [course] = courses([*notes, note(3, 5, "Push")], 4, DAY + timedelta(days=4), "Push")
+    assert [course.share(age) for age in (0, 1, 2, 3, 4)] == [None, 0, 0, 1, 1]
 
 
 def test_days_that_are_not_final_or_were_loaded_late_have_no_course() -> None:
@@ -46,6 +51,15 @@ def test_an_interval_needs_19_days() -> None:
     assert found is not None
     assert (found.low, found.high, found.days) == (None, None, 18)
     assert completeness([], 0) is None
+
+
+def test_the_plot_names_its_ends_unless_they_are_close_to_all_of_the_revenue() -> None:
+    def labels(*middles: float) -> list[str]:
+        curve = [Completeness(age, each, None, None, 1) for age, each in enumerate(middles)]
+        return [text for _, text in plot_of(curve).y_ticks]
+
+    assert labels(0.7, 0.9, 1) == ["100 %", "70 %"]
+    assert labels(0.99, 1.6, 1) == ["100 %", "160 %"]
 
 
 def test_restated_revenue_by_age() -> None:

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from target_warehouse.warehouses.registry import connect
 
-from attribution_elt.reporting.credit import Comparison
+from attribution_elt.reporting.amounts import Window
+from attribution_elt.reporting.credit import Answers, Claims, Comparison, CreditChange
+from attribution_elt.reporting.models import credits_of
 from attribution_elt.reporting.page import page
+from attribution_elt.reporting.reading import Warehouse as ReadWarehouse
 from attribution_elt.reporting.reading import read
 from tests.reporting.test_report import LESS, Reader
 from tests.reporting.vendors_data import extractors, loader
@@ -126,6 +129,23 @@ def test_changes_of_the_last_week_are_shown(tmp_path: Path) -> None:
     text = section(shop.warehouse)
     assert f"channel | model | currency | change | Email | ecdp | EUR | {LESS}15" in text
     assert "setting history" not in text
+
+
+def test_comparisons_and_rows_that_are_not_shown_are_counted() -> None:
+    one = {"last": {"Email": Decimal(1)}}
+    comparisons = [Comparison(f"model {number}", "EUR", 1, one) for number in range(6)]
+    claims = Claims("EUR", by_channels={(f"{number}",): (1, Decimal(1)) for number in range(13)})
+    changes = [
+        CreditChange(NOW.date(), "ecdp", f"{number}", "EUR", Decimal(1)) for number in range(1013)
+    ]
+    found = ReadWarehouse("w", "w", answers=Answers(comparisons, [claims], changes, True))
+    cards = {
+        each.title: each.lines for each in credits_of(found, Window.ending(NOW.date(), 28)).cards
+    }
+    [line] = cards["Further comparisons"]
+    assert line.startswith("Not shown: 2 comparisons of fewer conversions.")
+    assert cards["Double claims"][-1] == "The most frequent 12 of 13."
+    assert cards["Changed since 2026-03-13"][-1] == "The greatest 12 of 1,013."
 
 
 def test_a_model_s_credits_are_added_up_once() -> None:

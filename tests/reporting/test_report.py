@@ -119,6 +119,8 @@ def test_revenue_is_compared_with_the_days_before(warehouse: Warehouse) -> None:
     text = shown(warehouse, ECDP)
     assert "Email | 1 | 150 | 100 % | +50.0 %" in text
     assert f"total | 1 | 150 | {LESS}25.0 %" in text
+    # SMS has earned nothing since
+    assert f"SMS | 0 | 0 | 0 % | {LESS}100.0 %" in text
     # less of a loss is more
     load(warehouse, ECDP, ORDERS, order("5", "2026-02-02", "-160", "SMS"))
     load(warehouse, ECDP, ORDERS, order("6", "2026-03-01", "-30", "SMS"))
