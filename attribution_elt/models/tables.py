@@ -92,7 +92,7 @@ def read_tables(loader: Loader, extractors: Iterable[Extractor]) -> Tables:
         schema = loader.schema_of(extractor.load_schema)
         if not streams_of(source):
             continue
-        tables = _tables(loader.url, source, schema)
+        tables = _tables(loader.url, source, schema, is_needed=extractor.configured)
         if source in accounts:
             if tables:
                 left_out[extractor.name] = accounts[source]
@@ -105,10 +105,17 @@ def read_tables(loader: Loader, extractors: Iterable[Extractor]) -> Tables:
     return Tables(found, schemas, left_out)
 
 
-def _tables(url: str, source: str, schema: str | None) -> dict[str, Table]:
-    """Return a source's tables in a schema, which may not exist."""
+def _tables(url: str, source: str, schema: str | None, *, is_needed: bool) -> dict[str, Table]:
+    """Return a source's tables in a schema, which may not exist or belong to others."""
     with existing(url, schema) as adapter:
-        return dict(_described(adapter, source)) if adapter else {}
+        if adapter is None:
+            return {}
+        try:
+            return dict(_described(adapter, source))
+        except adapter.errors:
+            if is_needed:
+                raise
+            return {}
 
 
 def _described(adapter: Adapter, source: str) -> Iterable[tuple[str, Table]]:

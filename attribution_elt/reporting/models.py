@@ -40,7 +40,10 @@ def credits_of(warehouse: Warehouse, window: Window) -> Section:
     if warehouse.is_past:
         return section
     if found is None:
-        why = ["The SQL models are not built yet, or an earlier version built them."]
+        why = ["The SQL models are not built yet."]
+        if warehouse.unanswered:
+            why = [f"The SQL models cannot be read: {warehouse.unanswered}."]
+            why.append("An earlier version may have built them.")
         hints = ["To build them, run: scripts/attribution-elt models"]
         section.cards.append(Card("Attribution models", why, hints))
         return section

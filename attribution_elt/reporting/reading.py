@@ -15,7 +15,7 @@ from target_warehouse.warehouses.base import Adapter
 from target_warehouse.warehouses.registry import is_through_dlt
 
 from attribution_elt.core.dates import instant
-from attribution_elt.core.errors import OneLineError
+from attribution_elt.core.errors import OneLineError, OpsError
 from attribution_elt.core.events import REJECTED, RUNS
 from attribution_elt.core.redaction import redactor
 from attribution_elt.kit.revenue import RevenueSource
@@ -96,6 +96,8 @@ class Place:
     schema: str | None
     adapter: Adapter | None = None
     missing: list[str] = field(default_factory=list)
+    unreadable: str | None = None
+    """Why its tables cannot be read; `missing` has it too."""
     runs: list[Run] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     """Failed runs that are not in `runs`."""
@@ -129,7 +131,9 @@ class Warehouse:
     places: list[Place] = field(default_factory=list)
     revenues: list[Revenue] = field(default_factory=list)
     answers: Answers | None = None
-    """Findings of the SQL models; None if they are not built."""
+    """Findings of the SQL models; None if they are not built, or cannot be read."""
+    unanswered: str | None = None
+    """Why the SQL models cannot be read."""
     is_past: bool = False
     """Whether this is what was known in the past. The SQL models have only current rows."""
 
@@ -153,7 +157,8 @@ def read(
     try:
         with explained(f"{warehouse.title} cannot be read"):
             with ExitStack() as opened:
-                for place in places_of(loader, extractors):
+                places = list(places_of(loader, extractors))
+                for place in places:
                     open_place(loader, place, opened)
                     if place.adapter:
                         _look(place, place.adapter, since, known_at)
@@ -162,7 +167,9 @@ def read(
                         warehouse.places.append(place)
                 _fill(warehouse, since.date(), known_at)
             if not warehouse.is_past:
-                warehouse.answers = _answers(loader, since.date())
+                _answer(warehouse, loader, since.date())
+            if not warehouse.answers and not any(each.figures for each in warehouse.revenues):
+                _check_readable(warehouse.title, [each for each in places if each.adapter])
     except OneLineError as error:
         warehouse.problem = str(error)
     return warehouse
@@ -212,18 +219,25 @@ def _fill(warehouse: Warehouse, since: date, known_at: datetime | None) -> None:
             warehouse.revenues.append(found)
 
 
-def _answers(loader: Loader, since: date) -> Answers | None:
-    """Return what the SQL models found; None if they are not built."""
+def _answer(warehouse: Warehouse, loader: Loader, since: date) -> None:
+    """Read what the SQL models found."""
     if is_through_dlt(loader.url):
-        return None
+        return
     with existing(loader.url, loader.schema_named(MODELS)) as adapter:
         if adapter is None:
-            return None
+            return
         try:
-            return credit.answers(adapter, since)
-        except adapter.errors:  # an earlier version's models have other columns: build them again
+            warehouse.answers = credit.answers(adapter, since)
+        except adapter.errors as error:
+            warehouse.unanswered = redactor(adapter.explain(error))
             adapter.rollback()
-            return None
+
+
+def _check_readable(title: str, places: Sequence[Place]) -> None:
+    """Raise an error if there are schemas, and the user may read none of them."""
+    reasons = dict.fromkeys(each.unreadable for each in places)
+    if places and None not in reasons:
+        raise OpsError(f"{title} cannot be read: {'; '.join(map(str, reasons))}")
 
 
 def _look(place: Place, adapter: Adapter, since: datetime, known_at: datetime | None) -> None:
@@ -231,7 +245,8 @@ def _look(place: Place, adapter: Adapter, since: datetime, known_at: datetime | 
     try:
         _count(place, adapter, since, known_at)
     except adapter.errors as error:
-        place.missing.append(redactor(adapter.explain(error)))
+        place.unreadable = redactor(adapter.explain(error))
+        place.missing.append(place.unreadable)
         adapter.rollback()
 
 

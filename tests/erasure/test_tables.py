@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from attribution_elt.core.errors import OpsError
@@ -54,6 +56,27 @@ def test_a_statement_that_the_warehouse_refuses_is_named_with_its_place(
         open_schema(place, People([JANE], ["key"])) as eraser,
     ):
         eraser.erase()
+
+
+def test_tables_that_the_user_has_no_right_to_are_not_passed_over(
+    postgresql: PostgreSQL, postgres_url: str
+) -> None:
+    role = f"eraser_{os.getpid()}"
+    run_sql(
+        postgresql,
+        "CREATE TABLE orders (email text)",
+        f"INSERT INTO orders VALUES ('{JANE}')",
+        f"CREATE ROLE {role} LOGIN",
+    )
+    url = postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
+    try:
+        with (
+            pytest.raises(OpsError, match=r"^the warehouse: permission denied for table orders"),
+            open_schema(Place("the warehouse", url, None), People([JANE], ["key"])) as eraser,
+        ):
+            eraser.count()
+    finally:
+        run_sql(postgresql, f"DROP ROLE {role}")
 
 
 @pytest.mark.parametrize("keys", [frozenset[str](), frozenset({"email"})])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,9 +20,12 @@ from click.testing import CliRunner
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.report import report
+from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import SCHEMA, Extractor, Loader, Project
 from attribution_elt.meltano.warehouse import title_of
+from attribution_elt.models.tables import read_tables
 from attribution_elt.reporting.attempts import failed_attempts
+from attribution_elt.reporting.metrics import samples
 from attribution_elt.reporting.page import page
 from attribution_elt.reporting.reading import read
 from tests.pipeline.meltano import PROJECT
@@ -351,6 +355,48 @@ def reader_url(postgres_url: str) -> Iterator[str]:
     yield postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.fixture
+def guest_url(postgres_url: str) -> Iterator[str]:
+    """The URL of a user who has no right to any schema of a tap."""
+    role = f"report_guest_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+    yield postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {role}".encode())
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
+def test_a_user_without_rights_gets_no_empty_page(warehouse: Warehouse, guest_url: str) -> None:
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "12", "SMS"))
+    load(warehouse, IHC, ATTRIBUTIONS, session("1", "1", "SMS", 1.0))
+    guest = Loader("target-warehouse", guest_url, SCHEMA)
+    found = read(guest, extractors(ECDP), NOW)
+    assert str(found.problem).endswith("cannot be read: permission denied for schema tap_ecdp")
+    with pytest.raises(OpsError, match="permission denied for schema tap_ecdp"):
+        samples(guest, ["tap_ecdp"])
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        read_tables(guest, extractors(ECDP))
+
+    # schemas of accounts that the user does not have may belong to others
+    others = [replace(each, settings={}) for each in extractors(IHC)]
+    with psycopg.connect(warehouse.url) as connection:
+        connection.execute("CREATE SCHEMA attribution")
+        connection.execute("CREATE TABLE attribution.fct_credits (id int)")
+        for right in ("USAGE ON SCHEMA", "SELECT ON ALL TABLES IN SCHEMA"):
+            name = guest_url.partition("://")[2].partition("@")[0].rstrip(":")
+            connection.execute(f"GRANT {right} tap_ecdp TO {name}".encode())
+    found = read(guest, [*extractors(ECDP), *others], NOW)
+    assert found.problem is None
+    assert [place.name for place in found.places] == [ECDP]
+    text = Reader(page([found], "dev", NOW, 28)).text
+    assert "1 order worth 12 EUR" in text
+    assert "The SQL models cannot be read: permission denied for schema attribution." in text
+    assert samples(guest, ["tap_ecdp"])
+    assert read_tables(guest, [*extractors(ECDP), *others]).has("tap_ecdp", "attributed_orders")
 
 
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)

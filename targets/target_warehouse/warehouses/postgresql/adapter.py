@@ -87,6 +87,10 @@ class PostgreSQLAdapter(Adapter):
             raise WarehouseError("the database has no default schema: set default_target_schema")
 
     @override
+    def tables(self, *, views: bool = True) -> list[str]:
+        return self._catalog.tables(self.schema, views=views)
+
+    @override
     def is_transient(self, error: Exception) -> bool:
         if self._stays_read_only and isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             return False

@@ -45,10 +45,22 @@ class UniqueIndex:
 
 
 class Catalog:
-    """Reads the catalogs; the arguments are quoted paths of tables."""
+    """Reads the catalogs; the arguments are quoted paths of tables.
+
+    It does not read information_schema, which leaves out what the user has no right to.
+    """
 
     def __init__(self, execute: Callable[[str], list[tuple[Any, ...]]]) -> None:
         self._execute = execute
+
+    def tables(self, schema: str, *, views: bool) -> list[str]:
+        """Return the names of the tables of a schema, and of its views if wanted."""
+        kinds = "'r', 'p', 'f', 'v'" if views else "'r', 'p'"
+        rows = self._execute(
+            "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+            f"WHERE nspname = {literal(schema)} AND relkind IN ({kinds})"
+        )
+        return [name for (name,) in rows]
 
     def columns(self, path: str) -> dict[str, Column]:
         """Return the columns of a table; a domain counts as the type of its values."""
