@@ -13,7 +13,11 @@ from attribution_elt.meltano.views import NAME, View, views_of
 
 @contextmanager
 def extra(name: str, what: str) -> Iterator[None]:
-    """Import modules that an extra installs."""
+    """Import modules that an extra installs.
+
+    Raises:
+        OpsError: a module is missing; the message names the extra.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
@@ -23,7 +27,11 @@ def extra(name: str, what: str) -> Iterator[None]:
 
 
 def create_views(project: Project, loader: Loader) -> list[View]:
-    """Create or replace the view where its tables exist; return the view in each of its schemas."""
+    """Create or replace the view where its tables exist; return the view in each of its schemas.
+
+    Raises:
+        OpsError: the warehouse refuses the view, or cannot be read.
+    """
     found = views_of(project, loader)
     for view in found:
         if not view.missing:

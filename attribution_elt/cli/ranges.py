@@ -34,7 +34,11 @@ def check_days(days: Window) -> None:
 
 
 def loader_of(project: Project, name: str | None) -> Loader:
-    """Return a loader; the project's first if no name is given."""
+    """Return a loader; the project's first if no name is given.
+
+    Raises:
+        OpsError: the project has no such loader.
+    """
     if name is None:
         return project.loader
     if name not in project.loaders:

@@ -29,6 +29,9 @@ def places(project: Project, *, only_existing: bool) -> list[Place]:
 
     A schema of an account may not exist yet: unless `only_existing`, it is among them, because its
     first load has to leave people out too.
+
+    Raises:
+        OpsError: a warehouse cannot be reached, or its rows have no ids.
     """
     found: dict[tuple[str, str | None], Place] = {}
     for loader in project.loaders.values():

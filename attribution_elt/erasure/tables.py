@@ -62,7 +62,11 @@ class Counts:
 
 
 class SchemaEraser:
-    """Finds people in a schema, and erases them; `learn` adds their other ids."""
+    """Finds people in a schema, and erases them; `learn` adds their other ids.
+
+    Raises:
+        OpsError: the warehouse cannot be reached, or rows of a table have no ids.
+    """
 
     def __init__(self, place: Place, people: People) -> None:
         self._people = people
@@ -294,6 +298,10 @@ def _searchable(value: Any) -> Any:
 
 @contextmanager
 def open_schema(place: Place, people: People) -> Iterator[SchemaEraser]:
-    """Connect to a schema."""
+    """Connect to a schema.
+
+    Raises:
+        OpsError: the warehouse cannot be reached, or refuses a statement.
+    """
     with explained(place.title), closing(SchemaEraser(place, people)) as schema:
         yield schema

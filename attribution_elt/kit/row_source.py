@@ -31,7 +31,11 @@ EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres"}
 
 
 def rows_of_file(path: Path) -> Rows:
-    """Yield the rows of a `.csv`, `.jsonl` or `.parquet` file, one at a time."""
+    """Yield the rows of a `.csv`, `.jsonl` or `.parquet` file, one at a time.
+
+    Raises:
+        PluginError: the file cannot be read, or is not of the type that its suffix names.
+    """
     read = READERS.get(path.suffix.lower())
     if read is None:
         raise PluginError(f"{path}: expected a file that ends in {', '.join(READERS)}")
@@ -77,6 +81,9 @@ def rows_of_query(url: str, query: str, since: Bookmark) -> Rows:
         url: the database, as an SQLAlchemy URL.
         query: a SELECT statement.
         since: an instant, as a datetime or in ISO 8601, or another value of the user's column.
+
+    Raises:
+        PluginError: the connection or the query failed.
     """
     statement = sqlalchemy.text(query)
     bound = {"since": _bound(since)} if ":since" in query else {}

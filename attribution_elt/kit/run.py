@@ -122,7 +122,11 @@ class Run(Generic[ClientT]):
 
     @cached_property
     def writer(self) -> LineWriter:
-        """The writer of all messages."""
+        """The writer of all messages.
+
+        Raises:
+            TypeError: the tap was given a writer of another class.
+        """
         writer = self._tap.message_writer
         if not isinstance(writer, LineWriter):
             raise TypeError(f"{type(writer).__name__} cannot write records with a prefix")
@@ -168,7 +172,11 @@ class Run(Generic[ClientT]):
             self.logger.warning(text, extra=event(kind))
 
     def reader(self, kind: type[ReaderT]) -> ReaderT:
-        """Return the run's reader of a kind, for all selected streams that it feeds."""
+        """Return the run's reader of a kind, for all selected streams that it feeds.
+
+        Raises:
+            InvalidSettingsError: a selected stream needs other settings.
+        """
         if not self._readers and (errors := self._selection_errors()):
             raise InvalidSettingsError(list(errors))
         found = self._readers.get(kind)

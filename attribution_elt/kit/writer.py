@@ -80,7 +80,11 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             self.flush()
 
     def flush(self) -> None:
-        """Write all buffered lines."""
+        """Write all buffered lines.
+
+        Raises:
+            PluginError: the reader of the pipe has exited.
+        """
         lines, self._buffer = self._buffer, bytearray()
         self._flushed = time.monotonic()
         try:

@@ -43,7 +43,11 @@ class Meltano:
         return [executable("meltano"), *log, chosen, *variables, *arguments]
 
     def ask(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
-        """Return the output of a command."""
+        """Return the output of a command.
+
+        Raises:
+            OpsError: the command failed; the text is the reason that Meltano gives.
+        """
         try:
             with _ending_at_signals():
                 done = subprocess.run(  # noqa: S603 - our own command line
@@ -61,7 +65,11 @@ class Meltano:
         return done.stdout
 
     def ask_json(self, *arguments: str) -> Any:
-        """Return the JSON document that a command prints."""
+        """Return the JSON document that a command prints.
+
+        Raises:
+            OpsError: the command failed, or its output is not JSON.
+        """
         printed = self.ask(*arguments)
         try:
             return json.loads(printed)
@@ -96,7 +104,11 @@ def _ending_at_signals() -> AbstractContextManager[None]:
 
 
 def executable(name: str) -> str:
-    """Return the path of a command: on the PATH, or in the folder of this Python."""
+    """Return the path of a command: on the PATH, or in the folder of this Python.
+
+    Raises:
+        OpsError: the command does not exist in either place.
+    """
     found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
     if found is None:
         raise OpsError(f"the command `{name}` is not on the PATH: pip install {name}")

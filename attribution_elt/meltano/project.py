@@ -115,7 +115,11 @@ class Project:
 
     @cached_property
     def environment(self) -> str:
-        """The name of the Meltano environment."""
+        """The name of the Meltano environment.
+
+        Raises:
+            OpsError: none was chosen, and the project has no default.
+        """
         name = self._chosen or os.environ.get("MELTANO_DEFAULT_ENVIRONMENT") or _default()
         if not name:
             raise OpsError("meltano.yml has no default environment: choose one by --environment")
@@ -175,14 +179,22 @@ class Project:
         return {name: variables[SCHEMA] for name, (variables, _) in plugins.items()}
 
     def extractor(self, name: str) -> Extractor:
-        """Return one of our extractors."""
+        """Return one of our extractors.
+
+        Raises:
+            OpsError: the project has no such extractor.
+        """
         if name not in self.extractors:
             known = ", ".join(self.extractors)
             raise OpsError(f"unknown extractor {name!r}; choose from {known}")
         return self.extractors[name]
 
     def extractors_of(self, names: Iterable[str]) -> list[str]:
-        """Return the names of extractors; a job's name means all of its extractors."""
+        """Return the names of extractors; a job's name means all of its extractors.
+
+        Raises:
+            OpsError: a name is neither an extractor nor a job of the project.
+        """
         known = self._plugins("extractors")
         jobs = {job.name: job for job in self.jobs}
         found: dict[str, None] = {}
@@ -201,7 +213,11 @@ class Project:
 
     @cached_property
     def loaders(self) -> dict[str, Loader]:
-        """The loaders that run `target-warehouse`, by name."""
+        """The loaders that run `target-warehouse`, by name.
+
+        Raises:
+            OpsError: the project has no such loader.
+        """
         found = {}
         for name, (variables, executable) in self._plugins("loaders").items():
             if executable == TARGET:
@@ -240,7 +256,11 @@ class Project:
 
     @property
     def schedules(self) -> list[Schedule]:
-        """The schedules of `meltano.yml`."""
+        """The schedules of `meltano.yml`.
+
+        Raises:
+            OpsError: a schedule does not name a job.
+        """
         return [Schedule.of(each) for each in self._manifest.get("schedules", ())]
 
     @property
@@ -306,7 +326,11 @@ def _default() -> str | None:
 
 
 def enter_root() -> None:
-    """Make the project's folder the working folder, as Meltano does for every plugin."""
+    """Make the project's folder the working folder, as Meltano does for every plugin.
+
+    Raises:
+        OpsError: neither the working folder nor a folder above it is a project.
+    """
     here = Path(os.environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())
     for folder in (here, *here.parents):
         if (folder / "meltano.yml").is_file():

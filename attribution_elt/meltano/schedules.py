@@ -57,7 +57,11 @@ class Schedule:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Schedule:
-        """Read an entry of `schedules`."""
+        """Read an entry of `schedules`.
+
+        Raises:
+            OpsError: the entry does not name a job.
+        """
         if not entry.get("job"):
             raise OpsError(
                 f"the schedule {entry['name']!r} of meltano.yml names an extractor and a loader: "

@@ -48,7 +48,11 @@ def has_views(loader: Loader) -> bool:
 
 
 def views_of(project: Project, loader: Loader) -> list[View]:
-    """Return the view in each schema of a loader's warehouse to which it belongs."""
+    """Return the view in each schema of a loader's warehouse to which it belongs.
+
+    Raises:
+        OpsError: the warehouse cannot be read.
+    """
     found: list[View] = []
     with explained(f"{loader.name}: views cannot be created"):
         location(loader.url)

@@ -64,6 +64,10 @@ class Models:
         schema: the schema of the models; it is created if it does not exist.
         tables: the tables that taps have loaded.
         variables: values that replace the folder's defaults.
+
+    Raises:
+        OpsError: the folder is not valid.
+        WarehouseError: the warehouse cannot be used.
     """
 
     def __init__(
@@ -93,7 +97,11 @@ class Models:
         self._adapter.close()
 
     def chosen(self, wanted: Iterable[str]) -> list[str]:
-        """Return the models to build, in order; all models if `wanted` is empty."""
+        """Return the models to build, in order; all models if `wanted` is empty.
+
+        Raises:
+            OpsError: a name is unknown, or a model needs one that is not built.
+        """
         names = select(self.plan, self._folder, wanted)
         for name in names:
             for ref in self.plan.parsed[name].refs:
@@ -103,7 +111,11 @@ class Models:
         return names
 
     def build(self, chosen: Collection[str]) -> Iterator[Built]:
-        """Build models in the order of the plan, each in its own transaction; yield each."""
+        """Build models in the order of the plan, each in its own transaction; yield each.
+
+        Raises:
+            OpsError: a model cannot be built.
+        """
         self._chosen = chosen
         needed = {ref for name in chosen for ref in self.plan.parsed[name].refs}
         for name in self.plan.seeds:
@@ -117,6 +129,9 @@ class Models:
         """Run the tests of built models; yield the outcome of each.
 
         A test that reads several models runs if all of those are built.
+
+        Raises:
+            OpsError: a test cannot be run.
         """
         for name, sql, config in self._tests(chosen):
             failures = self._run(name, partial(self._failures, sql))

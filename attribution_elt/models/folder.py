@@ -49,7 +49,11 @@ class Seed:
 
 
 class Folder:
-    """The part of a dbt project that `attribution-elt models` reads."""
+    """The part of a dbt project that `attribution-elt models` reads.
+
+    Raises:
+        OpsError: the file does not exist or cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -30,6 +30,9 @@ def plan(folder: Folder, renderer: Renderer, tables: Tables) -> Plan:
 
     A model is left out if none of the tables exists that it reads, directly or through other
     models, or if a model is left out that it requires.
+
+    Raises:
+        OpsError: a model is not valid, refers to one that does not exist, or to itself.
     """
     parsed = {
         name: renderer.render(name, model.text, lambda ref: ref)
@@ -73,6 +76,9 @@ def select(plan_: Plan, folder: Folder, wanted: Iterable[str]) -> list[str]:
         folder: the folder of the models.
         wanted: names of models or of folders under `models/`; `+` before a name adds the models
         that it reads, `+` after it those that read it. If empty, all models.
+
+    Raises:
+        OpsError: a name is unknown.
     """
     reads = {name: set(each.refs) for name, each in plan_.parsed.items()}
     read_by = {name: {other for other in reads if name in reads[other]} for name in reads}

@@ -23,6 +23,9 @@ def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> 
 
     The schema gets the prefix that the loader's setting gives to schemas, such as `staging_`.
     `variables` replace the folder's defaults.
+
+    Raises:
+        OpsError: the folder is not valid, or the warehouse cannot be used.
     """
     loader = project.loader
     parsed = folder()
@@ -31,7 +34,11 @@ def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> 
 
 
 def create_view(project: Project, loader: Loader, model: str, schema: str) -> None:
-    """Create or replace an up-to-date view: a model that reads only loaded tables."""
+    """Create or replace an up-to-date view: a model that reads only loaded tables.
+
+    Raises:
+        OpsError: the folder is not valid, or the warehouse refuses the view.
+    """
     tables = _loaded(loader, project)
     # IHC's results are computed from the view, so the view must not read them.
     own = {key: table for key, table in tables.found.items() if key[0] != _COMPUTED}
@@ -45,7 +52,11 @@ def create_view(project: Project, loader: Loader, model: str, schema: str) -> No
 
 
 def folder() -> Folder:
-    """Return the project's own models, or the distribution's."""
+    """Return the project's own models, or the distribution's.
+
+    Raises:
+        OpsError: the folder is not valid.
+    """
     own = Path("transform")
     installed = Path(__file__).parents[1] / "transform"
     checkout = Path(__file__).parents[2] / "transform"

@@ -78,6 +78,9 @@ class Renderer:
         types: the warehouse's type of each kind of column.
         tables: the tables that taps have loaded.
         variables: values that replace the folder's defaults.
+
+    Raises:
+        OpsError: a variable is unknown or has a wrong value, or a macro is not valid.
     """
 
     def __init__(
@@ -114,6 +117,9 @@ class Renderer:
             name: name of the model or test, for errors.
             text: the template.
             ref: returns SQL for a FROM clause, given the name of a model or seed.
+
+        Raises:
+            OpsError: the template is not valid.
         """
         rendered = Rendered("")
 
@@ -139,14 +145,22 @@ class Renderer:
         return rendered
 
     def macro(self, name: str) -> Callable[..., str]:
-        """Return a macro of the folder."""
+        """Return a macro of the folder.
+
+        Raises:
+            OpsError: the macro does not exist.
+        """
         if name not in self._macros:
             raise OpsError(f"the macro {name} does not exist")
         found: Callable[..., str] = self._macros[name]
         return found
 
     def empty(self, model: str) -> str:
-        """Return SQL for a FROM clause: the columns of a model that was left out, without rows."""
+        """Return SQL for a FROM clause: the columns of a model that was left out, without rows.
+
+        Raises:
+            OpsError: no YAML file describes the model.
+        """
         described = self._folder.descriptions.get(model)
         if described is None:
             raise OpsError(f"no YAML file describes the columns of {model}")

@@ -18,7 +18,11 @@ _BOOLEANS = {"true": "TRUE", "false": "FALSE"}
 
 
 def selects_of(seed: Seed, dialect: str, rows: int = _ROWS_AT_ONCE) -> Iterator[str]:
-    """Yield SELECTs that together have all rows of a seed, a limited number each."""
+    """Yield SELECTs that together have all rows of a seed, a limited number each.
+
+    Raises:
+        OpsError: a value does not fit the type of its column.
+    """
     names = ", ".join(map(quoted, seed.columns))
     # In SQLite, a cast to a date would return a number; without a cast, the text stays.
     casts = ", ".join(
@@ -38,7 +42,11 @@ def selects_of(seed: Seed, dialect: str, rows: int = _ROWS_AT_ONCE) -> Iterator[
 
 
 def select_of(seed: Seed, dialect: str) -> str:
-    """Return one SELECT of a whole seed."""
+    """Return one SELECT of a whole seed.
+
+    Raises:
+        OpsError: a value does not fit the type of its column.
+    """
     return next(selects_of(seed, dialect, max(len(seed.rows), 1)), no_rows(seed.columns))
 
 

@@ -152,7 +152,11 @@ def _schema(source: str, stream: str) -> Mapping[str, Any]:
 
 
 def columns_of(source: str, name: str) -> dict[str, ColumnType]:
-    """Return the columns of a table from the stream's schema, with nested values flattened."""
+    """Return the columns of a table from the stream's schema, with nested values flattened.
+
+    Raises:
+        OpsError: the tap has no such stream.
+    """
     if name == RUNS:
         return dict(_RUNS)
     properties = _schema(source, name.removesuffix(VERSIONS))["properties"]

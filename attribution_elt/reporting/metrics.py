@@ -46,7 +46,11 @@ class Sample:
 
 
 def samples(loader: Loader, load_schemas: Iterable[str]) -> list[Sample]:
-    """Return the samples of a loader's warehouse, from the schemas of these loads."""
+    """Return the samples of a loader's warehouse, from the schemas of these loads.
+
+    Raises:
+        OpsError: the warehouse cannot be read.
+    """
     found: list[Sample] = []
     if missing_file(loader.url):
         return found

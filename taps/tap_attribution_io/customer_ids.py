@@ -18,7 +18,11 @@ COLUMN = "client_id"
 
 
 def client_ids(config: Mapping[str, Any], since: datetime) -> Iterator[str]:
-    """Yield the ids that the settings name; an id may occur more than once."""
+    """Yield the ids that the settings name; an id may occur more than once.
+
+    Raises:
+        PluginError: a file or a query cannot be read.
+    """
     yield from map(str, config.get("customer_ids") or ())
     if file := config.get("customer_ids_file"):
         with naming("setting 'customer_ids_file'"):

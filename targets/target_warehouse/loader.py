@@ -170,6 +170,10 @@ class Loader:
         """Load all records that have arrived, and end the run.
 
         It was stopped if a signal ended reading before the end of the input.
+
+        Raises:
+            LoadError: A stream was not loaded, or old rows were not replaced.
+            RecordsRejectedError: Records were rejected.
         """
         try:
             self.drain()

@@ -25,6 +25,9 @@ def replace_all(adapter: Adapter, names: TableNames, tables: Collection[TableLoa
     """Replace the rows of the streams' tables by the loaded ones, all in one transaction.
 
     If the warehouse refuses it, all tables keep their rows.
+
+    Raises:
+        LoadError: the warehouse refuses it; all tables keep their rows.
     """
     current: TableLoader
     errors: tuple[type[Exception], ...] = (*adapter.errors, WarehouseError)

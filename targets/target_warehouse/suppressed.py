@@ -106,7 +106,11 @@ class Suppressed(Finder):
 
 
 def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:
-    """Return the people in the table `_suppressed`; None if it is empty."""
+    """Return the people in the table `_suppressed`; None if it is empty.
+
+    Raises:
+        WarehouseError: the key is not set, so people could come back.
+    """
     if not adapter.columns(SUPPRESSED):
         return None
     person = adapter.dialect.identifier("person")

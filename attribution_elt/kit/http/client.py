@@ -162,7 +162,11 @@ class Client:
         return None
 
     def on_error(self, status: int, message: str) -> None:
-        """Raise an error that follows from the vendor's message; by default, do nothing."""
+        """Raise an error that follows from the vendor's message; by default, do nothing.
+
+        Raises:
+            PluginError: it ends the run, or is a UnitError of another class.
+        """
 
     def error_text(self, document: Mapping[str, Any]) -> Any:
         """Return the message in an error document."""

@@ -33,7 +33,11 @@ class Spooled:
 
 
 def spooled(response: requests.Response, most_bytes: int) -> IO[bytes]:
-    """Return a temporary file with the whole body; a large one goes to disk."""
+    """Return a temporary file with the whole body; a large one goes to disk.
+
+    Raises:
+        TooLargeError: the body is larger than `most_bytes`, or the disk is full.
+    """
     file = tempfile.SpooledTemporaryFile(max_size=json_text.MEMORY)  # noqa: SIM115 - JsonResponse closes it
     size = 0
     try:

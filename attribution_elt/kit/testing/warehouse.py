@@ -26,7 +26,11 @@ class Warehouse:
         self.removed: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
 
     def load(self, output: Output) -> None:
-        """Load a run, and check the number of records in its claims."""
+        """Load a run, and check the number of records in its claims.
+
+        Raises:
+            ClaimError: a claim has another number of records than the run wrote.
+        """
         keys: dict[str, list[str]] = {}
         written: defaultdict[str, list[Row]] = defaultdict(list)
         for message in output.messages:

@@ -12,7 +12,11 @@ _NO_FILE = re.compile(r"^$|/$|\0|^(:memory:|file:)")
 
 
 def file_of(url: str, scheme: str) -> tuple[str, dict[str, str]]:
-    """Return the file that a URL names, and the parameters after it."""
+    """Return the file that a URL names, and the parameters after it.
+
+    Raises:
+        WarehouseError: The URL does not name a file, or only a part of its name.
+    """
     parts = urlsplit(url)
     file = unquote(parts.path)[1:]
     if parts.netloc or _NO_FILE.search(file):

@@ -57,7 +57,11 @@ _SYNONYMS = {
 
 
 def opened(url: str) -> snowflake.connector.SnowflakeConnection:
-    """Open a session."""
+    """Open a session.
+
+    Raises:
+        WarehouseError: the URL is invalid, or Snowflake refused the session.
+    """
     parameters = _parameters(url)
     # The driver logs only what its exceptions contain too.
     logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)

@@ -11,7 +11,11 @@ _PATIENCE = 60.0  # seconds to wait for another process's lock
 
 
 def location(url: str) -> tuple[str, float]:
-    """Return the file of a URL, and the seconds to wait for its lock."""
+    """Return the file of a URL, and the seconds to wait for its lock.
+
+    Raises:
+        WarehouseError: the URL does not name a file, or has unknown parameters.
+    """
     file, settings = file_of(url, "sqlite")
     try:
         patience = float(settings.pop("timeout", _PATIENCE))
