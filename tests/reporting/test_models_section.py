@@ -17,7 +17,7 @@ from attribution_elt.reporting.models import credits_of
 from attribution_elt.reporting.page import page
 from attribution_elt.reporting.reading import Warehouse as ReadWarehouse
 from attribution_elt.reporting.reading import read
-from tests.reporting.test_report import LESS, Reader
+from tests.reporting.pages import LESS, Reader
 from tests.reporting.vendors_data import extractors, loader
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
 from tests.transform.shop import Shop, order, output, purchase, touch

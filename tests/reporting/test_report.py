@@ -1,34 +1,26 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
-from html.parser import HTMLParser
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import psycopg
 import pytest
 from click.testing import CliRunner
 from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.cli.report import report
-from attribution_elt.core.errors import OpsError
-from attribution_elt.meltano.project import SCHEMA, Extractor, Loader, Project
-from attribution_elt.meltano.warehouse import title_of
-from attribution_elt.models.tables import read_tables
+from attribution_elt.meltano.project import Extractor, Loader, Project
 from attribution_elt.reporting.attempts import failed_attempts
-from attribution_elt.reporting.metrics import samples
 from attribution_elt.reporting.page import page
 from attribution_elt.reporting.reading import read
 from tests.pipeline.meltano import PROJECT
+from tests.reporting.pages import LESS, NOW, Reader, made, shown
 from tests.reporting.vendors_data import (
     ATTRIBUTIONS,
     ORDERS,
@@ -40,47 +32,9 @@ from tests.reporting.vendors_data import (
 )
 from tests.targets.target_warehouse.warehouses import Warehouse, raw_record, record, schema
 
-NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
-LESS = "\N{MINUS SIGN}"
 ECDP, IO, IHC = "tap-ecdp", "tap-attribution-io", "tap-ihc"
 
 INCOMPLETE = '{"type": "STATE", "value": 1, "complete": false}'
-
-
-class Reader(HTMLParser):
-    """Collects the visible text, the elements, and the URLs that a browser would load."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.loads: list[str] = []
-        self.shown: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.loads += [
-            f"{name}={value}"
-            for name, value in attrs
-            if name in {"src", "srcset", "href", "xlink:href", "data", "poster", "action"}
-            and not str(value).startswith(("#", "data:text/csv;"))
-        ]
-
-    def handle_data(self, data: str) -> None:
-        self.shown.append(data.strip().replace("\N{NO-BREAK SPACE}", " "))
-
-    @property
-    def text(self) -> str:
-        return " | ".join(filter(None, self.shown))
-
-
-def made(warehouse: Warehouse, *taps: str, now: datetime = NOW) -> str:
-    since = datetime.combine(now.date() - timedelta(days=27), time(), UTC)
-    return page([read(loader(warehouse), extractors(*taps), since)], "dev", now, 28)
-
-
-def shown(warehouse: Warehouse, *taps: str, now: datetime = NOW) -> str:
-    return Reader(made(warehouse, *taps, now=now)).text
 
 
 def change(warehouse: Warehouse, tap: str, statement: str, table: str) -> None:
@@ -309,103 +263,6 @@ def test_the_page_loads_nothing_and_escapes_every_text(warehouse: Warehouse) -> 
     assert "all others" in found.text
     assert "<i>EUR" not in whole
     assert len(whole.encode()) < 200_000
-
-
-def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
-    url = f"duckdb:///{tmp_path}/new.duckdb"
-    found = read(Loader("target-warehouse", url, SCHEMA), extractors(ECDP), NOW)
-    assert found.problem == f"{tmp_path}/new.duckdb does not exist: nothing has been loaded yet"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_one_unreachable_warehouse_does_not_hide_another(tmp_path: Path) -> None:
-    away = Loader("away", "postgresql://me:geheimnis@127.0.0.1:9/db", SCHEMA)
-    there = Loader("there", f"sqlite:///{tmp_path}/there.db", None)
-    (tmp_path / "there.db").touch()
-    every = [read(each, extractors(ECDP), NOW) for each in (away, there)]
-    whole = page(every, "dev", NOW, 28)
-    text = Reader(whole).text
-    assert "Nothing can be shown: postgresql db on 127.0.0.1:9 cannot be read: connection" in text
-    assert "Nothing to show: the table attributed_orders does not exist." in text
-    assert "geheimnis" not in whole
-
-
-@pytest.mark.parametrize(
-    ("url", "title"),
-    [
-        ("duckdb:///data/w.duckdb", "duckdb data/w.duckdb"),
-        ("duckdb:///md:shop?motherduck_token=geheim", "duckdb md:shop"),
-        ("postgresql+psycopg://me:geheim%40@db.example:5433/shop?password=geheim", None),
-        ("postgresql:///shop?host=/run/geheim", "postgresql shop on a local socket"),
-        ("postgresql://", "postgresql (the user's database) on a local socket"),
-        ("snowflake://me:geheim@account/db?warehouse=w", "snowflake account/db"),
-        ("dlt+bigquery://project?private_key=geheim", "bigquery project"),
-    ],
-)
-def test_a_warehouse_is_named_without_credentials(url: str, title: str | None) -> None:
-    assert title_of(url) == (title or "postgresql shop on db.example:5433")
-
-
-@pytest.fixture
-def reader_url(postgres_url: str) -> Iterator[str]:
-    """The URL of a user with read-only access."""
-    role = f"report_reader_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {role} LOGIN IN ROLE pg_read_all_data".encode())
-    yield postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP ROLE {role}".encode())
-
-
-@pytest.fixture
-def guest_url(postgres_url: str) -> Iterator[str]:
-    """The URL of a user who has no right to any schema of a tap."""
-    role = f"report_guest_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
-    yield postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP OWNED BY {role}".encode())
-        connection.execute(f"DROP ROLE {role}".encode())
-
-
-@pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
-def test_a_user_without_rights_gets_no_empty_page(warehouse: Warehouse, guest_url: str) -> None:
-    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "12", "SMS"))
-    load(warehouse, IHC, ATTRIBUTIONS, session("1", "1", "SMS", 1.0))
-    guest = Loader("target-warehouse", guest_url, SCHEMA)
-    found = read(guest, extractors(ECDP), NOW)
-    assert str(found.problem).endswith("cannot be read: permission denied for schema tap_ecdp")
-    with pytest.raises(OpsError, match="permission denied for schema tap_ecdp"):
-        samples(guest, ["tap_ecdp"])
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        read_tables(guest, extractors(ECDP))
-
-    # schemas of accounts that the user does not have may belong to others
-    others = [replace(each, settings={}) for each in extractors(IHC)]
-    with psycopg.connect(warehouse.url) as connection:
-        connection.execute("CREATE SCHEMA attribution")
-        connection.execute("CREATE TABLE attribution.fct_credits (id int)")
-        for right in ("USAGE ON SCHEMA", "SELECT ON ALL TABLES IN SCHEMA"):
-            name = guest_url.partition("://")[2].partition("@")[0].rstrip(":")
-            connection.execute(f"GRANT {right} tap_ecdp TO {name}".encode())
-    found = read(guest, [*extractors(ECDP), *others], NOW)
-    assert found.problem is None
-    assert [place.name for place in found.places] == [ECDP]
-    text = Reader(page([found], "dev", NOW, 28)).text
-    assert "1 order worth 12 EUR" in text
-    assert "The SQL models cannot be read: permission denied for schema attribution." in text
-    assert samples(guest, ["tap_ecdp"])
-    assert read_tables(guest, [*extractors(ECDP), *others]).has("tap_ecdp", "attributed_orders")
-
-
-@pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
-def test_a_user_with_read_only_access_gets_the_whole_page(
-    warehouse: Warehouse, reader_url: str
-) -> None:
-    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "12", "SMS"))
-    reading = Loader("target-warehouse", reader_url, SCHEMA)
-    assert page([read(reading, extractors(ECDP), NOW)], "dev", NOW, 28) == made(warehouse, ECDP)
 
 
 def test_without_versions_the_page_names_the_setting(warehouse: Warehouse) -> None:
