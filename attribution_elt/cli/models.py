@@ -55,7 +55,8 @@ def models(
     """
     with extra("report", "the command models"):
         from attribution_elt.models.project import open_models  # noqa: PLC0415 - Jinja is an extra
-    with closing(open_models(project, schema, _variables(assignments))) as opened:
+    chosen_variables = _variables(assignments)
+    with closing(open_models(project, schema, chosen_variables, dry_run=dry_run)) as opened:
         chosen = opened.chosen(name for names in wanted for name in names.split())
         _show_left_out(opened, chosen)
         if dry_run:

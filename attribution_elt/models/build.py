@@ -61,7 +61,7 @@ class Models:
     Args:
         folder: the dbt project.
         url: URL of the warehouse, as `target-warehouse` takes it.
-        schema: the schema of the models; it is created if it does not exist.
+        schema: the schema of the models; it is created if it does not exist. None: the default.
         tables: the tables that taps have loaded.
         variables: values that replace the folder's defaults.
 
@@ -74,7 +74,7 @@ class Models:
         self,
         folder: Folder,
         url: str,
-        schema: str,
+        schema: str | None,
         tables: Tables,
         variables: Mapping[str, Any] | None = None,
     ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.warehouse import explained, missing_file, opened
+from attribution_elt.meltano.warehouse import existing, explained, missing_file, opened
 from attribution_elt.models.build import Models
 from attribution_elt.models.folder import PROJECT_FILE, Folder
 from attribution_elt.models.tables import Tables, read_tables
@@ -18,11 +18,13 @@ from attribution_elt.models.tables import Tables, read_tables
 _COMPUTED = "tap_ihc"
 
 
-def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> Models:
+def open_models(
+    project: Project, schema: str, variables: Mapping[str, Any], *, dry_run: bool
+) -> Models:
     """Connect to the project's first warehouse and return the models that can be built in it.
 
-    The schema gets the prefix that the loader's setting gives to schemas, such as `staging_`.
-    `variables` replace the folder's defaults.
+    The schema gets the prefix that the loader's setting gives to schemas, such as `staging_`; a
+    `dry_run` does not create it. `variables` replace the folder's defaults.
 
     Raises:
         OpsError: the folder is not valid, or the warehouse cannot be used.
@@ -30,7 +32,11 @@ def open_models(project: Project, schema: str, variables: Mapping[str, Any]) -> 
     loader = project.loader
     parsed = folder()
     tables = _loaded(loader, project)
-    return _connected(parsed, loader, loader.schema_named(schema), tables, variables)
+    name: str | None = loader.schema_named(schema)
+    if dry_run:
+        with explained(f"{loader.name} cannot be used"), existing(loader.url, name) as adapter:
+            name = name if adapter else None
+    return _connected(parsed, loader, name, tables, variables)
 
 
 def create_view(project: Project, loader: Loader, model: str, schema: str) -> None:
@@ -65,7 +71,7 @@ def folder() -> Folder:
 
 
 def _connected(
-    parsed: Folder, loader: Loader, schema: str, tables: Tables, variables: Mapping[str, Any]
+    parsed: Folder, loader: Loader, schema: str | None, tables: Tables, variables: Mapping[str, Any]
 ) -> Models:
     with explained(f"{loader.name} cannot be used"):
         return Models(parsed, loader.url, schema, tables, variables)

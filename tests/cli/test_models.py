@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
@@ -45,6 +46,14 @@ def shop(tmp_path: Path) -> Shop:
     made = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
     made.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
     return made
+
+
+def test_a_dry_run_makes_no_schema(shop: Shop) -> None:
+    done = run(project(shop.warehouse), "--dry-run")
+    assert "would build  fct_credits" in done.output
+    made = "SELECT 1 FROM duckdb_schemas() WHERE schema_name = 'attribution'"
+    with duckdb.connect(shop.warehouse.url.removeprefix("duckdb:///")) as connection:
+        assert connection.execute(made).fetchall() == []
 
 
 def test_models_are_built_and_tested(shop: Shop) -> None:
