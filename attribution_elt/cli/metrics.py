@@ -33,9 +33,11 @@ def metrics(project: Project, *, output: Path | None, quota: bool) -> None:
     Meltano's state. Exit with 1 if a warehouse cannot be read.
     """
     found, errors = [], []
+    known = {each.load_schema for each in project.extractors.values()}
+    optional = known - {each.load_schema for each in project.accounts}
     for loader in project.loaders.values():
         try:
-            found += samples(loader, _load_schemas(project, loader))
+            found += samples(loader, _load_schemas(project, loader), optional)
         except OpsError as error:
             errors.append(str(error))
             up = 0

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +45,12 @@ class Sample:
     value: float
 
 
-def samples(loader: Loader, load_schemas: Iterable[str]) -> list[Sample]:
+def samples(
+    loader: Loader, load_schemas: Iterable[str], optional: Collection[str] = ()
+) -> list[Sample]:
     """Return the samples of a loader's warehouse, from the schemas of these loads.
+
+    Schemas of `optional` loads may belong to others: they are left out if they cannot be read.
 
     Raises:
         OpsError: the warehouse cannot be read.
@@ -57,9 +61,16 @@ def samples(loader: Loader, load_schemas: Iterable[str]) -> list[Sample]:
     cannot = f"{loader.name}: {title_of(loader.url)} cannot be read"
     with explained(cannot):
         for schema in dict.fromkeys(map(loader.schema_of, load_schemas)):
+            labels = {"loader": loader.name, "schema": schema or ""}
             with existing(loader.url, schema) as adapter:
-                if adapter and adapter.columns(RUNS):
-                    found += _of_schema(adapter, {"loader": loader.name, "schema": schema or ""})
+                if adapter is None:
+                    continue
+                try:
+                    if adapter.columns(RUNS):
+                        found += _of_schema(adapter, labels)
+                except adapter.errors:
+                    if schema not in map(loader.schema_of, optional):
+                        raise
     return found
 
 

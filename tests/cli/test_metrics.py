@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class FakeProject:
     load_schemas: dict[str, str]
     environment: str = "dev"
     accounts: tuple[Extractor, ...] = ()
+    extractors: dict[str, Extractor] = field(default_factory=dict)
 
 
 def test_taps_by_others_and_without_accounts_are_counted(duckdb: DuckDB) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 
 from attribution_elt.core.errors import OpsError
-from attribution_elt.meltano.project import Loader
+from attribution_elt.meltano.project import SCHEMA, Loader
 from attribution_elt.reporting.metrics import KINDS, METRICS, PREFIX, Sample, samples, text_of
 from tests.pipeline.meltano import PROJECT
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema, state
@@ -145,3 +147,17 @@ def test_the_check_finds_names_that_do_not_exist() -> None:
         f"{PREFIX}lines_total",
         "lost",
     }
+
+
+def test_a_schema_of_others_is_left_out_if_it_cannot_be_read(postgres_url: str) -> None:
+    role = f"metrics_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP ROLE IF EXISTS {role}".encode())
+        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+        connection.execute("CREATE SCHEMA tap_ecdp")
+        connection.execute("CREATE TABLE tap_ecdp._runs (stream text)")
+    url = postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
+    loader = Loader("target-warehouse", url, SCHEMA)
+    assert samples(loader, ["tap_ecdp"], {"tap_ecdp"}) == []
+    with pytest.raises(OpsError, match="permission denied for schema tap_ecdp"):
+        samples(loader, ["tap_ecdp"])
