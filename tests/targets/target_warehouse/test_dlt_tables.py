@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.targets.target_warehouse.through_dlt import ThroughDlt
-from tests.targets.target_warehouse.warehouses import raw_record, schema
+from tests.targets.target_warehouse.warehouses import raw_record, schema, state
 
 DECIMAL = {"type": ["string", "null"], "format": "singer.decimal"}
 HUGE = str(2**256 - 1)
@@ -62,3 +62,9 @@ def test_numbers_of_more_digits_than_a_decimal_has(through_dlt: ThroughDlt, *, k
 
     rows = through_dlt.rows("SELECT v::text FROM t ORDER BY id")
     assert [value for (value,) in rows] == numbers
+
+
+def test_an_overwrite_as_the_first_load_of_a_schema(through_dlt: ThroughDlt) -> None:
+    lines = schema("t", id="integer"), raw_record("t", '{"id": 1}'), state("x")
+    run = through_dlt.load(*lines, load_method="overwrite")
+    assert (run.states, through_dlt.rows("SELECT id FROM t")) == (["x"], [(1,)])

@@ -210,9 +210,10 @@ class DltAdapter(DltConnection):
 
     @override
     def drop(self, table: str) -> None:
-        with self._client(table) as client:
+        # In a new schema, dlt's own table of versions is missing too.
+        with self._client(table) as client, contextlib.suppress(DatabaseUndefinedRelation):
             client.drop_tables(table)
-            with client.with_staging_dataset(), contextlib.suppress(DatabaseUndefinedRelation):
+            with client.with_staging_dataset():
                 client.drop_tables(table, delete_schema=False)
 
     @override
