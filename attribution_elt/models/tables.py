@@ -160,5 +160,5 @@ def columns_of(source: str, name: str) -> dict[str, ColumnType]:
     if name == RUNS:
         return dict(_RUNS)
     properties = _schema(source, name.removesuffix(VERSIONS))["properties"]
-    columns = {column: kind_of(schema) for column, schema in properties.items()}
+    columns = {column: kind_of(schema) or ColumnType.TEXT for column, schema in properties.items()}
     return columns | (_VALIDITY if name.endswith(VERSIONS) else {})

@@ -58,7 +58,7 @@ class QueryStream(Stream):
                 raise
             self._start = 0  # an integer: databases refuse to compare the column with an instant
             rows = self._sample(self._start)
-        schema = schema_of(rows, self.primary_keys)
+        schema = schema_of(rows, self.primary_keys, is_whole=len(rows) < SAMPLE)
         known = schema["properties"]
         wanted = {*self.primary_keys, *filter(None, [self.replication_key])}
         if known and (missing := sorted(wanted - known.keys())):

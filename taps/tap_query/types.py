@@ -14,6 +14,7 @@ from attribution_elt.kit.errors import PluginError
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": ["string", "null"]}
+_NULL: Schema = {"type": ["null"]}
 _SCHEMAS: tuple[tuple[type, Schema], ...] = (
     # bool is a subclass of int, and datetime of date: the narrower type comes first
     (bool, {"type": ["boolean", "null"]}),
@@ -27,18 +28,22 @@ _SCHEMAS: tuple[tuple[type, Schema], ...] = (
 )
 
 
-def schema_of(rows: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> Schema:
-    """Return the JSON schema of rows; columns without values or with mixed types are text."""
+def schema_of(rows: Iterable[Mapping[str, Any]], keys: Iterable[str], *, is_whole: bool) -> Schema:
+    """Return the JSON schema of rows; columns with mixed types are text.
+
+    A column without values is null if these are all rows (`is_whole`), else text.
+    """
     found: dict[str, list[Schema]] = {}
     for row in rows:
         for name, value in row.items():
             kinds = found.setdefault(name, [])
             if value is not None and (kind := _schema_of(value)) not in kinds:
                 kinds.append(kind)
-    properties = {name: _joined(kinds) for name, kinds in found.items()}
+    empty = _NULL if is_whole else _TEXT
+    properties = {name: _joined(kinds or [empty]) for name, kinds in found.items()}
     for key in keys:
         if key in properties:
-            kept = [kind for kind in properties[key]["type"] if kind != "null"]
+            kept = [kind for kind in properties[key]["type"] if kind != "null"] or ["string"]
             properties[key] = {**properties[key], "type": kept}
     return {"type": "object", "properties": properties}
 
@@ -50,6 +55,8 @@ def converter(column: str, schema: Schema) -> Callable[[Any], Any]:
     """
     if "format" not in schema and schema["type"][0] == "string":
         return lambda value: None if value is None else _text(value)
+    if schema == _NULL:  # the row has changed since its type was read
+        return _json
     kinds = [
         kind
         for kind, each in _SCHEMAS

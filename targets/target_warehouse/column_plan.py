@@ -41,11 +41,16 @@ class ColumnPlan:
         self._dry_run = dry_run
         self._key_properties: tuple[str, ...] = ()
 
-    def prepare(self, kinds: Mapping[str, ColumnType], keys: Iterable[str]) -> None:
-        """Create the table or adapt it to properties, with the key `keys`; the caller commits."""
+    def prepare(self, kinds: Mapping[str, ColumnType | None], keys: Iterable[str]) -> None:
+        """Create the table or adapt it to properties, with the key `keys`; the caller commits.
+
+        A property whose kind is None does not change its column.
+        """
         self._key_properties = tuple(keys)
         self.columns = self._adapter.columns(self.table)
-        wanted = self._wanted(kinds)
+        wanted = self._wanted(
+            {name: kind or self.hint(name) or ColumnType.TEXT for name, kind in kinds.items()}
+        )
         self.keys = list(dict.fromkeys(self.identifiers[key] for key in self._key_properties))
         self._ensure(wanted)
 
@@ -138,7 +143,7 @@ class ColumnPlan:
         self.on_change()
 
 
-def decoded_as(kind: ColumnType, held: ColumnType) -> ColumnType:
+def decoded_as(kind: ColumnType | None, held: ColumnType) -> ColumnType:
     """Return the kind to which a property is decoded; the column's kind may be wider."""
     numeric = {ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER}
     return kind if held is ColumnType.TEXT and kind in numeric else held

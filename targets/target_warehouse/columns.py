@@ -97,8 +97,8 @@ def widen(held: ColumnType, wanted: ColumnType) -> ColumnType:
     return ColumnType.TEXT
 
 
-def kinds_of(schema: Mapping[str, Any], keys: Iterable[str]) -> dict[str, ColumnType]:
-    """Return the kind of each property of a stream's JSON schema."""
+def kinds_of(schema: Mapping[str, Any], keys: Iterable[str]) -> dict[str, ColumnType | None]:
+    """Return the kind of each property of a stream's JSON schema; None if it allows only null."""
     kinds = {name: kind_of(property_) for name, property_ in schema["properties"].items()}
     for key in keys:
         if kinds.get(key) is ColumnType.JSON:  # warehouses cannot compare JSON
@@ -116,12 +116,12 @@ def descriptions_of(schema: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in described.items() if text}
 
 
-def kind_of(schema: Any) -> ColumnType:
-    """Return the kind that holds every value that a property's JSON schema allows."""
+def kind_of(schema: Any) -> ColumnType | None:
+    """Return the kind that holds every value that a schema allows; None if it allows only null."""
     found = _alternatives(schema)
     if ColumnType.JSON in found:
         return ColumnType.JSON
-    return reduce(widen, found) if found else ColumnType.TEXT
+    return reduce(widen, found) if found else None
 
 
 _FORMATS = {

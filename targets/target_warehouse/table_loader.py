@@ -120,7 +120,7 @@ class TableLoader:
 
     def apply_schema(
         self,
-        kinds: Mapping[str, ColumnType],
+        kinds: Mapping[str, ColumnType | None],
         keys: Sequence[str],
         *,
         scope: Sequence[str] | None,
@@ -166,7 +166,7 @@ class TableLoader:
         held = {name: self._plan.kind(name) for name in kinds}
         self.decoder = Decoder(
             {name: decoded_as(kind, held[name]) for name, kind in kinds.items()},
-            lenient={name for name in kinds if held[name] is ColumnType.TEXT},
+            lenient={n for n, kind in kinds.items() if not kind or held[n] is ColumnType.TEXT},
             hint=self._plan.hint,
             ignored=[*_METADATA, DELETED_AT],
         )

@@ -91,7 +91,7 @@ def test_rows_keep_their_types_and_digits(url: str, tmp_path: Path) -> None:
         "seen_at": ["string", "null"],
         "day": ["string", "null"],
         "flag": ["boolean", "null"],
-        "nothing": ["string", "null"],
+        "nothing": ["null"],
         "name": ["string", "null"],
     }
     assert properties["seen_at"]["format"] == "date-time"
@@ -229,6 +229,19 @@ def test_a_type_that_changes_after_the_sample_is_reported(monkeypatch: pytest.Mo
     )
     with pytest.raises(PluginError, match="column 'a' has a value of type str after values"):
         list(tap.streams["rows"].get_records(None))
+
+
+def test_a_column_that_is_null_in_the_sample_of_more_rows_is_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tap_query.tap.SAMPLE", 1)
+    query = "SELECT 1 AS id, NULL AS a UNION ALL SELECT 2, 7"
+    streams = [{"name": "rows", "query": query, "key_properties": ["id"]}]
+    tap = TapQuery(config={"url": "sqlite:///:memory:", "streams": streams})
+
+    assert tap.streams["rows"].schema["properties"]["a"] == {"type": ["string", "null"]}
+    records = list(tap.streams["rows"].get_records(None))
+    assert records == [{"id": 1, "a": None}, {"id": 2, "a": "7"}]
 
 
 def test_values_without_a_json_form_are_null_or_text(postgres_url: str, tmp_path: Path) -> None:
