@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from attribution_elt.sandbox import Fault
-from tests import leaks
+from tests import leaks, postgres
 from tests.operating import attribution_elt
 from tests.pipeline.meltano import environment, meltano, project
 from tests.reliability.canaries import canary, echo, opened_by_canaries, secrets_of
@@ -32,7 +32,8 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 @pytest.fixture
 def variables(account: Account, server: Database, receiver: Receiver) -> Iterator[dict[str, str]]:
-    """Return environment variables with canaries as secrets."""
+    """Return environment variables with canaries as secrets, and an empty database."""
+    postgres.empty(server.url)
     with Proxy(server.url) as proxy:
         url = proxy.url.replace("postgres:@", f"postgres:{quote(PASSWORD, safe='')}@")
         yield environment(
