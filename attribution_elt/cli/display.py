@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import textwrap
@@ -22,7 +21,6 @@ from rich.text import Text
 
 from attribution_elt.checks.findings import Finding
 from attribution_elt.core.dates import instant
-from attribution_elt.core.errors import OpsError
 from attribution_elt.core.redaction import redactor
 from attribution_elt.core.text import printable
 from attribution_elt.meltano.display import Display
@@ -269,21 +267,3 @@ def _indented(text: str, column: int) -> str:
         return text
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
     return f"\n{'':{column}}".join(lines)
-
-
-def replace(output: Path, text: str) -> None:
-    """Replace a file at once, so that nobody reads a part of it, and a full disk keeps the old one.
-
-    Raises:
-        OpsError: the file cannot be written.
-    """
-    part = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        if output.is_symlink() or (output.exists() and not output.is_file()):  # such as /dev/stdout
-            output.write_text(text, encoding="utf-8")
-            return
-        part.write_text(text, encoding="utf-8")
-        part.replace(output)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OpsError(f"{output} cannot be written: {error.strerror}") from None

@@ -10,7 +10,7 @@ import click
 from target_warehouse.warehouses.registry import is_through_dlt
 
 from attribution_elt.checks import accounts
-from attribution_elt.cli.display import replace
+from attribution_elt.cli.files import replace
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Loader, Project
 from attribution_elt.reporting.metrics import Sample, samples, text_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from attribution_elt.cli.display import replace
 from attribution_elt.cli.extras import extra
+from attribution_elt.cli.files import replace
 from attribution_elt.cli.parameters import Day
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano.project import Project

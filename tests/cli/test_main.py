@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from attribution_elt.cli.display import replace
+from attribution_elt.cli.files import replace
 from attribution_elt.cli.main import cli
 from attribution_elt.cli.report import report
 from attribution_elt.core.errors import OpsError

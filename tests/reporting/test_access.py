@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,27 +60,30 @@ def test_a_warehouse_is_named_without_credentials(url: str, title: str | None) -
     assert title_of(url) == (title or "postgresql shop on db.example:5433")
 
 
+@contextmanager
+def user(postgres_url: str, name: str, rights: str = "") -> Iterator[str]:
+    """Yield the URL of a new user, who owns nothing."""
+    role = f"report_{name}_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN {rights}".encode())
+    yield postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {role}".encode())
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
 @pytest.fixture
 def reader_url(postgres_url: str) -> Iterator[str]:
     """The URL of a user with read-only access."""
-    role = f"report_reader_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {role} LOGIN IN ROLE pg_read_all_data".encode())
-    yield postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP ROLE {role}".encode())
+    with user(postgres_url, "reader", "IN ROLE pg_read_all_data") as url:
+        yield url
 
 
 @pytest.fixture
 def guest_url(postgres_url: str) -> Iterator[str]:
     """The URL of a user who has no right to any schema of a tap."""
-    role = f"report_guest_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
-    yield postgres_url.replace("//postgres:", f"//{role}:").replace("//postgres@", f"//{role}@")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP OWNED BY {role}".encode())
-        connection.execute(f"DROP ROLE {role}".encode())
+    with user(postgres_url, "guest") as url:
+        yield url
 
 
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
