@@ -59,10 +59,10 @@ def run_with_kills(
         assert process.stdin is not None
         process.stdin.write(text)
         process.stdin.close()
-        until = written() + rng.randint(0, int(1.5 * requests / kills))
+        until = written() + rng.randint(0, int(0.9 * requests / kills))
         while written() < until and process.poll() is None:
             time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.03))  # before the response, before its commit, or after it
+        time.sleep(rng.uniform(0, 0.01))  # before the response, before its commit, or after it
         assert process.poll() is None, "the kills come before the end"
         process.send_signal(signal.SIGTERM if run % 5 == 4 else signal.SIGKILL)
         process.wait(timeout=60)
@@ -122,13 +122,13 @@ def test_every_opt_out_is_written_in_spite_of_kills(sqlite: SQLite, sandbox: San
         "pii_key": "a key of the tests",
         "api_url": sandbox.ignite.opt_out_url,
         "dry_run": False,
-        "batch_size": 4,
+        "batch_size": 2,
     }
     writer = Writer(TargetIgnite, settings, sqlite)
     addresses = [f"p{number}@b.example" for number in range(count)]
     text = wishes("opt_outs", [{"email": each, "website": website.name} for each in addresses])
 
-    run_with_kills(writer, text, sandbox.ignite, requests=count // 4, kills=kills, seed=2)
+    run_with_kills(writer, text, sandbox.ignite, requests=count // 2, kills=kills, seed=2)
 
     assert {effect.key for effect in sandbox.ignite.ledger} == {
         f"{website.name} {each}" for each in addresses
