@@ -50,6 +50,8 @@ class Sweeper:
         limit: float,
         started_at: int,
     ) -> None:
+        self.has_old_rows = True
+        """Whether the table had rows before this run; if not, none can vanish."""
         self.refusal: str | None = None
         """Why vanished rows were not removed; the state is held from then on."""
         self._stream = stream
@@ -109,7 +111,7 @@ class Sweeper:
     @property
     def is_active(self) -> bool:
         """Whether delivered keys are remembered."""
-        return self._scope is not None and self._stopped is None
+        return self._scope is not None and self._stopped is None and self.has_old_rows
 
     @property
     def takes_claims(self) -> bool:

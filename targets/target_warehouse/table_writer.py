@@ -44,7 +44,9 @@ class TableWriter:
     def prepare(self) -> None:
         """Check whether rows need a merge, after the table or its key has changed."""
         # Rows go into an empty table without a merge, until a key is repeated.
-        self._append = not self._plan.keys or self._adapter.is_empty(self._plan.table)
+        is_empty = bool(self._plan.keys) and self._adapter.is_empty(self._plan.table)
+        self._append = is_empty or not self._plan.keys
+        self._sweeper.has_old_rows &= not is_empty
 
     def write(self, rows: pa.Table, sweep: Sweep | None = None) -> list[Reject]:
         """Write the last row of each key, sweep and commit; return the refused rows."""

@@ -227,6 +227,7 @@ class TargetWarehouse(Target):
         redaction.install()
         runtime.collect_rarely()
         runtime.switch_often()
+        runtime.widen_pipes()
         try:
             runtime.require_output()
             super().invoke(**options)
