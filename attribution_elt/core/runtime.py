@@ -5,6 +5,7 @@ Gains were measured on two cores with Python 3.11.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import logging
 import os
@@ -12,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -31,6 +32,13 @@ Next to a busy thread, a thread that exchanges messages with a server made 25 to
 trips.
 """
 
+PIPE_SIZE, _DEFAULT_PIPE_SIZE = 1 << 20, 1 << 16
+"""Bytes that a pipe between tap and loader holds, and the size that Linux gives to pipes.
+
+With the size of Linux, both wait for each other: a feed of 200,000 products took 6.0 instead of
+4.8 s.
+"""
+
 
 def collect_rarely() -> None:
     """Tune the garbage collector for a process that makes many objects and few cycles."""
@@ -41,6 +49,14 @@ def collect_rarely() -> None:
 def switch_often() -> None:
     """Switch threads more often: one thread feeds a server while another one computes."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+
+
+def widen_pipes() -> None:
+    """Enlarge the pipes on standard input and output, unless somebody has set their sizes."""
+    for pipe in (0, 1):
+        with suppress(AttributeError, OSError):  # only Linux has these sizes, for pipes alone
+            if fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == _DEFAULT_PIPE_SIZE:
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
 
 
 def on_signals(stop: Callable[[int], None]) -> None:

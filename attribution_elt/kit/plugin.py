@@ -29,6 +29,7 @@ class PluginCommand(SingerCommand):
         runtime.open_standard_streams()
         redaction.install()
         runtime.collect_rarely()
+        runtime.widen_pipes()
         try:
             runtime.require_output()
             return super().main(*args, **kwargs)
