@@ -100,3 +100,15 @@ def test_restatements_name_the_conversion_types_of_ihc(small: Shop) -> None:
     assert small.rows("fct_restatements", columns) == [("ihc:purchases", 50.0, 75.0)]
     models = {model for (model,) in small.rows("fct_credits", ("model",), "source = 'ihc'")}
     assert {"ihc:purchases", "ihc:old"} <= models
+
+
+def test_what_a_day_gains_until_it_is_over_is_not_a_restatement(small: Shop) -> None:
+    early = order("1", "2026-03-02T03:00:00Z", 5.0)
+    loads = {2: [early], 3: [early, order("2", "2026-03-02T20:00:00Z", 40.0)]}
+    loads[4] = [early, order("2", "2026-03-02T20:00:00Z", 30.0)]
+    for day, rows in loads.items():
+        with loading_at(datetime(2026, 3, day, 5, tzinfo=UTC)):
+            small.load("tap_ecdp", "attributed_orders", *rows, history=["attributed_orders"])
+    small.build("+fct_restatements")
+    found = small.rows("fct_restatements", ("as_of", "before", "after"))
+    assert [(str(row[0]), *row[1:]) for row in found] == [("2026-03-04", 45, 35)]

@@ -119,8 +119,12 @@ daily AS (
 ),
 
 known AS (
-    -- the first load of a day's conversions is not a restatement
-    SELECT converted_on, model, min(as_of) AS first_as_of FROM daily GROUP BY converted_on, model
+    -- what a day gains until the first load after its end is not a restatement
+    SELECT own.converted_on, own.model, min(loaded.as_of) AS first_as_of
+    FROM (SELECT converted_on, model, min(as_of) AS first_as_of FROM daily GROUP BY converted_on, model) AS own
+    JOIN (SELECT DISTINCT model, as_of FROM daily) AS loaded
+        ON loaded.model = own.model AND loaded.as_of >= own.first_as_of AND loaded.as_of > own.converted_on
+    GROUP BY own.converted_on, own.model
 ),
 
 running AS (
