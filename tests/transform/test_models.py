@@ -14,6 +14,7 @@ from target_warehouse.warehouses.registry import connect
 from attribution_elt.models.tables import streams_of
 from tests.targets.target_warehouse.warehouses import Warehouse
 from tests.transform.shop import TAPS, Shop, commission, order, output, purchase, session, touch
+from tests.transform.test_restatements import load_all
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 TYPES = {
@@ -313,3 +314,18 @@ def test_every_model_is_described_as_it_is_built(small: Shop) -> None:
                     type_ = "double precision" if found.type == "DOUBLE" else None
                     known = {type_} if type_ else TYPES[found.kind]
                     assert declared[column] in known, f"{name}.{column}"
+
+
+def test_credits_of_ihc_end_with_their_conversion(warehouse: Warehouse) -> None:
+    """IHC still has the credits of an event that Attribution.io has withdrawn."""
+    shop = Shop(warehouse)
+    load_all(shop, events=[purchase(each, "a", "2026-03-02T10:00:00Z", 50.0) for each in (7, 8)])
+    load_all(shop, events=[purchase(8, "a", "2026-03-02T10:00:00Z", 50.0)])
+    sessions = [session(each, "1", "Email", 1.0) for each in ("7", "8", "shop-1")]
+    shop.load("tap_ihc", "attributions", *sessions)
+    shop.build("+fct_credits")
+    assert shop.failed == {}
+    columns = ("conversion_key", "model")
+    credited = shop.rows("fct_credits", columns, "model IN ('ihc', 'linear')")
+    own = "ihc:purchases:shop-1"
+    assert credited == [("attribution_io:8", "ihc"), (own, "ihc"), (own, "linear")]

@@ -78,7 +78,12 @@ conversion AS (
         {{ person_id('ihc', "session.conv_type_id || ':' || session.conversion_id") }}, max(session.converted_at),
         CAST(NULL AS double precision), CAST(NULL AS varchar), CAST(NULL AS double precision), NULL, NULL, NULL, NULL
     FROM {{ ref('stg_ihc__credits') }} AS session
-    LEFT JOIN {{ ref('stg_attribution_io__events') }} AS event ON CAST(event.id AS varchar) = session.conversion_id
+    -- IHC keeps the credits of events that Attribution.io has withdrawn
+    LEFT JOIN (
+        SELECT id FROM {{ ref('stg_attribution_io__events') }} AS current_event
+        UNION
+        SELECT id FROM {{ loaded('tap_attribution_io', 'events__versions') }} AS version
+    ) AS event ON CAST(event.id AS varchar) = session.conversion_id
     WHERE event.id IS NULL AND session.converted_at IS NOT NULL
     GROUP BY session.conv_type_id, session.conversion_id
 ),

@@ -28,7 +28,7 @@ SELECT
 FROM {{ ref('stg_attribution_io__touchpoints') }} AS touchpoint
 WHERE touchpoint.occurred_at IS NOT NULL
 UNION ALL
--- sessions that were sent to IHC from elsewhere, such as a file
+-- sessions that were sent to IHC from elsewhere, such as a file; not those of withdrawn events
 SELECT
     'ihc:' || session.conv_type_id || ':' || session.conversion_id || ':' || session.session_id,
     'ihc',
@@ -40,6 +40,9 @@ SELECT
     '(none)',
     NULL
 FROM {{ ref('stg_ihc__credits') }} AS session
-LEFT JOIN {{ ref('stg_attribution_io__events') }} AS event
-    ON CAST(event.id AS varchar) = session.conversion_id
+LEFT JOIN (
+    SELECT id FROM {{ ref('stg_attribution_io__events') }} AS current_event
+    UNION
+    SELECT id FROM {{ loaded('tap_attribution_io', 'events__versions') }} AS version
+) AS event ON CAST(event.id AS varchar) = session.conversion_id
 WHERE event.id IS NULL AND session.session_at IS NOT NULL AND session.channel_raw IS NOT NULL
