@@ -53,7 +53,7 @@ DERIVED = {
     "order_key": "Website and order, `website_id:order_id`",
     "event_key": "The event as a conversion, `attribution_io:id`",
     "touch_key": "The touchpoint as a touch, `attribution_io:id`",
-    "email_hash": "SHA-256 of the customer's e-mail address in lower case",
+    "email_hash": "SHA-256 of the customer's address in lower case; its keyed hash with `pii`",
     "returned_quantity": "Quantity returned; 0 if none",
     "net_amount": "Price of the units that were not returned, in the currency of the order",
     "recommendation_scope": "Channel or Onsite, if a recommendation added the product",

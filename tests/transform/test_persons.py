@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 
+from attribution_elt.core.pseudonyms import email_key
 from tests.targets.target_warehouse.warehouses import Warehouse
 from tests.transform.shop import Shop, order, purchase, touch
 
@@ -88,3 +89,17 @@ def test_unknown_customers_and_shared_addresses_do_not_link_persons(small: Shop)
     assert small.rows("int_conversions__unioned", ("count(DISTINCT person_key)",)) == [(13,)]
     assert small.rows("dim_persons", ("ids", "conversions")) == [(1, 1)] * 9
     assert small.rows("int_journeys", ("touch_key",)) == []
+
+
+def test_hashed_addresses_link_persons(warehouse: Warehouse) -> None:
+    """With `pii: hash`, all taps send the same keyed hash of an address."""
+    shop, hashed = Shop(warehouse), email_key("jane@example.com", "key of the hashes")
+    day = "2026-03-02T10:00:00Z"
+    shop.load("tap_ecdp", "attributed_orders", order("1", day, 5.0, customer_email=hashed))
+    visitor = {"website": "shop", "algorithm": "sha2", "hashed_email": hashed}
+    shop.load("tap_ignite", "visitors", visitor)
+    shop.load("tap_attribution_io", "touchpoints", touch(1, hashed, day))
+    shop.build("+dim_persons", "+fct_credits")
+    assert shop.failed == {}
+    assert shop.rows("dim_persons", ("ids", "sources")) == [(3, 3)]
+    assert shop.credits("last", "ecdp:1:1") == {"1": 1}

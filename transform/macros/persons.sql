@@ -4,6 +4,12 @@ CASE WHEN lower(trim(CAST({{ id }} AS varchar))) NOT IN ('', '0', '-1', 'null', 
         THEN lower(trim(CAST({{ id }} AS varchar))) END
 {%- endmacro -%}
 
+{# The SHA-256 of an e-mail address, or the keyed hash that a tap with `pii: hash` sends for it. #}
+{%- macro email_hash(address) -%}
+CASE WHEN {{ address }} LIKE '%_@_%' THEN {{ sha256_of(known_id(address)) }}
+        WHEN length({{ address }}) = 64 THEN {{ address }} END
+{%- endmacro -%}
+
 {# A source's id of a person, as a hash: the models do not contain e-mail addresses or client ids. #}
 {%- macro person_id(source, id) -%}
 substr({{ sha256_of("'" ~ source ~ ":' || " ~ known_id(id)) }}, 1, 32)

@@ -15,7 +15,7 @@ WITH link AS (
     SELECT
         'attribution_io',
         {{ person_id('attribution_io', 'client.client_id') }},
-        CASE WHEN client.client_id LIKE '%_@_%' THEN {{ person_id('email', sha256_of(known_id('client.client_id'))) }} END
+        {{ person_id('email', email_hash('client.client_id')) }}
     FROM (
         SELECT client_id FROM {{ ref('stg_attribution_io__touchpoints') }} AS touchpoint
         UNION

@@ -9,7 +9,7 @@ SELECT
     o.message_id,
     o.customer_id,
     o.customer_crm_id AS crm_id,
-    {{ sha256_of(known_id('o.customer_email')) }} AS email_hash,
+    {{ email_hash('o.customer_email') }} AS email_hash,
     CAST(o.order_value_converted AS double precision) AS amount,
     upper(o.reporting_currency) AS currency,
     CAST(o.original_total_value AS double precision) AS original_amount,
