@@ -27,3 +27,18 @@ def test_spend_without_a_conversion_counts(warehouse: Warehouse, tmp_path: Path)
         ("2026-03-09", 0, None, 0, 0),
         ("2026-03-16", 0, None, 3, 0),
     ]
+
+
+def test_spend_does_not_make_an_unknown_amount_zero(small: Shop, tmp_path: Path) -> None:
+    small.folder = copied(tmp_path / "models")
+    (small.folder / "seeds" / "spend.csv").write_text(
+        "spent_on,channel,currency,amount,impressions\n2026-03-02,Email,EUR,2,\n"
+    )
+    small.load(
+        "tap_ecdp",
+        "attributed_orders",
+        order("1", "2026-03-02T10:00:00Z", 5.0, order_value_converted=None),
+    )
+    small.build("+fct_channel_daily")
+    columns = ("conversions", "amount", "spend", "roas")
+    assert small.rows("fct_channel_daily", columns) == [(1, None, 2, None)]

@@ -22,7 +22,7 @@ part AS (
     SELECT converted_on, channel, model, currency, conversions, amount, CAST(NULL AS double precision) AS spend
     FROM credited
     UNION ALL
-    SELECT paid.spent_on, paid.channel, model.model, paid.currency, 0, 0, paid.amount
+    SELECT paid.spent_on, paid.channel, model.model, paid.currency, 0, NULL, paid.amount
     FROM paid
     CROSS JOIN (SELECT DISTINCT model FROM credited) AS model
 ),
@@ -30,7 +30,9 @@ part AS (
 daily AS (
     SELECT
         converted_on, channel, model, currency,
-        sum(conversions) AS conversions, sum(amount) AS amount, sum(spend) AS spend
+        sum(conversions) AS conversions,
+        CASE WHEN sum(conversions) = 0 THEN 0 ELSE sum(amount) END AS amount,
+        sum(spend) AS spend
     FROM part
     GROUP BY converted_on, channel, model, currency
 )

@@ -79,8 +79,8 @@ SELECT
     shared.share_a,
     shared.share_b,
     shared.share_b - shared.share_a AS delta,
-    coalesce(shared.amount_a, 0) AS amount_a,
-    coalesce(shared.amount_b, 0) AS amount_b,
+    CASE WHEN shared.credit_a = 0 THEN 0 ELSE shared.amount_a END AS amount_a,
+    CASE WHEN shared.credit_b = 0 THEN 0 ELSE shared.amount_b END AS amount_b,
     compared.conversions,
     sum(abs(shared.share_b - shared.share_a))
         OVER (PARTITION BY shared.period, shared.currency, shared.model_a, shared.model_b) / 2 AS total_variation
