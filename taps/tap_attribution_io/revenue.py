@@ -30,8 +30,9 @@ REVENUE = RevenueSource(
             ON event.id = credit.event_id AND event.known_from = credit.known_from
         JOIN (
             SELECT event_id, known_from,
-                COUNT(DISTINCT COALESCE(attribution_model_name, '')) AS models
+                1.0 * COUNT(DISTINCT COALESCE(attribution_model_name, '')) AS models
             FROM {event_attributions} AS output
+            WHERE event_weighted_amount IS NOT NULL
             GROUP BY event_id, known_from
         ) AS counted
             ON counted.event_id = credit.event_id AND counted.known_from = credit.known_from

@@ -149,6 +149,7 @@ def test_an_event_with_several_models_counts_once(warehouse: Warehouse) -> None:
         credit(2, 1, "Linear", "Direct", weight=50, amount=40),
         credit(3, 1, "Last Touch", "Direct", weight=100, amount=80),
         credit(4, 2, "Linear", "Paid", weight=100, amount=None),  # a sign-up, worth nothing
+        credit(5, 1, "First Touch", "Paid", weight=100, amount=None),  # has no part of the amount
     )
     with opened(warehouse, tap) as adapter:
         found = figures(adapter, ATTRIBUTION_IO)
