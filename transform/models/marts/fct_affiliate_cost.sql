@@ -1,7 +1,7 @@
 {{ config(materialized='table', meta={'requires': ['stg_adtraction__commissions', 'int_touches__channelled']}) }}
 -- The cost of conversions that the last affiliate click earned, by the lowest and the highest
 -- commission of the program that was valid on the day. A touch belongs to the program whose name or
--- site its source or campaign contains, otherwise to program 0, which has all commissions.
+-- site is its source or campaign, otherwise to program 0, which has all commissions.
 WITH affiliate AS (
     SELECT credit.conversion_key, credit.touch_key, credit.channel, credit.credit, credit.amount, credit.currency
     FROM {{ ref('fct_credits') }} AS credit
