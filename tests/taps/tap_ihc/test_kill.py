@@ -106,6 +106,7 @@ def test_a_full_pipe_delays_further_requests(vendor: Ihc, tmp_path: Path) -> Non
         command(tmp_path, "tap-ihc", config=config),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        pipesize=1 << 15,
         env=environment("INFO"),
     ) as process:
         seen = -1
