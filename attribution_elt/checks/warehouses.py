@@ -20,7 +20,7 @@ from attribution_elt.checks.findings import Finding
 from attribution_elt.core.errors import OpsError, in_a_line
 from attribution_elt.meltano import views
 from attribution_elt.meltano.project import Loader, Project
-from attribution_elt.meltano.warehouse import file_of, has_schema, missing_file, title_of
+from attribution_elt.meltano.warehouse import file_of, missing_file, title_of
 
 SKEW = 60
 """Maximum seconds between the warehouse's clock and ours."""
@@ -129,7 +129,7 @@ def _trial(adapter: Adapter, schema: str) -> Iterator[tuple[str, str, str]]:
     place = adapter.dialect.identifier(schema)
     if schema:
         table, where = f"{place}.{table}", f" in the schema {schema}"
-        is_new = not has_schema(adapter, schema)
+        is_new = not adapter.has_schema(schema)
     if is_new:
         yield "schema", f"create the schema {schema}", f"CREATE SCHEMA {place}"
     yield "table", f"create a table{where}", f"CREATE TABLE {table} (moment TIMESTAMP)"

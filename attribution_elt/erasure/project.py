@@ -7,8 +7,6 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from target_warehouse.warehouses.base import Adapter
-
 from attribution_elt.core.errors import OneLineError, OpsError
 from attribution_elt.core.people import Personal
 from attribution_elt.core.redaction import redactor
@@ -16,7 +14,6 @@ from attribution_elt.erasure.tables import Place, Stream
 from attribution_elt.meltano.project import MODELS, Extractor, Project
 from attribution_elt.meltano.warehouse import (
     file_of,
-    has_schema,
     keep_secret,
     missing_file,
     opened,
@@ -59,7 +56,11 @@ def places(project: Project, *, only_existing: bool) -> list[Place]:
         with opened(title_of(url), url, None) as adapter:
             if not adapter.row_id:
                 raise OpsError(f"{title_of(url)}: people cannot be erased from this warehouse")
-            kept += [each for each in here if each.schema in wanted or _exists(each, adapter)]
+            kept += [
+                each
+                for each in here
+                if each.schema in {None, *wanted} or adapter.has_schema(str(each.schema))
+            ]
     return kept
 
 
@@ -81,11 +82,6 @@ def _streams(extractor: Extractor) -> tuple[Stream, ...]:
         Stream(name, Personal.of_schema(tap.schemas.get_schema(name)["properties"], keys))
         for name, keys in tap.keys_by_stream().items()
     )
-
-
-def _exists(place: Place, adapter: Adapter) -> bool:
-    # SQLite has no schemas, and connecting to one makes none
-    return not adapter.schema or place.schema is None or has_schema(adapter, place.schema)
 
 
 def keys(project: Project) -> list[str]:

@@ -70,7 +70,7 @@ def existing(url: str, schema: str | None) -> Iterator[Adapter | None]:
     """Connect to a schema; yield None if it does not exist: a connection to it would create it."""
     if schema and not is_through_dlt(url):
         with closing(connect(url, None)) as adapter:
-            exists = not adapter.schema or has_schema(adapter, schema)
+            exists = adapter.has_schema(schema)
         if not exists:
             yield None
             return
@@ -94,10 +94,3 @@ def opened(what: str, url: str, schema: str | None) -> Iterator[Adapter]:
     """Connect to a schema, which is created if it is missing; errors begin with `what`."""
     with explained(what), closing(connect(url, schema)) as adapter:
         yield adapter
-
-
-def has_schema(adapter: Adapter, schema: str) -> bool:
-    """Return whether the warehouse has this schema; true for a warehouse without schemas."""
-    name = adapter.dialect.literal(adapter.dialect.stored(schema))
-    asked = f"SELECT 1 FROM {adapter.schemas} = {name}"  # noqa: S608 - a literal of the dialect
-    return bool(adapter.execute(asked))

@@ -53,7 +53,7 @@ class Adapter(Tables):
     materialized: ClassVar[str] = ""
     """Keyword of a common table expression that is to be computed once, if it needs one."""
     schemas: ClassVar[str] = "information_schema.schemata WHERE schema_name"
-    """The catalog of schemas, and its column of names."""
+    """The catalog of schemas, and its column of names; "" in databases without schemas."""
     row_id: ClassVar[Sequence[str]] = ()
     """Pseudo-columns that identify a row within a transaction; none if the warehouse has none."""
     data_errors: ClassVar[tuple[type[Exception], ...]]
@@ -165,6 +165,11 @@ class Adapter(Tables):
 
     def reconnect(self) -> None:
         """Connect again if the connection is lost."""
+
+    def has_schema(self, schema: str) -> bool:
+        """Return whether the database has a schema; true in databases without schemas."""
+        name = self.dialect.literal(self.dialect.stored(schema))
+        return not self.schemas or bool(self.execute(f"SELECT 1 FROM {self.schemas} = {name}"))
 
     def transaction_id(self) -> str | None:
         """Return an id of the current transaction for `is_committed`; None if it wrote nothing."""

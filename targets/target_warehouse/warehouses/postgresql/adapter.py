@@ -78,9 +78,8 @@ class PostgreSQLAdapter(Adapter):
                 "the setting default_target_schema is too long: PostgreSQL cuts names after "
                 f"{self.dialect.name_limit} bytes"
             )
-        if schema and not self.execute(
-            f"SELECT 1 FROM {self.schemas} = {literal(schema)}"
-        ):  # even IF NOT EXISTS needs the right to create a schema
+        if schema and not self.has_schema(schema):
+            # even IF NOT EXISTS needs the right to create a schema
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         self.schema = schema or self.execute("SELECT current_schema()")[0][0]
         if self.schema is None:

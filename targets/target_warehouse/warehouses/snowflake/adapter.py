@@ -79,14 +79,11 @@ class SnowflakeAdapter(Adapter):
             raise WarehouseError(
                 "the database that the setting url names does not exist, or its role cannot use it"
             )
-        schema = swapped(self._wanted_schema or "")
-        if not schema and current is None:
+        if not self._wanted_schema and current is None:
             raise WarehouseError("the session has no schema: set default_target_schema")
         self.schema = self._wanted_schema or swapped(current)
-        if schema and not self.execute(
-            "SELECT 1 FROM information_schema.schemata "
-            f"WHERE schema_name = {self.dialect.literal(schema)}"
-        ):  # even IF NOT EXISTS needs the right to create a schema
+        if self._wanted_schema and not self.has_schema(self.schema):
+            # even IF NOT EXISTS needs the right to create a schema
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {self.dialect.identifier(self.schema)}")
         self.execute(f"USE SCHEMA {self.dialect.identifier(self.schema)}")
         self.execute(f"CREATE TEMPORARY STAGE IF NOT EXISTS {self._staged}")

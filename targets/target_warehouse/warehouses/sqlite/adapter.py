@@ -55,6 +55,7 @@ class SQLiteAdapter(Adapter):
     batch_bytes = 16 << 20
     enforces_keys = True
     materialized = "MATERIALIZED "
+    schemas = ""
     row_id = ("rowid", "_rowid_", "oid")  # names of the same number
     errors = (sqlite3.Error,)
     data_errors = (sqlite3.IntegrityError, sqlite3.DataError)
