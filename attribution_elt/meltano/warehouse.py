@@ -66,8 +66,12 @@ def _postgresql(url: str, place: str) -> str:
 
 
 @contextmanager
-def existing(url: str, schema: str | None) -> Iterator[Adapter | None]:
-    """Connect to a schema; yield None if it does not exist: a connection to it would create it."""
+def existing(url: str, schema: str | None, *, is_needed: bool = True) -> Iterator[Adapter | None]:
+    """Connect to a schema; yield None if it does not exist: a connection to it would create it.
+
+    A schema that no account needs may belong to others: an error of the warehouse ends the block
+    without an exception.
+    """
     if schema and not is_through_dlt(url):
         with closing(connect(url, None)) as adapter:
             exists = adapter.has_schema(schema)
@@ -75,7 +79,11 @@ def existing(url: str, schema: str | None) -> Iterator[Adapter | None]:
             yield None
             return
     with closing(connect(url, schema)) as adapter:
-        yield adapter
+        try:
+            yield adapter
+        except adapter.errors:
+            if is_needed:
+                raise
 
 
 @contextmanager

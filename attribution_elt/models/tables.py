@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -45,8 +45,6 @@ class Tables:
     """The tables of a project's taps, by source (`tap_ecdp`) and name of the table."""
 
     found: Mapping[tuple[str, str], Table] = field(default_factory=dict)
-    schemas: Mapping[str, str] = field(default_factory=dict)
-    """Schema of each source."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Further accounts of a vendor, with the account whose tables are read instead."""
 
@@ -84,46 +82,31 @@ def read_tables(loader: Loader, extractors: Iterable[Extractor]) -> Tables:
     The models of a vendor read one account: the first one that has tables.
     """
     found: dict[tuple[str, str], Table] = {}
-    schemas: dict[str, str] = {}
     left_out = {}
     accounts: dict[str, str] = {}
     for extractor in extractors:
         source = extractor.tap.name.replace("-", "_")
-        schema = loader.schema_of(extractor.load_schema)
         if not streams_of(source):
             continue
-        tables = _tables(loader.url, source, schema, is_needed=extractor.configured)
-        if source in accounts:
-            if tables:
-                left_out[extractor.name] = accounts[source]
-            continue
-        schemas.setdefault(source, schema or "")
-        if tables:
+        tables: dict[tuple[str, str], Table] = {}
+        schema = loader.schema_of(extractor.load_schema)
+        with existing(loader.url, schema, is_needed=extractor.configured) as adapter:
+            if adapter is not None:
+                tables = dict(_described(adapter, source))
+        if tables and source in accounts:
+            left_out[extractor.name] = accounts[source]
+        elif tables:
             accounts[source] = extractor.name
-            schemas[source] = schema or ""
-            found |= {(source, name): table for name, table in tables.items()}
-    return Tables(found, schemas, left_out)
+            found |= tables
+    return Tables(found, left_out)
 
 
-def _tables(url: str, source: str, schema: str | None, *, is_needed: bool) -> dict[str, Table]:
-    """Return a source's tables in a schema, which may not exist or belong to others."""
-    with existing(url, schema) as adapter:
-        if adapter is None:
-            return {}
-        try:
-            return dict(_described(adapter, source))
-        except adapter.errors:
-            if is_needed:
-                raise
-            return {}
-
-
-def _described(adapter: Adapter, source: str) -> Iterable[tuple[str, Table]]:
+def _described(adapter: Adapter, source: str) -> Iterator[tuple[tuple[str, str], Table]]:
     streams = streams_of(source)
     for name in (*streams, *(f"{stream}{VERSIONS}" for stream in streams), RUNS):
-        columns = adapter.columns(name)
-        if columns:
-            yield name, Table(adapter.path(name), frozenset(column.lower() for column in columns))
+        if columns := adapter.columns(name):
+            held = frozenset(column.lower() for column in columns)
+            yield (source, name), Table(adapter.path(name), held)
 
 
 def no_rows(columns: Mapping[str, str]) -> str:

@@ -62,15 +62,10 @@ def samples(
     with explained(cannot):
         for schema in dict.fromkeys(map(loader.schema_of, load_schemas)):
             labels = {"loader": loader.name, "schema": schema or ""}
-            with existing(loader.url, schema) as adapter:
-                if adapter is None:
-                    continue
-                try:
-                    if adapter.columns(RUNS):
-                        found += _of_schema(adapter, labels)
-                except adapter.errors:
-                    if schema not in map(loader.schema_of, optional):
-                        raise
+            is_needed = schema not in map(loader.schema_of, optional)
+            with existing(loader.url, schema, is_needed=is_needed) as adapter:
+                if adapter and adapter.columns(RUNS):
+                    found += _of_schema(adapter, labels)
     return found
 
 
