@@ -16,6 +16,7 @@ from attribution_elt.core.dates import instant
 from attribution_elt.core.errors import OpsError
 from attribution_elt.meltano import webhook
 from attribution_elt.meltano.project import BACKFILL, NO_ACCOUNT, VERIFY, Project
+from attribution_elt.meltano.run_log import parts_of
 
 
 @click.command()
@@ -56,7 +57,7 @@ def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterato
     now = datetime.now(UTC)
     for name in names:
         found = Finding(name)
-        ended = _last_success(runs, project.state_id(name, ""))
+        ended = _last_success(runs, project.environment, name)
         if ended is None:
             found.problems.append("Meltano's history has no successful run")
         else:
@@ -65,14 +66,13 @@ def check(project: Project, names: Iterable[str], max_age: timedelta) -> Iterato
         yield found
 
 
-def _last_success(runs: Sequence[Mapping[str, Any]], prefix: str) -> datetime | None:
-    """Return when a tap was last loaded by any loader; backfills and verifications do not count.
-
-    The prefix of the tap's jobs is followed by the loader's name.
-    """
+def _last_success(
+    runs: Sequence[Mapping[str, Any]], environment: str, name: str
+) -> datetime | None:
+    """Return when a tap was last loaded by any loader; backfills and verifications do not count."""
     for run in runs:  # latest first
-        _, _, *suffix = f"{run['job_name']}:".split(":")
-        is_aside = any(each == VERIFY or each.startswith(BACKFILL) for each in suffix)
-        if run["job_name"].startswith(prefix) and run["state"] == "SUCCESS" and not is_aside:
+        *found, _, suffix = parts_of(run["job_name"])
+        is_aside = suffix == VERIFY or suffix.startswith(BACKFILL)
+        if found == [environment, name] and run["state"] == "SUCCESS" and not is_aside:
             return instant(run["ended_at"])
     return None

@@ -22,6 +22,14 @@ IGNORED_WARNINGS = ("No state was found",)
 """Beginnings of warnings that are normal, such as those of a first run."""
 
 
+def parts_of(name: str) -> tuple[str, str, str, str]:
+    """Return the parts of Meltano's name of a run, `environment:tap-to-loader:suffix`."""
+    environment, _, rest = name.partition(":")
+    blocks, _, suffix = rest.partition(":")
+    tap, _, loader = blocks.rpartition("-to-")
+    return environment, tap, loader, suffix
+
+
 @dataclass
 class Pipeline:
     """One tap and one loader, as the log reports them.
@@ -154,8 +162,7 @@ class RunLog:
     def _pipeline(self, record: Mapping[str, Any]) -> Pipeline | None:
         """Return the pipeline of a plugin's line; a discovery begins a new pipeline."""
         if record.get("cmd_type") == "elb":
-            name = str(record["job_name"])  # environment:tap-to-loader, with an optional :suffix
-            tap, _, loader = name.split(":")[1].rpartition("-to-")
+            _, tap, loader, _ = parts_of(name := str(record["job_name"]))
             return self.pipelines.setdefault(name, Pipeline(tap, loader))
         if record.get("type") == "discovery":
             return self.pipelines.setdefault(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from attribution_elt.core.dates import instant
 from attribution_elt.meltano.project import Project
+from attribution_elt.meltano.run_log import parts_of
 
 CLOCKS = timedelta(minutes=1)
 """Maximum time between Meltano's start of a run and the loader's, before and after."""
@@ -39,8 +40,7 @@ def failed_attempts(
     """Return the runs in Meltano's history that failed since then, and before `known_at`."""
     found = []
     for run in project.runs():
-        environment, job, *_ = f"{run['job_name']}:".split(":")
-        tap, _, loader = job.rpartition("-to-")
+        environment, tap, loader, _ = parts_of(run["job_name"])
         started_at = instant(run["started_at"])
         failed = run["state"] not in {"SUCCESS", "RUNNING", "IDLE"}
         if failed and environment == project.environment and started_at >= since:
