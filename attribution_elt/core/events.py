@@ -6,6 +6,8 @@ its log is JSON, and `attribution-elt run` reads them there.
 
 from __future__ import annotations
 
+import os
+import uuid
 from typing import Any
 
 FIELD = "elt_event"
@@ -30,6 +32,11 @@ CLAIMS = "x-claims"
 """The annotation of a schema that lists the columns which claims of the stream may use."""
 VOLATILE = "x-volatile"
 """The annotation of a schema that lists the columns which differ between readings of equal data."""
+
+
+def id_of_run() -> str:
+    """Return the id of the run that Meltano started, or a new one."""
+    return os.environ.get(RUN_ID) or str(uuid.uuid4())
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:

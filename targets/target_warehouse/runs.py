@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from attribution_elt.core.events import RUN_ID, RUNS, event
+from attribution_elt.core.events import RUNS, event, id_of_run
 from attribution_elt.core.text import storable
 from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.base import Adapter, Merged
@@ -73,7 +71,7 @@ class Run:
     load_method: str
     started_at: int
     """Start of the run, in milliseconds since 1970."""
-    id: str = dataclasses.field(default_factory=lambda: os.environ.get(RUN_ID) or str(uuid.uuid4()))
+    id: str = dataclasses.field(default_factory=id_of_run)
 
     def log(self, tallies: Mapping[str, Tally], *, complete: bool | None) -> list[Row]:
         """Log the counts of the run, and return them as rows of `_runs`.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import enum
-import os
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from attribution_elt.core.events import RUN_ID
+from attribution_elt.core.events import id_of_run
 
 
 class Outcome(enum.StrEnum):
@@ -100,7 +98,7 @@ class Ledger:
     target: str
     audit: Audit
     dry_run: bool
-    run_id: str = field(default_factory=lambda: os.environ.get(RUN_ID) or str(uuid.uuid4()))
+    run_id: str = field(default_factory=id_of_run)
     final: dict[str, Entry] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     _last: datetime = _BEGINNING
