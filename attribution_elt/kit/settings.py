@@ -9,7 +9,9 @@ from typing import Any
 
 from singer_sdk import typing as th
 
+from attribution_elt.core.pseudonyms import SHORTEST_KEY
 from attribution_elt.core.settings import invalid_settings
+from attribution_elt.kit.http.client import MOST_BYTES, MOST_SECONDS
 
 DISTRIBUTION = "attribution-elt"
 
@@ -44,14 +46,14 @@ def common(api_url: str) -> th.PropertiesList:
         th.Property(
             "max_request_seconds",
             th.NumberType(exclusive_minimum=0, maximum=86_400),
-            default=3600,
+            default=MOST_SECONDS,
             title="Longest request",
             description="Maximum seconds of a complete request before it counts as failed",
         ),
         th.Property(
             "max_response_bytes",
             th.IntegerType(minimum=1),
-            default=2 << 30,
+            default=MOST_BYTES,
             title="Largest response",
             description="Maximum bytes of a response; the unit of a larger one counts as failed",
         ),
@@ -79,11 +81,12 @@ def common(api_url: str) -> th.PropertiesList:
         ),
         th.Property(
             "pii_key",
-            th.StringType(min_length=16),
+            th.StringType(min_length=SHORTEST_KEY),
             secret=True,
             title="Key of the hash of personal data",
-            description="Secret key of the hash, at least 16 characters: the same person gives "
-            "the same value in every tap that uses the same key",
+            description="Secret key of the hash, at least "
+            f"{SHORTEST_KEY} characters: the same person gives the same value in every tap that "
+            "uses the same key",
         ),
     )
 
