@@ -22,8 +22,6 @@ from attribution_elt.meltano.project import Extractor, Project
 
 IMPATIENT = {"max_retries": 1, "request_timeout": 30}
 """Settings for one quick request; runs wait longer and retry more often."""
-SKEW = 60
-"""Maximum seconds between a vendor's clock and ours."""
 SOON = 7
 """Number of days before data is lost from which the check reports a problem."""
 
@@ -122,14 +120,8 @@ def finding(probe: Probe) -> Finding:
 
 
 def _judge_head(found: Finding, head: Head) -> None:
-    ahead = head.ahead
-    if ahead is not None and abs(ahead) > SKEW:
-        side = "ahead of" if ahead > 0 else "behind"
-        found.problems.append(
-            f"the vendor's clock is {abs(ahead):.0f} s {side} this machine's: set the clock"
-        )
-    elif ahead is not None:
-        found.facts.append(f"clocks differ by {abs(ahead):.0f} s" if ahead else "clocks agree")
+    if head.ahead is not None:
+        found.judge_clock("the vendor's", head.ahead)
     if head.remaining is not None:
         of = f" of {head.limit}" if head.limit is not None else ""
         found.facts.append(f"{head.remaining}{of} requests left in the quota window")
