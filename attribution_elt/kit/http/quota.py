@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import inf
 
 from attribution_elt.core.events import event
 from attribution_elt.kit.http.headers import http_date, number, reset_time
@@ -44,11 +45,11 @@ class QuotaLimiter:
         self._governed: bool | None = None
         self._remaining: int | None = None
         self._in_flight = 0
-        # the current window: its reset as first and as last seen, and the requests left likewise
+        # the current window: its reset as first and as last seen
         self._reset: float | None = None
         self._last_reset: float | None = None
-        self._first_remaining = self._lowest = 0
-        self._answers = 0
+        # the requests left after its later responses: if no other client sends any, and the fewest
+        self._expected, self._lowest = 0, inf
         self._began_idle = False  # whether no request was in flight when it began
         self._waited_until = 0.0
         # when the request that learns the quota was sent; None if it is not in flight
@@ -167,8 +168,8 @@ class QuotaLimiter:
             self._pause(self._until(reset))
 
     def _begin_window(self, left: int) -> None:
-        self._remaining = self._first_remaining = self._lowest = left
-        self._answers = 0
+        self._remaining = self._expected = left
+        self._lowest = inf
         self._began_idle = not self._in_flight
 
     def _learn_left(self, left: int, sent: float) -> None:
@@ -176,17 +177,18 @@ class QuotaLimiter:
         if self._remaining is None and sent >= self._waited_until:
             self._begin_window(left)
             return
-        self._answers += 1
+        self._expected -= 1
         self._lowest = min(self._lowest, left)
-        if self._lowest < self._first_remaining - self._answers - self._in_flight:
+        if self._lowest < self._expected - self._in_flight:
             self._foreign = True
         if self._remaining is not None:  # otherwise the response is about the window that has ended
             self._remaining = min(self._remaining, left)
 
     def _conclude_foreign(self) -> None:
         """Decide whether other clients use the quota, if every response of the window counted."""
-        if self._foreign is None and self._answers and self._began_idle and not self._in_flight:
-            self._foreign = self._lowest < self._first_remaining - self._answers
+        is_evident = self._lowest < inf and self._began_idle and not self._in_flight
+        if self._foreign is None and is_evident:
+            self._foreign = self._lowest < self._expected
 
     def _learn_pause(self, status: int | None, retry_after: str | None, vendor_now: float) -> None:
         """Read `Retry-After`, which is valid with 429 and 503 only."""
@@ -215,8 +217,8 @@ class _VendorClock:
     """
 
     def __init__(self) -> None:
-        self._by_date = (float("-inf"), float("inf"))
-        self._by_reset = (float("-inf"), float("inf"))
+        self._by_date = (-inf, inf)
+        self._by_reset = (-inf, inf)
 
     def saw_date(self, date: float, sent: float, received: float) -> None:
         """Use the `Date` of a response to a request sent at `sent`."""
@@ -224,7 +226,7 @@ class _VendorClock:
 
     def saw_reset(self, ended: float | None, reset: float, sent: float, received: float) -> None:
         """Use a response whose window ends at `reset`, after the window that ended at `ended`."""
-        low = float("-inf") if ended is None else ended - received
+        low = -inf if ended is None else ended - received
         self._by_reset = _narrow(self._by_reset, low, reset - sent)
 
     def now(self, window: float | None) -> float:
@@ -235,7 +237,7 @@ class _VendorClock:
             low, high = self._by_reset
         if low <= 0 <= high:
             ahead = 0.0
-        elif low > float("-inf"):
+        elif low > -inf:
             ahead = low
         else:
             ahead = high - (window or 0)
