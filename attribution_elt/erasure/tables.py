@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from target_warehouse.columns import Column, ColumnType
-from target_warehouse.suppressed import TABLE
+from target_warehouse.suppressed import TABLE, people_in
 from target_warehouse.table_names import TableNames
 from target_warehouse.warehouses.base import TableError
 from target_warehouse.warehouses.history import REPLACED_BECAUSE
@@ -125,13 +125,7 @@ class SchemaEraser:
         adapter = self._adapter
 
         def work() -> bool:
-            TABLE.ensure(adapter)
-            person = adapter.dialect.identifier("person")
-            known = {
-                row[0]
-                for row in adapter.execute(f"SELECT {person} FROM {adapter.path(SUPPRESSED)}")
-            }
-            new = sorted(self._people.pseudonyms - known)
+            new = sorted(self._people.pseudonyms - people_in(adapter))
             if new:
                 now = datetime.now(UTC)
                 TABLE.append(adapter, ({"person": each, "suppressed_at": now} for each in new))

@@ -105,24 +105,30 @@ class Suppressed(Finder):
         return rows
 
 
+def people_in(adapter: Adapter) -> frozenset[str]:
+    """Return the pseudonyms in the table `_suppressed`, if it exists."""
+    if not adapter.columns(SUPPRESSED):
+        return frozenset()
+    person = adapter.dialect.identifier("person")
+    rows = adapter.execute(f"SELECT {person} FROM {adapter.path(SUPPRESSED)}")  # noqa: S608 - names of our own
+    return frozenset(value for (value,) in rows)
+
+
 def read_suppressed(adapter: Adapter, key: str | None) -> Suppressed | None:
     """Return the people in the table `_suppressed`; None if it is empty.
 
     Raises:
         WarehouseError: the key is not set, so people could come back.
     """
-    if not adapter.columns(SUPPRESSED):
-        return None
-    person = adapter.dialect.identifier("person")
-    rows = adapter.execute(f"SELECT {person} FROM {adapter.path(SUPPRESSED)}")  # noqa: S608 - names of our own
-    if not rows:
+    people = people_in(adapter)
+    if not people:
         return None
     if not key:
         raise WarehouseError(
             f"the table {SUPPRESSED} has people to leave out, which needs the setting 'pii_key': "
             "set TARGET_WAREHOUSE_PII_KEY to the key that `attribution-elt forget` has used"
         )
-    return Suppressed(frozenset(value for (value,) in rows), key)
+    return Suppressed(people, key)
 
 
 def renamed(personal: Personal, identifiers: Mapping[str, str]) -> Personal:
