@@ -19,8 +19,8 @@ from typing import Any
 
 import duckdb
 from rich.console import Console
-from rich.table import Table
 
+from attribution_elt.cli import display
 from attribution_elt.sandbox import Sandbox, environment
 
 ROOT = Path(__file__).parent.parent
@@ -185,21 +185,9 @@ def compare() -> None:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows in columns, with numbers aligned on the right."""
+    """Print rows in columns."""
     console.print(f"\n{title}")
-    shown = Table(box=None, pad_edge=False)
-    for position, name in enumerate(header):
-        numeric = bool(rows) and not isinstance(rows[0][position], str)
-        shown.add_column(name, justify="right" if numeric else "left")
-    for row in rows:
-        shown.add_row(*map(_text, row))
-    console.print(shown)
-
-
-def _text(cell: Any) -> str:
-    if cell is None or isinstance(cell, str):
-        return cell or ""
-    return f"{cell:,}" if isinstance(cell, int) else f"{cell:,.2f}"
+    console.print(display.table(header, rows, padding=1))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, padding: int 
     """Return a table without borders; numbers are right-aligned, and None is a dash."""
     made = Table(box=None, pad_edge=False, padding=(0, padding, 0, 0))
     for place, name in enumerate(header):
-        numbers = all(isinstance(row[place], int | None) for row in rows)
+        numbers = all(isinstance(row[place], int | float | Decimal | None) for row in rows)
         justify: Any = "right" if numbers else "left"
         made.add_column(name, justify=justify, no_wrap=numbers, overflow="fold")
     for row in rows:
@@ -237,6 +238,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, padding: int 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, float | Decimal):
+        return f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else _clean(str(value))
 
 
