@@ -9,15 +9,18 @@ import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from singer_sdk.plugin_base import PluginBase
+from typing_extensions import override
 
+from attribution_elt.core import redaction
 from attribution_elt.core.dates import day_of
-from attribution_elt.core.spelling import variable_of
+from attribution_elt.core.events import event
+from attribution_elt.core.spelling import unknown_settings, variable_of
 
 _formats = FormatChecker(())
 _BOOLEANS = {"true", "1", "yes", "on", "false", "0", "no", "off"}
@@ -76,6 +79,38 @@ def whole_schema(plugin: type[PluginBase]) -> Mapping[str, Any]:
     schema = copy.deepcopy(plugin.config_jsonschema)
     plugin.append_builtin_config(schema)
     return schema
+
+
+class Plugin(PluginBase):
+    """Keeps secrets of settings out of all output, and reports settings that cannot be used."""
+
+    name_variable: ClassVar[str]
+    """The environment variable in which Meltano passes the plugin's name."""
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        mend_stream_maps(config_jsonschema)
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        with reading(f"--config {' '.join(value)}"):
+            return super().cb_config(ctx, param, value)
+
+    def keep_secrets(self) -> None:
+        """Keep the secrets of the settings out of all output."""
+        config = dict(self.config)
+        secrets = redaction.secrets_of(whole_schema(type(self)), config)
+        redaction.redactor.add([*secrets, *redaction.passwords_of(config)])
+
+    def warn_of_unknown_settings(self) -> None:
+        """Log a warning for each setting that the plugin does not have."""
+        plugin = os.environ.get(self.name_variable) or self.name
+        known = whole_schema(type(self))["properties"]
+        for line in unknown_settings(plugin, known, self.config):
+            self.logger.warning(line, extra=event("warning"))
 
 
 def mend_stream_maps(config_jsonschema: dict[str, Any]) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import click
 from singer_sdk.exceptions import ConfigValidationError, MappingError
-from singer_sdk.plugin_base import PluginBase, SingerCommand
+from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
 from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import OneLineError, lines_of
 from attribution_elt.core.events import event
-from attribution_elt.core.settings import misread_variables, reading, whole_schema
-from attribution_elt.core.spelling import unknown_settings
+from attribution_elt.core.settings import Plugin, misread_variables, whole_schema
 from attribution_elt.kit import settings
 from attribution_elt.kit.errors import CredentialsError, InvalidSettingsError
 
@@ -58,15 +56,13 @@ class PluginCommand(SingerCommand):
         return result
 
 
-class VendorPlugin(PluginBase):
+class VendorPlugin(Plugin):
     """Validates the settings, and reports each invalid one in a line.
 
     A setting that is null counts as not set, so that its default applies.
     """
 
     package_name = settings.DISTRIBUTION
-    name_variable: ClassVar[str]
-    """The environment variable in which Meltano passes the plugin's name."""
 
     def __init__(self, *args: Any, validate_config: bool = True, **options: Any) -> None:
         if options.get("parse_env_config") and (
@@ -82,32 +78,18 @@ class VendorPlugin(PluginBase):
             invalid = list(self.setting_errors()) or error.errors
         except MappingError as error:
             invalid = [f"setting 'stream_maps': {error}"]
-        config = dict(self.config)
-        secrets = redaction.secrets_of(self.config_jsonschema, config)
-        redaction.redactor.add([*secrets, *redaction.passwords_of(config)])
+        self.keep_secrets()
         if invalid:
             raise InvalidSettingsError(invalid)
         context = click.get_current_context(silent=True)
         if context is not None and isinstance(context.command, PluginCommand):
-            self._warn_of_unknown_settings()
+            self.warn_of_unknown_settings()
             # each STATE covers only what is complete, so the process may end at any time
             runtime.end_at_signals()
-
-    @classmethod
-    @override
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        with reading(f"--config {' '.join(value)}"):
-            return super().cb_config(ctx, param, value)
 
     @override
     def _setup_signal_handlers(self) -> None:
         """Leave signals to the command: the SDK's handlers would end it with code 0."""
-
-    def _warn_of_unknown_settings(self) -> None:
-        plugin = os.environ.get(self.name_variable) or self.name
-        known = whole_schema(type(self))["properties"]
-        for line in unknown_settings(plugin, known, self.config):
-            self.logger.warning(line, extra=event("warning"))
 
     def setting_errors(self) -> Iterable[str]:
         """Yield a line for each invalid setting; plugins add their own rules."""

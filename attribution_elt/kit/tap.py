@@ -18,7 +18,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from attribution_elt.core import redaction
-from attribution_elt.core.settings import mend_stream_maps, reading
+from attribution_elt.core.settings import reading
 from attribution_elt.kit import inputs
 from attribution_elt.kit.errors import InvalidSettingsError
 from attribution_elt.kit.plugin import PluginCommand, VendorPlugin
@@ -105,12 +105,6 @@ class VendorTap(VendorPlugin, Tap, Generic[ClientT]):
         """Return the vendor's credentials, without passwords of the user's own databases."""
         given = {name: value for name, value in self.config.items() if name in self.credentials}
         return "".join(redaction.secrets_of(self.config_jsonschema, given))
-
-    @classmethod
-    @override
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        super().append_builtin_config(config_jsonschema)
-        mend_stream_maps(config_jsonschema)
 
     def selection_errors(self) -> Iterable[str]:
         """Yield a line for each setting that a selected stream needs and that is missing."""

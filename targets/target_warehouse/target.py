@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,13 +17,11 @@ from attribution_elt.core import redaction, runtime
 from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.pseudonyms import SHORTEST_KEY
 from attribution_elt.core.settings import (
+    Plugin,
     invalid_settings,
-    mend_stream_maps,
     misread_variables,
-    reading,
     whole_schema,
 )
-from attribution_elt.core.spelling import unknown_settings
 from target_warehouse.reader import MessageReader
 from target_warehouse.warehouses.registry import connect
 
@@ -32,11 +29,12 @@ if TYPE_CHECKING:
     from target_warehouse.loader import Loader
 
 
-class TargetWarehouse(Target):
+class TargetWarehouse(Plugin, Target):
     """Loads any Singer tap into a warehouse."""
 
     name = "target-warehouse"
     package_name = "attribution-elt"
+    name_variable = "MELTANO_LOADER_NAME"
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -167,20 +165,10 @@ class TargetWarehouse(Target):
             invalid = list(invalid_settings(schema, self.config)) or error.errors
             raise ConfigValidationError(str(error), errors=invalid) from None
         finally:
-            given = dict(self.config)
-            redaction.redactor.add(redaction.secrets_of(schema, given))
-            redaction.redactor.add(redaction.passwords_of(given))
+            self.keep_secrets()
         self._reader = reader
         runtime.on_signals(reader.stop)
-        plugin = os.environ.get("MELTANO_LOADER_NAME") or self.name
-        for line in unknown_settings(plugin, schema["properties"], given):
-            self.logger.warning(line)
-
-    @classmethod
-    @override
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        super().append_builtin_config(config_jsonschema)
-        mend_stream_maps(config_jsonschema)
+        self.warn_of_unknown_settings()
 
     @cached_property
     def loader(self) -> Loader:
@@ -213,12 +201,6 @@ class TargetWarehouse(Target):
         self.loader.finish(stopped=bool(self._reader.stopped))
         if self._reader.stopped:
             sys.exit(runtime.exit_code(self._reader.stopped))
-
-    @classmethod
-    @override
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        with reading(f"--config {' '.join(value)}"):
-            return super().cb_config(ctx, param, value)
 
     @classmethod
     @override
