@@ -112,7 +112,7 @@ def test_a_schedule_loads_every_account_of_its_job(
     expected.take_in({"tap-ecdp": settings(one)["tap-ecdp"]})
     for (tap, name), stream in expected.streams.items():
         landed = landing.rows(tap, name, stream)
-        assert {tuple(row[key] for key in stream.keys): row for row in landed} == stream.rows
+        assert stream.by_key(landed) == stream.rows
         assert loaded[tap, name] == len(stream.rows)
     orders = landing.rows(
         "tap-ecdp-shop-two", "attributed_orders", expected.streams["tap-ecdp", "attributed_orders"]

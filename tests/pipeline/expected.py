@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -11,10 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.pipeline.meltano import SCRIPTS, Settings
-from tests.reliability.claims import is_inside
+from tap_ignite.tap import TapIgnite
 
-Row = dict[str, Any]
+from attribution_elt.kit.testing.warehouse import Warehouse
+from tests.pipeline.meltano import Settings
+from tests.tap_process import Row, run, selected
 
 
 @dataclass
@@ -24,20 +25,10 @@ class Stream:
     properties: dict[str, Any]
     keys: list[str]
     rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)
-    delivered: set[tuple[Any, ...]] = field(default_factory=set)
-    """Keys of the present run."""
 
-    def upsert(self, record: Mapping[str, Any]) -> None:
-        row = self.typed(record)
-        key = tuple(row[name] for name in self.keys)
-        self.rows[key] = row
-        self.delivered.add(key)
-
-    def remove_vanished(self, where: Mapping[str, Any]) -> None:
-        """Remove the rows inside a claim that the run has not delivered."""
-        for key in self.rows.keys() - self.delivered:
-            if is_inside(self.rows[key], where):
-                del self.rows[key]
+    def by_key(self, rows: Iterable[Row]) -> dict[tuple[Any, ...], Row]:
+        """Return the last row of each key."""
+        return {tuple(row[name] for name in self.keys): row for row in rows}
 
     def typed(self, record: Mapping[str, Any]) -> Row:
         """A record with its instants and days as such."""
@@ -77,48 +68,27 @@ class Expected:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._states: dict[str, Any] = {}
+        self._warehouses: defaultdict[str, Warehouse] = defaultdict(Warehouse)
         self.streams: dict[tuple[str, str], Stream] = {}
 
     def take_in(self, every: Settings) -> None:
         """Run the taps, each from the state of its last run."""
         for tap, config in every.items():
-            command = [str(SCRIPTS / tap)]
-            given = {"config": config, "state": self._states.get(tap, {})}
+            given = {"config": config, "state": self._states.get(tap)}
             if tap == "tap-ignite":
-                given["catalog"] = self._catalog(tap, config, without="location_details")
-            for name, document in given.items():
-                path = self._folder / f"{tap}.{name}.json"
-                path.write_text(json.dumps(document))
-                command += [f"--{name}", str(path)]
-            done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-            for (owner, _), stream in self.streams.items():
-                if owner == tap:
-                    stream.delivered.clear()
-            for line in done.stdout.splitlines():
-                self._take(tap, json.loads(line, parse_float=Decimal))
-
-    def _catalog(self, tap: str, config: Mapping[str, Any], *, without: str) -> dict[str, Any]:
-        """Return the tap's catalog with all streams selected that meltano.yml selects."""
-        path = self._folder / f"{tap}.config.json"
-        path.write_text(json.dumps(config))
-        command = [str(SCRIPTS / tap), "--discover", "--config", str(path)]
-        found = subprocess.run(command, capture_output=True, timeout=60, check=True)
-        catalog: dict[str, Any] = json.loads(found.stdout)
-        for stream in catalog["streams"]:
-            stream["selected"] = stream["tap_stream_id"] != without
-            for entry in stream["metadata"]:
-                if not entry["breadcrumb"]:
-                    entry["metadata"]["selected"] = stream["selected"]
-        return catalog
-
-    def _take(self, tap: str, message: dict[str, Any]) -> None:
-        match message["type"]:
-            case "STATE":
-                self._states[tap] = message["value"]
-                for claim in message.get("delivered", ()):
-                    self.streams[tap, claim["stream"]].remove_vanished(claim["where"])
-            case "SCHEMA":
+                given["catalog"] = _selected_in_meltano_yml(config)
+            output = run(self._folder, tap, **given)
+            assert output.code == 0, output.stderr
+            self._states[tap] = output.states[-1]
+            warehouse = self._warehouses[tap]
+            warehouse.load(output)
+            for message in output.of("SCHEMA"):
+                name = message["stream"]
                 stream = Stream(message["schema"]["properties"], message["key_properties"])
-                self.streams.setdefault((tap, message["stream"]), stream)
-            case "RECORD":
-                self.streams[tap, message["stream"]].upsert(message["record"])
+                stream.rows = stream.by_key(map(stream.typed, warehouse.rows[name].values()))
+                self.streams[tap, name] = stream
+
+
+def _selected_in_meltano_yml(config: Mapping[str, Any]) -> dict[str, Any]:
+    tap = TapIgnite(config=dict(config))
+    return selected(tap, tap.streams.keys() - {"location_details"})

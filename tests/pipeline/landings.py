@@ -17,7 +17,8 @@ import psycopg
 from psycopg.types.json import set_json_loads
 from typing_extensions import override
 
-from tests.pipeline.expected import Row, Stream
+from tests.pipeline.expected import Stream
+from tests.tap_process import Row
 
 JSONL = {
     "name": "target-jsonl",
@@ -138,8 +139,6 @@ class JsonLines(Landing):
 
     @override
     def rows(self, tap: str, name: str, stream: Stream) -> list[Row]:
-        landed = Stream(stream.properties, stream.keys)
         path = self._folder / schema_of(tap) / f"{name}.jsonl"
-        for line in path.read_bytes().splitlines():
-            landed.upsert(json.loads(line, parse_float=Decimal))
-        return list(landed.rows.values())
+        records = [json.loads(line, parse_float=Decimal) for line in path.open()]
+        return list(stream.by_key(map(stream.typed, records)).values())

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from attribution_elt.sandbox import Sandbox
-from tests.pipeline.expected import Expected, Row, Stream
+from tests.pipeline.expected import Expected, Stream
 from tests.pipeline.landings import JSONL, Landing
 from tests.pipeline.meltano import environment, meltano, project, settings
+from tests.tap_process import Row
 
 NULL = "__NULL__"  # Meltano does not pass null on
 MAPS = {
@@ -60,7 +61,7 @@ def test_mapped_selected_and_masked_records_are_loaded(
         for key, row in plain.rows.items()
         if row["website_id"] != 22
     }
-    assert {tuple(row[key] for key in plain.keys): row for row in landed} == wanted
+    assert plain.by_key(landed) == wanted
     assert len(wanted) < len(plain.rows)
     asked = sandbox.ecdp.requests[0].query
     assert asked.get("includeDetails") != ["true"], "lines were not selected"

@@ -12,9 +12,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from attribution_elt.kit.testing.warehouse import ClaimError
 from attribution_elt.sandbox import Fault
 from attribution_elt.sandbox.exact_json import decode, encode
-from tests.reliability.claims import miscounted_claims
 from tests.reliability.drift_changes import SOURCES, Drift, Object, Source
 from tests.reliability.faults_benches import Bench
 from tests.reliability.matrix import captured_logs
@@ -89,8 +89,15 @@ def judge(bench: Bench, drift: Drift, folder: Path) -> list[str] | None:
         *_unannounced(bench, run, {text for _, text in warnings}),
         *_lost(changed.sent, landed),
         *_fewer(bench, landed),
-        *miscounted_claims(run),
+        *_miscounted(bench, run),
     ]
+
+
+def _miscounted(bench: Bench, run: Output) -> Iterator[str]:
+    try:
+        bench.loaded(run)
+    except ClaimError as error:
+        yield str(error)
 
 
 def _unannounced(bench: Bench, run: Output, warnings: set[str]) -> Iterator[str]:

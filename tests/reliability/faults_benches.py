@@ -9,6 +9,7 @@ from typing import Any
 
 from attribution_elt.kit.tap import VendorTap
 from attribution_elt.kit.testing.spellings import spellings
+from attribution_elt.kit.testing.warehouse import Warehouse
 from attribution_elt.sandbox import Fault, Request
 from attribution_elt.sandbox.vendor import Vendor
 from tests.tap_process import Output, Row, Rows, run_here
@@ -113,6 +114,17 @@ class Bench:
                     {key: self.settled(row) for key, row in output.rows(stream).items()}
                 )
         return held
+
+    def loaded(self, run: Output) -> Warehouse:
+        """Return a warehouse that loaded the clean run and then this one.
+
+        Raises:
+            ClaimError: a claim has another number of records than the run wrote.
+        """
+        warehouse = Warehouse()
+        warehouse.load(self.clean)
+        warehouse.load(run)
+        return warehouse
 
     def settled(self, row: Row) -> Row:
         """Return a row without nulls and without properties that differ from run to run."""

@@ -12,8 +12,8 @@ from typing import Any
 from typing_extensions import override
 
 from attribution_elt.kit.records.shaper import snake_case
+from attribution_elt.kit.testing.warehouse import ClaimError
 from attribution_elt.sandbox import Fault, Request
-from tests.reliability.claims import miscounted_claims, removed_rows
 from tests.reliability.faults_benches import Bench, Endpoint
 from tests.reliability.faults_clock import SharedClock
 from tests.reliability.faults_table import KINDS, Kind, Rule
@@ -211,21 +211,23 @@ def _about_state(run: Output) -> Iterator[str]:
 
 def _about_claims(cell: Cell, run: Output) -> Iterator[str]:
     """Yield an error for each stream from which the faulty run would remove other rows."""
-    yield from miscounted_claims(run)
+    try:
+        loaded = cell.bench.loaded(run)
+    except ClaimError as error:
+        yield str(error)
+        return
     if cell.rule is Rule.EMPTY:  # the loader's limit protects tables of more than 100 rows
         return
-    removed: defaultdict[str, set[Any]] = defaultdict(set)
-    for stream, key in removed_rows(run, cell.bench.truth):
-        removed[stream].add(key)
     found = cell.bench.rows(run)
     for stream, truth in cell.bench.truth.items():
         gone = set()
         if cell.rule is Rule.NOT_FOUND and cell.position != "always":
             lacking = truth.keys() - found.get(stream, {}).keys()
             gone = {key for key in lacking if cell.may_lack(stream, truth[key])}
-        if wrongly := removed[stream] - gone:
+        removed = set(loaded.removed[stream])
+        if wrongly := removed - gone:
             yield f"{stream}: {len(wrongly)} rows would vanish, such as {min(wrongly)}"
-        if left := gone - removed[stream]:
+        if left := gone - removed:
             yield f"{stream}: {len(left)} rows would stay, such as {min(left)}"
 
 
