@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,19 @@ def settings(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
 
 
 def variables(sandbox: Sandbox) -> dict[str, str]:
-    """Return the same settings as variables of the environment, in Meltano's spelling."""
-    found = {
-        f"{tap}_{name}".upper().replace("-", "_"): (
+    """Return the same settings as variables of the environment."""
+    return {**spelled(settings(sandbox)), "TAP_ECDP_REPORTING_CURRENCY": "EUR"}
+
+
+def spelled(every: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return settings of plugins as variables of the environment, in Meltano's spelling."""
+    return {
+        f"{plugin}_{name}".upper().replace("-", "_"): (
             value if isinstance(value, str) else json.dumps(value)
         )
-        for tap, config in settings(sandbox).items()
+        for plugin, config in every.items()
         for name, value in config.items()
     }
-    return {**found, "TAP_ECDP_REPORTING_CURRENCY": "EUR"}
 
 
 def write(sandbox: Sandbox, path: Path) -> None:

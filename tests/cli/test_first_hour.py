@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from attribution_elt.sandbox import Sandbox
+from attribution_elt.sandbox.environment import spelled
 from tests import postgres
 from tests.pipeline.meltano import SCRIPTS, project, settings
 
@@ -47,12 +48,8 @@ def port() -> Iterator[int]:
 def lines(sandbox: Sandbox, *taps: str) -> str:
     """Return the lines of `.env` for the accounts of these taps."""
     every = settings(sandbox)
-    text = TO_FILL_IN
-    for tap in taps:
-        for name, value in every[tap].items():
-            shown = value if isinstance(value, str) else json.dumps(value)
-            text += f"{tap}_{name}".upper().replace("-", "_") + f"='{shown}'\n"
-    return text
+    variables = spelled({tap: every[tap] for tap in taps})
+    return TO_FILL_IN + "".join(f"{name}='{value}'\n" for name, value in variables.items())
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

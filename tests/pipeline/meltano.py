@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from attribution_elt.sandbox import Sandbox
-from attribution_elt.sandbox import environment as sandbox_environment
+from attribution_elt.sandbox.environment import settings as settings_of_taps
+from attribution_elt.sandbox.environment import spelled
 from attribution_elt.sandbox.ihc.journeys import journeys
 from scripts.demo import copy_plugins
 from tests import leaks
@@ -28,7 +29,7 @@ Settings = dict[str, dict[str, Any]]
 
 def settings(sandbox: Sandbox) -> Settings:
     """Each tap's settings, which connect it with the sandbox."""
-    every = sandbox_environment.settings(sandbox)
+    every = settings_of_taps(sandbox)
     every["tap-ignite"]["hash_algorithms"] = ["md5", "sha2"]
     return every
 
@@ -71,15 +72,8 @@ def project(
 
 def environment(every: Mapping[str, Mapping[str, Any]], **more: str) -> dict[str, str]:
     """Return this process's environment, in which only these settings of plugins are set."""
-    variables = {
-        f"{plugin}_{name}".upper().replace("-", "_"): (
-            value if isinstance(value, str) else json.dumps(value)
-        )
-        for plugin, config in every.items()
-        for name, value in config.items()
-    }
     path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "NO_COLOR": "1", **variables, **more, "PATH": path}
+    return {**os.environ, "NO_COLOR": "1", **spelled(every), **more, "PATH": path}
 
 
 def meltano(
