@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from target_warehouse.warehouses.registry import connect
 
 from attribution_elt.reporting.amounts import Window
 from attribution_elt.reporting.credit import Answers, Claims, Comparison, CreditChange
@@ -120,14 +118,9 @@ def test_changes_of_the_last_week_are_shown(tmp_path: Path) -> None:
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
     shop.build(*MODELS)
     assert "No conversion of these days has touches" in section(shop.warehouse)
-    with closing(connect(shop.warehouse.url, "attribution")) as adapter:
-        path = adapter.path("fct_restatements")
-        for as_of, delta in (("2026-03-13", 900), ("2026-03-14", -20), ("2026-03-20", 5)):
-            adapter.execute(
-                f"INSERT INTO {path} VALUES "
-                f"('{as_of}', '2026-03-02', 'Email', 'ecdp', 'EUR', 0, 0, {delta})"
-            )
-        adapter.commit()
+    for as_of, delta in (("2026-03-13", 900), ("2026-03-14", -20), ("2026-03-20", 5)):
+        values = f"('{as_of}', '2026-03-02', 'Email', 'ecdp', 'EUR', 0, 0, {delta})"
+        shop.execute(f"INSERT INTO {{}} VALUES {values}", "fct_restatements")
     text = section(shop.warehouse)
     assert f"channel | model | currency | change | Email | ecdp | EUR | {LESS}15" in text
     assert "setting history" not in text

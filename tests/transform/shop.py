@@ -74,10 +74,10 @@ class Shop:
         """The tests that failed, with the number of wrong rows."""
         return {each.name: each.failures for each in self.tested if not each.passed}
 
-    def execute(self, sql: str, *models: str) -> list[tuple[Any, ...]]:
-        """Run SQL with `{}` for the models' paths."""
-        with closing(connect(self.warehouse.url, "attribution")) as adapter:
-            rows = adapter.execute(sql.format(*map(adapter.path, models)))
+    def execute(self, sql: str, *tables: str, schema: str = "attribution") -> list[tuple[Any, ...]]:
+        """Run SQL with `{}` for the paths of models, or of tables in another schema."""
+        with closing(connect(self.warehouse.url, schema)) as adapter:
+            rows = adapter.execute(sql.format(*map(adapter.path, tables)))
             adapter.commit()
             return rows
 

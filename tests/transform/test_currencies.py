@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
-
-from target_warehouse.warehouses.registry import connect
 
 from tests.targets.target_warehouse.warehouses import DuckDB, Warehouse
 from tests.transform.shop import Shop, commission, copied, order, output, purchase, session, touch
@@ -25,15 +22,12 @@ def shop_with(warehouse: Warehouse, folder: Path, spend: str = SPEND) -> Shop:
     return Shop(warehouse, folder)
 
 
-def date_versions(warehouse: Warehouse, schema: str, table: str) -> None:
+def date_versions(shop: Shop, schema: str, table: str) -> None:
     """Make the old version of a row valid on 3 and 4 March, and the present one from then on."""
     replaced = "'2026-03-05 05:00:00+00'"
-    with closing(connect(warehouse.url, schema)) as adapter:
-        old, new = adapter.path(f"{table}__history"), adapter.path(table)
-        past = f"_sdc_valid_from = '2026-03-03 05:00:00+00', _sdc_valid_to = {replaced}"
-        adapter.execute(f"UPDATE {old} SET {past}")
-        adapter.execute(f"UPDATE {new} SET _sdc_batched_at = {replaced}")
-        adapter.commit()
+    past = f"_sdc_valid_from = '2026-03-03 05:00:00+00', _sdc_valid_to = {replaced}"
+    shop.execute(f"UPDATE {{}} SET {past}", f"{table}__history", schema=schema)
+    shop.execute(f"UPDATE {{}} SET _sdc_batched_at = {replaced}", table, schema=schema)
 
 
 def test_spend_is_converted(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -73,7 +67,7 @@ def test_commissions_and_restatements_are_converted(duckdb: DuckDB, tmp_path: Pa
     for amount in (5.0, 4.0):
         row = order("1", DAY, amount, reporting_currency="USD", customer_id=None)
         shop.load("tap_ecdp", "attributed_orders", row, history=["attributed_orders"])
-    date_versions(duckdb, "tap_ecdp", "attributed_orders")
+    date_versions(shop, "tap_ecdp", "attributed_orders")
     wanted = ("+fct_affiliate_cost", "+fct_restatements")
     shop.build(*wanted, reporting_currency="EUR", attribution_io_currency="sek")
     assert shop.failed == {}
@@ -88,7 +82,7 @@ def test_restatements_of_attribution_io_are_converted(duckdb: DuckDB, tmp_path: 
     for weight in (60, 40):
         row = output(1, 1, None, weight)
         shop.load("tap_attribution_io", "event_attributions", row, history=["event_attributions"])
-    date_versions(duckdb, "tap_attribution_io", "event_attributions")
+    date_versions(shop, "tap_attribution_io", "event_attributions")
     shop.build("+fct_restatements", reporting_currency="EUR", attribution_io_currency="USD")
     assert shop.rows("fct_restatements", ("currency", "before", "after")) == [("EUR", 30, 20)]
 

@@ -207,25 +207,17 @@ def test_rows_that_are_marked_as_deleted_do_not_count(warehouse: Warehouse) -> N
     shop = Shop(warehouse)
     orders = (order("1", "2026-03-02T10:00:00Z", 5.0), order("2", "2026-03-02T10:00:00Z", 7.0))
     shop.load("tap_ecdp", "attributed_orders", *orders)
-    with closing(connect(warehouse.url, "tap_ecdp")) as adapter:
-        path = adapter.path("attributed_orders")
-        if "_sdc_deleted_at" not in adapter.columns("attributed_orders"):
-            adapter.execute(f"ALTER TABLE {path} ADD COLUMN _sdc_deleted_at TIMESTAMP")
-        adapter.execute(
-            f"UPDATE {path} SET _sdc_deleted_at = CURRENT_TIMESTAMP WHERE order_id = '2'"
-        )
-        adapter.commit()
+    marked = "UPDATE {} SET _sdc_deleted_at = CURRENT_TIMESTAMP WHERE order_id = '2'"
+    shop.execute(marked, "attributed_orders", schema="tap_ecdp")
     shop.build("stg_ecdp__orders")
     assert shop.rows("stg_ecdp__orders", ("order_id",)) == [("1",)]
 
 
 def test_columns_that_were_not_selected_are_null(small: Shop) -> None:
     small.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
-    with closing(connect(small.warehouse.url, "tap_ecdp")) as adapter:
-        path = adapter.path("attributed_orders")
-        adapter.execute(f"ALTER TABLE {path} DROP COLUMN reporting_currency")
-        adapter.execute(f"ALTER TABLE {path} DROP COLUMN customer_email")
-        adapter.commit()
+    for name in ("reporting_currency", "customer_email"):
+        drop = f"ALTER TABLE {{}} DROP COLUMN {name}"
+        small.execute(drop, "attributed_orders", schema="tap_ecdp")
     small.build("+fct_conversions")
     assert small.rows("stg_ecdp__orders", ("currency", "email_hash")) == [(None, None)]
     assert small.rows("fct_conversions", ("amount", "currency")) == [(5.0, "EUR")]
@@ -281,12 +273,12 @@ def test_first_commissions_of_a_program_count_before_it_was_loaded(warehouse: Wa
         shop.load("tap_adtraction", "programs", program)
         row = commission(1, "%", 4.0 + number, program=number)
         shop.load("tap_adtraction", "commissions", row, history=["commissions"])
-        with closing(connect(warehouse.url, "tap_adtraction")) as adapter:
-            adapter.execute(
-                f"UPDATE {adapter.path('commissions')} SET _sdc_batched_at = "
-                f"'2026-03-0{4 * number - 3} 05:00:00+00:00' WHERE program_id = {number}"
-            )
-            adapter.commit()
+        shop.execute(
+            f"UPDATE {{}} SET _sdc_batched_at = '2026-03-0{4 * number - 3} 05:00:00+00:00' "
+            f"WHERE program_id = {number}",
+            "commissions",
+            schema="tap_adtraction",
+        )
     shop.build("+fct_affiliate_cost")
     assert shop.failed == {}
     costs = shop.rows("fct_affiliate_cost", ("program_id", "commission_high"))

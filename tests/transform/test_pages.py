@@ -44,15 +44,14 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     made.load("tap_adtraction", "programs", {**program, "program_name": "partner"})
     rate = {"channel_id": 5, "program_id": 9, "transaction_type": 3, "type": "%", "value": 5.0}
     made.load("tap_adtraction", "commissions", {**rate, "commission_id": "1"})
-    with closing(connect(warehouse.url, "tap_ecdp")) as adapter:
-        path = adapter.path("attributed_orders__versions")
-        loaded = adapter.path("attributed_orders")
-        adapter.execute(
-            f"CREATE VIEW {path} AS SELECT *, order_date_time AS _sdc_valid_from, "
-            f"order_date_time + INTERVAL '5 days' AS _sdc_valid_to FROM {loaded} UNION ALL "
-            f"SELECT *, order_date_time, NULL FROM {loaded} WHERE website_id = 0"
-        )
-        adapter.commit()
+    made.execute(
+        "CREATE VIEW {0} AS SELECT *, order_date_time AS _sdc_valid_from, "
+        "order_date_time + INTERVAL '5 days' AS _sdc_valid_to FROM {1} UNION ALL "
+        "SELECT *, order_date_time, NULL FROM {1} WHERE website_id = 0",
+        "attributed_orders__versions",
+        "attributed_orders",
+        schema="tap_ecdp",
+    )
     return made.build(attribution_io_currency="EUR")
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-
-from target_warehouse.warehouses.registry import connect
 
 from tests.targets.target_warehouse.clock import loading_at
 from tests.targets.target_warehouse.warehouses import Warehouse, record
@@ -19,17 +16,16 @@ def test_restatements_are_changes_of_days_that_were_loaded(warehouse: Warehouse)
     for channel, amount in (("Email", 5.0), ("SMS", 5.0), ("SMS", 4.0)):
         row = order("1", "2026-03-02T10:00:00Z", amount, channel)
         shop.load("tap_ecdp", "attributed_orders", row, history=["attributed_orders"])
-    with closing(connect(warehouse.url, "tap_ecdp")) as adapter:
-        history = adapter.path("attributed_orders__history")
-        days = {"Email": ("03", "05"), "SMS": ("05", "06")}
-        for channel, (start, end) in days.items():
-            adapter.execute(
-                f"UPDATE {history} SET _sdc_valid_from = '2026-03-{start} 05:00:00+00:00', "
-                f"_sdc_valid_to = '2026-03-{end} 05:00:00+00:00' WHERE channel = '{channel}'"
-            )
-        current = adapter.path("attributed_orders")
-        adapter.execute(f"UPDATE {current} SET _sdc_batched_at = '2026-03-06 05:00:00+00:00'")
-        adapter.commit()
+    days = {"Email": ("03", "05"), "SMS": ("05", "06")}
+    for channel, (start, end) in days.items():
+        shop.execute(
+            f"UPDATE {{}} SET _sdc_valid_from = '2026-03-{start} 05:00:00+00:00', "
+            f"_sdc_valid_to = '2026-03-{end} 05:00:00+00:00' WHERE channel = '{channel}'",
+            "attributed_orders__history",
+            schema="tap_ecdp",
+        )
+    dated = "UPDATE {} SET _sdc_batched_at = '2026-03-06 05:00:00+00:00'"
+    shop.execute(dated, "attributed_orders", schema="tap_ecdp")
     shop.build("+fct_restatements")
     assert shop.failed == {}
     columns = ("as_of", "channel", "before", "after", "delta")
@@ -90,11 +86,9 @@ def test_restatements_name_the_conversion_types_of_ihc(small: Shop) -> None:
     for ihc in (0.5, 0.75):
         rows = session("1", "x", "Email", ihc), old
         small.load("tap_ihc", "attributions", *rows, history=["attributions"])
-        with closing(connect(small.warehouse.url, "tap_ihc")) as adapter:
-            if ihc == 0.5:  # date the first run before the second
-                path = adapter.path("attributions")
-                adapter.execute(f"UPDATE {path} SET _sdc_batched_at = '2026-03-03 05:00:00+00:00'")
-            adapter.commit()
+        if ihc == 0.5:  # date the first run before the second
+            dated = "UPDATE {} SET _sdc_batched_at = '2026-03-03 05:00:00+00:00'"
+            small.execute(dated, "attributions", schema="tap_ihc")
     small.build("+fct_restatements", "+fct_credits")
     columns = ("model", "before", "after")
     assert small.rows("fct_restatements", columns) == [("ihc:purchases", 50.0, 75.0)]

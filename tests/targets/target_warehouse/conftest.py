@@ -33,12 +33,13 @@ _SQL = {
 """Tests of the statements of a load. They run on DuckDB through dlt too."""
 _MORE_SQL = _SQL | {
     "test_a_line_that_an_order_no_longer_has_goes_to_the_history",
+    "test_a_row_that_comes_back_is_live_again",
     "test_awkward_names_of_columns",
     "test_marked_rows_stay_and_are_marked_once",
     "test_numbers_are_exact",
-    "test_rows_that_come_back_are_counted",
     "test_timestamps_are_instants",
     "test_types_that_widen",
+    "test_vanished_rows_can_be_marked",
 }
 """Tests that run on Snowflake's stand-in in the quick suite: its statements take 20 ms each."""
 

@@ -230,9 +230,9 @@ def test_unchanged_rows_are_not_rewritten(loaded: Warehouse) -> None:
 
 def test_a_row_that_comes_back_is_live_again(loaded: Warehouse) -> None:
     loaded.load(EVENTS, *unit(3, "a", 1, 2))
-    loaded.load(EVENTS, *unit(4, "a", 1, 2, 3, note="back"))
-    loaded.load(EVENTS, *unit(5, "a", 1, 2, 3, note="changed"))
-    assert ids(loaded) == [1, 2, 3, 6, 7]
+    loaded.load(EVENTS, *unit(4, "a", 1, 2, 3, 9, note="back"))
+    loaded.load(EVENTS, *unit(5, "a", 1, 2, 3, 9, note="changed"))
+    assert ids(loaded) == [1, 2, 3, 6, 7, 9]
     assert counts(loaded) == [(0, 0), (3, 0), (0, 1), (0, 0)]
 
 
