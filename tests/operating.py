@@ -23,8 +23,7 @@ from attribution_elt.meltano.project import Extractor
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.faults import Fault
 from attribution_elt.sandbox.messages import Request
-from tests import leaks
-from tests.pipeline.meltano import SCRIPTS, environment, settings
+from tests.pipeline.meltano import SCRIPTS, environment, run_script, settings
 
 TAP_TYPES: tuple[type[VendorTap], ...] = (
     TapEcdp,
@@ -45,17 +44,7 @@ def attribution_elt(
     folder: Path, variables: Mapping[str, str], *arguments: str, seconds: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Run the console script to its end."""
-    done = subprocess.run(
-        [str(SCRIPTS / "attribution-elt"), *arguments],
-        cwd=folder,
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    leaks.guard(done.stdout, done.stderr)
-    return done
+    return run_script("attribution-elt", folder, variables, *arguments, seconds=seconds)
 
 
 def interrupted(

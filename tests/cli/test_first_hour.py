@@ -16,6 +16,7 @@ import pytest
 from attribution_elt.sandbox import Sandbox
 from attribution_elt.sandbox.environment import spelled
 from tests import postgres
+from tests.operating import attribution_elt
 from tests.pipeline.meltano import SCRIPTS, project, settings
 
 PASSWORD = "geheim nis#1"
@@ -54,15 +55,8 @@ def lines(sandbox: Sandbox, *taps: str) -> str:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the console script with the environment that `env -i` leaves."""
-    return subprocess.run(
-        [str(SCRIPTS / "attribution-elt"), *arguments],
-        cwd=folder,
-        env={"PATH": f"{SCRIPTS}{os.pathsep}/usr/bin:/bin", "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    variables = {"PATH": f"{SCRIPTS}{os.pathsep}/usr/bin:/bin", "HOME": str(folder)}
+    return attribution_elt(folder, variables, *arguments)
 
 
 def test_the_steps_of_the_readme_work_with_postgresql_over_tcp(

@@ -80,15 +80,23 @@ def meltano(
     folder: Path, *arguments: str, env: Mapping[str, str], check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run a Meltano command to its end."""
+    done = run_script("meltano", folder, env, *arguments)
+    assert not check or done.returncode == 0, done.stderr[-5000:]
+    return done
+
+
+def run_script(
+    name: str, folder: Path, env: Mapping[str, str], *arguments: str, seconds: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Run a console script to its end."""
     done = subprocess.run(
-        [str(SCRIPTS / "meltano"), *arguments],
+        [str(SCRIPTS / name), *arguments],
         cwd=folder,
         env=env,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=seconds,
         check=False,
     )
     leaks.guard(done.stdout, done.stderr)
-    assert not check or done.returncode == 0, done.stderr[-5000:]
     return done
