@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.reliability.matrix_warehouse import signals_kept
 from tests.targets.target_warehouse import through_dlt as dlt
 from tests.targets.target_warehouse.stand_in import Snowflake, says_enough_of, serving, watch
 from tests.targets.target_warehouse.warehouses import PostgreSQL, Warehouse
@@ -114,8 +114,5 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
-    """Restore the signal handlers that a target replaces."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with signals_kept():
+        yield
