@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from attribution_elt.core.redaction import redactor
 from tests import postgres
+from tests.signals import signals_kept
 from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, SQLite, Warehouse
 from tests.webhook import Receiver, listening
 
@@ -66,14 +66,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Reset the secrets, the log level and the environment that earlier tests have set.
+    """Reset the secrets, log level, environment and signal handlers that earlier tests have set.
 
     The SDK reads a developer's .env into the environment of the process.
     """
     monkeypatch.setattr(redactor, "_needles", [])
     root = logging.getLogger()
     level, environment = root.level, dict(os.environ)
-    yield
+    with signals_kept():
+        yield
     root.setLevel(level)
     os.environ.clear()
     os.environ.update(environment)
@@ -148,9 +149,7 @@ def postgresql(postgres_url: str, tmp_path: Path) -> PostgreSQL:
 
 
 @pytest.fixture(params=["duckdb", "postgresql", "sqlite"])
-def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
-    """Return each warehouse in turn; signal handlers that the loader replaces are restored."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield request.getfixturevalue(request.param)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    """Return each warehouse in turn."""
+    found: Warehouse = request.getfixturevalue(request.param)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,6 @@ from attribution_elt.cli.display import Lines
 from attribution_elt.meltano.execution import execute
 from attribution_elt.meltano.outcome import Outcome
 from attribution_elt.meltano.process import Meltano
-
-
-@pytest.fixture
-def handle() -> Iterator[Callable[..., object]]:
-    """Set handlers of signals until the test ends."""
-    numbers = (signal.SIGHUP, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    yield signal.signal
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -41,16 +31,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Outc
 
 
 def test_a_run_under_nohup_survives_the_end_of_the_terminal(
-    handle: Callable[..., object], run: Callable[[str], Outcome]
+    run: Callable[[str], Outcome],
 ) -> None:
-    handle(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     outcome = run("sleep 0.2; kill -HUP $PPID")
     assert (outcome.exit_code, outcome.interrupted) == (0, False)
 
 
 def test_signals_are_forwarded_until_the_run_has_ended(
-    handle: Callable[..., object], run: Callable[[str], Outcome]
+    run: Callable[[str], Outcome],
 ) -> None:
-    handle(signal.SIGTERM, lambda *_: sys.exit("the signal was not forwarded"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("the signal was not forwarded"))
     outcome = run("exec >&- 2>&-; sleep 0.2; kill -TERM $PPID; sleep 30")
     assert (outcome.exit_code, outcome.interrupted) == (128 + signal.SIGTERM, True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import duckdb
 from target_warehouse.target import TargetWarehouse
 
+from tests.signals import signals_kept
 from tests.tap_process import Row, command, environment
 
 Landed = dict[str, list[Row]]
@@ -28,17 +28,6 @@ def load(messages: bytes, path: Path) -> Landed:
     with signals_kept(), redirect_stdout(io.StringIO()):
         TargetWarehouse(config=config).listen(io.BytesIO(messages))  # type: ignore[arg-type] # bytes
     return landed(path)
-
-
-@contextmanager
-def signals_kept() -> Iterator[None]:
-    """Restore the signal handlers that a target replaces."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def landed(path: Path) -> Landed:

@@ -20,7 +20,8 @@ from target_warehouse.errors import LoadError, RecordsRejectedError
 from target_warehouse.target import TargetWarehouse
 
 from tests.reliability.fuzz import few, spoilt_bytes, spoilt_documents
-from tests.reliability.matrix_warehouse import landed, signals_kept
+from tests.reliability.matrix_warehouse import landed
+from tests.signals import signals_kept
 
 EXPECTED = (InvalidInputLine, RecordsWithoutSchemaException, LoadError, RecordsRejectedError)
 """The loader's own errors; the command line prints their text."""

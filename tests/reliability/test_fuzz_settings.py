@@ -23,7 +23,7 @@ from tests.reliability.faults_benches import Bench
 from tests.reliability.faults_vendors import open_benches
 from tests.reliability.fuzz import few, scalars, values
 from tests.reliability.matrix import captured_logs
-from tests.reliability.matrix_warehouse import signals_kept
+from tests.signals import signals_kept
 
 DAYS = ["2026-03-30", "2026-03-30T12:00:00Z", "31.03.2026", "2026-02-30", "today", "", "9999-12-31"]
 NUMBERS = [0, 1, 7, -1, 10**6, 10**12, 10**30, 1.5, 1e300, "7", True]

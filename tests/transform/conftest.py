@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.targets.target_warehouse.warehouses import DuckDB
 from tests.transform.shop import Shop
-
-
-@pytest.fixture
-def duckdb(tmp_path: Path) -> DuckDB:
-    """A DuckDB file."""
-    return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
 
 
 @pytest.fixture

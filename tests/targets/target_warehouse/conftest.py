@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.reliability.matrix_warehouse import signals_kept
 from tests.targets.target_warehouse import through_dlt as dlt
 from tests.targets.target_warehouse.stand_in import Snowflake, says_enough_of, serving, watch
 from tests.targets.target_warehouse.warehouses import PostgreSQL, Warehouse
@@ -110,9 +109,3 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     watch(monkeypatch, seen.append)
     return seen
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    with signals_kept():
-        yield
