@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,8 +90,8 @@ def test_models_are_compared_on_the_same_conversions(shop: Shop) -> None:
     assert found.answers.claims == []
 
 
-def test_baselines_are_compared_without_a_vendor_s_model(tmp_path: Path) -> None:
-    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+def test_baselines_are_compared_without_a_vendor_s_model(duckdb: DuckDB) -> None:
+    shop = Shop(duckdb)
     shop.load("tap_attribution_io", "touchpoints", touch(1, "a", "2026-03-01T10:00:00Z"))
     shop.load("tap_attribution_io", "events", purchase(1, "a", "2026-03-03T10:00:00Z", 100.0))
     shop.build(*MODELS)
@@ -102,8 +101,8 @@ def test_baselines_are_compared_without_a_vendor_s_model(tmp_path: Path) -> None
     assert "No conversion of these days is claimed by two vendors." in text
 
 
-def test_models_of_an_earlier_version_have_to_be_built_again(tmp_path: Path) -> None:
-    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+def test_models_of_an_earlier_version_have_to_be_built_again(duckdb: DuckDB) -> None:
+    shop = Shop(duckdb)
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
     shop.build(*MODELS)
     shop.execute("ALTER TABLE {} DROP COLUMN source", "fct_credits")
@@ -113,8 +112,8 @@ def test_models_of_an_earlier_version_have_to_be_built_again(tmp_path: Path) -> 
     assert f"An earlier version may have built them. | {hint}" in text
 
 
-def test_changes_of_the_last_week_are_shown(tmp_path: Path) -> None:
-    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path))
+def test_changes_of_the_last_week_are_shown(duckdb: DuckDB) -> None:
+    shop = Shop(duckdb)
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 5.0))
     shop.build(*MODELS)
     assert "No conversion of these days has touches" in section(shop.warehouse)

@@ -9,7 +9,7 @@ import pytest
 from target_warehouse.warehouses.registry import connect
 
 from tests.docs import pages
-from tests.targets.target_warehouse.warehouses import DuckDB, PostgreSQL, Warehouse
+from tests.targets.target_warehouse.warehouses import Warehouse
 from tests.transform.shop import PROJECT, Shop, copied, order, output, touch
 from tests.transform.test_mathematics import world
 
@@ -18,9 +18,7 @@ PAGES = sorted((PROJECT / "docs" / "models").glob("*.md"))
 
 @pytest.fixture(params=["duckdb", "postgresql"])
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
-    warehouse: Warehouse = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
-    if request.param == "postgresql":
-        warehouse = PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
+    warehouse: Warehouse = request.getfixturevalue(request.param)
     folder = copied(tmp_path / "models")
     (folder / "seeds" / "spend.csv").write_text(
         "spent_on,channel,currency,amount,impressions\n2026-02-01,Paid Search,EUR,900,5000\n"

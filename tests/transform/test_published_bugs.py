@@ -181,9 +181,9 @@ def test_an_amount_without_a_rate_is_null_and_fails_a_test(
     assert shop.failed == {"amounts_are_converted": 2}
 
 
-def test_a_seed_that_is_not_valid_is_named(tmp_path: Path) -> None:
+def test_a_seed_that_is_not_valid_is_named(duckdb: DuckDB, tmp_path: Path) -> None:
     folder = copied(tmp_path / "transform")
-    shop = Shop(DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path), folder)
+    shop = Shop(duckdb, folder)
     shop.load("tap_ecdp", "attributed_orders", order("1", "2026-03-02T10:00:00Z", 100.0))
     seed = folder / "seeds" / "fx_rates.csv"
     seed.write_text("currency,to_currency,valid_from,rate\nSEK,EUR,2026-03-01,ten\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from attribution_elt.sandbox import Sandbox
@@ -13,6 +11,6 @@ from tests.targets.writing import Writer
 
 
 @pytest.fixture
-def writer(sandbox: Sandbox, tmp_path: Any) -> Writer:
+def writer(sandbox: Sandbox, sqlite: SQLite) -> Writer:
     """The target with SQLite, the quickest of the warehouses."""
-    return writer_of(sandbox, SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path))
+    return writer_of(sandbox, sqlite)

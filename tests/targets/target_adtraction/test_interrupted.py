@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from attribution_elt.sandbox import Sandbox
 from tests.targets.target_adtraction.helpers import (
     PENDING,
@@ -16,18 +14,17 @@ from tests.targets.target_warehouse.warehouses import SQLite
 from tests.targets.writing import wishes
 
 
-def test_the_next_run_records_what_became_of_a_change(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_next_run_records_what_became_of_a_change(sandbox: Sandbox, sqlite: SQLite) -> None:
     first, second = channels(sandbox, PENDING)[:2]
-    warehouse = SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path)
-    writer = writer_of(sandbox, warehouse)
+    writer = writer_of(sandbox, sqlite)
     assert writer.run(wishes(STREAM, [{"channel_id": first, "approval_status": 1}])).error is None
-    with warehouse.connected() as connection, connection:  # commits
+    with sqlite.connected() as connection, connection:  # commits
         connection.execute("DELETE FROM _writes WHERE outcome <> 'sent'")
 
     assert writer.run(wishes(STREAM, [{"channel_id": second, "approval_status": 1}])).error is None
 
     assert len(puts(sandbox)) == 2
-    assert warehouse.rows(
+    assert sqlite.rows(
         f'SELECT "outcome", "after", "reason" FROM _writes WHERE "key" = \'{first}\' ORDER BY "at"'
     ) == [
         ("sent", "approved", None),

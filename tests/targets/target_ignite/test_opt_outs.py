@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +20,9 @@ STREAM = "opt_outs"
 
 
 @pytest.fixture
-def writer(sandbox: Sandbox, tmp_path: Path) -> Writer:
+def writer(sandbox: Sandbox, sqlite: SQLite) -> Writer:
     """The target with SQLite, the quickest of the warehouses."""
-    return writer_of(sandbox, SQLite(f"sqlite:///{tmp_path}/warehouse.db", tmp_path))
+    return writer_of(sandbox, sqlite)
 
 
 def writer_of(sandbox: Sandbox, warehouse: Warehouse) -> Writer:

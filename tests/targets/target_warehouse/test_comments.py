@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from target_warehouse.warehouses.duckdb.adapter import DuckDBAdapter
 from target_warehouse.warehouses.postgresql.adapter import PostgreSQLAdapter
 
 from tests.targets.target_warehouse.warehouses import (
-    DuckDB,
     Line,
     PostgreSQL,
     Warehouse,
@@ -22,10 +20,9 @@ from tests.targets.target_warehouse.warehouses import (
 
 
 @pytest.fixture(params=["duckdb", "postgresql"])
-def commented(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    if request.param == "duckdb":
-        return DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
-    return PostgreSQL(request.getfixturevalue("postgres_url"), tmp_path)
+def commented(request: pytest.FixtureRequest) -> Warehouse:
+    found: Warehouse = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

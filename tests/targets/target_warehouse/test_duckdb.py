@@ -110,9 +110,8 @@ def test_many_new_columns_do_not_change_the_rest_of_a_table(
 
 
 def test_batches_after_one_that_matched_rows_are_merged_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    duckdb: DuckDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    duckdb = DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
     duckdb.load(TEXTS, *(record("texts", id=id_, text="old") for id_ in range(5)))
     queries: list[str] = []
     execute = adapter.DuckDBAdapter.execute

@@ -144,13 +144,12 @@ def measured(warehouse: Warehouse, lines: Iterable[Line]) -> tuple[int, int]:
 
 
 @pytest.mark.long
-def test_a_large_record_takes_three_times_its_size(postgres_url: str, tmp_path: Path) -> None:
-    warehouse = PostgreSQL(postgres_url, tmp_path)
+def test_a_large_record_takes_three_times_its_size(postgresql: PostgreSQL) -> None:
     size, texts = 100, schema("texts", id="integer", text="string")
     small, large = record("texts", id=1, text="x"), record("texts", id=2, text="x" * (size << 20))
 
-    _, least = measured(warehouse, [texts, small])
-    code, peak = measured(warehouse, [texts, small, large])
+    _, least = measured(postgresql, [texts, small])
+    code, peak = measured(postgresql, [texts, small, large])
 
     assert code == 0
     assert peak - least < 3.5 * size

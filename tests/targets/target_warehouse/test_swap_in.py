@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.targets.target_warehouse.stand_in import Snowflake
 from tests.targets.target_warehouse.warehouses import (
-    DuckDB,
     PostgreSQL,
     Warehouse,
     record,
@@ -145,14 +143,11 @@ NOT_NULL = {
 
 
 @pytest.fixture
-def made(request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path) -> Warehouse:
+def made(request: pytest.FixtureRequest) -> Warehouse:
     """Return a warehouse with the table of another loader."""
     kind: str = request.param
-    warehouse: Warehouse = (
-        PostgreSQL(postgres_url, tmp_path)
-        if kind.startswith("postgresql")
-        else DuckDB(f"duckdb:///{tmp_path}/warehouse.duckdb", tmp_path)
-    )
+    name = "postgresql" if kind.startswith("postgresql") else "duckdb"
+    warehouse: Warehouse = request.getfixturevalue(name)
     columns, row = TABLES[kind]
     run_sql(
         warehouse,
@@ -203,21 +198,20 @@ def test_a_table_of_another_loader_is_taken_over(
 
 
 def test_a_table_of_raw_documents_is_taken_over(
-    postgres_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    postgresql: PostgreSQL, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Airbyte's raw tables; a jsonb column cannot hold NUL, so that is removed."""
-    warehouse = PostgreSQL(postgres_url, tmp_path)
     run_sql(
-        warehouse,
+        postgresql,
         "CREATE TABLE orders (_airbyte_ab_id varchar PRIMARY KEY, _airbyte_data jsonb,"
         " _airbyte_emitted_at timestamptz DEFAULT now())",
         """INSERT INTO orders VALUES ('a', '{"id": 1}', '2024-01-01')""",
     )
     raw = schema("orders", ["_airbyte_ab_id"], _airbyte_ab_id="string", _airbyte_data="object")
 
-    warehouse.load(raw, record("orders", _airbyte_ab_id="b", _airbyte_data={"id": "x\0"}))
+    postgresql.load(raw, record("orders", _airbyte_ab_id="b", _airbyte_data={"id": "x\0"}))
 
-    rows = warehouse.rows("SELECT _airbyte_data FROM orders ORDER BY _airbyte_ab_id")
+    rows = postgresql.rows("SELECT _airbyte_data FROM orders ORDER BY _airbyte_ab_id")
     assert rows == [({"id": 1},), ({"id": "x"},)]
     assert "'_airbyte_data' of the table 'orders' is jsonb, which cannot hold NUL" in caplog.text
 

@@ -49,10 +49,9 @@ OURS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_b
 
 
 @pytest.fixture
-def postgres(postgres_url: str, tmp_path: Path) -> PostgreSQL:
-    warehouse = PostgreSQL(postgres_url, tmp_path)
-    warehouse.settings |= METADATA
-    return warehouse
+def postgres(postgresql: PostgreSQL) -> PostgreSQL:
+    postgresql.settings |= METADATA
+    return postgresql
 
 
 def truth(version: int, customer: int) -> list[int]:
