@@ -191,12 +191,9 @@ def exit_code_of(outcomes: Sequence[Outcome]) -> int:
     It is 1 without runs, because nothing was loaded.
     """
     for each in outcomes:
-        if each.interrupted:
+        if each.interrupted or len(outcomes) == 1:
             return each.exit_code
-    codes = [each.exit_code for each in outcomes if each.exit_code]
-    if len(outcomes) == 1:
-        return outcomes[0].exit_code
-    return 1 if codes or not outcomes else 0
+    return int(not outcomes or any(each.exit_code for each in outcomes))
 
 
 def _status(pipeline: Pipeline, event: Event) -> str:
