@@ -29,11 +29,7 @@ class FakeProject(Project):
 
     def __init__(self, url: str) -> None:
         super().__init__("dev")
-        self._loaders = {"target-warehouse": Loader("target-warehouse", url, "tap_ecdp")}
-
-    @property
-    def loaders(self) -> dict[str, Loader]:
-        return self._loaders
+        self.loaders = {"target-warehouse": Loader("target-warehouse", url, "tap_ecdp")}
 
 
 def loaded(stream: str, **fields: Any) -> str:

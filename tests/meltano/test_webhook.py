@@ -25,7 +25,6 @@ from tests.webhook import Receiver
 class FakeProject(Project):
     """A project that does not run Meltano."""
 
-    environment = "prod"
     loaders = {"target-warehouse": Loader("target-warehouse", "duckdb:///x", None)}  # noqa: RUF012 - a stand-in
 
     def __init__(self, webhook: str | None, runs: list[dict[str, Any]] | None = None) -> None:

@@ -21,7 +21,6 @@ BLOCKS = ("tap-a", "target")
 class FakeProject(Project):
     """A project that does not run Meltano."""
 
-    environment = "prod"
     extractors: dict[str, Extractor] = {}  # noqa: RUF012 - a stand-in
     schedules = [Schedule("each-day", "@daily", "job", {"TOLD": "by the schedule"})]  # noqa: RUF012 - a stand-in
 

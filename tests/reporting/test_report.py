@@ -133,8 +133,6 @@ def test_runs_that_never_reached_the_loader_are_failed_runs(warehouse: Warehouse
     since = now - timedelta(days=5)
 
     class FakeProject(Project):
-        environment = "dev"
-
         def runs(self) -> list[dict[str, Any]]:
             def of(hours: int, state: str, job: str, log: str) -> dict[str, Any]:
                 started = (now - timedelta(hours=hours)).isoformat()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -206,10 +206,10 @@ class Ihc(Vendor):
         return {only: failure.trigger[only]} if only in failure.trigger else failure.trigger
 
 
-def value_null(times: int | None = 1, match: str | Callable[[Request], bool] = "") -> Fault:
+def value_null(times: int = 1) -> Fault:
     """Return a fault that clients have reported: HTTP 500 with a `value` of null."""
     body = '{"value":null,"partialFailureErrors":[],"statusCode":500}'
-    return Fault("status", times=times, match=match, body=body)
+    return Fault("status", times=times, body=body)
 
 
 def _body(request: Request) -> Any:

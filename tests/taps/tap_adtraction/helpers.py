@@ -75,14 +75,11 @@ def requested_feeds(vendor: Adtraction) -> list[str]:
     return sorted(f"{b['channelId']}:{b['programId']}:{b['feedId']}" for b in bodies)
 
 
-def feed_requests(feed_id: int, channel_id: int | None = None) -> Any:
+def feed_requests(feed_id: int) -> Any:
     """Return the predicate of a fault that matches requests for a feed."""
 
     def matches(request: Request) -> bool:
-        if not request.path.endswith("/feed/"):
-            return False
-        body = request.json()
-        return body["feedId"] == feed_id and channel_id in {None, body["channelId"]}
+        return request.path.endswith("/feed/") and request.json()["feedId"] == feed_id
 
     return matches
 

@@ -20,9 +20,9 @@ def rows_of(warehouse: Warehouse, client_id: str) -> dict[str, int]:
     }
 
 
-def answered(vendor: AttributionIo, customer: Any, client_id: str = "a") -> Output:
+def answered(vendor: AttributionIo, customer: Any) -> Output:
     vendor.faults.add(Fault("status", status=200, body=json.dumps({"customer": customer})))
-    return run_here(settings(vendor, customer_ids=[client_id]))
+    return run_here(settings(vendor, customer_ids=["a"]))
 
 
 def claimed(output: Output, client_id: str = "a") -> set[str]:

@@ -28,14 +28,14 @@ GARBAGE = ("", "null", "[]", "{", "{}", '{"customer":null}', '{"customer":[]}', 
 COMPLETED = "2020-01-01T00:00:00Z"
 
 
-def break_customer(vendor: AttributionIo, client_id: str, status: int = 500) -> None:
+def break_customer(vendor: AttributionIo, client_id: str) -> None:
     """Replace the response to every request for a customer."""
     end = f"/customers/{quote(client_id, safe='')}"
 
     def matches(request: Request) -> bool:
         return request.path.endswith(end)
 
-    vendor.faults.add(Fault("status", status=status, times=None, match=matches))
+    vendor.faults.add(Fault("status", status=500, times=None, match=matches))
 
 
 def reached(**more: Any) -> dict[str, Any]:

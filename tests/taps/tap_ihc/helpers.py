@@ -80,9 +80,9 @@ def some(count: int, seed: int = 1, **more: Any) -> list[Row]:
     return list(journeys(count, DAY, seed=seed, **more))
 
 
-def short(count: int, seed: int = 1) -> list[Row]:
+def short(count: int) -> list[Row]:
     """Return the sessions of so many journeys, three each."""
-    return some(count, seed, lengths={range(3, 4): 1})
+    return some(count, lengths={range(3, 4): 1})
 
 
 def by_conversion(rows: Iterable[Row]) -> dict[str, list[Row]]:

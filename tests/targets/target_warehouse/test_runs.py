@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.targets.target_warehouse.claims import INSTANT
+from tests.targets.target_warehouse.claims import INSTANT, announced
 from tests.targets.target_warehouse.warehouses import (
     Line,
     Warehouse,
@@ -105,20 +103,19 @@ def test_the_newest_replication_key(
     assert (found and str(found)[:19]) == newest
 
 
-def own(message: dict[str, Any]) -> dict[str, Any]:
-    """A SCHEMA message of a tap of this project."""
-    return {**message, "schema": {**message["schema"], "x-claims": []}}
+OWN = announced(ORDERS)
+"""A SCHEMA message of a tap of this project."""
 
 
 @pytest.mark.one_warehouse
 @pytest.mark.parametrize(
     ("lines", "complete"),
     [
-        ([own(ORDERS)], False),
-        ([own(ORDERS), state(1)], False),
-        ([own(ORDERS), {**state(1), "complete": True}], True),
-        ([{**state(1), "complete": True}, own(ORDERS)], True),
-        ([own(ORDERS), {**state(1), "complete": True}, state(2)], False),
+        ([OWN], False),
+        ([OWN, state(1)], False),
+        ([OWN, {**state(1), "complete": True}], True),
+        ([{**state(1), "complete": True}, OWN], True),
+        ([OWN, {**state(1), "complete": True}, state(2)], False),
         ([ORDERS, {**state(1), "complete": True}], True),
         ([ORDERS, {**state(1), "complete": "no"}], None),
         ([ORDERS, {**state(1), "delivered": "yesterday"}], None),
@@ -136,9 +133,7 @@ def test_a_run_with_a_stream_that_failed_is_not_complete(warehouse: Warehouse) -
     with warehouse.connected() as connection:
         connection.execute("CREATE VIEW orders AS SELECT 1 AS other")
         connection.commit()
-    warehouse.load(
-        own(ORDERS), {**state(1), "complete": True}, add_record_metadata=True, fails=True
-    )
+    warehouse.load(OWN, {**state(1), "complete": True}, add_record_metadata=True, fails=True)
     [(complete, message)] = warehouse.rows("SELECT complete, message FROM _runs")
     assert not complete
     assert message.startswith("stream 'orders': ")
