@@ -33,6 +33,7 @@ AGES = (
     (10**6, "later", "var(--s4)"),
 )
 """Ages of a restatement: maximum days after the day, label and colour."""
+UNKNOWN = "no day was loaded completely"
 LATEST = 8
 """Number of restatements listed, by time."""
 
@@ -73,6 +74,8 @@ def revenue(warehouse: Warehouse, window: Window) -> Section:
             section.cards.append(Card(_title(found), [f"Nothing to show: {found.missing}."]))
         elif not recent:
             nothing = f"No {found.source.noun} from {window}."
+            if not found.figures and not found.loaded_at:
+                nothing = f"Nothing to show: {UNKNOWN}."
             section.cards.append(Card(_title(found), [nothing]))
         for currency in _currencies(recent):
             section.cards.append(_revenue(found, currency, window))
@@ -207,7 +210,7 @@ def restatements(warehouse: Warehouse, window: Window) -> Section:
     for found in warehouse.revenues:
         currencies = _currencies(each.key for each in found.notes if each.key.day in window)
         if not currencies:
-            why = found.missing or found.unversioned or "no day was loaded completely"
+            why = found.missing or found.unversioned or UNKNOWN
             section.cards.append(Card(_title(found), [f"Nothing to show: {why}."]))
         for currency in currencies:
             days = _restated_days(found, currency, window)

@@ -271,6 +271,15 @@ def test_without_versions_the_page_names_the_setting(warehouse: Warehouse) -> No
     assert f"Nothing to show: {why}." in text
 
 
+def test_a_day_before_the_first_load_has_unknown_revenue(warehouse: Warehouse) -> None:
+    load(warehouse, ECDP, ORDERS, order("1", "2026-03-01", "12", "SMS"), at=NOW)
+    for hours, text in ((-1, "Nothing to show: no day was loaded completely."), (1, "1 order")):
+        moment = NOW + timedelta(hours=hours)
+        found = read(loader(warehouse), extractors(ECDP), NOW - timedelta(27), known_at=moment)
+        section = page([found], "dev", moment, 28).partition('id="restated"')[0]
+        assert text in Reader(section).text
+
+
 def test_a_future_day_is_refused() -> None:
     done = CliRunner().invoke(report, ["--as-of", "9999-01-01"], obj=Project("dev"))
     assert str(done.exception).startswith("--as-of 9999-01-01 is in the future: today is ")
