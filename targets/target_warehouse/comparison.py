@@ -260,8 +260,8 @@ class Comparison:
         """Yield some rows that only the vendor has, or only the table."""
         keys = self._plan.keys
         names = [*keys, *(n for n in self._plan.columns if n not in keys and n[:5] != "_sdc_")]
-        if kind == "missing":
-            names = [name for name in names if name in self._staged]
+        known = self._staged if kind == "missing" else self._adapter.columns(self._plan.table)
+        names = [name for name in names if name in known]
         selected = ", ".join(f"{of}.{self._name(name)}" for name in names)
         side = "vendor" if kind == "missing" else "table"
         for row in self._adapter.execute(f"SELECT {selected} {rows} LIMIT {SAMPLES}"):

@@ -113,6 +113,16 @@ def test_a_table_that_does_not_exist(warehouse: Warehouse) -> None:
     assert warehouse.tables() == {"_verifications"}
 
 
+def test_extra_rows_of_a_table_that_lacks_a_new_column(loaded: Warehouse) -> None:
+    wider = announced(
+        schema("events", id="integer", customer="string", note="string", more="integer"), "customer"
+    )
+    compare(loaded, wider, *unit(3, "b", 6, note="x"))
+    assert found(loaded) == {"": (1, 0, 0, 1), "b": (1, 0, 0, 1)}
+    [extra] = column(loaded, "samples")
+    assert extra == {"kind": "extra", "key": {"id": "7"}, "values": extra["values"]}
+
+
 def test_new_columns_and_wider_types_are_differences(loaded: Warehouse) -> None:
     wider = announced(
         schema("events", id="integer", customer="string", note="string", more="integer"), "customer"
