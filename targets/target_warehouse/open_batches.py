@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from target_warehouse.batch import Batch
 from target_warehouse.decode import NoRecordError, Place
@@ -40,7 +42,9 @@ class OpenBatches:
         """Add RECORD lines for a table, with their positions in the input."""
         while lines:
             batch = self._opened(table)
-            room = self._max_rows - batch.rows
+            sizes = list(accumulate(map(len, lines)))
+            fitting = bisect_right(sizes, self._max_bytes - self._size) or 1
+            room = min(self._max_rows - batch.rows, fitting)
             before = batch.size
             batch.add(lines[:room], places[:room])
             self._size += batch.size - before

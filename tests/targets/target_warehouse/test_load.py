@@ -257,6 +257,17 @@ def test_many_streams_that_take_turns(warehouse: Warehouse) -> None:
         assert warehouse.rows(f"SELECT count(*), max(id) FROM {name}") == [(50, 49)]
 
 
+@pytest.mark.one_warehouse
+def test_batches_hold_the_bytes_that_are_set_and_one_record(warehouse: Warehouse) -> None:
+    records = [record("orders", id=number, name="x" * 900) for number in range(50)]
+    orders = schema("orders", id="integer", name="string")
+    warehouse.load(orders, *records, batch_max_bytes=5000, add_record_metadata=True)
+
+    batches = warehouse.rows("SELECT count(*) FROM orders GROUP BY _sdc_batched_at")
+    assert max(batches) == (6,)
+    assert sum(count for (count,) in batches) == 50
+
+
 def test_a_stream_without_properties(warehouse: Warehouse) -> None:
     warehouse.load(schema("empty", keys=()), record("empty"))
     assert warehouse.rows("SELECT count(*) FROM empty") == [(1,)]
