@@ -183,8 +183,8 @@ class Loader:
                 self._worker.run(self._remove_old_versions)
                 if self._overwrite:
                     self._worker.run(self._replace)
-        except Exception:
-            self.abort()
+        except Exception as error:
+            self.abort(error)
             raise
         errors = [*self._failures(), *self._errors]
         complete = self._complete and not stopped and not errors
@@ -196,12 +196,12 @@ class Loader:
             raise LoadError("; ".join(errors))
         self._rejects.check()
 
-    def abort(self) -> None:
+    def abort(self, why: Exception) -> None:
         """End the run after the current batch, and roll back what is not committed."""
         self._worker.stop()
         with contextlib.suppress(Exception):  # the error that led here is raised
             if self._options.add_metadata and not self._options.dry_run:
-                write_run(self._adapter, self._run_rows(complete=self._complete and False))
+                write_run(self._adapter, self._run_rows(complete=self._complete and False, why=why))
                 self._adapter.commit()
         self._close()
 
@@ -389,10 +389,10 @@ class Loader:
         except adapter.errors as error:  # the data itself is loaded
             logger.warning("the run was not recorded in %s: %s", RUNS, adapter.explain(error))
 
-    def _run_rows(self, *, complete: bool | None) -> list[Row]:
+    def _run_rows(self, *, complete: bool | None, why: Exception | None = None) -> list[Row]:
         lost = self._tables.keys() - self._replaced if self._overwrite else ()
         tallies = {
             name: table.tally.in_vain() if name in lost else table.tally
             for name, table in self._tables.items()
         }
-        return self._run.log(tallies, complete=complete)
+        return self._run.log(tallies, complete=complete, why=why)

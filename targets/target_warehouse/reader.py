@@ -105,9 +105,9 @@ class MessageReader(GenericSingerReader[bytes]):
         try:
             counts = self._read(file_input or self.default_input)
             self._load_from_now()
-        except Exception:
+        except Exception as error:
             if self._opened is not None:
-                self._opened.abort()
+                self._opened.abort(error)
             raise
         return counts
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from attribution_elt.core.errors import in_a_line
 from attribution_elt.core.events import RUNS, event, id_of_run
+from attribution_elt.core.redaction import redactor
 from attribution_elt.core.text import storable
 from target_warehouse.system_tables import SystemTable
 from target_warehouse.warehouses.base import Adapter, Merged
@@ -73,11 +75,13 @@ class Run:
     """Start of the run, in milliseconds since 1970."""
     id: str = dataclasses.field(default_factory=id_of_run)
 
-    def log(self, tallies: Mapping[str, Tally], *, complete: bool | None) -> list[Row]:
+    def log(
+        self, tallies: Mapping[str, Tally], *, complete: bool | None, why: Exception | None = None
+    ) -> list[Row]:
         """Log the counts of the run, and return them as rows of `_runs`.
 
         `complete` is whether the tap has finished and all records are committed; None if the tap
-        does not report its end.
+        does not report its end. `why` is the error that ended the run, if there is one.
         """
         run = {
             "run_id": self.id,
@@ -90,6 +94,7 @@ class Run:
             {**run, "stream": storable(stream), **tally.row()} for stream, tally in tallies.items()
         ]
         for row in rows:
+            row["message"] = row["message"] or (why and redactor(in_a_line(why)))
             logger.info(
                 "stream %r: %s records, %s inserted, %s updated, %s unchanged, %s rejected, "
                 "%s vanished, %s revived",

@@ -80,6 +80,8 @@ def test_a_failed_run_is_recorded_as_failed(warehouse: Warehouse) -> None:
     lines: list[Line] = [ORDERS, record("orders", id=1), state(1), "no message"]
     warehouse.load(*lines, add_record_metadata=True, fails=True)
     assert warehouse.rows("SELECT records, inserted, complete FROM _runs") == [(1, 1, None)]
+    [(message,)] = warehouse.rows("SELECT message FROM _runs")
+    assert message.startswith("line 4 is not a Singer message: ")
 
 
 @pytest.mark.one_warehouse
