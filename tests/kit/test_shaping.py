@@ -125,6 +125,7 @@ def test_days_that_do_not_exist_go_into_extra(sent: Any, emitted: Any) -> None:
         (Decimal("1E+3"), 1000),
         (Decimal("12.5"), (None, Decimal("12.5"))),
         ("twelve", (None, "twelve")),
+        ("1_000", (None, "1_000")),
         ("", (None, "")),
         (True, (None, True)),
         (Decimal("1E+999999999"), (None, Decimal("1E+999999999"))),

@@ -55,6 +55,8 @@ def decimal(value: Any) -> Decimal:
     """Convert a finite number, sent as JSON number or text, with all its digits."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         raise ValueError
+    if isinstance(value, str) and "_" in value:  # Python reads "1_000" as 1000
+        raise ValueError
     try:
         number = Decimal(value.strip() if isinstance(value, str) else value)
     except InvalidOperation:
@@ -72,7 +74,7 @@ def number(value: Any) -> int | Decimal:
 def whole(value: Any) -> int | None:
     """Return a whole number, sent as JSON number or text; None for anything else."""
     try:
-        return int(str(value))
+        return integer(value)
     except ValueError:
         return None
 
