@@ -39,15 +39,15 @@ class WriteLog:
 
     def unsettled(self, target: str) -> dict[str, dict[str, Any]]:
         """Return the wishes by key whose last write was sent and has no outcome."""
-        column = self._adapter.dialect.identifier
+        key, wish, outcome, at, name = map(
+            self._adapter.dialect.identifier, ("key", "wish", "outcome", "at", "target")
+        )
         rows = self._adapter.execute(
-            f"SELECT w.{column('key')}, w.{column('wish')} FROM {self._path} AS w "  # noqa: S608 - names of our own
-            f"WHERE w.{column('target')} = '{target}' AND w.{column('outcome')} = 'sent' "
-            f"AND NOT EXISTS (SELECT 1 FROM {self._path} AS later "
-            f"WHERE later.{column('target')} = w.{column('target')} "
-            f"AND later.{column('key')} = w.{column('key')} "
-            f"AND later.{column('at')} > w.{column('at')} "
-            f"AND later.{column('outcome')} IN ({self._settling}))"
+            f"SELECT {key}, {wish} FROM (SELECT {key}, {wish}, {outcome}, "  # noqa: S608 - names of our own
+            f"row_number() OVER (PARTITION BY {key} ORDER BY {at} DESC) AS place "
+            f"FROM {self._path} WHERE {name} = '{target}' "
+            f"AND {outcome} IN ('sent', {self._settling})) AS latest "
+            f"WHERE place = 1 AND {outcome} = 'sent'"
         )
         return {key: json.loads(wish) if isinstance(wish, str) else wish for key, wish in rows}
 

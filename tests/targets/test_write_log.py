@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,3 +64,16 @@ def test_outcomes_are_kept_and_read_by_the_next_run(url: str) -> None:
     Ledger("target-adtraction", second, dry_run=False).record([entry("3", Outcome.NOT_CONFIRMED)])
     assert second.unsettled("target-adtraction") == {}
     second.close()
+
+
+def test_a_large_audit_is_read_in_little_time(tmp_path: Path) -> None:
+    log = WriteLog(f"sqlite:///{tmp_path}/w.db", None, SETTLING)
+    ledger = Ledger("target-ignite", log, dry_run=False)
+    for outcome in (Outcome.SENT, Outcome.ACCEPTED):
+        ledger.record([Entry(f"A:{number}", {}, outcome) for number in range(8_000)])
+    ledger.record([Entry("A:5", {}, Outcome.SENT)])
+
+    began = time.monotonic()
+    assert log.unsettled("target-ignite") == {"A:5": {}}
+    assert time.monotonic() - began < 3
+    log.close()
