@@ -19,8 +19,13 @@ from typing_extensions import override
 MASK = "***"
 SHORT = 8
 """A shorter secret is removed only where it is a whole word: many words contain `k`."""
-_PASSWORD = re.compile(r"(?:.*//|)[^:/@\s]*:(?P<all>(?P<first>[^@]+).*)@", re.DOTALL)
-"""The password in a URL's text, valid or not; a password that contains `@` ends at the last one."""
+_PASSWORD = re.compile(
+    r"(?:.*//|)[^:/@\s]*:(?P<all>(?P<first>[^@]+)(?:@(?P<rest>.*))?)@", re.DOTALL
+)
+"""The password in a URL's text, valid or not; a password that contains `@` ends at the last one.
+
+Libraries end it at the first one, and name the rest as a part of the host.
+"""
 _PERCENT = re.compile("%..")
 _FILE_URL = re.compile(r"\w+://(/[^@?]*)?")
 """A database URL that names only a file, or nothing; messages about it have to show it."""
@@ -100,7 +105,8 @@ def passwords_of(value: Any) -> Iterator[str]:
             yield from passwords_of(each)
     elif isinstance(value, str):
         found = _PASSWORD.match(value)
-        for password in (*(found.groups() if found else ()), *_secret_parameters(value)):
+        parts = found.groups("") if found else ()
+        for password in (*filter(None, parts), *_secret_parameters(value)):
             yield password
             yield unquote(password)
 

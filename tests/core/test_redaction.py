@@ -152,7 +152,7 @@ def test_standard_error_is_without_secrets() -> None:
     [
         ("https://user:pa%20ss@host/v1", {"pa%20ss", "pa ss"}),
         ("user:word@host", {"word"}),
-        ("https://user:w@rd@host", {"w@rd", "w"}),
+        ("https://user:w@rd@host", {"w@rd", "w", "rd"}),
         ("https://user:word@[::1", {"word"}),
         ("https://host:8080/v1", set()),
         ("somebody@example.com", set()),
