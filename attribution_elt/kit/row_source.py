@@ -90,8 +90,12 @@ def rows_of_query(url: str, query: str, since: Bookmark) -> Rows:
     engine = _engine(url)
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
-            for row in connection.execute(statement, bound).mappings():
-                yield {str(name): value for name, value in row.items()}
+            result = connection.execute(statement, bound)
+            names = list(map(str, result.keys()))
+            if repeated := next((each for each in names if names.count(each) > 1), None):
+                raise PluginError(f"the query has the column {repeated!r} twice: rename one")
+            for row in result:
+                yield dict(zip(names, row, strict=True))
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise PluginError(f"the query failed: {_first_line(error)}") from None
     finally:
@@ -128,6 +132,8 @@ def _bound(since: Bookmark) -> str | float:
     if isinstance(since, (int, float, Decimal)):
         return float(since) if isinstance(since, Decimal) else since
     if isinstance(since, str):
+        if not since.endswith("Z"):  # not an instant as the taps emit it: a date or a text
+            return since
         try:
             dates.day_of(since)
         except ValueError:

@@ -160,7 +160,7 @@ class Run(Generic[ClientT]):
             )
         for line in self.totals.unnamed():
             self.warn_once(line)
-        if not self._readers:
+        if not any(each.selected for each in self.streams.values()):
             self.logger.warning("no stream is selected: nothing was read", extra=event("warning"))
         elif not self.failures and self.is_finished:
             self.write_state(complete=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -31,6 +32,8 @@ class QueryStream(Stream):
     """The rows of one query."""
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the converters conform each value
+    # a STATE marks the end of the rows: writing targets send nothing without it
+    STATE_MSG_FREQUENCY = sys.maxsize
 
     def __init__(self, tap: TapQuery, query: Mapping[str, Any]) -> None:
         self._url: str = tap.config["url"]
@@ -106,8 +109,7 @@ class QueryStream(Stream):
     def log_sync_costs(self) -> None:
         """End the run: the SDK calls this for each stream when it has read all of them."""
         super().log_sync_costs()
-        if self._run.config["streams"][0]["name"] == self.name:
-            self._run.write_state(complete=True)
+        self._run.finish()
 
 
 class TapQuery(VendorTap[Client]):

@@ -14,9 +14,11 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+from singer_sdk.singerlib import RecordMessage, StateMessage
 from tap_query.tap import TapQuery
 
 from attribution_elt.kit.errors import InvalidSettingsError, PluginError
+from attribution_elt.kit.writer import LineWriter
 from tests import leaks
 
 EXECUTABLE = Path(sysconfig.get_path("scripts")) / "tap-query"
@@ -141,6 +143,68 @@ def test_a_bookmark_is_bound_as_a_value_of_its_column(
 
     records = [each["record"] for each in messages if each["type"] == "RECORD"]
     assert [each["id"] for each in records] == [2, 9007199254740993]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2026-03-01", "2026-03-02"],
+        ["2026-03-01 10:00:00", "2026-03-01 10:00:01"],
+        ["2026-03-01 10:00:00-05:00", "2026-03-01 11:00:00-05:00"],
+        ["2026-W09", "2026-W10"],
+    ],
+)
+def test_the_row_of_a_text_bookmark_is_read_again(values: list[str], tmp_path: Path) -> None:
+    rows = " UNION ALL ".join(f"SELECT '{each}' AS at" for each in values)
+    query = f"SELECT * FROM ({rows}) AS t WHERE at >= :since"
+    kept = {"replication_key": "at", "replication_key_value": values[0]}
+    url, stream = "sqlite://", {"name": "rows", "query": query, "replication_key": "at"}
+
+    messages, _ = run(tmp_path, url, [stream], {"bookmarks": {"rows": kept}})
+
+    assert [each["record"]["at"] for each in messages if each["type"] == "RECORD"] == values
+
+
+def test_no_state_covers_a_part_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Any] = []
+    monkeypatch.setattr(TapQuery, "write_message", lambda _, message: written.append(message))
+    monkeypatch.setattr(LineWriter, "write_message", lambda _, message: written.append(message))
+    query = (
+        "WITH RECURSIVE t(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM t WHERE id < 10100) "
+        "SELECT id, CASE WHEN id < 10100 THEN 1 ELSE 'x' END AS a FROM t"
+    )
+    streams = [{"name": "rows", "query": query, "replication_key": "id"}]
+    with pytest.raises(PluginError, match="type str after values of type integer"):
+        TapQuery(config={"url": "sqlite://", "streams": streams}).sync_all()
+
+    last = max(n for n, each in enumerate(written) if isinstance(each, StateMessage))
+    assert not any(isinstance(each, RecordMessage) for each in written[:last])
+
+
+@pytest.mark.parametrize("query", ["SELECT 1 AS id, 2 AS id", "SELECT 1 AS id, 'x' AS a, 1 AS id"])
+def test_two_columns_of_one_name_are_refused(query: str, url: str, tmp_path: Path) -> None:
+    messages, log = run(tmp_path, url, [{"name": "rows", "query": query}], code=1)
+
+    assert messages == []
+    assert "stream 'rows': the query has the column 'id' twice: rename one" in log
+
+
+def test_a_run_without_a_selected_stream_is_not_complete(tmp_path: Path) -> None:
+    streams = [{"name": "rows", "query": "SELECT 1 AS id"}]
+    (tmp_path / "catalog.json").write_text(json.dumps(deselected("rows")))
+
+    messages, log = run(
+        tmp_path, "sqlite://", streams, options=["--catalog", str(tmp_path / "catalog.json")]
+    )
+
+    assert messages == []
+    assert "no stream is selected: nothing was read" in log
+
+
+def deselected(stream: str) -> dict[str, Any]:
+    metadata = [{"breadcrumb": [], "metadata": {"selected": False}}]
+    schema = {"type": "object", "properties": {"id": {"type": ["integer", "null"]}}}
+    return {"streams": [{"tap_stream_id": stream, "schema": schema, "metadata": metadata}]}
 
 
 def test_an_empty_query_leaves_the_types_of_its_columns_to_later_runs(
