@@ -140,5 +140,6 @@ class JsonLines(Landing):
     @override
     def rows(self, tap: str, name: str, stream: Stream) -> list[Row]:
         path = self._folder / schema_of(tap) / f"{name}.jsonl"
-        records = [json.loads(line, parse_float=Decimal) for line in path.open()]
+        lines = path.read_bytes().splitlines()
+        records = [json.loads(line, parse_float=Decimal) for line in lines]
         return list(stream.by_key(map(stream.typed, records)).values())
