@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,8 +13,10 @@ import pytest
 from target_warehouse.columns import Column, ColumnType
 from target_warehouse.warehouses.base import Adapter, Claimed, ClaimGroup, Sweep
 from target_warehouse.warehouses.registry import connect
+from target_warehouse.warehouses.sweeping import TableSweep
 from target_warehouse.warehouses.transaction import transact
 
+from tests.targets.target_warehouse.claims import EVENTS, METADATA, announced, ids, unit
 from tests.targets.target_warehouse.through_dlt import SCHEMA, ThroughDlt
 from tests.targets.target_warehouse.warehouses import Warehouse, record, schema
 
@@ -208,3 +210,25 @@ def test_sweeps_through_dlt(through_dlt: ThroughDlt) -> None:
     assert through_dlt.tables() == {"orders", HISTORY, "_runs"}
     sweep(through_dlt, [equal(id=[4])], [], started_at=started, history=None)
     assert through_dlt.rows(LIVE) == [(0,), (1,), (6,)]
+
+
+@pytest.mark.one_warehouse
+def test_a_table_without_older_rows_is_not_swept(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[TableSweep] = []
+    run = TableSweep.run
+
+    def noting(sweep: TableSweep, permit: Callable[[Claimed], bool]) -> int:
+        swept.append(sweep)
+        return run(sweep, permit)
+
+    monkeypatch.setattr(TableSweep, "run", noting)
+    warehouse.settings |= METADATA
+    wider = schema("events", id="integer", customer="string", note="string", new="string")
+    again = announced(wider, "customer")
+    warehouse.load(EVENTS, *unit(1, "a", 1, 2), again, *unit(2, "b", 3), batch_size_rows=1)
+    assert not swept
+    warehouse.load(EVENTS, *unit(3, "a", 1))
+    assert swept
+    assert ids(warehouse) == [1, 3]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from target_warehouse.warehouses import registry
-from target_warehouse.warehouses.base import Adapter, Claimed
-from target_warehouse.warehouses.sweeping import TableSweep
+from target_warehouse.warehouses.base import Adapter
 
 from tests.targets.target_warehouse.claims import (
     EVENTS,
@@ -57,28 +55,6 @@ def test_rows_that_a_claim_does_not_deliver_are_removed(
         "_sdc_valid_from < _sdc_valid_to, customer FROM events__history WHERE id = 2"
     ) == [("vanished", True, True, "a")]
     assert counts(loaded) == [(0, 0), (3, 0)]
-
-
-@pytest.mark.one_warehouse
-def test_a_table_without_older_rows_is_not_swept(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    swept: list[TableSweep] = []
-    run = TableSweep.run
-
-    def noting(sweep: TableSweep, permit: Callable[[Claimed], bool]) -> int:
-        swept.append(sweep)
-        return run(sweep, permit)
-
-    monkeypatch.setattr(TableSweep, "run", noting)
-    warehouse.settings |= METADATA
-    wider = schema("events", id="integer", customer="string", note="string", new="string")
-    again = announced(wider, "customer")
-    warehouse.load(EVENTS, *unit(1, "a", 1, 2), again, *unit(2, "b", 3), batch_size_rows=1)
-    assert not swept
-    warehouse.load(EVENTS, *unit(3, "a", 1))
-    assert swept
-    assert ids(warehouse) == [1, 3]
 
 
 def test_an_empty_claim_removes_a_few_rows(loaded: Warehouse) -> None:
