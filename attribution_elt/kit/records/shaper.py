@@ -74,7 +74,7 @@ def number(value: Any) -> int | Decimal:
 def whole(value: Any) -> int | None:
     """Return a whole number, sent as JSON number or text; None for anything else."""
     try:
-        return integer(value)
+        return None if "_" in str(value) else int(str(value))
     except ValueError:
         return None
 
