@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,11 @@ LONG = {
     "transform/test_truth_page.py",
 }
 """Files whose tests take long, mostly because they run Meltano many times."""
+
+
+def pytest_configure() -> None:
+    """Let programs receive SIGINT: a shell ignores it in what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
