@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice, takewhile
 
 from target_warehouse.batch import Batch
 from target_warehouse.decode import NoRecordError, Place
@@ -42,9 +41,9 @@ class OpenBatches:
         """Add RECORD lines for a table, with their positions in the input."""
         while lines:
             batch = self._opened(table)
-            sizes = list(accumulate(map(len, lines)))
-            fitting = bisect_right(sizes, self._max_bytes - self._size) or 1
-            room = min(self._max_rows - batch.rows, fitting)
+            sizes = accumulate(map(len, islice(lines, self._max_rows - batch.rows)))
+            left = self._max_bytes - self._size
+            room = sum(1 for _ in takewhile(left.__ge__, sizes)) or 1
             before = batch.size
             batch.add(lines[:room], places[:room])
             self._size += batch.size - before
