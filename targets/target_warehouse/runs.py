@@ -93,8 +93,9 @@ class Run:
         rows = [
             {**run, "stream": storable(stream), **tally.row()} for stream, tally in tallies.items()
         ]
+        reason = redactor(in_a_line(why)) if why else None
         for row in rows:
-            row["message"] = row["message"] or (why and redactor(in_a_line(why)))
+            row["message"] = row["message"] or reason
             logger.info(
                 "stream %r: %s records, %s inserted, %s updated, %s unchanged, %s rejected, "
                 "%s vanished, %s revived",
