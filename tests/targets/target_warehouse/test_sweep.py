@@ -198,6 +198,25 @@ def test_marked_rows_stay_and_are_marked_once(warehouse: Warehouse) -> None:
     assert [int(id_) for (id_,) in warehouse.rows(LIVE)] == [1, 2]
 
 
+def test_thousands_of_claims_are_one_statement(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = load(warehouse, *map(order, range(20)))
+    statements: list[str] = []
+    with connected(warehouse) as adapter:
+        execute = type(adapter).execute
+
+    def counted(self: Adapter, sql: str, *more: Any) -> list[tuple[Any, ...]]:
+        statements.append(sql)
+        return execute(self, sql, *more)
+
+    monkeypatch.setattr(type(adapter), "execute", counted)
+    sweep(warehouse, [equal(id=range(5, 3_000))], [(7, "a")], started_at=started)
+
+    assert [id_ for id_, _ in left(warehouse)] == [0, 1, 2, 3, 4, 7]
+    assert len([each for each in statements if each.startswith("DELETE")]) == 1
+
+
 def test_sweeps_through_dlt(through_dlt: ThroughDlt) -> None:
     started = load(through_dlt, *map(order, range(6)), order(6, "b"))
     claims = [equal(id=[1, 2, 3]), ranges(at=(NOON + timedelta(days=5), NOON + timedelta(days=6)))]
