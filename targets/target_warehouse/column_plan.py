@@ -44,7 +44,7 @@ class ColumnPlan:
     def prepare(self, kinds: Mapping[str, ColumnType | None], keys: Iterable[str]) -> None:
         """Create the table or adapt it to properties, with the key `keys`; the caller commits.
 
-        A property whose kind is None does not change its column.
+        A property without a kind does not change its column.
         """
         self._key_properties = tuple(keys)
         self.columns = self._adapter.columns(self.table)

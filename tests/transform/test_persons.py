@@ -92,7 +92,7 @@ def test_unknown_customers_and_shared_addresses_do_not_link_persons(small: Shop)
 
 
 def test_hashed_addresses_link_persons(warehouse: Warehouse) -> None:
-    """With `pii: hash`, all taps send the same keyed hash of an address."""
+    """All taps send the same keyed hash of an address if `pii` is `hash`."""
     shop, hashed = Shop(warehouse), email_key("jane@example.com", "key of the hashes")
     day = "2026-03-02T10:00:00Z"
     shop.load("tap_ecdp", "attributed_orders", order("1", day, 5.0, customer_email=hashed))

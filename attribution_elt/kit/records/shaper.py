@@ -73,8 +73,9 @@ def number(value: Any) -> int | Decimal:
 
 def whole(value: Any) -> int | None:
     """Return a whole number, sent as JSON number or text; None for anything else."""
+    written = str(value)
     try:
-        return None if "_" in str(value) else int(str(value))
+        return None if "_" in written else int(written)
     except ValueError:
         return None
 
